@@ -1,0 +1,51 @@
+"""fastbp: train small neural networks on a CPU, with every gradient written by hand.
+
+>>> import fastbp as fb
+>>> train, test = fb.datasets.mnist()
+>>> net = fb.Sequential(fb.Linear(784, 100), fb.Tanh(), fb.Linear(100, 10))
+>>> history = fb.fit(net, train, loss=fb.HingeLoss(), optimizer=fb.SGD(lr=0.01), validation=test)
+"""
+
+from pathlib import Path as _Path
+
+if not (_Path(__file__).parent / "kernels").is_dir():
+    # A source checkout: kernels/ lies beside fastbp/, and is fastbp.kernels from here on.
+    __path__.append(str(_Path(__file__).resolve().parents[1]))
+
+from . import datasets, initializers
+from .backends import use_backend
+from .gradcheck import gradcheck
+from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
+from .network import Sequential
+from .optimizers import SGD
+from .storage import load
+from .training import Callback, DivergenceError, History, evaluate, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ELU",
+    "SGD",
+    "Callback",
+    "CrossEntropyLoss",
+    "DivergenceError",
+    "HingeLoss",
+    "History",
+    "Layer",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "NLLLoss",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "datasets",
+    "evaluate",
+    "fit",
+    "gradcheck",
+    "initializers",
+    "load",
+    "use_backend",
+]

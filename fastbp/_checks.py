@@ -1,0 +1,97 @@
+"""Checks of what users pass in, done once, before any kernel sees it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """float32 or float64 as a dtype, from its name, type or dtype."""
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    if checked not in FLOATS or dtype is None:
+        raise ValueError(f"dtype: expected float32 or float64; got {dtype!r}")
+    return checked
+
+
+def as_matrix(
+    a: npt.ArrayLike,
+    name: str,
+    *,
+    dtype: np.dtype | None = None,
+    columns: int | None = None,
+    rows: int | None = None,
+) -> np.ndarray:
+    """`a` as a C-contiguous (rows, columns) array of dtype, copied only where it must be.
+
+    Without a dtype, float32 and float64 stay and anything else numeric becomes float64.
+    """
+    array = np.asarray(a)
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
+        )
+    if array.shape[1] == 0:
+        raise ValueError(f"{name}: expected at least one column, got shape {array.shape}")
+    if columns is not None and array.shape[1] != columns:
+        raise ValueError(f"{name}: expected {columns} columns, got {array.shape}")
+    if rows is not None and array.shape[0] != rows:
+        raise ValueError(f"{name}: expected {rows} rows, got {array.shape}")
+    if array.dtype == np.uint8:
+        raise TypeError(
+            f"{name}: got uint8, which looks like raw pixels; scale them first "
+            "(Dataset.batch does, or x / 255)"
+        )
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if dtype is None:
+        dtype = array.dtype if array.dtype in FLOATS else FLOATS[1]
+    return np.ascontiguousarray(array, dtype)
+
+
+def as_labels(y: npt.ArrayLike, name: str, *, rows: int, classes: int) -> np.ndarray:
+    """`y` as (rows,) int64 labels from 0 to classes - 1."""
+    array = np.asarray(y)
+    if array.ndim != 1:
+        raise ValueError(f"{name}: expected one label a sample, shape ({rows},); got {array.shape}")
+    if len(array) != rows:
+        raise ValueError(f"{name}: expected {rows} labels, one a sample; got {len(array)}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integer labels, got dtype {array.dtype}")
+    labels = np.ascontiguousarray(array, np.int64)
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if outside.size:
+        first = outside[0]
+        raise ValueError(
+            f"{name}: expected labels from 0 to {classes - 1}; got {array[first]} at row {first}"
+        )
+    return labels
+
+
+def as_count(n: Any, name: str, *, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"{name}: expected a whole number, got {n!r}")
+    if n < least:
+        raise ValueError(f"{name}: expected at least {least}, got {n}")
+    return int(n)
+
+
+def as_number(
+    a: Any, name: str, *, above: float | None = None, least: float | None = None
+) -> float:
+    """A finite number, greater than `above` or not less than `least`."""
+    if isinstance(a, bool) or not isinstance(a, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, got {a!r}")
+    if not np.isfinite(a):
+        raise ValueError(f"{name}: expected a finite number, got {a}")
+    if above is not None and a <= above:
+        raise ValueError(f"{name}: expected a number above {above:g}, got {a}")
+    if least is not None and a < least:
+        raise ValueError(f"{name}: expected at least {least:g}, got {a}")
+    return float(a)

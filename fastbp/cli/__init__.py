@@ -1,0 +1,93 @@
+"""The command line. Each command is a module with HELP, ``add_arguments`` and ``run``.
+
+Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
+130 stopped by Ctrl-C.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+COMMANDS = ("train", "evaluate", "predict", "gradcheck", "info")
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+
+EXAMPLES = """\
+examples:
+  python -m fastbp train                                train the 784-800-100-10 net on MNIST
+  python -m fastbp train --hidden 128 --epochs 3        a smaller net, for less time
+  python -m fastbp evaluate runs/NAME/model.safetensors
+  python -m fastbp predict runs/NAME/model.safetensors --index 8
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and where to find help; leave with exit code 2."""
+        self.exit(USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # one line each, like errors
+    try:
+        return _run(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        _say("stopped")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        raise
+    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as problem:
+        if os.environ.get("FASTBP_TRACEBACK"):
+            raise
+        _say(f"error: {_one_line(problem)}")
+        return FAILURE
+
+
+def _parser() -> Parser:
+    from fastbp import __version__
+
+    parser = Parser(
+        prog="python -m fastbp",
+        description="Train small neural networks on a CPU, with every gradient written by hand.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"fastbp.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP}.")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _one_line(problem: BaseException) -> str:
+    if isinstance(problem, OSError) and problem.filename and problem.strerror:
+        return f"{problem.filename}: {problem.strerror}"
+    return " ".join(str(problem).split()) or type(problem).__name__
+
+
+def _say(line: str) -> None:
+    print(f"fastbp: {line}", file=sys.stderr)  # noqa: T201
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    _say(f"warning: {' '.join(str(message).split())}")

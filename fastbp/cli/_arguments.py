@@ -1,0 +1,112 @@
+"""Arguments that several commands share, and what they mean."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from fastbp import backends, datasets
+from fastbp.datasets import Dataset
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """An argument type: a whole number of at least `least`."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number >= {least}, got {text!r}")
+        return number
+
+    return parse
+
+
+def positive(text: str) -> float:
+    """An argument type: a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (number > 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """--data and how to read it."""
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="a folder of IDX files, an .npz or a .csv (default: the MNIST that comes with fastbp)",
+    )
+    parser.add_argument("--label", help="the label column of a .csv (default: found by its name)")
+    parser.add_argument(
+        "--classes", type=whole(2), help="number of classes (default: from the data)"
+    )
+    parser.add_argument(
+        "--scale", type=positive, help="factor on every value (default: 1/255 for bytes, else 1)"
+    )
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """--backend."""
+    parser.add_argument(
+        "--backend",
+        choices=("auto", *backends.AUTOMATIC),
+        help="what computes (default: FASTBP_BACKEND, else the fastest there is)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def load_data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    """The training and test data that the arguments name."""
+    if args.data is None:
+        if args.label or args.classes or args.scale:
+            raise ValueError("--label, --classes and --scale go with --data")
+        return datasets.mnist()
+    return datasets.load(args.data, label=args.label, classes=args.classes, scale=args.scale)
+
+
+def choose_backend(args: argparse.Namespace) -> backends.Backend:
+    """Make the backend that the arguments name the active one, and return it."""
+    if args.backend:
+        backends.use_backend(args.backend)
+    return backends.active()
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table on stdout; the first column is text, the others are right-aligned figures."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    sys.stdout.write(f"{title}\n")  # not the table's own: it would be folded to the table's width
+    table = Table(box=box.SIMPLE_HEAD)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def print_facts(title: str, facts: dict[str, str]) -> None:
+    """Print names and values on stdout, a line each; long values are never cut."""
+    width = max(map(len, facts))
+    lines = [f"{title}\n"] if title else []
+    lines += [f"  {name:<{width}}  {value}\n" for name, value in facts.items()]
+    sys.stdout.writelines(lines)

@@ -1,0 +1,121 @@
+"""How training shows itself on stderr: a live bar, plain lines, or nothing."""
+
+import math
+import sys
+import time
+from typing import Any
+
+from fastbp.network import Sequential
+from fastbp.training import Callback, Epoch
+
+
+def progress(epochs: int, samples: int, quiet: bool) -> "Progress":
+    """The display for this stderr: nothing if quiet, a bar on a terminal, else lines."""
+    if quiet:
+        return Progress(epochs, samples)
+    if sys.stderr.isatty():
+        return Bar(epochs, samples)
+    return Lines(epochs, samples)
+
+
+class Progress(Callback):
+    """Shows nothing; what the displays have in common."""
+
+    def __init__(self, epochs: int, samples: int) -> None:
+        self.epochs, self.samples = epochs, samples
+        self.started = time.perf_counter()
+
+    def __enter__(self) -> "Progress":
+        self.started = time.perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        """Show one line of text."""
+
+    def time_left(self, epoch: int, samples: int = 0) -> str:
+        """How long the rest will take, evaluation included, as h:mm:ss."""
+        done = (epoch - 1) * self.samples + samples
+        elapsed = time.perf_counter() - self.started
+        seconds = math.ceil(elapsed * (self.epochs * self.samples / max(done, 1) - 1))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+
+
+class Lines(Progress):
+    """A line an epoch, for logs and pipes."""
+
+    def say(self, line: str) -> None:
+        """Write the line."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
+        """Write the epoch's figures."""
+        self.say(
+            f"epoch {epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}  "
+            f"{_figures(epoch)}  {self.samples / epoch.seconds:,.0f} samples/s  "
+            f"{self.time_left(epoch.epoch + 1)}"
+        )
+
+
+class Bar(Progress):
+    """A live bar over all epochs, with the latest figures beside it."""
+
+    def __enter__(self) -> "Bar":
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        super().__enter__()
+        self.epoch_figures, self.rate = "", ""
+        self.bar = RichProgress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            console=Console(stderr=True, highlight=False),
+            refresh_per_second=10,
+            expand=True,
+        )
+        self.task = self.bar.add_task(
+            "", total=self.epochs * self.samples, epoch=f"1/{self.epochs}", figures=""
+        )
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def say(self, line: str) -> None:
+        """Write the line above the bar."""
+        self.bar.console.print(line, markup=False)
+
+    def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
+        """Move the bar."""
+        figures: list[Any] = [f"loss {loss:.4f}", self.epoch_figures, self.rate]
+        figures.append(self.time_left(epoch, samples))
+        self.bar.update(
+            self.task,
+            completed=(epoch - 1) * total + samples,
+            epoch=f"{epoch}/{self.epochs}",
+            figures="  ".join(filter(None, figures)),
+        )
+
+    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
+        """Move the bar and keep the epoch's figures for the next one's."""
+        self.epoch_figures = _accuracies(epoch)
+        self.rate = f"{self.samples / epoch.seconds:,.0f} samples/s"
+        self.bar.update(
+            self.task,
+            completed=epoch.epoch * self.samples,
+            figures=f"{_figures(epoch)}  {self.rate}  {self.time_left(epoch.epoch + 1)}",
+        )
+
+
+def _figures(epoch: Epoch) -> str:
+    return f"loss {epoch.train_loss:.4f}  {_accuracies(epoch)}"
+
+
+def _accuracies(epoch: Epoch) -> str:
+    return f"train {100 * epoch.train_accuracy:.2f} %  test {100 * epoch.test_accuracy:.2f} %"

@@ -1,0 +1,70 @@
+"""``python -m fastbp evaluate``: how good a saved model is."""
+
+import argparse
+
+import numpy as np
+
+import fastbp as fb
+from fastbp.cli import _arguments
+from fastbp.cli._pictures import confusion
+
+HELP = "measure a saved model on the test or training data"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a model.safetensors that train wrote")
+    _arguments.add_data(parser)
+    parser.add_argument(
+        "--split", choices=("test", "train"), default="test", help="(default: %(default)s)"
+    )
+    _arguments.add_backend(parser)
+    _arguments.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the accuracy, overall and by class."""
+    backend = _arguments.choose_backend(args)
+    net = fb.load(args.model)
+    train, test = _arguments.load_data(args)
+    data = test if args.split == "test" else train
+    if net.outputs is not None and net.outputs < data.classes:
+        raise ValueError(
+            f"{args.model}: knows {net.outputs} classes, but the data has {data.classes}"
+        )
+    if net.outputs is not None and net.outputs > data.classes:  # a test set may lack a class
+        data = fb.datasets.Dataset(
+            data.x, data.y, net.outputs, data.scale, data.image_shape, data.name
+        )
+    matrix = confusion(data, net.predict(data))
+    samples, right = matrix.sum(axis=1), np.diag(matrix)
+    if args.json:
+        _arguments.print_json(
+            {
+                "model": args.model,
+                "data": data.name,
+                "backend": backend.name,
+                "samples": len(data),
+                "errors": int(len(data) - right.sum()),
+                "accuracy": float(right.sum() / len(data)),
+                "confusion": matrix.tolist(),
+            }
+        )
+        return 0
+    rows = [
+        [str(c), f"{samples[c]:,}", f"{samples[c] - right[c]:,}",
+         f"{100 * right[c] / samples[c]:.2f} %" if samples[c] else "-"]
+        for c in range(len(matrix))
+    ]  # fmt: skip
+    rows.append(
+        [
+            "all",
+            f"{len(data):,}",
+            f"{len(data) - right.sum():,}",
+            f"{100 * right.sum() / len(data):.2f} %",
+        ]
+    )
+    _arguments.print_table(
+        f"{args.model} on {data.name}", ["class", "samples", "errors", "accuracy"], rows
+    )
+    return 0

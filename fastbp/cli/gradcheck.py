@@ -1,0 +1,103 @@
+"""``python -m fastbp gradcheck``: every hand-written gradient against numeric ones."""
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+
+import fastbp as fb
+from fastbp import backends
+from fastbp.cli import FAILURE, _arguments
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+
+HELP = "check every layer's and loss's gradient against central differences"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    _arguments.add_backend(parser)
+    parser.add_argument(
+        "--seed", type=_arguments.whole(0), default=0, metavar="N", help="of the samples"
+    )
+    _arguments.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the worst relative error of each check; 1 if one is too large."""
+    rows: list[dict[str, object]] = []
+    failures = 0
+    for name, problem in _backends(args.backend):
+        if problem:
+            rows.append({"backend": name, "not available": problem})
+            continue
+        with backends.use_backend(name):
+            for dtype in ("float32", "float64"):
+                for what, net, loss in cases(dtype, args.seed):
+                    x, y = _samples(args.seed)
+                    result = fb.gradcheck(net, loss, x, y)
+                    failures += not result
+                    rows.append(
+                        {"what": what, "backend": name, "dtype": dtype, "worst": result.worst,
+                         "tolerance": result.tolerance, "ok": bool(result)}
+                    )  # fmt: skip
+    if args.json:
+        _arguments.print_json({"ok": not failures, "checks": rows})
+    else:
+        _print(rows, failures)
+    return FAILURE if failures else 0
+
+
+def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
+    """Every layer under a smooth loss, then every loss: (what is checked, network, loss)."""
+
+    def net(*middle: fb.Layer, last: tuple[fb.Layer, ...] = ()) -> Sequential:
+        return fb.Sequential(
+            fb.Linear(7, 5), *middle, fb.Linear(5, 4), *last, seed=seed, init="glorot", dtype=dtype
+        )
+
+    yield "Linear", net(), fb.CrossEntropyLoss()
+    for activation in (fb.ReLU(), fb.ELU(), fb.ELU(0.5), fb.Tanh(), fb.Sigmoid()):
+        yield repr(activation), net(activation), fb.CrossEntropyLoss()
+    yield "LogSoftmax()", net(fb.LogSoftmax()), fb.CrossEntropyLoss()
+    for loss in (fb.HingeLoss(), fb.HingeLoss(0.3), fb.CrossEntropyLoss(), fb.MSELoss()):
+        yield repr(loss), net(fb.Tanh()), loss
+    yield "NLLLoss()", net(fb.Tanh(), last=(fb.LogSoftmax(),)), fb.NLLLoss()
+
+
+def _samples(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(11, 7)), rng.integers(0, 4, 11)
+
+
+def _backends(name: str | None) -> Iterator[tuple[str, str]]:
+    """The backends to check, each with why it cannot be, or ""."""
+    if name in (None, "auto"):
+        for each, found in backends.status():
+            yield each, found if isinstance(found, str) else ""
+    else:
+        yield backends.use_backend(str(name)).name, ""
+
+
+def _print(rows: list[dict[str, object]], failures: int) -> None:
+    table = []
+    for row in rows:
+        if "not available" in row:
+            table.append(
+                ["-", str(row["backend"]), "-", "-", f"not available: {row['not available']}"]
+            )
+        else:
+            verdict = "ok" if row["ok"] else f"WRONG (above {row['tolerance']:g})"
+            table.append(
+                [
+                    str(row["what"]),
+                    str(row["backend"]),
+                    str(row["dtype"]),
+                    f"{row['worst']:.1e}",
+                    verdict,
+                ]
+            )
+    title = "every gradient holds" if not failures else f"{failures} GRADIENTS ARE WRONG"
+    _arguments.print_table(
+        title, ["checked", "backend", "dtype", "worst relative error", "verdict"], table
+    )

@@ -1,0 +1,112 @@
+"""``python -m fastbp predict``: the classes' probabilities for one sample."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fastbp as fb
+from fastbp.cli import _arguments
+from fastbp.network import Sequential
+
+HELP = "show a model's probabilities for a picture or a sample of the data"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a model.safetensors that train wrote")
+    parser.add_argument(
+        "image", metavar="IMAGE", nargs="?", type=Path,
+        help="a picture file, white on black as in MNIST; made grey and resized where needed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--index", type=_arguments.whole(0), metavar="N", help="sample N of the data"
+    )
+    parser.add_argument("--invert", action="store_true", help="the picture is black on white")
+    parser.add_argument(
+        "--split", choices=("test", "train"), default="test", help="(default: %(default)s)"
+    )
+    _arguments.add_data(parser)
+    _arguments.add_backend(parser)
+    parser.add_argument(
+        "--plot", type=Path, nargs="?", const=Path("prediction.png"), metavar="FILE",
+        help="draw picture and probabilities (default file: prediction.png)",
+    )  # fmt: skip
+    _arguments.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the probabilities, the most probable class first."""
+    if (args.image is None) == (args.index is None):
+        sys.stderr.write("python -m fastbp predict: error: name either an IMAGE or --index N\n")
+        return 2
+    _arguments.choose_backend(args)
+    net = fb.load(args.model)
+    label: int | None = None
+    picture: np.ndarray | None
+    if args.image is not None:
+        x, picture = _read_picture(args.image, net, args.invert)
+    else:
+        x, picture, label = _sample(args)
+    probabilities = net.predict_proba(x)[0]
+    if args.plot:
+        from fastbp import plots
+
+        plots.save(plots.class_probabilities(picture, probabilities, label=label), args.plot)
+    if args.json:
+        _arguments.print_json(
+            {
+                "prediction": int(probabilities.argmax()),
+                "label": label,
+                "probabilities": [float(p) for p in probabilities],
+                "plot": str(args.plot) if args.plot else None,
+            }
+        )
+        return 0
+    order = np.argsort(-probabilities, kind="stable")
+    rows = [[str(c), f"{100 * probabilities[c]:.2f} %"] for c in order]
+    truth = "" if label is None else f", labelled {label}"
+    title = f"{args.image or f'sample {args.index}'}{truth}: {order[0]}"
+    _arguments.print_table(title, ["class", "probability"], rows)
+    if args.plot:
+        sys.stdout.write(f"drawn in {args.plot}\n")
+    return 0
+
+
+def _sample(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None, int]:
+    train, test = _arguments.load_data(args)
+    data = test if args.split == "test" else train
+    if args.index >= len(data):
+        raise ValueError(f"--index {args.index}: {data.name} has samples 0 to {len(data) - 1}")
+    x, y = data.batch([args.index])
+    picture = None if data.image_shape is None else data.images([args.index])[0]
+    return x, picture, int(y[0])
+
+
+def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A picture file as one row of grey values from 0 to 1, and as pixels."""
+    from PIL import Image, UnidentifiedImageError
+
+    side = math.isqrt(net.inputs or 0)
+    if side * side != net.inputs:
+        raise ValueError(f"the model takes {net.inputs} inputs, which is no square picture")
+    with path.open("rb") as file:
+        try:
+            grey = Image.open(file).convert("L")
+        except (
+            UnidentifiedImageError,
+            Image.DecompressionBombError,
+            OSError,
+            ValueError,
+        ) as problem:
+            raise ValueError(f"{path}: not a readable picture ({problem})") from problem
+    if grey.size != (side, side):
+        width, height = grey.size
+        sys.stderr.write(f"fastbp: {path}: resized from {width}×{height} to {side}×{side} pixels\n")
+        grey = grey.resize((side, side), Image.Resampling.LANCZOS)
+    picture = np.asarray(grey, np.uint8)
+    if invert:
+        picture = 255 - picture
+    return picture.reshape(1, -1) / 255, picture

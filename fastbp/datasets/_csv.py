@@ -1,0 +1,187 @@
+"""CSV: one sample a row, one column of labels. NumPy's parser reads, Python's finds mistakes."""
+
+import io
+import operator
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ._dataset import DataError, all_finite
+from ._files import bad_file, check_gzip, open_binary
+
+LABEL_NAMES = ("label", "labels", "class", "target", "y")
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def read_csv(path: Path, label: str | int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read a .csv or .csv.gz file of numbers, with or without a header row.
+
+    Parameters
+    ----------
+    path : Path
+    label : str or int, optional
+        Name or position (from 0) of the column of labels. None: the column called label, labels,
+        class, target or y in the header, else the first.
+
+    Returns
+    -------
+    x : (n, columns - 1) array
+        uint8 if every value of the file, label or not, is written as an integer from 0 to 255,
+        else float32.
+    y : (n,) array
+
+    Raises
+    ------
+    DataError
+        If there are no rows, a row is longer or shorter than the first, a cell is not a finite
+        number, or there is no such label column.
+    """
+    import csv
+
+    try:
+        first_row, line = _first_row(path)
+        has_header = _is_header(path, line, first_row, label)
+        column = _label_column(path, first_row if has_header else None, len(first_row), label)
+        skip = line if has_header else 0
+        table = _parse(path, skip, len(first_row))
+        x, y = _split_columns(table, column)
+        if not (all_finite(x) and all_finite(y)):
+            raise _find_mistake(path, skip, len(first_row), "expected finite numbers")
+    except (DataError, csv.Error) as error:
+        check_gzip(path)  # if that is broken, a bad cell is but a symptom
+        raise error if isinstance(error, DataError) else bad_file(path, error) from error
+    return x, y
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    # A byte that is no UTF-8 becomes a cell that is no number, which is then reported.
+    with open_binary(path) as stream:
+        yield io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _rows(text: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the (last) line and the cells of each row that is not blank."""
+    import csv
+
+    reader = csv.reader(text)
+    return ((reader.line_num, row) for row in reader if row)
+
+
+def _first_row(path: Path) -> tuple[list[str], int]:
+    """Return the first row and the number of its line."""
+    with _open_text(path) as text:
+        for line, row in _rows(text):
+            if len(row) < 2:
+                raise bad_file(
+                    path, f"line {line}: expected a label and features, separated by commas"
+                )
+            return [cell.strip() for cell in row], line
+    raise bad_file(path, "empty file")
+
+
+def _is_number(cell: str) -> bool:
+    """Tell whether a cell is a number that float32 can hold."""
+    try:
+        return abs(float(cell)) <= FLOAT32_MAX and "_" not in cell
+    except ValueError:
+        return False
+
+
+def _is_header(path: Path, line: int, row: list[str], label: str | int | None) -> bool:
+    """Tell names from numbers.
+
+    A row with both is a header if a column of labels is among the names, as in "label,0,1,2";
+    else it is taken for data with a bad cell, so that no sample is lost by mistake.
+    """
+    numbers = [_is_number(cell) for cell in row]
+    if all(numbers):
+        return False
+    named = label in row or any(cell.lower() in LABEL_NAMES for cell in row)
+    if any(numbers) and not named:
+        column = numbers.index(False)
+        raise bad_file(
+            path, f"line {line}, column {column + 1}: {row[column]!r:.60} is not a finite number"
+        )
+    return True
+
+
+def _label_column(path: Path, header: list[str] | None, width: int, label: str | int | None) -> int:
+    """Return the position of the labels."""
+    if label is None:
+        names = [name.lower() for name in header or []]
+        return next((names.index(name) for name in LABEL_NAMES if name in names), 0)
+    if isinstance(label, str):
+        if header is None:
+            raise bad_file(path, f"no header row, so no column {label!r}; pass its number, from 0")
+        if label not in header:
+            shown = ", ".join(header[:8]) + (", …" if width > 8 else "")
+            raise bad_file(path, f"no column {label!r}; the columns are {shown}")
+        return header.index(label)
+    try:
+        column = operator.index(label)
+    except TypeError:
+        raise TypeError(f"label: expected a column's name or number, got {label!r}") from None
+    if not -width <= column < width:
+        raise bad_file(path, f"no column {column}; the columns are 0 to {width - 1}")
+    return column % width
+
+
+def _parse(path: Path, skip: int, width: int) -> np.ndarray:
+    """Return the numbers as uint8 if they are written that way, else as float64."""
+    reason: object = "rows of unequal length"
+    for dtype in (np.uint8, np.float64):
+        try:
+            table = _loadtxt(path, skip, dtype)
+        except DataError:
+            raise
+        except (ValueError, Warning) as error:
+            reason = error
+        else:
+            if table.shape[1] == width:
+                return table
+            break
+    raise _find_mistake(path, skip, width, reason)
+
+
+def _loadtxt(path: Path, skip: int, dtype: DTypeLike) -> np.ndarray:
+    with _open_text(path) as text, warnings.catch_warnings():
+        # NumPy warns of a file without rows and, up to 2.3, of floats read as integers.
+        warnings.simplefilter("error")
+        return np.loadtxt(
+            text, dtype, comments=None, delimiter=",", quotechar='"', skiprows=skip, ndmin=2
+        )
+
+
+def _split_columns(table: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = table.shape
+    x = np.empty((rows, columns - 1), dtype=np.uint8 if table.dtype == np.uint8 else np.float32)
+    with np.errstate(over="ignore"):  # an overflow shows up as an infinity
+        x[:, :label] = table[:, :label]
+        x[:, label:] = table[:, label + 1 :]
+    return x, table[:, label].copy()
+
+
+def _find_mistake(path: Path, skip: int, width: int, reason: object) -> DataError:
+    """Name the first bad line, or else give NumPy's reason. Slow: for when NumPy has failed."""
+    empty = True
+    with _open_text(path) as text:
+        for line, row in _rows(text):
+            if line <= skip:
+                continue
+            empty = False
+            if len(row) != width:
+                return bad_file(
+                    path, f"line {line}: {len(row)} columns, expected {width} as in the first line"
+                )
+            for column, cell in enumerate(row, start=1):
+                if not _is_number(cell):
+                    return bad_file(
+                        path, f"line {line}, column {column}: {cell!r:.60} is not a finite number"
+                    )
+    return bad_file(path, "no rows of data" if empty else reason)

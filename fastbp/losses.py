@@ -1,0 +1,115 @@
+"""The losses. Each call returns the loss and its gradient by the network's output, in one pass.
+
+A loss is averaged over the batch, so its gradient is too: a learning rate means the same for every
+batch size.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import as_labels, as_matrix, as_number
+from .backends import kernels
+
+
+class Loss:
+    """What is minimised: ``loss, gradient = loss_function(scores, target)``."""
+
+    def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
+        """Return the loss and its gradient.
+
+        Parameters
+        ----------
+        x : (n, outputs) float32 or float64
+            What the network's last layer put out, n >= 1.
+        target : (n,) integers, or (n, outputs) floats for MSELoss
+            The right classes, from 0, or the wanted outputs.
+
+        Returns
+        -------
+        loss : float
+            The mean over the batch.
+        gradient : (n, outputs), dtype of x
+            dl/dx.
+        """
+        x = as_matrix(x, f"{self!r} scores")
+        if not x.size:
+            raise ValueError(f"{self!r}: expected at least one sample, got shape {x.shape}")
+        return self.compute(x, self.check_target(target, len(x), x.shape[1], x.dtype))
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """The target as the kernel wants it, for `rows` samples and `outputs` columns."""
+        return as_labels(target, f"{self!r} labels", rows=rows, classes=outputs)
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss and gradient of arguments that are known to be right."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class HingeLoss(Loss):
+    """Multiclass hinge (Weston–Watkins): Σ over j ≠ y of max(0, s_j - s_y + margin).
+
+    The sum over the wrong classes is not divided by their number; PyTorch's MultiMarginLoss
+    divides it by the number of classes, which makes its gradient that much smaller. Exactly at
+    the margin the derivative is 0.
+
+    Parameters
+    ----------
+    margin : float
+        By how much the right class must win, > 0.
+    """
+
+    def __init__(self, margin: float = 1.0) -> None:
+        self.margin = as_number(margin, "HingeLoss margin", above=0)
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds_j = 1/n where the margin is violated; dl/ds_y = -(how many are) / n."""
+        gradient = np.empty_like(x)
+        return kernels().hinge_loss(x, target, self.margin, gradient), gradient
+
+    def __repr__(self) -> str:
+        return f"HingeLoss({self.margin:g})"
+
+
+class CrossEntropyLoss(Loss):
+    """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores."""
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = (softmax(s) - onehot(y)) / n."""
+        gradient = np.empty_like(x)
+        return kernels().cross_entropy_loss(x, target, gradient), gradient
+
+
+class NLLLoss(Loss):
+    """-s_y: the negative log-likelihood, for scores that are log-probabilities (LogSoftmax)."""
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = -onehot(y) / n."""
+        gradient = np.empty_like(x)
+        return kernels().nll_loss(x, target, gradient), gradient
+
+
+class MSELoss(Loss):
+    """(o - y)², averaged over all n·outputs elements, as in PyTorch and Keras.
+
+    The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
+    """
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows, outputs) values; labels become one-hot rows."""
+        array = np.asarray(target)
+        if array.ndim == 1 and array.dtype.kind in "iu":
+            labels = as_labels(array, f"{self!r} labels", rows=rows, classes=outputs)
+            return np.eye(outputs, dtype=dtype)[labels]
+        return as_matrix(array, f"{self!r} target", dtype=dtype, rows=rows, columns=outputs)
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/do = 2(o - y) / (n·outputs)."""
+        gradient = np.empty_like(x)
+        return kernels().squared_error_loss(x, target, gradient), gradient

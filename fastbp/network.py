@@ -1,0 +1,261 @@
+"""Sequential: layers in a row, over one flat parameter vector and one flat gradient vector."""
+
+import copy
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import as_count, as_dtype, as_matrix
+from .backends import kernels
+from .datasets import Dataset
+from .initializers import Initializer, initializer
+from .layers import Layer
+
+CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
+
+
+class Sequential:
+    """Layers one after another: the output of each is the input of the next.
+
+    Parameters
+    ----------
+    *layers : Layer
+        In order. The columns must fit: Linear(784, 100) is followed by Linear(100, ...).
+    init : str or Initializer
+        How parameters start: "uniform" (PyTorch's default), "normal", "glorot", "he", or an
+        object from ``fb.initializers``. A layer's own ``init`` comes first.
+    seed : int
+        Of the starting values: the same seed gives the same network.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    params, grads : (parameters,) ndarray of dtype
+        Every parameter and every gradient, layer by layer; the layers hold views into them.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(784, 100), fb.Tanh(), fb.Linear(100, 10), init="glorot")
+    >>> scores = net.forward(x)
+    >>> loss, gradient = fb.HingeLoss()(scores, y)
+    >>> net.backward(gradient)
+    >>> fb.SGD(lr=0.01).step(net)
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        init: str | Initializer = "uniform",
+        seed: int = 0,
+        dtype: npt.DTypeLike = "float32",
+    ) -> None:
+        self.layers = _check_layers(layers)
+        self.dtype = as_dtype(dtype)
+        size = sum(int(np.prod(shape)) for _, shape in self._parameters())
+        self.params = np.zeros(size, self.dtype)
+        self.grads = np.zeros(size, self.dtype)
+        self._bind()
+        rng = np.random.default_rng(as_count(seed, "seed", least=0))
+        start = initializer(init)
+        for layer in self.layers:
+            layer.initialize(rng, start)
+
+    @property
+    def inputs(self) -> int | None:
+        """Columns of x, or None where any number fits."""
+        return next((layer.inputs for layer in self.layers if hasattr(layer, "inputs")), None)
+
+    @property
+    def outputs(self) -> int | None:
+        """Columns of the scores, or None where they are as many as the inputs."""
+        outputs = None
+        for layer in self.layers:
+            outputs = layer.outputs_for(outputs)
+        return outputs
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Run a batch through all layers.
+
+        Parameters
+        ----------
+        x : (n, inputs) array of real numbers
+            One sample a row. Raw uint8 pixels are refused: scale them first.
+
+        Returns
+        -------
+        (n, outputs) array of the network's dtype
+            The scores, one column a class.
+        """
+        y = as_matrix(x, f"{self!r}.forward", dtype=self.dtype, columns=self.inputs)
+        for layer in self.layers:
+            y = layer.forward(y)
+        return np.ascontiguousarray(y, self.dtype)  # your own layers may put out anything
+
+    def backward(self, dy: npt.ArrayLike, input_gradient: bool = False) -> np.ndarray | None:
+        """Run the gradient of the loss back through all layers, filling ``grads``.
+
+        Parameters
+        ----------
+        dy : (n, outputs) array
+            dl/dscores, as a loss returns it, for the batch of the last ``forward``.
+        input_gradient : bool
+            Whether to compute dl/dx too, which training does not need.
+
+        Returns
+        -------
+        (n, inputs) array, or None without ``input_gradient``
+        """
+        gradient = as_matrix(dy, f"{self!r}.backward", dtype=self.dtype)
+        for layer in reversed(self.layers[1:]):
+            gradient = layer.backward(gradient)
+        if input_gradient:
+            return self.layers[0].backward(gradient)
+        self.layers[0].backward_parameters(gradient)
+        return None
+
+    def scores(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+        """The output of the last layer, (n, outputs), for any number of samples.
+
+        Unlike ``forward`` it leaves nothing behind for ``backward``, so it may be called at any
+        time and from several threads, and it takes a Dataset too.
+        """
+        parts = []
+        for part in self._chunks(x):
+            for layer in self.layers:
+                part = copy.copy(layer).forward(part)  # the copy remembers x and y, not the layer
+            parts.append(np.ascontiguousarray(part, self.dtype))
+        return np.concatenate(parts)
+
+    def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+        """The most probable class of each sample, (n,) int64."""
+        scores = self.scores(x)
+        labels = np.empty(len(scores), np.int64)
+        kernels().argmax(scores, labels)
+        return labels
+
+    def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+        """The classes' probabilities, (n, outputs): the softmax of the scores.
+
+        For a network that ends in LogSoftmax they are exp of its output, which is the same.
+        """
+        scores = self.scores(x)
+        probabilities = np.empty_like(scores)
+        kernels().softmax_forward(scores, probabilities)
+        return probabilities
+
+    def summary(self) -> None:
+        """Print the layers, their output shapes and their numbers of parameters."""
+        print(self.table())  # noqa: T201 - printing is what it is for
+
+    def table(self) -> str:
+        """What ``summary`` prints."""
+        rows, outputs = [("layer", "output", "parameters")], None
+        for layer in self.layers:
+            outputs = layer.outputs_for(outputs)
+            count = sum(int(np.prod(shape)) for shape in layer.parameter_shapes().values())
+            rows.append((repr(layer), f"(n, {outputs or 'any'})", f"{count:,}"))
+        wide = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
+        rule = "-" * len(lines[0])
+        size = f"{self.params.size:,} parameters, {self.dtype}, {self.params.nbytes / 1e6:.2f} MB"
+        return "\n".join([lines[0], rule, *lines[1:], rule, size])
+
+    def save(self, path: "str | PathLike[str]") -> None:
+        """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
+        from . import storage
+
+        storage.save(self, path)
+
+    def astype(self, dtype: npt.DTypeLike) -> "Sequential":
+        """A copy of the network with parameters and arithmetic in dtype."""
+        dtype = as_dtype(dtype)
+        other = object.__new__(type(self))
+        other.__setstate__(
+            self.__getstate__() | {"dtype": dtype, "params": self.params.astype(dtype)}
+        )
+        other.grads[...] = self.grads
+        return other
+
+    def copy(self) -> "Sequential":
+        """A copy that shares nothing with this network."""
+        return self.astype(self.dtype)
+
+    __copy__ = copy  # two networks cannot share layers, whose views are into one of them
+
+    def _parameters(self) -> Iterator[tuple[tuple[Layer, str], tuple[int, ...]]]:
+        """Every parameter in the order of the flat vectors: ((layer, name), shape)."""
+        for layer in self.layers:
+            for name, shape in layer.parameter_shapes().items():
+                yield (layer, name), shape
+
+    def _bind(self) -> None:
+        """Give the layers their views into params and grads."""
+        start = 0
+        for layer in self.layers:
+            layer.dtype = self.dtype
+        for (layer, name), shape in self._parameters():
+            end = start + int(np.prod(shape))
+            setattr(layer, name, self.params[start:end].reshape(shape))
+            setattr(layer, f"d{name}", self.grads[start:end].reshape(shape))
+            start = end
+
+    def _chunks(self, x: "npt.ArrayLike | Dataset") -> Iterator[np.ndarray]:
+        if isinstance(x, Dataset):
+            if self.inputs not in (None, x.features):
+                raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
+            for start in range(0, len(x), CHUNK):
+                yield x.batch(slice(start, start + CHUNK), self.dtype)[0]
+        else:
+            matrix = as_matrix(x, f"{self!r}", dtype=self.dtype, columns=self.inputs)
+            for start in range(0, max(len(matrix), 1), CHUNK):
+                yield matrix[start : start + CHUNK]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled and deep-copied as data; the views are made anew."""
+        layers = tuple(map(_without_arrays, self.layers))
+        return {"layers": layers, "dtype": self.dtype, "params": self.params}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.grads = np.zeros_like(self.params)
+        self._bind()
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.layers))})"
+
+    __str__ = table
+
+
+def _without_arrays(layer: Layer) -> Layer:
+    """A copy of a layer without its views and without what ``forward`` left behind."""
+    other = copy.copy(layer)
+    for name in layer.parameter_shapes():
+        vars(other).pop(name, None)
+        vars(other).pop(f"d{name}", None)
+    for name in ("x", "y"):
+        vars(other).pop(name, None)
+    return other
+
+
+def _check_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    if not layers:
+        raise ValueError("Sequential: expected at least one layer")
+    outputs = None
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
+                f"got {type(layer).__name__} at position {position}"
+            )
+        if any(layer is other for other in layers[:position]):
+            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
+        try:
+            outputs = layer.outputs_for(outputs)
+        except ValueError as problem:
+            raise ValueError(f"Sequential, layer {position}: {problem}") from None
+    return layers

@@ -1,0 +1,156 @@
+"""Saving and loading networks: one .safetensors file holds architecture and parameters.
+
+The file is data only: loading executes nothing. The architecture is JSON in the file's metadata;
+the tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b".
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .layers import BUILT_IN, Layer, describe
+from .network import Sequential
+
+FORMAT = "fastbp"
+VERSION = "1"
+
+StrPath = str | PathLike[str]
+
+
+def save(net: Sequential, path: StrPath) -> None:
+    """Write a network to a file: whole, or not at all."""
+    from safetensors.numpy import save as to_bytes
+
+    tensors = {
+        f"{position}.{name}": getattr(layer, name)
+        for position, layer in enumerate(net.layers)
+        for name in layer.parameter_shapes()
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "dtype": str(net.dtype),
+        "architecture": json.dumps([describe(layer) for layer in net.layers]),
+    }
+    # safetensors takes no empty file: a network without parameters has one empty tensor
+    data = to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata)
+    write_atomically(path, lambda file: file.write(data))
+
+
+def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
+    """Read a network that ``Sequential.save`` wrote.
+
+    Parameters
+    ----------
+    path : path
+        A .safetensors file.
+    layers : iterable of Layer subclasses
+        Your own layer types that the network uses, found by their class names.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is damaged or holds no fastbp network; the message has the path and the reason.
+    """
+    path = Path(path)
+    with path.open("rb"):  # a missing or unreadable file is an OSError that names it
+        pass
+    try:
+        metadata, tensors = _read(path)
+        if metadata.get("format") != FORMAT:
+            raise ValueError("it holds no fastbp network")
+        if metadata.get("version") != VERSION:
+            raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
+        known = BUILT_IN | {layer.__name__: layer for layer in layers}
+        parts = [_build_layer(row, known) for row in json.loads(metadata["architecture"])]
+        _check_tensors(parts, tensors, metadata["dtype"])
+        net = Sequential(*parts, init="normal", dtype=metadata["dtype"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+        reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
+        raise ValueError(f"{path}: cannot load a network: {reason}") from problem
+    for name, tensor in tensors.items():
+        if name != "none":
+            position, _, parameter = name.partition(".")
+            getattr(net.layers[int(position)], parameter)[...] = tensor
+    return net
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OverflowError, MemoryError) as problem:
+        raise ValueError(f"not a whole safetensors file ({problem})") from problem
+
+
+def _build_layer(row: dict[str, Any], known: dict[str, type[Layer]]) -> Layer:
+    settings = dict(row)
+    kind = settings.pop("type")
+    if kind not in known:
+        raise ValueError(
+            f"unknown layer {kind!r}; known are {', '.join(known)}; "
+            "your own go into load(path, layers=[...])"
+        )
+    return known[kind](**settings)
+
+
+def _check_tensors(layers: list[Layer], tensors: dict[str, np.ndarray], dtype: str) -> None:
+    """Compare with the architecture before anything is allocated for it."""
+    shapes = {
+        f"{position}.{name}": shape
+        for position, layer in enumerate(layers)
+        for name, shape in layer.parameter_shapes().items()
+    } or {"none": (0,)}
+    if set(shapes) != set(tensors):
+        odd = ", ".join(sorted(set(shapes) ^ set(tensors)))
+        raise ValueError(f"its tensors do not fit its architecture ({odd})")
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape or str(tensors[name].dtype) != dtype:
+            raise ValueError(
+                f"tensor {name}: expected {dtype} {shape}, "
+                f"got {tensors[name].dtype} {tensors[name].shape}"
+            )
+
+
+def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = "wb") -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it: all, or nothing changes.
+
+    The data has reached the disk before the name points to it.
+    """
+    path = Path(path)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        file = temporary.open(mode.replace("w", "x"), **text)
+    except FileNotFoundError as missing:
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist") from missing
+    try:
+        with file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself last through a power cut, where folders can be opened."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

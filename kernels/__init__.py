@@ -1,0 +1,69 @@
+"""The kernel contract, as data: every kernel's name, arguments, outputs and one line of meaning.
+
+Three modules hold the same kernels: ``_numpy`` (the reference, which is the specification),
+``_numba`` and ``_cython``. A test compares their signatures and docstrings with this table.
+
+What every kernel may rely on, because ``fastbp`` checked it once before the call:
+
+- arrays are C-contiguous and two-dimensional unless said otherwise; all real arrays of a call
+  share one dtype, float32 or float64; labels and row numbers are int64 and in range;
+- outputs are allocated by the caller. A kernel overwrites them whole and never adds to them
+  (``params`` of an optimiser step is the one array that is read and written);
+- inputs may be read-only; an elementwise kernel's output may be its input.
+
+A kernel never allocates (the reference excepted), checks, logs, or takes None. A loss returns
+its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
+
+Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b.
+"""
+
+from typing import NamedTuple
+
+
+class Kernel(NamedTuple):
+    """One row of the contract."""
+
+    arguments: tuple[str, ...]  # in order: inputs first, then outputs
+    outputs: tuple[str, ...]  # the arguments that the kernel overwrites
+    meaning: str  # the docstring in all three modules
+
+
+def _kernel(inputs: str, outputs: str, meaning: str) -> Kernel:
+    return Kernel((*inputs.split(), *outputs.split()), tuple(outputs.split()), meaning)
+
+
+KERNELS: dict[str, Kernel] = {
+    # data (m, i) of uint8, float32 or float64; rows (n,); x (n, i)
+    "gather": _kernel("data rows scale", "x", "x = data[rows] * scale"),
+    # x (n, i); w (i, o); b (o,); y, dy (n, o)
+    "dense_forward": _kernel("x w b", "y", "y = x @ w + b"),
+    "dense_backward": _kernel("x dy", "dw db", "dw = x.T @ dy; db = the sum of dy over the batch"),
+    "dense_backward_input": _kernel("dy w", "dx", "dx = dy @ w.T"),
+    # elementwise, x, y, dy, dx (n, o); each derivative is taken from the output y
+    "relu_forward": _kernel("x", "y", "y = max(x, 0)"),
+    "relu_backward": _kernel("y dy", "dx", "dx = dy where y > 0, else 0"),
+    "elu_forward": _kernel("x alpha", "y", "y = x where x > 0, else alpha * (exp(x) - 1)"),
+    "elu_backward": _kernel("y dy alpha", "dx", "dx = dy where y > 0, else dy * (y + alpha)"),
+    "tanh_forward": _kernel("x", "y", "y = tanh(x)"),
+    "tanh_backward": _kernel("y dy", "dx", "dx = dy * (1 - y**2)"),
+    "sigmoid_forward": _kernel("x", "y", "y = 1 / (1 + exp(-x))"),
+    "sigmoid_backward": _kernel("y dy", "dx", "dx = dy * y * (1 - y)"),
+    # row by row, x, y, dy, dx (n, o)
+    "softmax_forward": _kernel("x", "y", "y = exp(x) / sum(exp(x)), row by row"),
+    "log_softmax_forward": _kernel("x", "y", "y = x - log(sum(exp(x))), row by row"),
+    "log_softmax_backward": _kernel("y dy", "dx", "dx = dy - exp(y) * sum(dy), row by row"),
+    # x (n, o) scores; labels (n,); target (n, o); each returns the loss
+    "hinge_loss": _kernel(
+        "x labels margin",
+        "dx",
+        "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)",
+    ),
+    "cross_entropy_loss": _kernel("x labels", "dx", "mean over rows of -log(softmax(x)[label])"),
+    "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
+    "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
+    # params, grads (p,): the flat vectors
+    "sgd_step": _kernel("grads lr", "params", "params = params - lr * grads"),
+    # x (n, o) scores; labels (n,)
+    "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),
+    "accuracy": _kernel("x labels", "", "the share of rows whose largest value is in column label"),
+}

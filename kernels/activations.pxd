@@ -1,0 +1,56 @@
+"""Activations over n elements in a row; each derivative is taken from the output y."""
+
+from elementary cimport expm1_, sigmoid_, tanh_
+from tile cimport real
+
+
+cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = 0 if x[i] <= 0 else x[i]  # this way round, NaN stays NaN
+
+
+cdef inline void relu_backward(const real* y, const real* dy, real* dx, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else 0
+
+
+cdef inline void elu_forward(const real* x, real alpha, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = x[i] if x[i] > 0 else alpha * expm1_[real](x[i])
+
+
+cdef inline void elu_backward(
+    const real* y, const real* dy, real alpha, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * (y[i] + alpha)
+
+
+cdef inline void tanh_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = tanh_[real](x[i])
+
+
+cdef inline void tanh_backward(const real* y, const real* dy, real* dx, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] * (1 - y[i] * y[i])
+
+
+cdef inline void sigmoid_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = sigmoid_[real](x[i])
+
+
+cdef inline void sigmoid_backward(
+    const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] * y[i] * (1 - y[i])

@@ -1,0 +1,78 @@
+"""What pyproject.toml cannot say: the native kernels, built once for each CPU level.
+
+kernels/_cython.pyx becomes C once; that C file is compiled to one module a level
+(fastbp.kernels._cython_v2, _v3, _v4; _cython_plain where the levels do not exist), of which
+fastbp.backends picks one at run time. FASTBP_BUILD=python leaves the native kernels out, for
+machines without a C compiler.
+"""
+
+import os
+import runpy
+import shutil
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+# Not -ffast-math, not -fassociative-math: regrouping sums would break the range reduction in
+# elementary.pxd, and the vector types of tile.pxd leave nothing to gain from it. Traps and errno
+# are not used; without them comparisons and square roots vectorise.
+FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+
+X86_LEVELS = {
+    "v2": ["-march=x86-64-v2", "-DVECTOR_BYTES=16"],
+    "v3": ["-march=x86-64-v3", "-DVECTOR_BYTES=32"],
+    "v4": ["-march=x86-64-v4", "-DVECTOR_BYTES=64", "-mprefer-vector-width=512"],
+}
+
+
+def levels() -> dict[str, list[str]]:
+    """The CPU levels to build for, each with its compiler flags."""
+    platform = sysconfig.get_platform()
+    if platform.startswith("win"):
+        return {"plain": []}
+    if platform.endswith("x86_64") and not platform.startswith("macosx"):
+        return {level: FLAGS + flags for level, flags in X86_LEVELS.items()}
+    return {"plain": FLAGS}  # arm64 always has its vector unit; a Mac build may be for two CPUs
+
+
+def extensions() -> list[Extension]:
+    """The processor check, and one module of kernels for each level."""
+    from Cython.Build import cythonize
+
+    # fastbp.backends compares the digest when it loads a module, so that no stale build runs.
+    source_hash = runpy.run_path("kernels/_source.py")["source_hash"]()
+    cpu, native = cythonize(
+        [
+            Extension("fastbp.kernels._cpu", ["kernels/_cpu.pyx"]),
+            Extension("fastbp.kernels._cython", ["kernels/_cython.pyx"]),
+        ],
+        build_dir="build/cython",
+        include_path=["kernels"],
+    )
+    return [cpu] + [
+        Extension(
+            f"fastbp.kernels._cython_{level}",
+            [_copy(native.sources[0], level)],
+            extra_compile_args=flags,
+            define_macros=[
+                ("PyInit__cython", f"PyInit__cython_{level}"),
+                ("SOURCE_HASH", f'"{source_hash}"'),
+            ],
+        )
+        for level, flags in levels().items()
+    ]
+
+
+def _copy(source: str, level: str) -> str:
+    """The C file under a name of its own, so that levels can be compiled side by side."""
+    copy = Path(source).with_name(f"_cython_{level}.c")
+    if not copy.exists() or copy.read_bytes() != Path(source).read_bytes():
+        shutil.copyfile(source, copy)
+    return str(copy)
+
+
+setup(
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+    ext_modules=[] if os.environ.get("FASTBP_BUILD") == "python" else extensions(),
+)
