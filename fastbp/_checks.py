@@ -11,10 +11,10 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def as_dtype(dtype: Any) -> np.dtype:
     """float32 or float64 as a dtype, from its name, type or dtype."""
     try:
-        checked = np.dtype(dtype)
+        checked = None if dtype is None else np.dtype(dtype)
     except TypeError:
         checked = None
-    if checked not in FLOATS or dtype is None:
+    if checked is None or checked not in FLOATS:  # to NumPy, None == float64
         raise ValueError(f"dtype: expected float32 or float64; got {dtype!r}")
     return checked
 

@@ -28,8 +28,9 @@ TITLE, LABEL, TICK, SMALL = 11.0, 9.5, 9.0, 8.0  # points
 WIDTH = 7.0  # inches: 1050 pixels in a saved picture
 WRITTEN = 20  # classes, at most, whose names and counts are all written
 LINE = 1.4 * TICK / 72 / 2.6  # of text, as a share of the axes of a curve, 2.6 inches high
-LONGEST = 28  # characters of a name beside a curve; a longer one would squeeze the axes
+LONGEST = 28  # characters of a name; a longer one would squeeze the axes away
 DRAWN_WHOLE, BINS = 5000, 1500  # a longer curve is drawn as the range of each of its bins
+HUGE = 1e100  # such losses count as infinite; Matplotlib's scales overflow near 1e300
 
 
 def shaped(thing: str, array: NDArray[Any], *sizes: int | str) -> NDArray[Any]:
@@ -51,24 +52,24 @@ def numbers(thing: str, values: ArrayLike, *sizes: int | str) -> Floats:
 
 
 def curves(thing: str, series: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """Return label -> curve, NaN where it is not finite; at least one value is finite."""
+    """Return label -> curve, NaN where it is not below `HUGE`; at least one value is."""
     found = {}
     for label, values in series.items():
         name = f"{thing} {str(label)!r}" if label != "" else thing
         y = numbers(name, values, "n")
         if not y.size:
             raise ValueError(f"{name}: expected at least one value, got none")
-        found[str(label)] = np.where(np.isfinite(y), y, np.nan)
+        found[str(label)] = np.where(np.abs(y) < HUGE, y, np.nan)
     if not any(np.isfinite(y).any() for y in found.values()):
         raise ValueError(f"{thing}: expected at least one finite value, got none")
     return found
 
 
 def names(given: Sequence[str] | None, classes: int) -> list[str]:
-    """Return the names of the classes."""
+    """Return the names of the classes, cut to `LONGEST`."""
     if given is not None and len(given) != classes:
         raise ValueError(f"class_names: expected {classes} names, got {len(given)}")
-    return [str(name) for name in (range(classes) if given is None else given)]
+    return [str(name)[:LONGEST] for name in (range(classes) if given is None else given)]
 
 
 def grouped(number: float, _: object = None) -> str:
@@ -84,8 +85,8 @@ def new_figure(
 
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     ax = figure.add_subplot(facecolor="white")
-    title = fill(title, int(10.5 * size[0]))  # characters an inch
-    ax.set_title(title, loc="left", size=TITLE, weight="bold", color=INK, parse_math=False)
+    heading = {"size": TITLE, "weight": "bold", "color": INK, "parse_math": False}
+    figure.suptitle(fill(title, int(9.5 * size[0])), x=0.01, ha="left", **heading)
     ax.set_xlabel(x, size=LABEL, color=INK)
     ax.set_ylabel(y, size=LABEL, color=INK)
     ax.tick_params(labelsize=TICK, color=DIM, labelcolor=INK, length=3, width=0.8)
@@ -259,7 +260,7 @@ def confusions(counts: Floats, names: Sequence[str], title: str) -> Figure:
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(share, np.nan)
     top = max(float(np.nanmax(share, initial=0.0)), 0.01)
-    side = min(max(0.46 * len(counts), 3.2), WIDTH - 1)
+    side = min(max(0.46 * len(counts), 3.6), WIDTH - 1)
     figure, ax = new_figure(title, "predicted class", "true class", (side + 0.5, side + 0.7))
     ax.imshow(share, cmap="Reds", vmin=0.0, vmax=top)
     ax.set_facecolor(PALE)  # seen where the picture is blank, on the diagonal
@@ -281,12 +282,11 @@ def bars(picture: Floats | None, p: Floats, names: Sequence[str], label: int | N
     shown = np.sort(np.argsort(-p - (np.arange(len(p)) == label), kind="stable")[:WRITTEN])
     title = f"Predicted {names[int(p.argmax())]} ({100 * p.max():.1f} %)"
     title += "" if label is None else f", true {names[label]}"
-    size = (WIDTH if picture is not None else 4.5, 0.9 + 0.25 * len(shown))
+    size = (WIDTH if picture is not None else 4.5, 0.9 + 0.25 * max(len(shown), 6))
     figure, ax = new_figure(title, "probability (%)", "class", size)
     ax.xaxis.grid(color=PALE, linewidth=0.7)
     values = [f"{100 * p[k]:.1f}{'  true class' if k == label else ''}" for k in shown]
-    marks = np.where(shown == label, GREEN, BLUE).tolist()
-    drawn = ax.barh(range(len(shown)), 100 * p[shown], color=marks)
+    drawn = ax.barh(range(len(shown)), 100 * p[shown], color=np.where(shown == label, GREEN, BLUE))
     ax.bar_label(drawn, values, padding=3, size=SMALL, color=INK)
     ax.set_yticks(range(len(shown)), [names[k] for k in shown], parse_math=False)
     ax.set(xlim=(0, 125), xticks=range(0, 101, 20), ylim=(len(shown) - 0.4, -0.6))

@@ -111,7 +111,7 @@ def gradcheck(
     numeric_net, x = net.astype(np.float64), x.copy()
     rng = np.random.default_rng(seed)
     tensors = []
-    for name, tensor in [*_tensors(numeric_net), ("x", x)]:
+    for name, tensor in [*_tensors(numeric_net, numeric_net.params), ("x", x)]:
         chosen = rng.permutation(tensor.size)[:most]
         numeric = _numeric(numeric_net, loss, x, y, tensor, chosen, epsilon)
         tensors.append(_compare(name, tensor.shape, chosen, analytic[name], numeric))
@@ -124,13 +124,17 @@ def _analytic(
     net.grads[...] = np.nan  # what backward forgets to write must not look right
     _, gradient = loss(net.forward(x), y)
     dx = net.backward(gradient, input_gradient=True)
-    return dict(_tensors(net, "d")) | {"x": np.asarray(dx)}
+    return dict(_tensors(net, net.grads)) | {"x": np.asarray(dx)}
 
 
-def _tensors(net: Sequential, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+def _tensors(net: Sequential, flat: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The tensors in params or grads: not the layers' own, which a backward may have replaced."""
+    start = 0
     for position, layer in enumerate(net.layers):
-        for name in layer.parameter_shapes():
-            yield f"{position}.{name}", getattr(layer, prefix + name)
+        for name, shape in layer.parameter_shapes().items():
+            end = start + int(np.prod(shape))
+            yield f"{position}.{name}", flat[start:end].reshape(shape)
+            start = end
 
 
 class _Numeric(NamedTuple):

@@ -4,6 +4,9 @@ A layer remembers in ``forward`` what its ``backward`` needs. ``backward(dy)`` t
 the loss by the layer's output and returns the gradient by its input: one factor of the chain rule.
 """
 
+# np.random.Generator as text: numpy.random is a third of NumPy's import time
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 import numpy as np
@@ -113,7 +116,8 @@ class Linear(Layer):
 
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
         """dl/dW and dl/db without dl/dX."""
-        kernels().dense_backward(self.x, self._gradient(dy), self.dw, self.db)
+        dy = self._gradient(dy)  # before self.x, which forward may not have set
+        kernels().dense_backward(self.x, dy, self.dw, self.db)
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """W (inputs, outputs) and b (outputs,)."""

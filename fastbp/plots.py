@@ -21,7 +21,6 @@ from fastbp import _plot_style as style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 Curves = Mapping[str, ArrayLike]  # label -> values
 
 
@@ -30,8 +29,9 @@ def loss_by_iteration(
 ) -> Figure:
     """Draw the loss of every batch, pale, and its running mean, strong.
 
-    The y axis is logarithmic once the running means span a decade. What is not finite is a
-    gap. Beyond 5 000 iterations the pale line shows the range of each of 1 500 bins.
+    The y axis is logarithmic once the running means span a decade. What is not finite, or
+    beyond 1e100, is a gap. Of more than 5 000 losses the pale line shows the range of each
+    of 1 500 bins.
 
     Parameters
     ----------
@@ -99,8 +99,7 @@ def loss_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
         When a curve is empty or has not one dimension, or no value is finite.
     """
     runs = style.curves("losses", series)
-    title = title or "Loss by epoch"
-    figure, ax = style.new_figure(title, "epoch", "mean loss of an epoch")
+    figure, ax = style.new_figure(title or "Loss by epoch", "epoch", "mean loss of an epoch")
     style.loss_axis(ax, runs.values(), style.span(runs.values())[1])
     style.epoch_lines(ax, runs, "{:.3g}")
     return figure
@@ -125,8 +124,10 @@ def confusion_matrix(matrix: ArrayLike, class_names: Sequence[str] | None = None
         When the matrix is not square, holds no counts, or the names are too few or many.
     """
     counts = style.numbers("confusion matrix", matrix, "classes", len(np.atleast_1d(matrix)))
-    if not ((counts >= 0) & (counts == np.rint(counts))).all() or not np.sum(counts) > 0:
-        raise ValueError("confusion matrix: expected counts, and not only zeros, got others")
+    bad = counts[~(np.isfinite(counts) & (counts >= 0) & (counts == np.rint(counts)))]
+    if bad.size or not counts.any():
+        got = bad[0] if bad.size else "only zeros"
+        raise ValueError(f"confusion matrix: expected counts, got {got}")
     right, total = style.grouped(np.trace(counts)), style.grouped(counts.sum())
     title = f"Accuracy {100 * np.trace(counts) / counts.sum():.2f} %: {right} of {total} correct"
     return style.confusions(counts, style.names(class_names, len(counts)), title)
@@ -164,8 +165,7 @@ def misclassified(
     taken = style.numbers("predictions", predictions, len(true)).astype(int)
     wrong = np.flatnonzero(true != taken)
     if not wrong.size:
-        said = f"None of {style.grouped(len(true))} samples is misclassified"
-        figure, ax = style.new_figure(said, size=(5.0, 0.6))
+        figure, ax = style.new_figure("No sample is misclassified", size=(5.0, 0.6))
         ax.set_axis_off()
         return figure
     values, what, note = [""] * len(true), "misclassified samples", "true → predicted class"
@@ -174,7 +174,7 @@ def misclassified(
         p = style.numbers("probabilities", probabilities, *sizes)
         p = p if p.ndim == 1 else p[np.arange(len(p)), taken]
         wrong = wrong[np.argsort(-p[wrong], kind="stable")]
-        values, what = [f"  {100 * value:.0f} %" for value in p], f"{what}, most confident first"
+        values, what = [f"  {100 * value:.0f} %" for value in p], f"{what}, surest first"
         note += " and the probability the network gave it"
     titles = [f"{true[k]} → {taken[k]}{values[k]}" for k in wrong]
     return style.tiles(pictures[wrong], titles, what, most, note)[0]
@@ -204,7 +204,7 @@ def first_layer_weights(w: ArrayLike, image_shape: tuple[int, int], *, most: int
     if not (weights.size and np.isfinite(weights).all()):
         raise ValueError("weights: expected finite values, got none, NaN or infinity")
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
-    pictures, what = weights.T[order].reshape(-1, *image_shape), "units, largest weights first"
+    pictures, what = weights.T[order].reshape(-1, *image_shape), "units, largest norm first"
     limit = float(np.percentile(np.abs(pictures[: max(most, 1)]), 99.5)) or 1.0
     scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     figure, ax = style.tiles(pictures, [""] * len(order), what, most, **scale)

@@ -4,9 +4,7 @@ The file is data only: loading executes nothing. The architecture is JSON in the
 the tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b".
 """
 
-import json
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
@@ -25,6 +23,8 @@ StrPath = str | PathLike[str]
 
 def save(net: Sequential, path: StrPath) -> None:
     """Write a network to a file: whole, or not at all."""
+    import json
+
     from safetensors.numpy import save as to_bytes
 
     tensors = {
@@ -60,6 +60,8 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     ValueError
         If it is damaged or holds no fastbp network; the message has the path and the reason.
     """
+    import json
+
     path = Path(path)
     with path.open("rb"):  # a missing or unreadable file is an OSError that names it
         pass
@@ -128,7 +130,7 @@ def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = 
     The data has reached the disk before the name points to it.
     """
     path = Path(path)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    temporary = path.parent / f".{path.name}.{os.urandom(4).hex()}"
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         file = temporary.open(mode.replace("w", "x"), **text)

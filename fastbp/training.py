@@ -1,11 +1,10 @@
 """The training loop. ``_layered_epoch`` is the specification of what one epoch does."""
 
-import csv
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field, fields
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -73,9 +72,10 @@ class History:
 
     def to_csv(self, path: StrPath) -> None:
         """Write one row an epoch: epoch, train_loss, train_accuracy, test_accuracy, seconds."""
+        import csv
 
-        def write(file: Iterable[str]) -> None:
-            writer = csv.writer(file)  # type: ignore[arg-type]
+        def write(file: TextIO) -> None:
+            writer = csv.writer(file)
             writer.writerow([column.name for column in fields(Epoch)])
             writer.writerows(astuple(epoch) for epoch in self.epochs)
 
