@@ -237,7 +237,7 @@ def tiles(
     figure, ax = new_figure(f"{grouped(count)} of {grouped(len(images))} {what}", size=size)
     for k in range(count):
         left, top = k % across, k // across * (tall + head) + head
-        box = (left + 0.04, left + 0.96, top + 0.96 * tall, top)
+        box = (left + 0.04, left + 0.96, top + 0.92 * tall, top)
         ax.imshow(images[k], extent=box, interpolation="nearest", **ink)
         ax.text(left + 0.5, top - 0.02, titles[k], ha="center", va="bottom", size=SMALL, color=INK)
     ax.set(xlim=(0, across), ylim=(height, 0), aspect="equal", anchor="NW", xticks=(), yticks=())

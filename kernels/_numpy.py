@@ -135,4 +135,4 @@ def argmax(x, labels):
 
 def accuracy(x, labels):
     """the share of rows whose largest value is in column label"""
-    return np.count_nonzero(x.argmax(axis=1) == labels) / max(len(x), 1)
+    return float(np.count_nonzero(x.argmax(axis=1) == labels) / max(len(x), 1))

@@ -1,0 +1,73 @@
+"""One example call of every kernel, for the tests and the benchmarks."""
+
+from typing import Any
+
+import numpy as np
+from fastbp.kernels import KERNELS, _numpy
+
+ALPHA, MARGIN, LR, SCALE = 0.7, 1.0, 0.1, 1 / 255
+OVER_INPUTS = ("gather", "dense_forward", "dense_backward", "dense_backward_input")
+
+
+def make_case(
+    name: str,
+    n: int,
+    i: int,
+    o: int,
+    dtype: Any,
+    rng: np.random.Generator,
+    source: Any = np.uint8,
+) -> dict[str, Any]:
+    """Arguments for one call of the kernel `name`, in the contract's order: argument -> value.
+
+    n samples, i inputs, o outputs; `source` is the dtype of gather's data. Numbers are standard
+    normal. Scores of losses and of argmax are multiples of 1/16, so that two are equal now and then
+    and some lie exactly on the margin. Real outputs hold NaN and labels hold -1, so that a cell
+    left unwritten shows; the optimiser's params, which a step reads too, hold numbers.
+    """
+    kernel, width = KERNELS[name], i if name in OVER_INPUTS else o
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(dtype)
+
+    inputs = {
+        "data": lambda: rng.integers(0, 256, (2 * n + 1, i)).astype(source),
+        "rows": lambda: rng.integers(0, 2 * n + 1, n),
+        "scale": lambda: SCALE,
+        "x": lambda: _scores(n, o, rng).astype(dtype) if _takes_scores(name) else normal(n, width),
+        "w": lambda: normal(i, o),
+        "b": lambda: normal(o),
+        "y": lambda: _layer_output(name, normal(n, o)),
+        "dy": lambda: normal(n, o),
+        "alpha": lambda: ALPHA,
+        "labels": lambda: rng.integers(0, o, n),
+        "margin": lambda: MARGIN,
+        "target": lambda: normal(n, o),
+        "grads": lambda: normal(i * o + o),
+        "lr": lambda: LR,
+    }
+    outputs = {
+        "x": lambda: np.full((n, i), np.nan, dtype),
+        "y": lambda: np.full((n, o), np.nan, dtype),
+        "dx": lambda: np.full((n, width), np.nan, dtype),
+        "dw": lambda: np.full((i, o), np.nan, dtype),
+        "db": lambda: np.full(o, np.nan, dtype),
+        "labels": lambda: np.full(n, -1, np.int64),
+        "params": lambda: normal(i * o + o),
+    }
+    return {a: (outputs if a in kernel.outputs else inputs)[a]() for a in kernel.arguments}
+
+
+def _takes_scores(name: str) -> bool:
+    return name.endswith("_loss") or name in ("argmax", "accuracy")
+
+
+def _scores(n: int, o: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(-48, 49, (n, o)) / 16
+
+
+def _layer_output(name: str, x: np.ndarray) -> np.ndarray:
+    """What the forward kernel made of x: the y that its backward kernel expects."""
+    forward, y = getattr(_numpy, name.replace("_backward", "_forward")), np.empty_like(x)
+    forward(*((x, ALPHA, y) if name == "elu_backward" else (x, y)))
+    return y

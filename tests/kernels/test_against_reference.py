@@ -1,0 +1,181 @@
+"""Every compiled kernel computes what the reference computes, run in float64 on the same inputs.
+
+The error bounds are the textbook's: a sum of k products errs by at most about k·eps·Σ|a||b|, a
+short formula by a few eps of its terms. A wrong, missing or extra term is far outside.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fastbp.kernels import KERNELS, _numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_cases import make_case
+
+DTYPES = ["float32", "float64"]
+SHAPES = [
+    (1, 1, 1),
+    (1, 13, 10),
+    (3, 7, 31),
+    (0, 5, 3),  # an empty batch
+    (5, 33, 17),  # nothing is a multiple of a tile or of a vector
+    (16, 96, 192),  # everything is, at every CPU level
+    (20, 784, 101),
+    (64, 300, 200),
+]
+EVERY_SHAPE = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: "x".join(map(str, s)))
+EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES)
+EVERY_KERNEL = pytest.mark.parametrize("name", KERNELS)
+
+
+def call(module: Any, name: str, case: dict[str, Any]) -> dict[str, Any]:
+    """Run a kernel: its outputs by name, and what it returned."""
+    returned = getattr(module, name)(*case.values())
+    return {**{output: case[output] for output in KERNELS[name].outputs}, "returned": returned}
+
+
+def copy_of(case: dict[str, Any], real: Any = None) -> dict[str, Any]:
+    """The same arguments in new arrays, the real ones in another dtype if one is given."""
+
+    def copy(value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        return value.astype(real if real and value.dtype.kind == "f" else value.dtype)
+
+    return {argument: copy(value) for argument, value in case.items()}
+
+
+def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: float) -> Any:
+    """How far each result may be from `want`: a few relative eps unless said otherwise here."""
+    a = {k: np.abs(v) for k, v in case.items()}
+    bounds = {k: 8 * eps * np.abs(v) for k, v in want.items() if v is not None}
+    n, o = np.shape(a.get("x", a.get("dy")))[:2] if name != "sgd_step" else (0, 0)
+    match name:
+        case "dense_forward":
+            bounds["y"] = (o + 2) * eps * (a["x"] @ a["w"] + a["b"])  # x is (n, i) here
+        case "dense_backward":
+            bounds["dw"] = (n + 2) * eps * (a["x"].T @ a["dy"])
+            bounds["db"] = (n + 2) * eps * a["dy"].sum(axis=0)
+        case "dense_backward_input":
+            bounds["dx"] = (o + 2) * eps * (a["dy"] @ a["w"].T)
+        case "elu_backward" | "tanh_backward" | "sigmoid_backward":
+            bounds["dx"] = 8 * eps * a["dy"]  # 1 - y and the like lose digits
+        case "softmax_forward":
+            bounds["y"] = (o + 16) * eps * want["y"]
+        case "log_softmax_forward":
+            bounds["y"] = (o + 8) * eps * (1 + np.abs(want["y"]))
+        case "log_softmax_backward":
+            total = a["dy"].sum(axis=1, keepdims=True)
+            bounds["dx"] = (o + 8) * eps * (a["dy"] + np.exp(case["y"]) * total)
+        case "cross_entropy_loss":
+            bounds["dx"] = (o + 8) * eps / max(n, 1)
+            bounds["returned"] = (o + 8) * eps * (1 + want["returned"])
+        case "nll_loss":
+            bounds["returned"] = 8 * eps * a["x"].max(initial=0)
+        case "sgd_step":
+            bounds["params"] = 4 * eps * (a["params"] + a["grads"])
+    if "returned" in bounds:  # the sum over the batch runs in double whatever the dtype
+        bounds["returned"] += n * o * np.finfo(np.float64).eps * a["x"].max(initial=0)
+    return bounds
+
+
+def check(module: Any, name: str, case: dict[str, Any], dtype: str) -> None:
+    """Compare a call with the reference. NaN, as in a cell left unwritten, is within no bound."""
+    double = copy_of(case, np.float64)
+    want, got = call(_numpy, name, copy_of(double)), call(module, name, case)
+    assert type(got["returned"]) is type(want["returned"])
+    for result, bound in error_bounds(name, double, want, np.finfo(dtype).eps).items():
+        error = np.abs(np.asarray(got[result], np.float64) - want[result])
+        assert np.all(error <= bound), f"{result} is off by {np.max(error)}"
+
+
+@EVERY_KERNEL
+@EVERY_DTYPE
+@EVERY_SHAPE
+def test_kernels_agree_with_the_reference(
+    compiled: Any,
+    name: str,
+    dtype: str,
+    shape: tuple[int, int, int],
+    rng: np.random.Generator,
+) -> None:
+    case = make_case(name, *shape, dtype, rng)
+    before = copy_of(case)
+    check(compiled, name, case, dtype)
+    for argument in set(case) - set(KERNELS[name].outputs):
+        np.testing.assert_array_equal(case[argument], before[argument], argument)
+
+
+@EVERY_DTYPE
+@given(
+    name=st.sampled_from(list(KERNELS)),
+    shape=st.tuples(st.integers(0, 20), st.integers(1, 70), st.integers(1, 110)),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+def test_kernels_agree_with_the_reference_at_any_shape(
+    compiled: Any, dtype: str, name: str, shape: tuple[int, int, int], seed: int
+) -> None:
+    check(compiled, name, make_case(name, *shape, dtype, np.random.default_rng(seed)), dtype)
+
+
+@EVERY_KERNEL
+def test_inputs_may_be_read_only(compiled: Any, name: str, rng: np.random.Generator) -> None:
+    case = make_case(name, 5, 6, 7, np.float32, rng)  # one dtype: Numba compiles all of it anew
+    for argument, value in case.items():
+        if isinstance(value, np.ndarray) and argument not in KERNELS[name].outputs:
+            value.setflags(write=False)
+    check(compiled, name, case, "float32")
+
+
+def fenced(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A copy in the middle of a longer, oddly aligned memory full of NaN (or of 0); and that."""
+    fill = np.nan if array.dtype.kind == "f" else 0
+    memory = np.full(array.size + 67, fill, array.dtype)
+    inside = memory[33 : 33 + array.size].reshape(array.shape)
+    inside[...] = array
+    return inside, memory
+
+
+@EVERY_KERNEL
+@EVERY_DTYPE
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 7, 31), (9, 34, 49)])
+def test_kernels_keep_inside_their_arrays_and_need_no_alignment(
+    compiled: Any, name: str, dtype: str, shape: tuple[int, int, int], rng: np.random.Generator
+) -> None:
+    case, memories = make_case(name, *shape, dtype, rng), {}
+    for argument, value in case.items():
+        if isinstance(value, np.ndarray):
+            case[argument], memories[argument] = fenced(value)
+    check(compiled, name, case, dtype)  # a NaN read outside an input would show in an output
+    for argument, memory in memories.items():
+        before, after = memory[:33], memory[33 + case[argument].size :]
+        fence = np.concatenate([before, after])
+        assert np.all(np.isnan(fence) if fence.dtype.kind == "f" else fence == 0), argument
+
+
+ELEMENTWISE = [
+    *((f"{f}_forward", "x", "y") for f in ("relu", "elu", "tanh", "sigmoid")),
+    *((f"{f}_backward", "dy", "dx") for f in ("relu", "elu", "tanh", "sigmoid")),
+    *((f"{f}_backward", "y", "dx") for f in ("relu", "elu", "tanh", "sigmoid")),
+]
+
+
+@EVERY_DTYPE
+@pytest.mark.parametrize(("name", "source", "output"), ELEMENTWISE)
+def test_elementwise_output_may_be_the_input(
+    kernels: Any, name: str, source: str, output: str, dtype: str, rng: np.random.Generator
+) -> None:
+    case = make_case(name, 7, 1, 37, dtype, rng)
+    want = call(kernels, name, copy_of(case))[output]
+    got = call(kernels, name, {**case, output: case[source]})[output]
+    np.testing.assert_array_equal(got, want)
+
+
+@EVERY_DTYPE
+@pytest.mark.parametrize("source", [np.uint8, np.float32, np.float64])
+def test_gather_takes_bytes_and_reals(
+    kernels: Any, dtype: str, source: type, rng: np.random.Generator
+) -> None:
+    check(kernels, "gather", make_case("gather", 9, 35, 1, dtype, rng, source), dtype)

@@ -1,0 +1,41 @@
+"""All kernel modules keep the contract: the same names, arguments and docstrings."""
+
+import inspect
+from typing import Any
+
+import pytest
+from fastbp.kernels import KERNELS
+
+
+def functions_of(module: Any) -> set[str]:
+    """A module's public functions, without what it imports and without Numba's decorator."""
+    public = {name: f for name, f in vars(module).items() if not name.startswith("_")}
+    return {name for name, f in public.items() if callable(f)} - {"jit"}
+
+
+def test_no_kernel_is_missing_and_none_is_extra(kernels: Any) -> None:
+    assert functions_of(kernels) == set(KERNELS)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_signature_is_the_contracts(kernels: Any, name: str) -> None:
+    parameters = inspect.signature(getattr(kernels, name)).parameters
+    assert tuple(parameters) == KERNELS[name].arguments
+    assert all(p.default is p.empty for p in parameters.values())  # no modes, no options
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_docstring_is_the_contracts(kernels: Any, name: str) -> None:
+    assert getattr(kernels, name).__doc__ == KERNELS[name].meaning
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_outputs_are_the_last_arguments(name: str) -> None:
+    arguments, outputs = KERNELS[name].arguments, KERNELS[name].outputs
+    assert arguments[len(arguments) - len(outputs) :] == outputs
+    assert len(set(arguments)) == len(arguments)
+
+
+@pytest.mark.parametrize("name", [k for k in KERNELS if k.endswith("_backward")])
+def test_every_backward_has_its_forward(name: str) -> None:
+    assert name.replace("_backward", "_forward") in KERNELS

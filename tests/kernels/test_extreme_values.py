@@ -1,0 +1,157 @@
+"""Huge scores overflow nothing; NaN and infinity are passed on, never swallowed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fastbp.kernels import KERNELS, _numpy
+from kernel_cases import make_case
+from numpy.testing import assert_allclose, assert_array_equal
+
+DTYPES = ["float32", "float64"]
+ACTIVATIONS = [k for k in KERNELS if k.endswith("_forward") and k != "dense_forward"]
+HUGE = np.array(
+    [[1e4, 0, -1e4], [-1e4, -1e4, -1e4], [1e4, 1e4, 9999], [-1e4, 1e4, 0], [0, -1e4, 5]]
+)
+LABELS = np.array([2, 0, 2, 1, 0])
+
+pytestmark = pytest.mark.parametrize("dtype", DTYPES)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """NumPy warns of inf - inf and the like, which is right and not of interest here."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(axis=1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+def test_softmax_of_huge_scores(kernels: Any, dtype: str) -> None:
+    x, y = HUGE.astype(dtype), np.full_like(HUGE, np.nan, dtype)
+    kernels.softmax_forward(x, y)
+    assert_allclose(y, np.exp(log_softmax(HUGE)), rtol=4 * np.finfo(dtype).eps, atol=1e-37)
+
+
+def test_log_softmax_of_huge_scores(kernels: Any, dtype: str) -> None:
+    x, y = HUGE.astype(dtype), np.full_like(HUGE, np.nan, dtype)
+    kernels.log_softmax_forward(x, y)
+    assert_allclose(y, log_softmax(HUGE), rtol=4 * np.finfo(dtype).eps, atol=1e-37)
+
+
+def test_log_softmax_gradient_of_huge_scores(kernels: Any, dtype: str) -> None:
+    dy, dx = np.ones((5, 3), dtype), np.full((5, 3), np.nan, dtype)
+    dy[:, 0] = -2
+    kernels.log_softmax_backward(log_softmax(HUGE).astype(dtype), dy, dx)
+    assert_allclose(dx, dy, rtol=0, atol=0)  # they sum to 0
+
+
+@pytest.mark.parametrize("row", range(5))
+def test_cross_entropy_of_huge_scores(kernels: Any, dtype: str, row: int) -> None:
+    x, labels, dx = HUGE[[row]], LABELS[[row]], np.full((1, 3), np.nan, dtype)
+    loss, eps = kernels.cross_entropy_loss(x.astype(dtype), labels, dx), np.finfo(dtype).eps
+    assert_allclose(loss, -log_softmax(x)[0, labels[0]], rtol=4 * eps)  # small ones as precise
+    assert_allclose(dx, np.exp(log_softmax(x)) - np.eye(3)[labels], rtol=4 * eps, atol=eps)
+
+
+def test_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
+    dx = np.full((5, 3), np.nan, dtype)
+    # row by row: 20001 + 10001; 1 + 1; 2 + 2; 0; 6
+    loss = kernels.hinge_loss(HUGE.astype(dtype), LABELS, 1.0, dx)
+    assert loss == pytest.approx((30002 + 2 + 4 + 0 + 6) / 5, rel=1e-15)
+    want = [[1, 1, -2], [-2, 1, 1], [1, 1, -2], [0, 0, 0], [-1, 0, 1]]
+    assert_allclose(dx, np.array(want) / 5, rtol=np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.Generator) -> None:
+    case = make_case(name, 1, 1, 67, dtype, rng)
+    for j in (0, 13, 66):  # in a vector and in the rest after the last whole one
+        x = np.copy(case["x"])
+        x[0, j] = np.nan
+        getattr(kernels, name)(*{**case, "x": x}.values())
+        assert np.isnan(case["y"][0, j])
+        row_wise = name in ("softmax_forward", "log_softmax_forward")
+        assert np.isnan(case["y"]).sum() == (67 if row_wise else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        *(("hinge_loss", c) for c in (0, 3, 5, 19)),
+        *(("cross_entropy_loss", c) for c in (0, 3, 5, 19)),
+        *(("squared_error_loss", c) for c in (0, 19)),
+        ("nll_loss", 3),
+    ],
+)
+def test_nan_score_reaches_the_loss(
+    kernels: Any, dtype: str, name: str, column: int, rng: np.random.Generator
+) -> None:
+    case = make_case(name, 4, 1, 20, dtype, rng)
+    case["x"][2, column] = np.nan
+    if "labels" in case:
+        case["labels"][:] = 3
+    assert np.isnan(getattr(kernels, name)(*case.values()))
+
+
+@pytest.mark.parametrize("argument", ["x", "w", "b"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_dense_forward_shows_what_is_not_finite(
+    kernels: Any, dtype: str, argument: str, value: float, rng: np.random.Generator
+) -> None:
+    case = make_case("dense_forward", 9, 35, 49, dtype, rng)
+    case[argument].flat[-1] = value
+    kernels.dense_forward(*case.values())
+    hit = np.s_[-1, :] if argument == "x" else np.s_[:, -1]
+    assert not np.any(np.isfinite(case["y"][hit]))
+    case["y"][hit] = 0
+    assert np.all(np.isfinite(case["y"]))
+
+
+def test_dense_backward_shows_what_is_not_finite(
+    kernels: Any, dtype: str, rng: np.random.Generator
+) -> None:
+    case = make_case("dense_backward", 9, 35, 49, dtype, rng)
+    case["dy"][4, 48] = np.inf
+    kernels.dense_backward(*case.values())
+    assert not np.any(np.isfinite(case["dw"][:, 48]))
+    assert case["db"][48] == np.inf
+    case = make_case("dense_backward_input", 9, 35, 49, dtype, rng)
+    case["w"][34, 48] = np.nan
+    kernels.dense_backward_input(*case.values())
+    assert np.all(np.isnan(case["dx"][:, 34]))
+    assert np.all(np.isfinite(case["dx"][:, :34]))
+
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5])
+SMOOTH = [k for k in KERNELS if k.endswith(("_forward", "_backward")) and not k.startswith("dense")]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_every_pair_of_special_values_goes_the_references_way(
+    compiled: Any, dtype: str, name: str
+) -> None:
+    """One row for each pair; single columns, so that no row-wise sum hides anything."""
+    first, second = (v.reshape(-1, 1).astype(dtype) for v in np.meshgrid(SPECIAL, SPECIAL))
+    given = {"x": first, "y": first, "dy": second, "alpha": 0.7}
+    inputs = [given[a] for a in KERNELS[name].arguments[:-1]]
+    want, got = np.full((2, 64, 1), np.nan, dtype)
+    getattr(_numpy, name)(*inputs, want)
+    getattr(compiled, name)(*inputs, got)
+    assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps, equal_nan=True)
+
+
+def test_infinite_scores(kernels: Any, dtype: str) -> None:
+    inf = np.inf
+    x = np.array([[-inf, 0, 0], [-inf, -inf, 2], [inf, 0, 0], [-inf, -inf, -inf]], dtype)
+    y = np.full_like(x, 7)
+    kernels.softmax_forward(x, y)
+    assert_array_equal(y[:2], [[0, 0.5, 0.5], [0, 0, 1]])
+    assert np.all(np.isnan(y[2:]).any(axis=1))  # inf - inf: there is no answer, and it shows
+    kernels.log_softmax_forward(x, y)
+    assert_allclose(y[:2], np.log([[0, 0.5, 0.5], [0, 0, 1]]), rtol=1e-6)
+    assert np.all(np.isnan(y[2:]).any(axis=1))

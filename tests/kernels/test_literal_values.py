@@ -1,0 +1,178 @@
+"""Every kernel, the reference first of all, against numbers worked out by hand."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+E = math.e
+LN2 = math.log(2)
+
+
+def array(values: Any) -> np.ndarray:
+    return np.array(values, dtype=np.float64)
+
+
+def unwritten(*shape: int) -> np.ndarray:
+    return np.full(shape, np.nan)
+
+
+def labels(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def test_gather_takes_rows_in_order_and_scales_them(kernels: Any) -> None:
+    data, x = np.array([[0, 51], [255, 102], [1, 2]], dtype=np.uint8), unwritten(3, 2)
+    kernels.gather(data, labels(1, 0, 1), 1 / 255, x)
+    assert_allclose(x, [[1, 0.4], [0, 0.2], [1, 0.4]], rtol=1e-15)
+
+
+def test_dense_forward(kernels: Any) -> None:
+    x, w, b = array([[1, 2], [3, 4]]), array([[1, 0, -1], [2, 1, 0]]), array([10, 20, 30])
+    y = unwritten(2, 3)
+    kernels.dense_forward(x, w, b, y)
+    assert_array_equal(y, [[15, 22, 29], [21, 24, 27]])
+
+
+def test_dense_backward(kernels: Any) -> None:
+    x, dy = array([[1, 2], [3, 4]]), array([[1, 0, -1], [2, 1, 0]])
+    dw, db = unwritten(2, 3), unwritten(3)
+    kernels.dense_backward(x, dy, dw, db)
+    assert_array_equal(dw, [[7, 3, -1], [10, 4, -2]])
+    assert_array_equal(db, [3, 1, -1])
+
+
+def test_dense_backward_input(kernels: Any) -> None:
+    dy, w, dx = array([[1, 2, 3]]), array([[1, 0, -1], [2, 1, 0]]), unwritten(1, 2)
+    kernels.dense_backward_input(dy, w, dx)
+    assert_array_equal(dx, [[-2, 4]])
+
+
+def test_dense_on_an_empty_batch_has_a_zero_gradient(kernels: Any) -> None:
+    dw, db = unwritten(3, 2), unwritten(2)
+    kernels.dense_backward(unwritten(0, 3), unwritten(0, 2), dw, db)
+    assert_array_equal(dw, np.zeros((3, 2)))
+    assert_array_equal(db, [0, 0])
+
+
+FORWARD = {  # x -> y
+    "relu_forward": ([-2, 0, 3], [0, 0, 3]),
+    "elu_forward": ([-LN2, 0, 3], [-0.35, 0, 3]),  # alpha is 0.7
+    "tanh_forward": ([-LN2, 0, LN2], [-0.6, 0, 0.6]),
+    "sigmoid_forward": ([-LN2, 0, LN2], [1 / 3, 1 / 2, 2 / 3]),
+    "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
+    "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
+}
+
+
+@pytest.mark.parametrize("name", FORWARD)
+def test_forward(kernels: Any, name: str) -> None:
+    x, y = array([FORWARD[name][0]]), unwritten(1, 3)
+    getattr(kernels, name)(*((x, 0.7, y) if name.startswith("elu") else (x, y)))
+    assert_allclose(y, [FORWARD[name][1]], rtol=1e-15, atol=0)
+
+
+BACKWARD = {  # y, dy -> dx
+    "relu_backward": ([-1, 0, 3], [5, 5, 5], [0, 0, 5]),  # the slope at 0 is taken for 0
+    "elu_backward": ([-0.35, 0, 3], [2, 2, 2], [0.7, 1.4, 2]),  # at 0 from the left, alpha is 0.7
+    "tanh_backward": ([-0.6, 0, 1], [2, 2, 2], [1.28, 2, 0]),
+    "sigmoid_backward": ([0.25, 0.5, 1], [4, 4, 4], [0.75, 1, 0]),
+    "log_softmax_backward": ([-LN2, -2 * LN2, -2 * LN2], [4, -2, 6], [0, -4, 4]),
+}
+
+
+@pytest.mark.parametrize("name", BACKWARD)
+def test_backward(kernels: Any, name: str) -> None:
+    y, dy, want = (array([row]) for row in BACKWARD[name])
+    dx = unwritten(1, 3)
+    getattr(kernels, name)(*((y, dy, 0.7, dx) if name.startswith("elu") else (y, dy, dx)))
+    assert_allclose(dx, want, rtol=1e-15, atol=1e-15)
+
+
+def test_hinge_loss_counts_the_violated_margins(kernels: Any) -> None:
+    x = array([[1, 2, 4, 1.5], [9, 1, 2, 3]])  # row 0: 2 - 1 + 1 = 2, then 4 and 1.5; row 1: none
+    dx = unwritten(2, 4)
+    assert kernels.hinge_loss(x, labels(0, 0), 1.0, dx) == (2 + 4 + 1.5) / 2
+    assert_array_equal(dx, [[-1.5, 0.5, 0.5, 0.5], [0, 0, 0, 0]])
+
+
+def test_hinge_loss_exactly_at_the_margin_is_zero_with_zero_gradient(kernels: Any) -> None:
+    dx = unwritten(1, 3)
+    assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), 1.0, dx) == 0
+    assert_array_equal(dx, [[0, 0, 0]])
+
+
+def test_hinge_loss_takes_any_margin(kernels: Any) -> None:
+    dx = unwritten(1, 3)
+    assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), 1.25, dx) == 0.25
+    assert_array_equal(dx, [[-1, 1, 0]])
+
+
+def test_cross_entropy_of_uniform_scores_is_the_log_of_the_classes(kernels: Any) -> None:
+    dx = unwritten(2, 4)
+    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), dx)
+    assert loss == pytest.approx(math.log(4), rel=1e-15)
+    assert_allclose(dx, array([[-3, 1, 1, 1], [1, 1, -3, 1]]) / 8, rtol=1e-15)
+
+
+def test_cross_entropy_of_known_odds(kernels: Any) -> None:
+    dx = unwritten(1, 3)
+    loss = kernels.cross_entropy_loss(array([[LN2, 0, 0]]), labels(1), dx)  # 1/2, 1/4, 1/4
+    assert loss == pytest.approx(2 * LN2, rel=1e-15)
+    assert_allclose(dx, [[0.5, -0.75, 0.25]], rtol=1e-15)
+
+
+def test_nll_loss(kernels: Any) -> None:
+    dx = unwritten(2, 3)
+    assert kernels.nll_loss(array([[-1, -2, -3], [-4, -5, -6]]), labels(1, 2), dx) == 4
+    assert_array_equal(dx, [[0, -0.5, 0], [0, 0, -0.5]])
+
+
+def test_nll_of_log_softmax_is_cross_entropy(kernels: Any, rng: np.random.Generator) -> None:
+    x, target = rng.standard_normal((9, 7)), rng.integers(0, 7, 9)
+    y, dy, dx, want = (unwritten(9, 7) for _ in range(4))
+    kernels.log_softmax_forward(x, y)
+    loss = kernels.nll_loss(y, target, dy)
+    kernels.log_softmax_backward(y, dy, dx)
+    assert loss == pytest.approx(kernels.cross_entropy_loss(x, target, want), rel=1e-14)
+    assert_allclose(dx, want, rtol=1e-12, atol=1e-16)
+
+
+def test_squared_error_is_a_mean_over_all_elements(kernels: Any) -> None:
+    dx = unwritten(2, 2)
+    loss = kernels.squared_error_loss(array([[1, 2], [3, 4]]), array([[1, 0], [6, 3]]), dx)
+    assert loss == (0 + 4 + 9 + 1) / 4
+    assert_array_equal(dx, [[0, 1], [-1.5, 0.5]])
+
+
+@pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
+def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
+    margin = (1.0,) if name == "hinge_loss" else ()
+    assert getattr(kernels, name)(unwritten(0, 3), labels(), *margin, unwritten(0, 3)) == 0
+
+
+def test_sgd_step(kernels: Any) -> None:
+    params = array([1, 2, 3])
+    kernels.sgd_step(array([4, 0, -2]), 0.25, params)
+    assert_array_equal(params, [0, 2, 3.5])
+
+
+def test_argmax_of_equal_values_is_the_first(kernels: Any) -> None:
+    found = labels(-1, -1, -1)
+    kernels.argmax(array([[1, 3, 3], [2, 2, 2], [-5, -7, -4]]), found)
+    assert_array_equal(found, [1, 0, 2])
+
+
+def test_argmax_counts_the_first_nan_as_largest(kernels: Any) -> None:
+    nan, inf = math.nan, math.inf
+    found = labels(-1, -1, -1, -1)
+    kernels.argmax(array([[nan, 1, inf], [1, nan, nan], [inf, 1, nan], [-inf, -inf, 0]]), found)
+    assert_array_equal(found, [0, 1, 2, 2])
+
+
+def test_accuracy_is_the_share_of_rows_that_are_right(kernels: Any) -> None:
+    x = array([[1, 3, 3], [2, 2, 2], [-5, -7, -4], [0, 1, math.nan]])
+    assert kernels.accuracy(x, labels(2, 0, 2, 2)) == 0.75  # of two equal ones the first counts
+    assert kernels.accuracy(unwritten(0, 3), labels()) == 0

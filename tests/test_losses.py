@@ -1,0 +1,335 @@
+"""The losses and their gradients, against their definitions written as plain loops."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
+TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
+LABEL_LOSSES = [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
+LOSSES = [*LABEL_LOSSES, fb.MSELoss()]
+
+
+def hinge(scores, labels, margin=1.0):
+    n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
+    for i, y in enumerate(labels):
+        for j in range(scores.shape[1]):
+            violation = scores[i, j] - scores[i, y] + margin
+            if j != y and violation > 0:
+                loss += violation / n
+                gradient[i, j] += 1 / n
+                gradient[i, y] -= 1 / n
+    return loss, gradient
+
+
+def cross_entropy(scores, labels):
+    n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
+    for i, y in enumerate(labels):
+        p = np.exp(scores[i]) / np.exp(scores[i]).sum()
+        loss -= math.log(p[y]) / n
+        gradient[i] = p / n
+        gradient[i, y] -= 1 / n
+    return loss, gradient
+
+
+def nll(scores, labels):
+    n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
+    for i, y in enumerate(labels):
+        loss -= scores[i, y] / n
+        gradient[i, y] = -1 / n
+    return loss, gradient
+
+
+def squared_error(outputs, targets):
+    loss, gradient = 0.0, np.zeros_like(outputs)
+    for index, o in np.ndenumerate(outputs):
+        loss += (o - targets[index]) ** 2 / outputs.size
+        gradient[index] = 2 * (o - targets[index]) / outputs.size
+    return loss, gradient
+
+
+def assert_same(actual, expected, dtype):
+    """Loss and gradient are the same."""
+    assert type(actual[0]) is float
+    assert actual[1].dtype == dtype
+    np.testing.assert_allclose(actual[0], expected[0], **TOLERANCE[dtype.name])
+    np.testing.assert_allclose(actual[1], expected[1], **TOLERANCE[dtype.name])
+
+
+# Values and gradients
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("loss", "definition"),
+    [(fb.HingeLoss(), hinge), (fb.CrossEntropyLoss(), cross_entropy), (fb.NLLLoss(), nll)],
+    ids=["hinge", "cross entropy", "nll"],
+)
+def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
+    scores, labels = rng.normal(0, 2, shape).astype(dtype), rng.integers(shape[1], size=shape[0])
+    assert_same(loss(scores, labels), definition(scores.astype(np.float64), labels), dtype)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
+def test_squared_error(backend, dtype, shape, rng):
+    outputs, targets = rng.normal(size=(2, *shape)).astype(dtype)
+    expected = squared_error(outputs.astype(np.float64), targets.astype(np.float64))
+    assert_same(fb.MSELoss()(outputs, targets), expected, dtype)
+
+
+def test_hinge_by_hand(backend, dtype):
+    scores = np.array([[3, 1, 2.5], [0, 2, 1]], dtype)
+    # Row 0, label 0: max(0, 1 - 3 + 1) + max(0, 2.5 - 3 + 1) = 0.5
+    # Row 1, label 2: max(0, 0 - 1 + 1) + max(0, 2 - 1 + 1) = 2, where the first is at the margin
+    loss, gradient = fb.HingeLoss()(scores, [0, 2])
+    assert loss == 1.25
+    assert gradient.tolist() == [[-0.5, 0, 0.5], [0, 0.5, -0.5]]
+
+
+def test_cross_entropy_of_equal_scores_is_the_logarithm_of_the_classes(backend, dtype):
+    loss, gradient = fb.CrossEntropyLoss()(np.full((1, 4), 7, dtype), [1])
+    assert loss == pytest.approx(math.log(4), rel=1e-6)
+    assert gradient.tolist() == [[0.25, -0.75, 0.25, 0.25]]
+
+
+def test_squared_error_is_averaged_over_all_elements(backend, dtype):
+    loss, gradient = fb.MSELoss()(np.array([[1, 2], [3, 4]], dtype), [[1, 0], [0, 4]])
+    assert loss == (4 + 9) / 4
+    assert gradient.tolist() == [[0, 1], [1.5, 0]]
+
+
+def test_gradients_of_each_sample_sum_to_zero_where_only_differences_count(backend, dtype, rng):
+    scores, labels = rng.normal(size=(16, 10)).astype(dtype), rng.integers(10, size=16)
+    for loss in (fb.HingeLoss(), fb.CrossEntropyLoss()):
+        _, gradient = loss(scores, labels)
+        np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=4 * np.finfo(dtype).eps)
+
+
+def test_a_batch_is_averaged(backend, dtype, rng):
+    """Twice the same samples: the same loss, and half the gradient for each."""
+    scores, labels = rng.normal(size=(8, 10)).astype(dtype), rng.integers(10, size=8)
+    for loss in LOSSES:
+        value, gradient = loss(scores, labels)
+        twice, gradients = loss(np.concatenate([scores, scores]), np.concatenate([labels, labels]))
+        assert twice == pytest.approx(value, rel=1e-6)
+        np.testing.assert_allclose(gradients[:8], gradient / 2, rtol=1e-6)
+        np.testing.assert_allclose(gradients[8:], gradient / 2, rtol=1e-6)
+
+
+# Hinge: margin, and the other definition
+
+
+def test_at_the_margin_the_hinge_and_its_derivative_are_zero(backend, dtype):
+    loss, gradient = fb.HingeLoss()(np.array([[1, 0, -3]], dtype), [0])
+    assert loss == 0
+    assert not gradient.any()
+
+
+def test_just_inside_the_margin_the_derivative_is_one(backend, dtype):
+    tiny = np.finfo(dtype).eps
+    loss, gradient = fb.HingeLoss()(np.array([[1, tiny, -3]], dtype), [0])
+    assert loss == tiny
+    assert gradient.tolist() == [[-1, 1, 0]]
+
+
+@pytest.mark.parametrize("margin", [0.25, 2.5, 10])
+def test_hinge_with_another_margin(backend, dtype, margin, rng):
+    scores, labels = rng.normal(0, 2, (7, 5)).astype(dtype), rng.integers(5, size=7)
+    expected = hinge(scores.astype(np.float64), labels, margin)
+    assert_same(fb.HingeLoss(margin)(scores, labels), expected, dtype)
+
+
+def test_hinge_is_pytorch_s_multi_margin_loss_times_the_number_of_classes(backend, dtype, rng):
+    # The example in PyTorch's documentation of MultiMarginLoss, and the result printed there.
+    scores = np.array([[0.1, 0.2, 0.4, 0.8]], dtype)
+    assert fb.HingeLoss()(scores, [3])[0] == pytest.approx(4 * 0.325, rel=1e-6)
+
+    scores, labels = rng.normal(size=(6, 10)).astype(dtype), rng.integers(10, size=6)
+    loss, gradient = fb.HingeLoss()(scores, labels)
+    right = scores[np.arange(6), labels, None]
+    terms = np.maximum(0, 1 - right + scores)
+    terms[np.arange(6), labels] = 0
+    multi_margin = (terms.sum(axis=1) / 10).mean()  # PyTorch: the sum divided by x.size(1)
+    assert loss == pytest.approx(10 * multi_margin, rel=1e-5)
+    # Each wrong class counts 1/n here and 1/(n·classes) there.
+    assert set(np.unique(gradient[gradient > 0])) == {dtype.type(1 / 6)}
+
+
+@pytest.mark.parametrize(
+    ("margin", "error", "text"),
+    [
+        (0, ValueError, "HingeLoss margin: expected a number above 0, got 0"),
+        (-1.0, ValueError, "HingeLoss margin: expected a number above 0, got -1.0"),
+        (math.inf, ValueError, "HingeLoss margin: expected a finite number, got inf"),
+        ("1", TypeError, "HingeLoss margin: expected a number, got '1'"),
+    ],
+)
+def test_a_margin_is_a_number_above_zero(margin, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        fb.HingeLoss(margin)
+
+
+# Log-probabilities
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_log_softmax_with_nll_is_cross_entropy(backend, dtype, shape, rng):
+    """The same loss, and through the layer's backward the same gradient by the scores."""
+    scores, labels = rng.normal(0, 3, shape).astype(dtype), rng.integers(shape[1], size=shape[0])
+    layer = fb.LogSoftmax()
+    loss, by_log_probabilities = fb.NLLLoss()(layer.forward(scores), labels)
+    both = loss, layer.backward(by_log_probabilities)
+    assert_same(both, fb.CrossEntropyLoss()(scores, labels), dtype)
+
+
+def test_cross_entropy_of_large_scores_neither_overflows_nor_loses_its_gradient(backend, dtype):
+    loss, gradient = fb.CrossEntropyLoss()(np.array([[1e4, -1e4, 0], [0, 1e4, 0]], dtype), [1, 1])
+    assert loss == 1e4  # (20 000 + 0) / 2
+    assert gradient.tolist() == [[0.5, -0.5, 0], [0, 0, 0]]
+
+
+# Targets of the squared error
+
+
+def test_labels_stand_for_one_hot_rows(backend, dtype, rng):
+    outputs, labels = rng.normal(size=(5, 3)).astype(dtype), np.array([0, 2, 1, 1, 2])
+    one_hot = np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 0], [0, 0, 1]], float)
+    from_labels, from_rows = (fb.MSELoss()(outputs, target) for target in (labels, one_hot))
+    assert from_labels[0] == from_rows[0]
+    assert np.array_equal(from_labels[1], from_rows[1])
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "text"),
+    [
+        (np.zeros((3, 3)), ValueError, "MSELoss() target: expected 2 columns, got (3, 3)"),
+        (np.zeros((4, 2)), ValueError, "MSELoss() target: expected 3 rows, got (4, 2)"),
+        (np.zeros(3), ValueError, "MSELoss() target: expected a two-dimensional array"),
+        (np.full((3, 2), "a"), TypeError, "MSELoss() target: expected real numbers, got dtype <U1"),
+    ],
+    ids=["columns", "rows", "float labels", "text"],
+)
+def test_values_must_have_the_shape_of_the_output(target, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        fb.MSELoss()(np.zeros((3, 2)), target)
+
+
+# Labels
+
+
+@pytest.fixture(params=LOSSES, ids=repr)
+def loss(request):
+    return request.param
+
+
+@pytest.mark.parametrize("labels", [[0, 1, -1, 9], [0, 1, 3, 9], np.array([0, 1, 2**63], "u8")])
+def test_a_label_out_of_range_is_named_with_its_row(loss, labels):
+    text = f"{loss!r} labels: expected labels from 0 to 2; got {labels[2]} at row 2"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        loss(np.zeros((len(labels), 3)), labels)
+
+
+@pytest.mark.parametrize("n", [0, 2, 4])
+def test_there_is_one_label_a_sample(loss, n):
+    text = f"{loss!r} labels: expected 3 labels, one a sample; got {n}"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        loss(np.zeros((3, 2)), np.zeros(n, int))
+
+
+@pytest.mark.parametrize("loss", LABEL_LOSSES, ids=repr)
+@pytest.mark.parametrize("kind", ["float64", "bool", "<U1", "object"])
+def test_labels_are_whole_numbers(loss, kind):
+    with pytest.raises(TypeError, match=r"labels: expected integer labels, got dtype"):
+        loss(np.zeros((2, 2)), np.array([0, 1]).astype(kind))
+
+
+@pytest.mark.parametrize("loss", LABEL_LOSSES, ids=repr)
+def test_labels_are_one_dimensional(loss):
+    text = "labels: expected one label a sample, shape (2,); got (2, 1)"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        loss(np.zeros((2, 2)), [[0], [1]])
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint64", ">i4"])
+def test_labels_of_any_integer_type_are_the_same(backend, loss, kind, rng):
+    scores, labels = rng.normal(size=(4, 3)), np.array([2, 0, 1, 1])
+    value, gradient = loss(scores, labels)
+    for same in (labels.astype(kind), labels.tolist(), np.repeat(labels, 2)[::2]):
+        other = loss(scores, same)
+        assert other[0] == value
+        assert np.array_equal(other[1], gradient)
+
+
+# Scores
+
+
+def test_an_empty_batch_has_no_mean(loss):
+    text = f"{loss!r}: expected at least one sample, got shape (0, 3)"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        loss(np.empty((0, 3)), np.empty(0, int))
+
+
+@pytest.mark.parametrize("scores", [np.zeros(3), np.zeros((1, 2, 3))], ids=["1-D", "3-D"])
+def test_scores_are_two_dimensional(loss, scores):
+    with pytest.raises(ValueError, match=re.escape(f"{loss!r} scores: expected a two-dimension")):
+        loss(scores, [0])
+
+
+def test_the_arrangement_of_the_scores_does_not_matter(backend, dtype, loss, rng):
+    scores, labels = rng.normal(size=(6, 4)).astype(dtype), rng.integers(4, size=6)
+    read_only = scores.copy()
+    read_only.setflags(write=False)
+    value, gradient = loss(scores, labels)
+    for same in (np.asfortranarray(scores), np.repeat(scores, 2, axis=1)[:, ::2], read_only):
+        other = loss(same, labels)
+        assert other[0] == value
+        assert np.array_equal(other[1], gradient)
+    assert np.array_equal(scores, read_only)  # and they are left alone
+
+
+def test_scores_in_a_list_are_float64(backend, loss):
+    assert loss([[1, 2], [3, 4]], [0, 1])[1].dtype == np.float64
+
+
+def test_nan_scores_give_a_nan_loss(backend, dtype, loss):
+    scores = np.zeros((3, 4), dtype)
+    scores[1] = np.nan
+    assert math.isnan(loss(scores, [0, 1, 2])[0])
+
+
+def test_one_nan_score_is_enough(backend, dtype):
+    scores = np.zeros((3, 4), dtype)
+    scores[1, 3] = np.nan  # not the right class's
+    for loss in (fb.HingeLoss(), fb.CrossEntropyLoss(), fb.MSELoss()):
+        assert math.isnan(loss(scores, [0, 1, 2])[0])
+
+
+def test_with_a_single_class_nothing_is_to_be_learnt(backend, dtype):
+    for loss in (fb.HingeLoss(), fb.CrossEntropyLoss()):
+        value, gradient = loss(np.full((2, 1), 3, dtype), [0, 0])
+        assert value == 0
+        assert not gradient.any()
+
+
+# One's own, and how they look
+
+
+def test_a_loss_of_ones_own_needs_only_compute(backend):
+    class AbsoluteError(fb.MSELoss):
+        def compute(self, x, target):
+            return float(np.abs(x - target).mean()), np.sign(x - target) / x.size
+
+    loss, gradient = AbsoluteError()(np.array([[1.0, 5.0]]), [[2.0, 2.0]])
+    assert loss == 2
+    assert gradient.tolist() == [[-0.5, 0.5]]
+
+
+def test_repr():
+    assert list(map(repr, LOSSES)) == [
+        "HingeLoss(1)", "CrossEntropyLoss()", "NLLLoss()", "MSELoss()"
+    ]  # fmt: skip
+    assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"

@@ -1,0 +1,76 @@
+"""SGD: one subtraction a parameter."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+
+def test_a_step_is_params_minus_lr_times_grads(backend, dtype, rng):
+    net = fb.Sequential(fb.Linear(7, 5), fb.Tanh(), fb.Linear(5, 3), dtype=dtype)
+    net.grads[...] = rng.normal(size=net.grads.size)
+    params, grads = net.params.astype(float), net.grads.astype(float)
+    fb.SGD(lr=0.1).step(net)
+    rounding = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(net.params, params - 0.1 * grads, rtol=rounding, atol=rounding)
+
+
+def test_exactly_where_binary_numbers_are_exact(backend, dtype):
+    net = fb.Sequential(fb.Linear(1, 1), dtype=dtype)
+    net.params[...], net.grads[...] = [1, 2], [4, -8]
+    fb.SGD(lr=0.25).step(net)
+    assert net.params.tolist() == [0, 4]
+
+
+def test_the_layers_see_the_step_and_the_gradients_stay(backend):
+    net = fb.Sequential(fb.Linear(2, 1))
+    net.params[...], net.grads[...] = 1, 2
+    fb.SGD(lr=1).step(net)
+    assert net.layers[0].w.tolist() == [[-1], [-1]]
+    assert net.layers[0].b.tolist() == [-1]
+    assert net.grads.tolist() == [2, 2, 2]
+
+
+def test_a_network_without_parameters_stays_as_it_is(backend):
+    fb.SGD(lr=1).step(fb.Sequential(fb.Tanh()))
+
+
+def test_the_rate_may_change_between_steps(backend):
+    net, optimizer = fb.Sequential(fb.Linear(1, 1)), fb.SGD(lr=1)
+    net.params[...], net.grads[...] = 0, 1
+    optimizer.step(net)
+    optimizer.lr = 0.5
+    optimizer.step(net)
+    assert net.params.tolist() == [-1.5, -1.5]
+
+
+def test_nan_is_not_hidden(backend, dtype):
+    net = fb.Sequential(fb.Linear(1, 1), dtype=dtype)
+    net.params[...], net.grads[...] = 0, [np.nan, 1]
+    fb.SGD(lr=0.5).step(net)
+    np.testing.assert_array_equal(net.params, [np.nan, -0.5])
+
+
+@pytest.mark.parametrize(
+    ("lr", "error", "text"),
+    [
+        (0, ValueError, "SGD lr: expected a number above 0, got 0"),
+        (-0.1, ValueError, "SGD lr: expected a number above 0, got -0.1"),
+        (math.nan, ValueError, "SGD lr: expected a finite number, got nan"),
+        (math.inf, ValueError, "SGD lr: expected a finite number, got inf"),
+        ("0.1", TypeError, "SGD lr: expected a number, got '0.1'"),
+        (None, TypeError, "SGD lr: expected a number, got None"),
+        (True, TypeError, "SGD lr: expected a number, got True"),
+    ],
+)
+def test_the_rate_is_a_number_above_zero(lr, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        fb.SGD(lr=lr)
+
+
+def test_repr():
+    assert repr(fb.SGD(lr=0.01)) == "SGD(lr=0.01)"
+    assert repr(fb.SGD(np.float32(0.5))) == "SGD(lr=0.5)"
