@@ -340,8 +340,8 @@ def test_the_network_is_left_as_it_was(backend, dtype, rng):
     _, gradient = loss(net.forward(x), y)
     net.backward(gradient)
     params, grads, x_before = net.params.copy(), net.grads.copy(), x.copy()
-    fb.gradcheck(net, loss, *batch(rng, 3, 4, 3))
     fb.gradcheck(net, loss, x, y)
+    fb.gradcheck(net, loss, *batch(rng, 3, 4, 3))
     assert np.array_equal(net.params, params)
     assert np.array_equal(net.grads, grads)
     assert np.array_equal(x, x_before)
@@ -349,6 +349,13 @@ def test_the_network_is_left_as_it_was(backend, dtype, rng):
     net.grads[...] = 0
     net.backward(gradient)
     assert np.array_equal(net.grads, grads)
+
+
+def test_the_batch_may_be_read_only(backend, rng):
+    x, y = batch(rng, 4, 3, 2)
+    x.setflags(write=False)
+    y.setflags(write=False)
+    assert fb.gradcheck(network(fb.Linear(3, 2)), fb.CrossEntropyLoss(), x, y)
 
 
 def test_large_tensors_are_sampled(backend, rng):

@@ -139,6 +139,38 @@ def test_without_input_gradient_the_first_layer_skips_dx(backend):
     assert np.array_equal(net.grads, skipped)
 
 
+class Double(fb.Layer):
+    """Y = 2·X, which counts its backward passes and may have a parameter, for nothing."""
+
+    calls = 0
+
+    def __init__(self, learns):
+        self.learns = learns
+
+    def parameter_shapes(self):
+        return {"s": (1,)} if self.learns else {}
+
+    def forward(self, x):
+        self.y = 2 * self._input(x)
+        return self.y
+
+    def backward(self, dy):
+        self.calls += 1
+        if self.learns:
+            self.ds[...] = 7
+        return 2 * dy
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_a_first_layer_of_ones_own_is_asked_for_what_it_learns(backend, learns):
+    net = fb.Sequential(Double(learns), fb.Tanh())
+    net.forward(np.zeros((2, 3)))
+    assert net.backward(np.ones((2, 3))) is None
+    assert net.layers[0].calls == learns
+    assert net.grads.tolist() == [7] * learns
+    assert net.backward(np.ones((2, 3)), input_gradient=True).tolist() == [[2, 2, 2]] * 2
+
+
 def test_an_empty_batch_goes_through(backend, dtype):
     net = network(dtype)
     assert net.forward(np.empty((0, 6))).shape == (0, 3)

@@ -36,6 +36,9 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # one line each, like errors
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by whoever started us: nobody wants to read it
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - for the whole process
     try:
         return _run(_parser().parse_args(arguments))
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastbp import backends, datasets
 from fastbp.datasets import Dataset
+from fastbp.network import Sequential
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -73,6 +74,14 @@ def load_data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
             raise ValueError("--label, --classes and --scale go with --data")
         return datasets.mnist()
     return datasets.load(args.data, label=args.label, classes=args.classes, scale=args.scale)
+
+
+def check_features(model: str, net: Sequential, data: Dataset) -> None:
+    """Refuse data that does not fit a model, by the names that the user gave both."""
+    if net.inputs not in (None, data.features):
+        raise ValueError(
+            f"{model}: takes {net.inputs} features, but {data.name} has {data.features}"
+        )
 
 
 def choose_backend(args: argparse.Namespace) -> backends.Backend:

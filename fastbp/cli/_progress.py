@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
 
 from fastbp.network import Sequential
 from fastbp.training import Callback, Epoch
@@ -61,25 +61,31 @@ class Lines(Progress):
 
 
 class Bar(Progress):
-    """A live bar over all epochs, with the latest figures beside it."""
+    """A live bar over all epochs, with the latest figures below it."""
 
     def __enter__(self) -> "Bar":
-        from rich.console import Console
+        from rich.console import Console, RenderableType
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
+        class BarAboveFigures(RichProgress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield self.make_tasks_table(self.tasks)
+                for task in self.tasks:  # beside the bar, 80 columns would cut the figures
+                    yield task.fields["figures"]
+
         super().__enter__()
         self.epoch_figures, self.rate = "", ""
-        self.bar = RichProgress(
+        self.bar = BarAboveFigures(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True, highlight=False),
             refresh_per_second=10,
             expand=True,
         )
         self.task = self.bar.add_task(
-            "", total=self.epochs * self.samples, epoch=f"1/{self.epochs}", figures=""
+            "", total=self.epochs * self.samples, epoch=f"1/{self.epochs}", left="", figures=""
         )
         self.bar.start()
         return self
@@ -89,16 +95,16 @@ class Bar(Progress):
 
     def say(self, line: str) -> None:
         """Write the line above the bar."""
-        self.bar.console.print(line, markup=False)
+        self.bar.console.print(line, markup=False, soft_wrap=True)
 
     def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
         """Move the bar."""
-        figures: list[Any] = [f"loss {loss:.4f}", self.epoch_figures, self.rate]
-        figures.append(self.time_left(epoch, samples))
+        figures = (f"loss {loss:.4f}", self.epoch_figures, self.rate)
         self.bar.update(
             self.task,
             completed=(epoch - 1) * total + samples,
             epoch=f"{epoch}/{self.epochs}",
+            left=self.time_left(epoch, samples),
             figures="  ".join(filter(None, figures)),
         )
 
@@ -109,7 +115,9 @@ class Bar(Progress):
         self.bar.update(
             self.task,
             completed=epoch.epoch * self.samples,
-            figures=f"{_figures(epoch)}  {self.rate}  {self.time_left(epoch.epoch + 1)}",
+            epoch=f"{epoch.epoch}/{self.epochs}",
+            left=self.time_left(epoch.epoch + 1),
+            figures=f"{_figures(epoch)}  {self.rate}",
         )
 
 

@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     net = fb.load(args.model)
     train, test = _arguments.load_data(args)
     data = test if args.split == "test" else train
+    _arguments.check_features(args.model, net, data)
     if net.outputs is not None and net.outputs < data.classes:
         raise ValueError(
             f"{args.model}: knows {net.outputs} classes, but the data has {data.classes}"

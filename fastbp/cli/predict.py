@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.image is not None:
         x, picture = _read_picture(args.image, net, args.invert)
     else:
-        x, picture, label = _sample(args)
+        x, picture, label = _sample(args, net)
     probabilities = net.predict_proba(x)[0]
     if args.plot:
         from fastbp import plots
@@ -75,9 +75,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _sample(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None, int]:
+def _sample(args: argparse.Namespace, net: Sequential) -> tuple[np.ndarray, np.ndarray | None, int]:
     train, test = _arguments.load_data(args)
     data = test if args.split == "test" else train
+    _arguments.check_features(args.model, net, data)
     if args.index >= len(data):
         raise ValueError(f"--index {args.index}: {data.name} has samples 0 to {len(data) - 1}")
     x, y = data.batch([args.index])
@@ -101,7 +102,9 @@ def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray
             OSError,
             ValueError,
         ) as problem:
-            raise ValueError(f"{path}: not a readable picture ({problem})") from problem
+            unknown = isinstance(problem, UnidentifiedImageError)  # its own text names an object
+            reason = "its format is unknown" if unknown else problem
+            raise ValueError(f"{path}: not a readable picture ({reason})") from problem
     if grey.size != (side, side):
         width, height = grey.size
         sys.stderr.write(f"fastbp: {path}: resized from {width}×{height} to {side}×{side} pixels\n")
