@@ -68,7 +68,12 @@ class Sequential:
     @property
     def inputs(self) -> int | None:
         """Columns of x, or None where any number fits."""
-        return next((layer.inputs for layer in self.layers if hasattr(layer, "inputs")), None)
+        for layer in self.layers:
+            if hasattr(layer, "inputs"):
+                return int(layer.inputs)
+            if type(layer).outputs_for is not Layer.outputs_for:
+                return None  # what comes in differs from what the next layer says it takes
+        return None
 
     @property
     def outputs(self) -> int | None:
@@ -254,6 +259,11 @@ def _check_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
             )
         if any(layer is other for other in layers[:position]):
             raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
+        if layer.dtype is not None:
+            raise ValueError(
+                f"Sequential: {layer!r} at position {position} is part of another network; "
+                "make a new layer, or use net.copy()"
+            )
         try:
             outputs = layer.outputs_for(outputs)
         except ValueError as problem:

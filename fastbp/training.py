@@ -290,6 +290,9 @@ def _as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> _S
         raise ValueError(f"{name}: expected at least one sample, got none")
     outputs = x.shape[1] if net.outputs is None else net.outputs
     check = loss or Loss()
-    target = check.check_target(y, len(x), outputs, net.dtype)
+    try:
+        target = check.check_target(y, len(x), outputs, net.dtype)
+    except (TypeError, ValueError) as problem:
+        raise type(problem)(f"{name}: {problem}") from None
     labels = y.astype(np.int64) if y.ndim == 1 and y.dtype.kind in "iu" else None
     return _Samples(x, target, labels, scale)

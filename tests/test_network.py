@@ -482,3 +482,26 @@ def test_dy_must_have_the_shape_of_the_scores(shape, text):
     net.forward(np.zeros((5, 6)))
     with pytest.raises(ValueError, match=re.escape(text)):
         net.backward(np.zeros(shape))
+
+
+def test_layers_of_another_network_are_refused() -> None:
+    net = fb.Sequential(fb.Linear(4, 3), fb.Tanh())
+    with pytest.raises(ValueError, match="at position 0 is part of another network"):
+        fb.Sequential(*net.layers)
+
+
+class PairSum(fb.Layer):
+    """Halves the columns, and says so."""
+
+    def outputs_for(self, inputs: int | None) -> int | None:
+        return None if inputs is None else inputs // 2
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.y = x[:, ::2] + x[:, 1::2]
+        return self.y
+
+
+def test_a_layer_that_changes_the_columns_may_come_first() -> None:
+    net = fb.Sequential(PairSum(), fb.Linear(5, 2))
+    assert net.inputs is None
+    assert net.forward(np.ones((3, 10))).shape == (3, 2)

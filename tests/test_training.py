@@ -486,17 +486,17 @@ def test_options_are_checked(backend, options, error, text):
         (
             (X, Y + 1),
             ValueError,
-            "CrossEntropyLoss() labels: expected labels from 0 to 2; got 3 at row 2",
+            "{name}: CrossEntropyLoss() labels: expected labels from 0 to 2; got 3 at row 2",
         ),
-        ((X, -Y), ValueError, "CrossEntropyLoss() labels: expected labels from 0 to 2; got -1 at "),
+        ((X, -Y), ValueError, "{name}: CrossEntropyLoss() labels: expected labels from 0 to 2; got -1 at "),
         (
             Dataset(X, Y + 1),
             ValueError,
-            "CrossEntropyLoss() labels: expected labels from 0 to 2; got 3 at row 2",
+            "{name}: CrossEntropyLoss() labels: expected labels from 0 to 2; got 3 at row 2",
         ),
-        ((X, Y[:9]), ValueError, "CrossEntropyLoss() labels: expected 10 labels, one a sample; g"),
-        ((X, Y / 1), TypeError, "CrossEntropyLoss() labels: expected integer labels, got dtype fl"),
-        ((X, X), ValueError, "CrossEntropyLoss() labels: expected one label a sample, shape (10,)"),
+        ((X, Y[:9]), ValueError, "{name}: CrossEntropyLoss() labels: expected 10 labels, one a sample; g"),
+        ((X, Y / 1), TypeError, "{name}: CrossEntropyLoss() labels: expected integer labels, got dtype fl"),
+        ((X, X), ValueError, "{name}: CrossEntropyLoss() labels: expected one label a sample, shape (10,)"),
     ],
     ids=[
         "empty", "columns", "1-D", "pixels", "text", "array", "number", "three", "features",
