@@ -40,20 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(sys, stream) is None:  # closed by whoever started us: nobody wants to read it
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - for the whole process
     try:
-        return _run(_parser().parse_args(arguments))
+        return _run(arguments)
     except KeyboardInterrupt:
         _say("stopped")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+    finally:
+        _drop_what_cannot_be_written()
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code: int = args.run(args)
-        sys.stdout.flush()
-        return code
+        try:
+            args = _parser().parse_args(arguments)
+            code: int = args.run(args)
+            return code
+        finally:
+            sys.stdout.flush()  # after --help too, while a failure can still be told
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as problem:
@@ -82,9 +86,17 @@ def _parser() -> Parser:
     return parser
 
 
+def _drop_what_cannot_be_written() -> None:
+    """Output that failed once must not fail again, with a traceback, when Python exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _one_line(problem: BaseException) -> str:
-    if isinstance(problem, OSError) and problem.filename and problem.strerror:
-        return f"{problem.filename}: {problem.strerror}"
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror
     return " ".join(str(problem).split()) or type(problem).__name__
 
 

@@ -4,12 +4,16 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import fastbp as fb
 from fastbp.cli import _arguments
 from fastbp.network import Sequential
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 HELP = "show a model's probabilities for a picture or a sample of the data"
 
@@ -95,7 +99,7 @@ def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray
         raise ValueError(f"the model takes {net.inputs} inputs, which is no square picture")
     with path.open("rb") as file:
         try:
-            grey = Image.open(file).convert("L")
+            grey = _as_grey(Image.open(file), background="white" if invert else "black")
         except (
             UnidentifiedImageError,
             Image.DecompressionBombError,
@@ -113,3 +117,15 @@ def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray
     if invert:
         picture = 255 - picture
     return picture.reshape(1, -1) / 255, picture
+
+
+def _as_grey(image: "Image", background: str) -> "Image":
+    """A picture in 256 greys, its transparent parts filled with the background."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
+        return Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, background), colours)
+    return image.convert("L")

@@ -2,8 +2,11 @@
 
 import argparse
 import itertools
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -139,8 +142,25 @@ class Recorder(Callback):
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Replace both files, each atomically."""
-        net.save(self.folder / "model.safetensors")
-        self.history.to_csv(self.folder / "history.csv")
+        with _ctrl_c_held_back():
+            net.save(self.folder / "model.safetensors")
+            self.history.to_csv(self.folder / "history.csv")
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block: files that belong together stay together."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say
+        yield
+        return
+    pressed = []
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _hidden(text: str) -> tuple[int, ...]:
