@@ -14,19 +14,22 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 
 from . import datasets, initializers
 from .backends import use_backend
+from .evaluation import evaluate
 from .gradcheck import gradcheck
 from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
 from .network import Sequential
-from .optimizers import SGD
+from .optimizers import SGD, Adam, AdamW
 from .storage import load
-from .training import Callback, DivergenceError, History, evaluate, fit
+from .training import Callback, DivergenceError, History, fit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ELU",
     "SGD",
+    "Adam",
+    "AdamW",
     "Callback",
     "CrossEntropyLoss",
     "DivergenceError",

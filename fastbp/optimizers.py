@@ -1,25 +1,170 @@
-"""Optimisers: how the parameters follow the gradient."""
+"""Optimisers: how the parameters follow the gradient.
+
+Conventions are PyTorch's: weight decay adds decay·θ to the gradient (AdamW shrinks θ instead), and
+momentum collects gradients, not steps. What an optimiser remembers belongs to the network it first
+stepped; ``reset`` forgets it.
+"""
+
+from typing import ClassVar
+
+import numpy as np
 
 from ._checks import as_number
 from .backends import kernels
 from .network import Sequential
 
 
-class SGD:
-    """Plain minibatch stochastic gradient descent: θ ← θ - η·dl/dθ.
+class Optimizer:
+    """What all optimisers share: a learning rate, and vectors they remember between steps."""
+
+    states: ClassVar[int] = 0  # how many vectors
+
+    def __init__(self, lr: float) -> None:
+        self.lr = as_number(lr, f"{type(self).__name__} lr", above=0)
+        self.steps = 0
+        self.memory: tuple[np.ndarray, ...] = ()
+
+    def step(self, net: Sequential) -> None:
+        """Move the network's parameters by the gradients of its last backward pass."""
+        self.remember(net)
+        self.steps += 1
+        self.update(net)
+
+    def update(self, net: Sequential) -> None:
+        """One call of the optimiser's kernel."""
+        raise NotImplementedError
+
+    def remember(self, net: Sequential) -> None:
+        """Make the vectors to remember for this network, all 0, if there are none yet."""
+        if not self.memory:
+            self.memory = tuple(np.zeros_like(net.params) for _ in range(self.states))
+        for vector in self.memory:
+            if vector.shape != net.params.shape or vector.dtype != net.params.dtype:
+                raise ValueError(
+                    f"{self!r} remembers a network of {vector.size} {vector.dtype} parameters; got "
+                    f"one of {net.params.size} {net.params.dtype}: make a new one, or reset() it"
+                )
+
+    def reset(self) -> None:
+        """Forget everything, as if no step had been taken."""
+        self.steps, self.memory = 0, ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(lr={self.lr:g})"
+
+
+class SGD(Optimizer):
+    """Minibatch stochastic gradient descent: θ ← θ - η·dl/dθ, with momentum if asked for.
 
     Parameters
     ----------
     lr : float
         The learning rate η, > 0.
+    momentum : float
+        μ in v ← μ·v + g, θ ← θ - η·v; from 0 to below 1.
+    nesterov : bool
+        θ ← θ - η·(g + μ·v) instead.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
     """
 
-    def __init__(self, lr: float) -> None:
-        self.lr = as_number(lr, "SGD lr", above=0)
+    def __init__(
+        self, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(lr)
+        self.momentum = _below_one(momentum, "SGD momentum")
+        self.nesterov = bool(nesterov)
+        self.weight_decay = as_number(weight_decay, "SGD weight_decay", least=0)
+        if self.nesterov and not self.momentum:
+            raise ValueError("SGD: nesterov needs a momentum above 0")
 
-    def step(self, net: Sequential) -> None:
-        """Move the network's parameters by the gradients of its last backward pass."""
-        kernels().sgd_step(net.grads, self.lr, net.params)
+    @property
+    def plain(self) -> bool:
+        """Whether θ ← θ - η·dl/dθ is all of it."""
+        return not (self.momentum or self.weight_decay)
+
+    @property
+    def states(self) -> int:  # type: ignore[override]
+        """One vector, v, unless plain."""
+        return 0 if self.plain else 1
+
+    def update(self, net: Sequential) -> None:
+        """Call sgd_step, momentum_step or nesterov_step."""
+        if self.plain:
+            kernels().sgd_step(net.grads, self.lr, net.params)
+            return
+        step = kernels().nesterov_step if self.nesterov else kernels().momentum_step
+        step(net.grads, self.lr, self.momentum, self.weight_decay, net.params, *self.memory)
 
     def __repr__(self) -> str:
-        return f"SGD(lr={self.lr:g})"
+        parts = [f"lr={self.lr:g}"]
+        parts += [f"momentum={self.momentum:g}"] if self.momentum else []
+        parts += ["nesterov=True"] if self.nesterov else []
+        parts += [f"weight_decay={self.weight_decay:g}"] if self.weight_decay else []
+        return f"SGD({', '.join(parts)})"
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015): steps scaled by running means of the gradient and its square.
+
+    Parameters
+    ----------
+    lr : float
+    beta1, beta2 : float
+        How slowly the two means forget; from 0 to below 1.
+    epsilon : float
+        Added to the root, > 0.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
+    """
+
+    states = 2
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr)
+        name = type(self).__name__
+        self.beta1, self.beta2 = (
+            _below_one(beta1, f"{name} beta1"),
+            _below_one(beta2, f"{name} beta2"),
+        )
+        self.epsilon = as_number(epsilon, f"{name} epsilon", above=0)
+        self.weight_decay = as_number(weight_decay, f"{name} weight_decay", least=0)
+
+    def update(self, net: Sequential) -> None:
+        """Call adam_step."""
+        kernels().adam_step(net.grads, *self._settings(), net.params, *self.memory)
+
+    def _settings(self) -> tuple[float, ...]:
+        return self.lr, self.beta1, self.beta2, self.epsilon, self.weight_decay, float(self.steps)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): θ shrinks by η·λ each step."""
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon, weight_decay)
+
+    def update(self, net: Sequential) -> None:
+        """Call adamw_step."""
+        kernels().adamw_step(net.grads, *self._settings(), net.params, *self.memory)
+
+
+def _below_one(number: float, name: str) -> float:
+    number = as_number(number, name, least=0)
+    if number >= 1:
+        raise ValueError(f"{name}: expected a number below 1, got {number:g}")
+    return number

@@ -2,23 +2,22 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import NamedTuple, TextIO
 
 import numpy as np
-import numpy.typing as npt
 
-from ._checks import as_count, as_matrix
-from .backends import active, kernels
-from .datasets import Dataset
+from ._checks import as_count
+from .backends import active
+from .engine import Engine
+from .evaluation import Data, Samples, accuracy_of, as_samples, batch_of
 from .losses import Loss
-from .network import CHUNK, Sequential
-from .optimizers import SGD
+from .network import Sequential
+from .optimizers import Optimizer
+from .program import NotExpressible
 from .storage import StrPath, write_atomically
 from .threads import limit_threads
-
-Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress
 
@@ -92,28 +91,12 @@ class Callback:
         """After each epoch and its evaluation."""
 
 
-class Evaluation(NamedTuple):
-    """What ``evaluate`` found."""
-
-    accuracy: float  # share of samples whose largest score is the right class's
-    loss: float  # NaN without a loss
-
-
-class _Samples(NamedTuple):
-    """Training data as the loop wants it."""
-
-    x: np.ndarray  # (n, inputs) uint8, float32 or float64; a network sees x * scale
-    target: np.ndarray  # (n,) int64 labels or (n, outputs) values
-    labels: np.ndarray | None  # (n,) int64, where the targets are classes
-    scale: float
-
-
 def fit(
     net: Sequential,
     train: Data,
     *,
     loss: Loss,
-    optimizer: SGD,
+    optimizer: Optimizer,
     epochs: int = 10,
     batch_size: int = 32,
     validation: Data | None = None,
@@ -121,6 +104,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     history: History | None = None,
     threads: int | None = None,
+    fused: bool = True,
 ) -> History:
     """Train a network in place.
 
@@ -141,7 +125,12 @@ def fit(
         One to continue: its epochs count as done, and ``epochs`` more are added. It is filled
         while training goes on, so it holds the finished epochs after an exception too.
     threads : int, optional
-        Threads of the NumPy backend's matrix products; the compiled kernels use one.
+        How many threads train; the results are the same, bit for bit, for any number. Left out,
+        it is FASTBP_NUM_THREADS or what is measured to be fastest. In the layered loop it counts
+        for the NumPy backend's matrix products only.
+    fused : bool
+        Run whole epochs on the backend's engine where it has one that can; False for the layered
+        loop, which calls the layers one by one. ``history.path`` says which ran, and why.
 
     Returns
     -------
@@ -156,24 +145,28 @@ def fit(
     """
     epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
     seed = as_count(seed, "seed", least=0)
-    samples = _as_samples(net, train, loss, "train")
-    tests = None if validation is None else _as_samples(net, validation, loss, "validation")
+    samples = as_samples(net, train, loss, "train")
+    tests = None if validation is None else as_samples(net, validation, loss, "validation")
     history = History() if history is None else history
-    history.path = f"{active().name} {active().detail}, layered"
+    run = _Run(net, samples, loss, optimizer, batch_size, callbacks)
+    engine = _engine(run, threads, fused, history)
     with limit_threads(threads):
         for number in range(len(history.epochs) + 1, len(history.epochs) + epochs + 1):
             order = np.random.default_rng([seed, number]).permutation(len(samples.x))
             start = time.perf_counter()
-            losses = _layered_epoch(
-                net, samples, order, loss, optimizer, batch_size, number, callbacks
-            )
+            if engine is None:
+                losses = _layered_epoch(run, order, number)
+            else:
+                losses = _fused_epoch(run, engine, order, number)
+            if not np.isfinite(net.params).all():  # the last update is seen by no loss
+                raise DivergenceError(run.divergence("a parameter", math.nan, number, len(losses)))
             seconds = time.perf_counter() - start
             counts = np.diff(np.append(np.arange(0, len(order), batch_size), len(order)))
             record = Epoch(
                 number,
                 float(np.average(losses, weights=counts)),
-                _accuracy(net, samples),
-                math.nan if tests is None else _accuracy(net, tests),
+                accuracy_of(net, samples),
+                math.nan if tests is None else accuracy_of(net, tests),
                 seconds,
             )
             history.losses.append(losses)
@@ -183,116 +176,78 @@ def fit(
     return history
 
 
-def _layered_epoch(
-    net: Sequential,
-    samples: _Samples,
-    order: np.ndarray,
-    loss: Loss,
-    optimizer: SGD,
-    batch_size: int,
-    epoch: int,
-    callbacks: Sequence[Callback],
-) -> np.ndarray:
+class _Run(NamedTuple):
+    """What the epochs of one call of fit share."""
+
+    net: Sequential
+    samples: Samples
+    loss: Loss
+    optimizer: Optimizer
+    batch_size: int
+    callbacks: Sequence[Callback]
+
+    def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
+        """The message that says where a run diverged; steps count from 1."""
+        became = (
+            "NaN or infinite" if what != "the loss" else "NaN" if value != value else "infinite"
+        )
+        return (
+            f"{what} became {became} in epoch {epoch}, step {step}, with learning rate "
+            f"{self.optimizer.lr:g}; try a smaller rate, or check the scale of the data"
+        )
+
+
+def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
     """One epoch, layer by layer: forward, loss, backward, step. Returns each batch's loss."""
-    starts = range(0, len(order), batch_size)
+    starts = range(0, len(order), run.batch_size)
     losses = np.empty(len(starts))
     reported = time.perf_counter()
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
         for step, start in enumerate(starts):
-            x, target = _batch(net, samples, order[start : start + batch_size])
-            scores = net.forward(x)
-            losses[step], gradient = loss.compute(scores, target)
+            x, target = batch_of(run.net, run.samples, order[start : start + run.batch_size])
+            scores = run.net.forward(x)
+            losses[step], gradient = run.loss.compute(scores, target)
             if not math.isfinite(losses[step]):
-                raise DivergenceError(_divergence("the loss", losses[step], epoch, step, optimizer))
-            net.backward(gradient)
-            optimizer.step(net)
-            if callbacks and time.perf_counter() - reported > REPORT_EVERY:
+                raise DivergenceError(run.divergence("the loss", losses[step], epoch, step + 1))
+            run.net.backward(gradient)
+            run.optimizer.step(run.net)
+            if run.callbacks and time.perf_counter() - reported > REPORT_EVERY:
                 reported = time.perf_counter()
-                for callback in callbacks:
+                for callback in run.callbacks:
                     callback.on_progress(epoch, start + len(x), len(order), losses[step])
-    if not np.isfinite(net.params).all():  # the last update is seen by no loss
-        raise DivergenceError(
-            _divergence("a parameter", math.nan, epoch, len(starts) - 1, optimizer)
-        )
     return losses
 
 
-def _divergence(what: str, value: float, epoch: int, step: int, optimizer: SGD) -> str:
-    became = "infinite" if math.isinf(value) else "NaN or infinite" if what != "the loss" else "NaN"
-    return (
-        f"{what} became {became} in epoch {epoch}, step {step + 1}, with learning rate "
-        f"{optimizer.lr:g}; try a smaller rate, or check the scale of the data"
-    )
-
-
-def evaluate(net: Sequential, data: Data, loss: Loss | None = None) -> Evaluation:
-    """Accuracy and loss of a network on labelled data.
-
-    Parameters
-    ----------
-    net : Sequential
-    data : Dataset or (x, y)
-    loss : Loss, optional
-        Its mean over all samples is computed too.
-
-    Returns
-    -------
-    Evaluation
-        ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
-    """
-    samples = _as_samples(net, data, loss, "data")
-    total = math.nan
-    if loss is not None:
-        total = 0.0
-        for rows in _row_chunks(len(samples.x)):
-            x, target = _batch(net, samples, rows)
-            total += loss.compute(net.scores(x), target)[0] * len(x) / len(samples.x)
-    return Evaluation(_accuracy(net, samples), total)
-
-
-def _accuracy(net: Sequential, samples: _Samples) -> float:
-    if samples.labels is None:
-        return math.nan
-    right = 0
-    for rows in _row_chunks(len(samples.x)):
-        x, _ = _batch(net, samples, rows)
-        right += round(kernels().accuracy(net.scores(x), samples.labels[rows]) * len(x))
-    return right / len(samples.x)
-
-
-def _row_chunks(n: int) -> Iterator[np.ndarray]:
-    rows = np.arange(n)
-    return (rows[start : start + CHUNK] for start in range(0, n, CHUNK))
-
-
-def _batch(net: Sequential, samples: _Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The samples of these rows, scaled, in the network's dtype, and their targets."""
-    x = np.empty((len(rows), samples.x.shape[1]), net.dtype)
-    kernels().gather(samples.x, rows, samples.scale, x)
-    return x, samples.target[rows]
-
-
-def _as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> _Samples:
-    """Check that data, network and loss fit together, once, before the loop."""
-    if isinstance(data, Dataset):
-        x, y, scale = data.x, data.y, data.scale
-        if net.inputs not in (None, x.shape[1]):
-            raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
-    else:
-        try:
-            x_raw, y_raw = data
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
-            ) from None
-        x, y, scale = as_matrix(x_raw, f"{name} x", columns=net.inputs), np.asarray(y_raw), 1.0
-    if not len(x):
-        raise ValueError(f"{name}: expected at least one sample, got none")
-    outputs = x.shape[1] if net.outputs is None else net.outputs
-    check = loss or Loss()
+def _engine(run: _Run, threads: int | None, fused: bool, history: History) -> "Engine | None":
+    """The engine that runs whole epochs, or None for the layered loop; history.path says why."""
+    backend = f"{active().name} {active().detail}"
     try:
-        target = check.check_target(y, len(x), outputs, net.dtype)
-    except (TypeError, ValueError) as problem:
-        raise type(problem)(f"{name}: {problem}") from None
-    labels = y.astype(np.int64) if y.ndim == 1 and y.dtype.kind in "iu" else None
-    return _Samples(x, target, labels, scale)
+        if not fused:
+            raise NotExpressible("asked for")
+        engine = Engine(
+            run.net, run.samples.x, run.samples.target, run.samples.scale, run.loss,
+            run.optimizer, run.batch_size, threads,
+        )  # fmt: skip
+    except NotExpressible as reason:
+        history.path = f"{backend}, layered ({reason})"
+        return None
+    history.path = f"{backend}, fused"
+    return engine
+
+
+def _fused_epoch(run: _Run, engine: Engine, order: np.ndarray, epoch: int) -> np.ndarray:
+    """One epoch on the engine; the same results but for rounding."""
+    reported = time.perf_counter()
+
+    def report(steps: int, loss: float) -> None:
+        nonlocal reported
+        if time.perf_counter() - reported > REPORT_EVERY:
+            reported = time.perf_counter()
+            for callback in run.callbacks:
+                done = min(steps * run.batch_size, len(order))
+                callback.on_progress(epoch, done, len(order), loss)
+
+    losses = engine.epoch(order, report)
+    if not math.isfinite(losses[-1]):
+        raise DivergenceError(run.divergence("the loss", losses[-1], epoch, len(losses)))
+    return losses

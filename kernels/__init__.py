@@ -8,7 +8,7 @@ What every kernel may rely on, because ``fastbp`` checked it once before the cal
 - arrays are C-contiguous and two-dimensional unless said otherwise; all real arrays of a call
   share one dtype, float32 or float64; labels and row numbers are int64 and in range;
 - outputs are allocated by the caller. A kernel overwrites them whole and never adds to them
-  (``params`` of an optimiser step is the one array that is read and written);
+  (an optimiser step alone reads and writes: ``params`` and what it remembers);
 - inputs may be read-only; an elementwise kernel's output may be its input.
 
 A kernel never allocates (the reference excepted), checks, logs, or takes None. A loss returns
@@ -63,7 +63,53 @@ KERNELS: dict[str, Kernel] = {
     "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
     # params, grads (p,): the flat vectors
     "sgd_step": _kernel("grads lr", "params", "params = params - lr * grads"),
+    # v, m (p,): what the optimiser remembers, all 0 at first; step counts from 1
+    "momentum_step": _kernel(
+        "grads lr momentum decay",
+        "params v",
+        "v = momentum * v + g; params = params - lr * v, with g = grads + decay * params",
+    ),
+    "nesterov_step": _kernel(
+        "grads lr momentum decay",
+        "params v",
+        "v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step",
+    ),
+    "adam_step": _kernel(
+        "grads lr beta1 beta2 epsilon decay step",
+        "params m v",
+        "Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step",
+    ),
+    "adamw_step": _kernel(
+        "grads lr beta1 beta2 epsilon decay step",
+        "params m v",
+        "AdamW: params = params * (1 - lr * decay), then adam_step without decay",
+    ),
     # x (n, o) scores; labels (n,)
     "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),
     "accuracy": _kernel("x labels", "", "the share of rows whose largest value is in column label"),
+}
+
+
+# What a backend that runs whole epochs has besides; fastbp.engine drives it. program is the network
+# as data (fastbp.program), plan says where things lie in the workspace `work`, and `state` are the
+# vectors that the optimiser remembers.
+ENGINE: dict[str, Kernel] = {
+    "engine_plan": _kernel(
+        "program batch states params", "plan", "lay out the workspace; returns its size in elements"
+    ),
+    "engine_pack": _kernel(
+        "program plan part params",
+        "work",
+        "bring the flat params into part W (0), M (1) or V (2) of work",
+    ),
+    "engine_unpack": _kernel(
+        "program plan part work",
+        "params",
+        "bring part W (0), M (1) or V (2) of work back into flat params",
+    ),
+    "train_steps": _kernel(
+        "program plan settings choices data labels values order thread first last",
+        "work losses sync",
+        "run the steps first..last of an epoch as one of its threads; returns the first not done",
+    ),
 }

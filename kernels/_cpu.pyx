@@ -1,4 +1,3 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True
 """What this processor can run. Compiled for the plainest processor, so it may ask any."""
 
 cdef extern from *:

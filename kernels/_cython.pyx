@@ -1,5 +1,3 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True
-# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The native kernels: each function unpacks its arrays and calls an inline core without the GIL.
 
 The cores lie in the .pxd files beside this one: tile (matrix products in registers), dense,
@@ -11,7 +9,11 @@ from libc.stdint cimport int64_t, uint8_t
 
 cimport activations
 cimport dense
+cimport engine
+cimport panels
 cimport rowwise
+cimport updates
+from denormals cimport flush_denormals, restore_denormals
 from tile cimport real
 
 cdef extern from *:
@@ -182,11 +184,44 @@ def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, 
 
 def sgd_step(const real[::1] grads, double lr, real[::1] params):
     """params = params - lr * grads"""
-    cdef real rate = <real> lr
-    cdef Py_ssize_t i
     with nogil:
-        for i in range(params.shape[0]):
-            params[i] -= rate * grads[i]
+        updates.sgd[real](&grads[0], <real> lr, &params[0], params.shape[0])
+
+
+def momentum_step(const real[::1] grads, double lr, double momentum, double decay,
+                  real[::1] params, real[::1] v):
+    """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
+    with nogil:
+        updates.momentum[real](&grads[0], <real> lr, <real> momentum, <real> decay,
+                               &params[0], &v[0], params.shape[0])
+
+
+def nesterov_step(const real[::1] grads, double lr, double momentum, double decay,
+                  real[::1] params, real[::1] v):
+    """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
+    with nogil:
+        updates.nesterov[real](&grads[0], <real> lr, <real> momentum, <real> decay,
+                               &params[0], &v[0], params.shape[0])
+
+
+def adam_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
+              double decay, double step, real[::1] params, real[::1] m, real[::1] v):
+    """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
+    with nogil:
+        updates.adam[real](
+            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> epsilon, <real> decay,
+            <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
+            &params[0], &m[0], &v[0], params.shape[0])
+
+
+def adamw_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
+               double decay, double step, real[::1] params, real[::1] m, real[::1] v):
+    """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
+    with nogil:
+        updates.adamw[real](
+            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> epsilon, <real> decay,
+            <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
+            &params[0], &m[0], &v[0], params.shape[0])
 
 
 def argmax(const real[:, ::1] x, int64_t[::1] labels):
@@ -204,3 +239,72 @@ def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
         for r in range(x.shape[0]):
             right += rowwise.argmax_row[real](&x[r, 0], x.shape[1]) == labels[r]
     return right / <double> n
+
+
+def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t states,
+                const real[::1] params, int64_t[:, ::1] plan):
+    """lay out the workspace; returns its size in elements"""
+    cdef Py_ssize_t layer, size = 0, width, part
+    for layer in range(program.shape[0]):
+        width = engine.width_of[real](program[layer, engine.OUTPUTS], <const real*> NULL)
+        plan[layer, engine.WIDTH] = width
+        plan[layer, engine.Y] = size
+        plan[layer, engine.DY] = size + width * batch
+        size += 2 * width * batch
+        for part in range(3):
+            plan[layer, engine.W + part] = size
+            if program[layer, engine.KIND] == engine.DENSE and part <= states:
+                size += width * (program[layer, engine.INPUTS] + 1)
+    return size
+
+
+def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
+                const real[::1] params, real[::1] work):
+    """bring the flat params into part W (0), M (1) or V (2) of work"""
+    cdef Py_ssize_t layer
+    with nogil:
+        for layer in range(program.shape[0]):
+            if program[layer, engine.KIND] == engine.DENSE:
+                panels.pack[real](&params[program[layer, engine.PARAMS]],
+                                  program[layer, engine.INPUTS], program[layer, engine.OUTPUTS],
+                                  &work[plan[layer, engine.W + part]],
+                                  engine.panel_width[real](NULL))
+
+
+def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
+                  const real[::1] work, real[::1] params):
+    """bring part W (0), M (1) or V (2) of work back into flat params"""
+    cdef Py_ssize_t layer
+    with nogil:
+        for layer in range(program.shape[0]):
+            if program[layer, engine.KIND] == engine.DENSE:
+                panels.unpack[real](&work[plan[layer, engine.W + part]],
+                                    engine.panel_width[real](NULL),
+                                    program[layer, engine.INPUTS], program[layer, engine.OUTPUTS],
+                                    &params[program[layer, engine.PARAMS]])
+
+
+def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
+                const double[::1] settings, const int64_t[::1] choices, const uint8_t[::1] data,
+                const int64_t[::1] labels, const real[:, ::1] values, const int64_t[::1] order,
+                Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
+                real[::1] work, double[::1] losses, int64_t[::1] sync):
+    """run the steps first..last of an epoch as one of its threads; returns the first not done"""
+    cdef engine.Run run
+    cdef Py_ssize_t step
+    cdef unsigned long state
+    run.program = &program[0, 0]
+    run.plan = &plan[0, 0]
+    run.layers = program.shape[0]
+    run.settings = &settings[0]
+    run.choices = &choices[0]
+    run.thread = thread
+    run.threads = choices[engine.THREADS]
+    run.sync = &sync[0]
+    with nogil:
+        state = flush_denormals()
+        step = engine.train_steps[real](
+            &run, &work[0], &data[0], &labels[0], &values[0, 0],
+            &order[0], order.shape[0], first, last, &losses[0])
+        restore_denormals(state)
+    return step

@@ -290,6 +290,49 @@ def sgd_step(grads, lr, params):
 
 
 @jit
+def momentum_step(grads, lr, momentum, decay, params, v):
+    """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
+    real = params.dtype.type
+    rate, mu, wd = real(lr), real(momentum), real(decay)
+    for i in range(params.shape[0]):
+        v[i] = mu * v[i] + (grads[i] + wd * params[i])
+        params[i] -= rate * v[i]
+
+
+@jit
+def nesterov_step(grads, lr, momentum, decay, params, v):
+    """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
+    real = params.dtype.type
+    rate, mu, wd = real(lr), real(momentum), real(decay)
+    for i in range(params.shape[0]):
+        g = grads[i] + wd * params[i]
+        v[i] = mu * v[i] + g
+        params[i] -= rate * (g + mu * v[i])
+
+
+@jit
+def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
+    """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
+    real = params.dtype.type
+    rate, b1, b2, eps, wd = real(lr), real(beta1), real(beta2), real(epsilon), real(decay)
+    fix1, fix2, one = real(1 / (1 - beta1**step)), real(1 / (1 - beta2**step)), real(1)
+    for i in range(params.shape[0]):
+        g = grads[i] + wd * params[i]
+        m[i] = b1 * m[i] + (one - b1) * g
+        v[i] = b2 * v[i] + (one - b2) * g * g
+        params[i] -= rate * (m[i] * fix1) / (math.sqrt(v[i] * fix2) + eps)
+
+
+@jit
+def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
+    """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
+    shrink = params.dtype.type(lr * decay)
+    for i in range(params.shape[0]):
+        params[i] -= shrink * params[i]
+    adam_step(grads, lr, beta1, beta2, epsilon, 0.0, step, params, m, v)
+
+
+@jit
 def argmax(x, labels):
     """labels = the first column of each row's largest value"""
     for r in range(x.shape[0]):

@@ -128,6 +128,33 @@ def sgd_step(grads, lr, params):
     params -= params.dtype.type(lr) * grads
 
 
+def momentum_step(grads, lr, momentum, decay, params, v):
+    """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
+    v[...] = momentum * v + (grads + decay * params)
+    params -= lr * v
+
+
+def nesterov_step(grads, lr, momentum, decay, params, v):
+    """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
+    g = grads + decay * params
+    v[...] = momentum * v + g
+    params -= lr * (g + momentum * v)
+
+
+def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
+    """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
+    g = grads + decay * params
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g * g
+    params -= lr * (m / (1 - beta1**step)) / (np.sqrt(v / (1 - beta2**step)) + epsilon)
+
+
+def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
+    """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
+    params *= 1 - lr * decay
+    adam_step(grads, lr, beta1, beta2, epsilon, 0, step, params, m, v)
+
+
 def argmax(x, labels):
     """labels = the first column of each row's largest value"""
     np.argmax(x, axis=1, out=labels)

@@ -7,13 +7,13 @@ from tile cimport real
 cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        y[i] = 0 if x[i] <= 0 else x[i]  # this way round, NaN stays NaN
+        y[i] = <real> 0 if x[i] <= 0 else x[i]  # this way round, NaN stays NaN
 
 
 cdef inline void relu_backward(const real* y, const real* dy, real* dx, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        dx[i] = dy[i] if y[i] > 0 else 0
+        dx[i] = dy[i] if y[i] > 0 else <real> 0
 
 
 cdef inline void elu_forward(const real* x, real alpha, real* y, Py_ssize_t n) noexcept nogil:
@@ -39,7 +39,7 @@ cdef inline void tanh_forward(const real* x, real* y, Py_ssize_t n) noexcept nog
 cdef inline void tanh_backward(const real* y, const real* dy, real* dx, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        dx[i] = dy[i] * (1 - y[i] * y[i])
+        dx[i] = dy[i] * (<real> 1 - y[i] * y[i])
 
 
 cdef inline void sigmoid_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
@@ -53,4 +53,4 @@ cdef inline void sigmoid_backward(
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        dx[i] = dy[i] * y[i] * (1 - y[i])
+        dx[i] = dy[i] * y[i] * (<real> 1 - y[i])

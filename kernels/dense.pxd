@@ -15,13 +15,13 @@ cdef inline void _strip(
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0
     while j + VECTORS * lanes <= columns:
         tile_multiply[real, vec](
-            rows, VECTORS, depth, a, a_row, a_depth, <const vec*> (b + j), columns,
-            <const vec*> (start + j) if start != NULL else NULL, <vec*> (c + j), columns)
+            rows, VECTORS, depth, a, a_row, a_depth, <const vec*> (b + j), columns, NULL,
+            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns, NULL)
         j += VECTORS * lanes
     while j + lanes <= columns:
         tile_multiply[real, vec](
-            rows, 1, depth, a, a_row, a_depth, <const vec*> (b + j), columns,
-            <const vec*> (start + j) if start != NULL else NULL, <vec*> (c + j), columns)
+            rows, 1, depth, a, a_row, a_depth, <const vec*> (b + j), columns, NULL,
+            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns, NULL)
         j += lanes
     while j < columns:
         tile_multiply_edge[real](
@@ -49,15 +49,23 @@ cdef inline void _multiply(
 
 cdef inline void _dot_strip(
     Py_ssize_t rows, Py_ssize_t depth, Py_ssize_t columns,
-    const real* a, const real* b, real* c, const vec* v,
+    const real* a, const real* b, real* c, const vec* _vec,
 ) noexcept nogil:
-    cdef Py_ssize_t j = 0
+    """`rows` rows of a times every row of b: whole vectors first, then what is left of the depth."""
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0, i, k
     while j + DOT_COLUMNS <= columns:
-        tile_dot[real, vec](rows, DOT_COLUMNS, depth, a, b + j * depth, c + j, columns, v)
+        tile_dot[vec, real](rows, DOT_COLUMNS, depth // lanes, <const vec*> a, depth, 0,
+                            <const vec*> (b + j * depth), depth, 0, 1, c + j, columns)
         j += DOT_COLUMNS
     while j < columns:
-        tile_dot[real, vec](rows, 1, depth, a, b + j * depth, c + j, columns, v)
+        tile_dot[vec, real](rows, 1, depth // lanes, <const vec*> a, depth, 0,
+                            <const vec*> (b + j * depth), depth, 0, 1, c + j, columns)
         j += 1
+    if depth % lanes:
+        for i in range(rows):
+            for j in range(columns):
+                for k in range(depth - depth % lanes, depth):
+                    c[i * columns + j] += a[i * depth + k] * b[j * depth + k]
 
 
 cdef inline void _multiply_transposed(

@@ -34,19 +34,19 @@ cdef extern from *:
 
 cdef inline real _reduce(real x, real* half_power) noexcept nogil:
     """q and 2**(n-1), so that exp(x) = 2 * half_power * (1 + q), for x within exp's range."""
-    cdef real n, r
+    cdef real n, r, one = 1  # a bare 1 would be a double, and the sum with it
     if real is float:
         n = (x * <float> 1.44269504088896341 + <float> 12582912.0) - <float> 12582912.0
         r = (x - n * <float> 0.693359375) - n * <float> -2.12194440e-4
         half_power[0] = half_power_f(n)
-        return r * (1 + r * (<float> (1 / 2.) + r * (<float> (1 / 6.) + r * (
+        return r * (one + r * (<float> (1 / 2.) + r * (<float> (1 / 6.) + r * (
             <float> (1 / 24.) + r * (<float> (1 / 120.) + r * (
                 <float> (1 / 720.) + r * <float> (1 / 5040.)))))))
     else:
         n = (x * 1.44269504088896341 + 6755399441055744.0) - 6755399441055744.0
         r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
         half_power[0] = half_power_d(n)
-        return r * (1 + r * (1 / 2. + r * (1 / 6. + r * (1 / 24. + r * (1 / 120. + r * (
+        return r * (one + r * (1 / 2. + r * (1 / 6. + r * (1 / 24. + r * (1 / 120. + r * (
             1 / 720. + r * (1 / 5040. + r * (1 / 40320. + r * (1 / 362880. + r * (
                 1 / 3628800. + r * (1 / 39916800. + r * (
                     1 / 479001600. + r * (1 / 6227020800.)))))))))))))
@@ -71,23 +71,23 @@ cdef inline real _clamp(real x) noexcept nogil:
 
 cdef inline real exp_(real x) noexcept nogil:
     cdef real half, q = _reduce[real](_clamp[real](x), &half)
-    q = 2 * (half + half * q)
-    return 0 if x < _lowest[real]() else q
+    q = <real> 2 * (half + half * q)
+    return <real> 0 if x < _lowest[real]() else q
 
 
 cdef inline real expm1_(real x) noexcept nogil:
     cdef real half, q = _reduce[real](_clamp[real](x), &half)
-    return 2 * ((half - <real> 0.5) + half * q)
+    return <real> 2 * ((half - <real> 0.5) + half * q)
 
 
 cdef inline real tanh_(real x) noexcept nogil:
     """(1 - t) / (1 + t) with t = exp(-2|x|), by expm1 so that small x keep all their digits."""
-    cdef real t = expm1_[real](-2 * x if x > 0 else 2 * x)
-    t = -t / (t + 2)
+    cdef real t = expm1_[real](<real> -2 * x if x > 0 else <real> 2 * x)
+    t = -t / (t + <real> 2)
     return t if x > 0 else -t
 
 
 cdef inline real sigmoid_(real x) noexcept nogil:
     """1 / (1 + exp(-x)), by the exp of a number that is never positive, so nothing overflows."""
-    cdef real e = exp_[real](-x if x > 0 else x)
-    return (1 if x > 0 else e) / (1 + e)
+    cdef real one = 1, e = exp_[real](-x if x > 0 else x)
+    return (one if x > 0 else e) / (one + e)

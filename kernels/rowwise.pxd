@@ -92,7 +92,7 @@ cdef inline double hinge_row(
         if j != label and not violation <= 0:  # a NaN must reach the loss
             loss += violation
         violated += j != label and violation > 0
-        dx[j] = share if violation > 0 else 0
+        dx[j] = share if violation > 0 else <real> 0
     dx[label] = -share * violated
     return loss
 
@@ -106,7 +106,7 @@ cdef inline double squared_error_row(
     cdef Py_ssize_t j
     for j in range(o):
         difference = x[j] - target[j]
-        dx[j] = 2 * share * difference
+        dx[j] = <real> 2 * share * difference
         loss += <double> difference * difference
     return loss
 

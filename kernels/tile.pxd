@@ -8,6 +8,7 @@ is missing they are scalars indeed, and everything here still holds.
 Every sum runs in one fixed order (depth ascending), so no result depends on who computes it.
 """
 
+from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 cdef extern from *:
@@ -19,19 +20,53 @@ cdef extern from *:
     typedef float fvec __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
     typedef double dvec __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
     #define times(a, v) ((__typeof__((v)[0])) (a) * (v))
+
+    /* out[i] = the sum of v[i]'s lanes, for four vectors: fold each to 16 bytes, then transpose */
+    static inline void fsum4(const fvec *v, float *out) {
+        typedef float quarter __attribute__((vector_size(16), aligned(4), may_alias));
+        quarter s[4];
+        for (int i = 0; i < 4; i++) {
+            s[i] = ((const quarter *) &v[i])[0];
+            for (int j = 1; j < VECTOR_BYTES / 16; j++) s[i] += ((const quarter *) &v[i])[j];
+        }
+        quarter a = __builtin_shufflevector(s[0], s[1], 0, 4, 1, 5)
+                  + __builtin_shufflevector(s[0], s[1], 2, 6, 3, 7);
+        quarter b = __builtin_shufflevector(s[2], s[3], 0, 4, 1, 5)
+                  + __builtin_shufflevector(s[2], s[3], 2, 6, 3, 7);
+        *(quarter *) out = __builtin_shufflevector(a, b, 0, 1, 4, 5)
+                         + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    }
+    static inline void dsum4(const dvec *v, double *out) {
+        typedef double pair __attribute__((vector_size(16), aligned(8), may_alias));
+        pair s[4];
+        for (int i = 0; i < 4; i++) {
+            s[i] = ((const pair *) &v[i])[0];
+            for (int j = 1; j < VECTOR_BYTES / 16; j++) s[i] += ((const pair *) &v[i])[j];
+        }
+        for (int i = 0; i < 4; i += 2)
+            *(pair *) (out + i) = __builtin_shufflevector(s[i], s[i + 1], 0, 2)
+                                + __builtin_shufflevector(s[i], s[i + 1], 1, 3);
+    }
     #else
     typedef float fvec;
     typedef double dvec;
     #define times(a, v) ((a) * (v))
+    #define fsum4(v, out) memcpy(out, v, 4 * sizeof(float))
+    #define dsum4(v, out) memcpy(out, v, 4 * sizeof(double))
     #endif
-    /* 32 vector registers hold 8 x 2 sums and 4 x 4 dot products; 16 hold 4 x 3 and 4 x 2 */
+    /* 32 vector registers hold 8 x 2 sums and 4 x 4 dot products; 16 hold 4 x 3 and 2 x 4 */
     enum { ROWS = VECTOR_BYTES == 64 ? 8 : 4, VECTORS = VECTOR_BYTES == 64 ? 2 : 3,
-           DOT_ROWS = 4, DOT_COLUMNS = VECTOR_BYTES == 64 ? 4 : 2 };
+           DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2 };
+    enum { DOT_COLUMNS = 4, PANEL = 2 * VECTORS, MOST_LANES = VECTOR_BYTES / 4 };
     """
     ctypedef float fvec
     ctypedef double dvec
     double times(double a, double v) noexcept nogil  # a scalar times a vector, lane by lane
+    void fsum4(const fvec* v, float* out) noexcept nogil
+    void dsum4(const dvec* v, double* out) noexcept nogil
     enum:
+        MOST_LANES  # of the vector with the most: floats
+        PANEL  # vectors in a row of the engine's panels
         ROWS
         VECTORS
         DOT_ROWS
@@ -50,13 +85,16 @@ ctypedef fused vec:
 cdef inline void tile_multiply(
     Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t depth,
     const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,
-    const vec* b, Py_ssize_t b_depth, const vec* start,
-    vec* c, Py_ssize_t c_row,
+    const vec* b, Py_ssize_t b_depth, const int32_t* b_rows,
+    const vec* start, Py_ssize_t start_row,
+    vec* c, Py_ssize_t c_row, const int32_t* c_rows,
 ) noexcept nogil:
-    """c[i, :] = start[:] + sum over k of a[i, k] * b[k, :], `rows` by `vectors` of it.
+    """c[i, :] = start[i, :] + sum over k of a[i, k] * b[k, :], `rows` by `vectors` of it.
 
-    All strides count elements. start may be NULL (zero). rows <= ROWS and vectors <= VECTORS are
-    constants at every call, so that the C compiler unrolls their loops and keeps acc in registers.
+    All strides count elements. start may be NULL (zero), or c itself (accumulate). b_rows and
+    c_rows, unless NULL, name the rows of b and of c and start that k and i stand for. rows <= ROWS
+    and vectors <= VECTORS are constants at every call, so that the C compiler unrolls their loops
+    and keeps acc in registers.
     """
     cdef vec acc[ROWS][VECTORS]
     cdef const vec* b_row
@@ -66,14 +104,15 @@ cdef inline void tile_multiply(
     if start != NULL:
         for i in range(rows):
             for j in range(vectors):
-                acc[i][j] = start[j]
+                acc[i][j] = (<const vec*> (
+                    <const real*> start + (c_rows[i] if c_rows != NULL else i) * start_row))[j]
     for k in range(depth):
-        b_row = <const vec*> (<const real*> b + k * b_depth)
+        b_row = <const vec*> (<const real*> b + (b_rows[k] if b_rows != NULL else k) * b_depth)
         for i in range(rows):
             for j in range(vectors):
                 acc[i][j] = acc[i][j] + times(a[i * a_row + k * a_depth], b_row[j])
     for i in range(rows):
-        c_vec = <vec*> (<real*> c + i * c_row)
+        c_vec = <vec*> (<real*> c + (c_rows[i] if c_rows != NULL else i) * c_row)
         for j in range(vectors):
             c_vec[j] = acc[i][j]
 
@@ -98,28 +137,36 @@ cdef inline void tile_multiply_edge(
 
 cdef inline void tile_dot(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t depth,
-    const real* a, const real* b, real* c, Py_ssize_t c_row, const vec* _vec,
+    const vec* a, Py_ssize_t a_row, Py_ssize_t a_panel,
+    const vec* b, Py_ssize_t b_row, Py_ssize_t b_panel,
+    Py_ssize_t panels, real* c, Py_ssize_t c_row,
 ) noexcept nogil:
-    """c[i, j] = sum over k of a[i, k] * b[j, k], for `rows` rows of a and `columns` rows of b.
+    """c[i, j] = sum over p, k of a[p, i, k] * b[p, j, k], `rows` rows of a by `columns` of b.
 
-    Rows of a and b are `depth` elements apart. rows <= DOT_ROWS and columns <= DOT_COLUMNS are
-    constants at every call. _vec is never read: it tells Cython which vector type is meant.
+    k runs over `depth` whole vectors, p over panels; strides count elements. rows <= DOT_ROWS and
+    columns <= DOT_COLUMNS are constants at every call.
     """
-    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real)
     cdef vec acc[DOT_ROWS][DOT_COLUMNS]
-    cdef real total
-    cdef Py_ssize_t i, j, k, whole = depth // lanes
+    cdef vec row[DOT_COLUMNS]
+    cdef real sums[DOT_COLUMNS]
+    cdef const real* a_start = <const real*> a
+    cdef const real* b_start = <const real*> b
+    cdef Py_ssize_t i, j, k, p
     memset(&acc, 0, sizeof(acc))
-    for k in range(whole):
-        for i in range(rows):
-            for j in range(columns):
-                acc[i][j] = acc[i][j] + (
-                    (<const vec*> (a + i * depth))[k] * (<const vec*> (b + j * depth))[k])
+    for p in range(panels):
+        for k in range(depth):
+            for i in range(rows):
+                for j in range(columns):
+                    acc[i][j] = acc[i][j] + (
+                        (<const vec*> (a_start + i * a_row))[k] * (<const vec*> (b_start + j * b_row))[k])
+        a_start += a_panel
+        b_start += b_panel
     for i in range(rows):
+        for j in range(DOT_COLUMNS):
+            row[j] = acc[i][j]  # a copy: an array whose address is taken leaves the registers
+        if vec is fvec:
+            fsum4(&row[0], <float*> &sums[0])
+        else:
+            dsum4(&row[0], <double*> &sums[0])
         for j in range(columns):
-            total = 0
-            for k in range(lanes):
-                total += (<real*> &acc[i][j])[k]
-            for k in range(whole * lanes, depth):
-                total += a[i * depth + k] * b[j * depth + k]
-            c[i * c_row + j] = total
+            c[i * c_row + j] = sums[j]

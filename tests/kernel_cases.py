@@ -23,7 +23,7 @@ def make_case(
     n samples, i inputs, o outputs; `source` is the dtype of gather's data. Numbers are standard
     normal. Scores of losses and of argmax are multiples of 1/16, so that two are equal now and then
     and some lie exactly on the margin. Real outputs hold NaN and labels hold -1, so that a cell
-    left unwritten shows; the optimiser's params, which a step reads too, hold numbers.
+    left unwritten shows; what an optimiser's step reads too (params, m, v) holds numbers.
     """
     kernel, width = KERNELS[name], i if name in OVER_INPUTS else o
 
@@ -45,6 +45,12 @@ def make_case(
         "target": lambda: normal(n, o),
         "grads": lambda: normal(i * o + o),
         "lr": lambda: LR,
+        "momentum": lambda: 0.9,
+        "decay": lambda: 0.01,
+        "beta1": lambda: 0.9,
+        "beta2": lambda: 0.99,
+        "epsilon": lambda: 1e-3,
+        "step": lambda: 3.0,
     }
     outputs = {
         "x": lambda: np.full((n, i), np.nan, dtype),
@@ -54,6 +60,8 @@ def make_case(
         "db": lambda: np.full(o, np.nan, dtype),
         "labels": lambda: np.full(n, -1, np.int64),
         "params": lambda: normal(i * o + o),
+        "m": lambda: normal(i * o + o),
+        "v": lambda: normal(i * o + o) ** 2,  # Adam's is a mean of squares
     }
     return {a: (outputs if a in kernel.outputs else inputs)[a]() for a in kernel.arguments}
 

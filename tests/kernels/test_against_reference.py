@@ -50,7 +50,7 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
     """How far each result may be from `want`: a few relative eps unless said otherwise here."""
     a = {k: np.abs(v) for k, v in case.items()}
     bounds = {k: 8 * eps * np.abs(v) for k, v in want.items() if v is not None}
-    n, o = np.shape(a.get("x", a.get("dy")))[:2] if name != "sgd_step" else (0, 0)
+    n, o = np.shape(a.get("x", a.get("dy")))[:2] if not name.endswith("_step") else (0, 0)
     match name:
         case "dense_forward":
             bounds["y"] = (o + 2) * eps * (a["x"] @ a["w"] + a["b"])  # x is (n, i) here
@@ -75,6 +75,14 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
             bounds["returned"] = 8 * eps * a["x"].max(initial=0)
         case "sgd_step":
             bounds["params"] = 4 * eps * (a["params"] + a["grads"])
+        case "momentum_step" | "nesterov_step":
+            bounds["v"] = 8 * eps * (a["params"] + a["grads"] + a["v"])
+            bounds["params"] = 8 * eps * (a["params"] + a["grads"] + a["v"])
+        case "adam_step" | "adamw_step":
+            bounds["m"] = 8 * eps * (a["params"] + a["grads"] + a["m"])
+            bounds["v"] = 16 * eps * ((a["params"] + a["grads"]) ** 2 + a["v"])
+            moved = (a["params"] + a["grads"] + a["m"]) / (np.sqrt(want["v"]) + a["epsilon"])
+            bounds["params"] = 64 * eps * (a["params"] + moved)
     if "returned" in bounds:  # the sum over the batch runs in double whatever the dtype
         bounds["returned"] += n * o * np.finfo(np.float64).eps * a["x"].max(initial=0)
     return bounds

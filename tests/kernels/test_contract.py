@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 import pytest
-from fastbp.kernels import KERNELS
+from fastbp.kernels import ENGINE, KERNELS
 
 
 def functions_of(module: Any) -> set[str]:
@@ -14,7 +14,17 @@ def functions_of(module: Any) -> set[str]:
 
 
 def test_no_kernel_is_missing_and_none_is_extra(kernels: Any) -> None:
-    assert functions_of(kernels) == set(KERNELS)
+    engine = set(ENGINE) if hasattr(kernels, "train_steps") else set()
+    assert functions_of(kernels) == set(KERNELS) | engine
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_an_engine_keeps_its_contract(kernels: Any, name: str) -> None:
+    if not hasattr(kernels, "train_steps"):
+        assert kernels.__name__.endswith(("_numpy", "_numba"))  # which have none
+        return
+    assert tuple(inspect.signature(getattr(kernels, name)).parameters) == ENGINE[name].arguments
+    assert getattr(kernels, name).__doc__ == ENGINE[name].meaning
 
 
 @pytest.mark.parametrize("name", KERNELS)

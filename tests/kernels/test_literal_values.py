@@ -176,3 +176,34 @@ def test_accuracy_is_the_share_of_rows_that_are_right(kernels: Any) -> None:
     x = array([[1, 3, 3], [2, 2, 2], [-5, -7, -4], [0, 1, math.nan]])
     assert kernels.accuracy(x, labels(2, 0, 2, 2)) == 0.75  # of two equal ones the first counts
     assert kernels.accuracy(unwritten(0, 3), labels()) == 0
+
+
+def test_momentum_step(kernels: Any) -> None:
+    params, v = array([1, 2]), array([4, -8])
+    kernels.momentum_step(array([1, 1]), 0.5, 0.25, 0.5, params, v)
+    assert v.tolist() == [1 + 1 + 0.5, -2 + 1 + 1]
+    assert params.tolist() == [1 - 1.25, 2 - 0]
+
+
+def test_nesterov_step_looks_ahead(kernels: Any) -> None:
+    params, v = array([1, 2]), array([4, -8])
+    kernels.nesterov_step(array([1, 1]), 0.5, 0.25, 0.5, params, v)
+    assert v.tolist() == [2.5, 0]
+    assert params.tolist() == [1 - 0.5 * (1.5 + 0.625), 2 - 0.5 * 2]
+
+
+def test_the_first_adam_step_is_the_sign_of_the_gradient(kernels: Any) -> None:
+    params, m, v = array([1, 1, 1]), array([0, 0, 0]), array([0, 0, 0])
+    kernels.adam_step(array([3, -0.01, 0]), 0.25, 0.75, 0.5, 1e-12, 0.0, 1.0, params, m, v)
+    assert np.allclose(m, [0.75, -0.0025, 0])
+    assert np.allclose(v, [4.5, 5e-5, 0])
+    assert np.allclose(params, [0.75, 1.25, 1])
+
+
+def test_adamw_shrinks_the_params_and_not_the_gradient(kernels: Any) -> None:
+    params, m, v = array([8.0]), array([0.0]), array([0.0])
+    kernels.adamw_step(array([0]), 0.5, 0.9, 0.99, 1e-8, 0.25, 1.0, params, m, v)
+    assert params.tolist() == [8 * (1 - 0.125)]
+    assert m.tolist() == [0]
+    kernels.adam_step(array([0]), 0.5, 0.75, 0.99, 1e-8, 0.25, 1.0, params, m, v)
+    assert m.tolist() == [0.25 * 0.25 * 7]

@@ -1,0 +1,223 @@
+"""Whole epochs on a compiled backend's engine, without going back to Python for each batch.
+
+The engine runs a chunk of steps at a time, in one thread or several. Its results are bitwise the
+same for every number of threads, so the number may change from chunk to chunk: unless told,
+``Threads`` measures what is faster at the moment, which also answers a busy machine.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from . import threads as thread_counts
+from .backends import active
+from .losses import Loss
+from .network import Sequential
+from .optimizers import Optimizer
+from .program import PLAIN, NotExpressible, compile_network, loss_number, optimizer_settings
+
+CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
+RETRY_SECONDS = 0.5  # after which a number of threads that was slower is tried again
+DENSE = (
+    0.8  # from this share of non-zero inputs on, leaving out the others costs more than it saves
+)
+
+SOURCES = {"uint8": 0, "float32": 1, "float64": 2}  # as in kernels/batch.pxd
+GIVE_UP = 16  # the word of `sync` that ends every wait
+
+
+class Engine:
+    """One training run: its program, its workspace, its threads.
+
+    Parameters
+    ----------
+    net : Sequential
+        Read by ``load`` and written by ``store``.
+    x : (n, inputs) uint8, float32 or float64
+        The samples; the network sees x * scale.
+    target : (n,) int64 labels or (n, outputs) values of the network's dtype
+
+    Raises
+    ------
+    NotExpressible
+        If the backend has no engine, or the program cannot express network, loss or optimiser.
+    """
+
+    def __init__(
+        self,
+        net: Sequential,
+        x: np.ndarray,
+        target: np.ndarray,
+        scale: float,
+        loss: Loss,
+        optimizer: Optimizer,
+        batch_size: int,
+        threads: int | None,
+    ) -> None:
+        self.kernels = active().kernels
+        if not hasattr(self.kernels, "train_steps"):
+            raise NotExpressible(f"the {active().name} backend has no engine")
+        kind, rates = optimizer_settings(optimizer)
+        self.net, self.optimizer, self.batch_size = net, optimizer, min(batch_size, len(x))
+        self.program = compile_network(net, x.shape[1])
+        self.data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+        is_labels = target.ndim == 1
+        self.labels = target if is_labels else np.zeros(1, np.int64)
+        self.values = np.zeros((1, 1), net.dtype) if is_labels else target
+        self.threads = Threads(threads, self._most_threads())
+        self.plan = np.zeros((len(self.program.rows), 6), np.int64)
+        size = self.kernels.engine_plan(
+            self.program.rows, self.batch_size, optimizer.states, net.params, self.plan
+        )
+        # Each thread has the batch's samples to itself, and the numbers of their non-zero columns.
+        words = -(-5 * x.shape[1] // net.dtype.itemsize) + 64
+        stride = _whole_lines(self.batch_size * x.shape[1] + words)
+        start = _whole_lines(size)
+        self.work = _aligned(start + stride * self.threads.most, net.dtype)
+        self.settings = np.array(
+            [scale, getattr(loss, "margin", 0.0), *rates, *self.program.alphas]
+        )
+        self.choices = np.array(
+            [
+                loss_number(loss),
+                1,  # threads, set for each chunk
+                self.batch_size,
+                SOURCES[str(x.dtype)],
+                x.shape[1],
+                int(kind == PLAIN and self._skips_zeros(x)),
+                start,
+                stride,
+                kind,
+                0,  # steps before this epoch
+            ],
+            np.int64,
+        )
+        self.sync = np.zeros(24, np.int64)
+
+    def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
+        """Train on all samples in this order; returns each batch's loss.
+
+        The losses end with the first that is NaN or infinite; its batch moved nothing. After
+        every chunk `report` is called with the steps done and the latest loss; what it raises
+        ends the epoch there. The network has the new parameters in any case.
+        """
+        steps = -(-len(order) // self.batch_size)
+        losses = np.empty(steps)
+        self.settings[2] = self.optimizer.lr
+        self.choices[9] = self.optimizer.steps
+        self.optimizer.remember(self.net)
+        if not np.isfinite(self.net.params).all():
+            self.choices[5] = 0  # 0 * inf must be seen
+        vectors = (self.net.params, *self.optimizer.memory)
+        for part, vector in enumerate(vectors):
+            self.kernels.engine_pack(self.program.rows, self.plan, part, vector, self.work)
+        done = 0
+        try:
+            while done < steps:
+                count, threads = self.threads.next_chunk()
+                last = min(done + count, steps)
+                started = time.perf_counter()
+                stopped = self._run(order, losses, done, last, threads)
+                self.threads.took(threads, last - done, time.perf_counter() - started)
+                if stopped < last:
+                    return losses[: stopped + 1]
+                done = last
+                report(done, losses[done - 1])
+        finally:
+            self.optimizer.steps += done
+            for part, vector in enumerate(vectors):
+                self.kernels.engine_unpack(self.program.rows, self.plan, part, self.work, vector)
+        return losses
+
+    def _run(
+        self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int
+    ) -> int:
+        """Run the steps first..last with so many threads; returns the first step not done."""
+        self.choices[1] = threads
+        self.sync[:] = 0
+
+        def work(thread: int) -> int:
+            done: int = self.kernels.train_steps(
+                self.program.rows, self.plan, self.settings, self.choices, self.data,
+                self.labels, self.values, order, thread, first, last,
+                self.work, losses, self.sync,
+            )  # fmt: skip
+            return done
+
+        helpers = [
+            threading.Thread(target=work, args=(thread,), daemon=True)
+            for thread in range(1, threads)
+        ]
+        try:
+            for helper in helpers:
+                helper.start()
+            return work(0)
+        except BaseException:  # Ctrl-C or no more threads: those that wait must not wait for ever
+            self.sync[GIVE_UP] = 1
+            raise
+        finally:
+            for helper in helpers:
+                if helper.ident is not None:
+                    helper.join()
+
+    def _most_threads(self) -> int:
+        """No more than the widest layer has columns to share out."""
+        return max(1, int(self.program.rows[:, 2].max()) // 32)
+
+    def _skips_zeros(self, x: np.ndarray) -> bool:
+        """Whether so many inputs are zero in a whole batch that it pays to leave them out."""
+        rows = np.linspace(0, len(x) - 1, min(len(x), 8 * self.batch_size)).astype(int)
+        batches = np.array_split(rows, max(1, len(rows) // self.batch_size))
+        used = np.mean([np.any(x[batch] != 0, axis=0).mean() for batch in batches])
+        return bool(self.program.rows[0, 0] == 0 and used < DENSE)
+
+
+class Threads:
+    """How many threads run the next chunk of steps, and how many steps it has.
+
+    A number that was asked for is kept. Otherwise one thread and as many as there are processors
+    are measured against each other, again and again: what is slower is tried for one chunk
+    every half second.
+    """
+
+    def __init__(self, asked: int | None, most: int) -> None:
+        number = thread_counts.requested(asked)
+        allowed = thread_counts.available() if number is None else number
+        self.most = max(1, min(allowed, most))
+        self.pace: dict[int, float] = {}  # seconds a step, by number of threads
+        self.tried: dict[int, float] = {}  # when
+        self.choices = {self.most} if number is not None else {1, self.most}
+
+    def next_chunk(self) -> tuple[int, int]:
+        """(steps, threads) of the next chunk."""
+        now = time.perf_counter()
+        for threads in self.choices:
+            if now - self.tried.get(threads, -1e9) > RETRY_SECONDS:
+                break
+        else:
+            threads = min(self.choices, key=lambda number: self.pace[number])
+        pace = self.pace.get(threads)
+        return (8 if pace is None else max(1, int(CHUNK_SECONDS / pace))), threads
+
+    def took(self, threads: int, steps: int, seconds: float) -> None:
+        """Learn from a chunk."""
+        self.pace[threads] = seconds / steps
+        self.tried[threads] = time.perf_counter()
+
+    def __str__(self) -> str:
+        used = min(self.choices, key=lambda number: self.pace.get(number, 0))
+        return f"{used} thread{'s' if used > 1 else ''}"
+
+
+def _whole_lines(elements: int) -> int:
+    """Rounded up so that what follows starts on a cache line of its own."""
+    return -(-elements // 16) * 16
+
+
+def _aligned(elements: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros that start at a cache line."""
+    raw = np.zeros(elements + 64, dtype)
+    start = -raw.ctypes.data % 64 // raw.itemsize
+    return raw[start : start + elements]

@@ -1,0 +1,106 @@
+"""Accuracy and loss of a network on labelled data, and how data are made fit for the loops."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import as_matrix
+from .backends import kernels
+from .datasets import Dataset
+from .losses import Loss
+from .network import CHUNK, Sequential
+
+Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
+
+
+class Evaluation(NamedTuple):
+    """What ``evaluate`` found."""
+
+    accuracy: float  # share of samples whose largest score is the right class's
+    loss: float  # NaN without a loss
+
+
+class Samples(NamedTuple):
+    """Training data as the loop wants it."""
+
+    x: np.ndarray  # (n, inputs) uint8, float32 or float64; a network sees x * scale
+    target: np.ndarray  # (n,) int64 labels or (n, outputs) values
+    labels: np.ndarray | None  # (n,) int64, where the targets are classes
+    scale: float
+
+
+def evaluate(net: Sequential, data: Data, loss: Loss | None = None) -> Evaluation:
+    """Accuracy and loss of a network on labelled data.
+
+    Parameters
+    ----------
+    net : Sequential
+    data : Dataset or (x, y)
+    loss : Loss, optional
+        Its mean over all samples is computed too.
+
+    Returns
+    -------
+    Evaluation
+        ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
+    """
+    samples = as_samples(net, data, loss, "data")
+    total = math.nan
+    if loss is not None:
+        total = 0.0
+        for rows in _row_chunks(len(samples.x)):
+            x, target = batch_of(net, samples, rows)
+            total += loss.compute(net.scores(x), target)[0] * len(x) / len(samples.x)
+    return Evaluation(accuracy_of(net, samples), total)
+
+
+def accuracy_of(net: Sequential, samples: Samples) -> float:
+    """The share of samples whose largest score is the right one; NaN without labels."""
+    if samples.labels is None:
+        return math.nan
+    right = 0
+    for rows in _row_chunks(len(samples.x)):
+        x, _ = batch_of(net, samples, rows)
+        right += round(kernels().accuracy(net.scores(x), samples.labels[rows]) * len(x))
+    return right / len(samples.x)
+
+
+def _row_chunks(n: int) -> Iterator[np.ndarray]:
+    rows = np.arange(n)
+    return (rows[start : start + CHUNK] for start in range(0, n, CHUNK))
+
+
+def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The samples of these rows, scaled, in the network's dtype, and their targets."""
+    x = np.empty((len(rows), samples.x.shape[1]), net.dtype)
+    kernels().gather(samples.x, rows, samples.scale, x)
+    return x, samples.target[rows]
+
+
+def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
+    """Check that data, network and loss fit together, once, before the loop."""
+    if isinstance(data, Dataset):
+        x, y, scale = data.x, data.y, data.scale
+        if net.inputs not in (None, x.shape[1]):
+            raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
+    else:
+        try:
+            x_raw, y_raw = data
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
+            ) from None
+        x, y, scale = as_matrix(x_raw, f"{name} x", columns=net.inputs), np.asarray(y_raw), 1.0
+    if not len(x):
+        raise ValueError(f"{name}: expected at least one sample, got none")
+    outputs = x.shape[1] if net.outputs is None else net.outputs
+    check = loss or Loss()
+    try:
+        target = check.check_target(y, len(x), outputs, net.dtype)
+    except (TypeError, ValueError) as problem:
+        raise type(problem)(f"{name}: {problem}") from None
+    labels = y.astype(np.int64) if y.ndim == 1 and y.dtype.kind in "iu" else None
+    return Samples(x, target, labels, scale)

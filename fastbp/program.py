@@ -1,0 +1,63 @@
+"""A network as plain data, for the engines that run whole epochs: one row of integers a layer.
+
+Columns of a row: what kind of layer it is, its inputs, its outputs, and where its parameters
+(w, then b) start in the flat vector. Every backend's engine reads the same program.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
+from .network import Sequential
+from .optimizers import SGD, Adam, AdamW, Optimizer
+
+# In the order of the enums in kernels/engine.pxd. A subclass is a user's own layer: not listed.
+KINDS: tuple[type[Layer], ...] = (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
+LOSSES: tuple[type[Loss], ...] = (HingeLoss, CrossEntropyLoss, NLLLoss, MSELoss)
+PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
+
+
+class Program(NamedTuple):
+    """What an engine runs."""
+
+    rows: np.ndarray  # (layers, 4) int64: kind, inputs, outputs, start of the parameters
+    alphas: np.ndarray  # (layers,) float64: ELU's α, 0 for other layers
+
+
+class NotExpressible(Exception):  # noqa: N818 - no error: the layered loop takes over
+    """A program cannot say this; the message says what."""
+
+
+def compile_network(net: Sequential, inputs: int) -> Program:
+    """The program of a network whose samples have `inputs` columns."""
+    rows, start, columns = [], 0, inputs
+    for layer in net.layers:
+        if type(layer) not in KINDS:
+            raise NotExpressible(f"{layer!r} is no built-in layer")
+        outputs = layer.outputs_for(columns) or columns
+        rows.append((KINDS.index(type(layer)), columns, outputs, start))
+        start += sum(int(np.prod(shape)) for shape in layer.parameter_shapes().values())
+        columns = outputs
+    alphas = [getattr(layer, "alpha", 0.0) for layer in net.layers]
+    return Program(np.array(rows, np.int64), np.array(alphas))
+
+
+def loss_number(loss: Loss) -> int:
+    """Which of LOSSES it is."""
+    if type(loss) not in LOSSES:
+        raise NotExpressible(f"{loss!r} is no built-in loss")
+    return LOSSES.index(type(loss))
+
+
+def optimizer_settings(optimizer: Optimizer) -> tuple[int, list[float]]:
+    """Which optimiser it is (the enum in kernels/engine.pxd), and lr, μ or β1, β2, ε, decay."""
+    if type(optimizer) is SGD:
+        kind = PLAIN if optimizer.plain else NESTEROV if optimizer.nesterov else MOMENTUM
+        return kind, [optimizer.lr, optimizer.momentum, 0.0, 0.0, optimizer.weight_decay]
+    if type(optimizer) in (Adam, AdamW):
+        o: Adam = optimizer  # type: ignore[assignment]
+        kind = ADAM if type(optimizer) is Adam else ADAMW
+        return kind, [o.lr, o.beta1, o.beta2, o.epsilon, o.weight_decay]
+    raise NotExpressible(f"{optimizer!r} is no built-in optimiser")
