@@ -18,6 +18,7 @@ from .evaluation import evaluate
 from .gradcheck import gradcheck
 from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
+from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW
 from .storage import load
@@ -35,6 +36,7 @@ __all__ = [
     "DivergenceError",
     "HingeLoss",
     "History",
+    "Job",
     "Layer",
     "Linear",
     "LogSoftmax",
@@ -47,6 +49,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "fit",
+    "fit_many",
     "gradcheck",
     "initializers",
     "load",

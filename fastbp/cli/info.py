@@ -50,11 +50,10 @@ def gather(args: argparse.Namespace) -> dict[str, str | int]:
         )
         facts[f"backend {name}"] = text
     facts["CPU level"] = _cpu_level()
-    facts["training path"] = "layered: a kernel call for each layer of each batch"
+    facts["training path"] = _training_path(chosen)
     asked = threads.requested()
     facts["processors"] = threads.available()
-    blas = "as NumPy decides" if asked is None else str(asked)
-    facts["threads"] = f"{blas} for the numpy backend's matrix products, 1 for compiled kernels"
+    facts["threads"] = "as measured to be fastest" if asked is None else f"{asked}, as asked for"
     facts["data"] = str(Path(fb.datasets.__file__).parent / "mnist")
     return facts
 
@@ -63,6 +62,12 @@ def _chosen_by(args: argparse.Namespace) -> str:
     if args.backend:
         return "--backend"
     return "FASTBP_BACKEND" if os.environ.get("FASTBP_BACKEND") else "default"
+
+
+def _training_path(chosen: backends.Backend) -> str:
+    if hasattr(chosen.kernels, "train_steps"):
+        return "fused: whole epochs in native code, for networks of built-in layers and losses"
+    return f"layered, a kernel call for each layer of each batch: {chosen.name} has no engine"
 
 
 def _cpu_level() -> str:

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=whole(0), default=0, metavar="N", help=seed_help)
     add("--dtype", choices=("float32", "float64"), default="float32", help="(default: %(default)s)")
     _arguments.add_backend(parser)
-    threads_help = "for the numpy backend's matrix products; the compiled kernels use one"
+    threads_help = "threads that train; no bit depends on it (default: the fastest, as measured)"
     add("--threads", type=whole(1), metavar="N", help=threads_help)
     add("--limit", type=whole(1), metavar="N", help="train on the first N samples only")
     output_help = "a new or empty folder (default: runs/TIME-NAME)"

@@ -1,0 +1,134 @@
+"""Several networks at once: one thread each, the data shared, each as if it were alone."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from . import threads as thread_counts
+from ._checks import as_count
+from .backends import active
+from .losses import Loss
+from .network import Sequential
+from .optimizers import Optimizer
+from .training import Callback, Data, DivergenceError, Epoch, History, fit
+
+
+@dataclass
+class Job:
+    """One network to train, and how: the arguments of ``fit``.
+
+    ``history`` fills while it trains. ``error`` is the DivergenceError of a run that diverged.
+    """
+
+    net: Sequential
+    loss: Loss
+    optimizer: Optimizer
+    epochs: int = 10
+    batch_size: int = 32
+    seed: int = 0
+    callbacks: Sequence[Callback] = ()
+    history: History = field(default_factory=History)
+    error: DivergenceError | None = None
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error: somebody else's
+    """Raised inside the other runs when one fails or Ctrl-C is pressed."""
+
+
+class _StopWhen(Callback):
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+
+    def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
+        if self.event.is_set():
+            raise _Stopped
+
+    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
+        if self.event.is_set():
+            raise _Stopped
+
+
+def fit_many(
+    jobs: Sequence[Job],
+    train: Data,
+    *,
+    validation: Data | None = None,
+    threads: int | None = None,
+) -> list[History]:
+    """Train several networks side by side.
+
+    Each is trained by one thread, so any mix of architectures, losses, optimisers, rates and seeds
+    goes, and each result is the same, bit for bit, as that of ``fit`` on it alone.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Their callbacks are called in the threads that train them.
+    train, validation : Dataset or (x, y)
+        Shared by all, not copied.
+    threads : int, optional
+        How many networks train at a time: FASTBP_NUM_THREADS or every processor if left out.
+
+    Returns
+    -------
+    list of History
+        In the order of the jobs. A network that diverges doesn't stop the others: its job has the
+        ``error``, and its history ends there.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when all have stopped; the jobs' histories hold the finished epochs.
+    ValueError, TypeError
+        When a job does not fit the data; all are stopped.
+    """
+    jobs = list(jobs)
+    for number, job in enumerate(jobs):
+        if not isinstance(job, Job):
+            raise TypeError(f"fit_many: expected Job objects, got {type(job).__name__} as {number}")
+        for other in jobs[:number]:
+            if other.net is job.net or other.optimizer is job.optimizer:
+                raise ValueError(f"fit_many: job {number} shares its net or optimizer with another")
+    at_once = thread_counts.requested(threads) or thread_counts.available()
+    active()  # chosen here, once, not by whichever thread is first
+    stop = threading.Event()
+    with ThreadPoolExecutor(as_count(at_once, "threads"), "fastbp") as pool:
+        runs = [pool.submit(_train, job, train, validation, stop) for job in jobs]
+        try:
+            _wait(runs)
+        finally:
+            stop.set()
+            for run in runs:
+                run.cancel()
+    return [job.history for job in jobs]
+
+
+def _train(job: Job, train: Data, validation: Data | None, stop: threading.Event) -> None:
+    try:
+        fit(
+            job.net,
+            train,
+            loss=job.loss,
+            optimizer=job.optimizer,
+            epochs=job.epochs,
+            batch_size=job.batch_size,
+            validation=validation,
+            seed=job.seed,
+            callbacks=(*job.callbacks, _StopWhen(stop)),
+            history=job.history,
+            threads=1,
+        )
+    except DivergenceError as divergence:
+        job.error = divergence
+    except _Stopped:
+        pass
+
+
+def _wait(runs: Sequence["Future[None]"]) -> None:
+    """Until all are done; the first failure is raised. Ctrl-C is answered ten times a second."""
+    pending = set(runs)
+    while pending:
+        done, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
+        for run in done:
+            run.result()

@@ -1,0 +1,120 @@
+"""Networks that train side by side end as if each had been alone."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+RNG = np.random.default_rng(11)
+X, Y = RNG.normal(size=(150, 9)), RNG.integers(0, 4, 150)
+
+
+def jobs():
+    """A mix: other sizes, activations, losses, optimisers, batch sizes, epochs, seeds, dtypes."""
+
+    def net(*hidden, activation=fb.Tanh, **options):
+        layers, inputs = [], 9
+        for units in hidden:
+            layers += [fb.Linear(inputs, units), activation()]
+            inputs = units
+        return fb.Sequential(*layers, fb.Linear(inputs, 4), **options)
+
+    return [
+        fb.Job(net(30), fb.HingeLoss(), fb.SGD(0.01), epochs=3, batch_size=8),
+        fb.Job(net(70, 20, activation=fb.ReLU), fb.CrossEntropyLoss(), fb.Adam(), epochs=2, seed=4),
+        fb.Job(net(seed=3, dtype="float64"), fb.MSELoss(), fb.SGD(0.1, momentum=0.9), epochs=4),
+        fb.Job(net(5, activation=fb.ELU), fb.HingeLoss(), fb.AdamW(), epochs=1, batch_size=1),
+        fb.Job(net(30), fb.HingeLoss(), fb.SGD(0.02), epochs=3, batch_size=8, seed=9),
+    ]
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2, 8])
+def test_each_ends_as_if_alone(backend, threads):
+    alone, together = jobs(), jobs()
+    for job in alone:
+        fb.fit(
+            job.net, (X, Y), loss=job.loss, optimizer=job.optimizer, epochs=job.epochs,
+            batch_size=job.batch_size, seed=job.seed, validation=(X, Y), history=job.history,
+        )  # fmt: skip
+    histories = fb.fit_many(together, (X, Y), validation=(X, Y), threads=threads)
+    for one, many, history in zip(alone, together, histories, strict=True):
+        assert np.array_equal(one.net.params, many.net.params)
+        assert np.array_equal(one.history.loss_by_iteration, history.loss_by_iteration)
+        assert one.history["test_accuracy"] == history["test_accuracy"]
+        assert many.error is None
+
+
+def test_they_do_train_at_the_same_time(backend):
+    """Each waits, in its first epoch, until the other has come as far."""
+    barrier = threading.Barrier(2, timeout=60)
+
+    class Meet(fb.Callback):
+        def on_epoch_end(self, epoch, net):
+            if epoch.epoch == 1:
+                barrier.wait()
+
+    pair = jobs()[:2]
+    for job in pair:
+        job.callbacks = [Meet()]
+    fb.fit_many(pair, (X, Y), threads=2)
+    assert not barrier.broken
+
+
+def test_divergence_of_one_stops_no_other(backend):
+    three = jobs()[:3]
+    three[1].optimizer = fb.SGD(1e30)
+    histories = fb.fit_many(three, (X, Y))
+    assert isinstance(three[1].error, fb.DivergenceError)
+    assert "learning rate 1e+30" in str(three[1].error)
+    assert [len(history.epochs) for history in histories] == [3, 0, 4]
+    assert three[0].error is three[2].error is None
+
+
+def test_a_failure_stops_all_and_is_raised(backend):
+    class Fail(fb.Callback):
+        def on_epoch_end(self, epoch, net):
+            raise OSError("disk full")
+
+    mix = jobs()
+    mix[0].callbacks, mix[4].epochs = [Fail()], 100_000
+    started = time.monotonic()
+    with pytest.raises(OSError, match="disk full"):
+        fb.fit_many(mix, (X, Y))
+    assert time.monotonic() - started < 60  # 100 000 epochs take longer than that
+    assert len(mix[4].history.epochs) < 100_000
+
+
+def test_an_interrupt_stops_all_and_keeps_what_is_finished(monkeypatch):
+    waits = []
+
+    def interrupted(pending, **options):
+        if waits:
+            raise KeyboardInterrupt
+        waits.append(1)
+        time.sleep(0.3)
+        return set(), pending
+
+    monkeypatch.setattr("fastbp.many.wait", interrupted)
+    two = [jobs()[0], jobs()[4]]
+    for job in two:
+        job.epochs = 1_000_000
+    with pytest.raises(KeyboardInterrupt):
+        fb.fit_many(two, (X, Y), threads=2)
+    assert all(0 < len(job.history.epochs) < 1_000_000 for job in two)
+    assert all(np.isfinite(job.net.params).all() for job in two)
+
+
+def test_what_cannot_be_trained_is_refused():
+    job = jobs()[0]
+    with pytest.raises(ValueError, match="job 1 shares its net or optimizer"):
+        fb.fit_many([job, fb.Job(job.net, fb.HingeLoss(), fb.SGD(0.1))], (X, Y))
+    with pytest.raises(TypeError, match="expected Job objects, got Sequential"):
+        fb.fit_many([job.net], (X, Y))
+    with pytest.raises(ValueError, match="train x: expected 9 columns"):
+        fb.fit_many(jobs(), (X[:, :8], Y))
+    with pytest.raises(ValueError, match="threads"):
+        fb.fit_many(jobs(), (X, Y), threads=0)
+    assert fb.fit_many([], (X, Y)) == []
