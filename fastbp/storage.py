@@ -39,8 +39,22 @@ def save(net: Sequential, path: StrPath) -> None:
         "architecture": json.dumps([describe(layer) for layer in net.layers]),
     }
     # safetensors takes no empty file: a network without parameters has one empty tensor
-    data = to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata)
+    data = _with_sorted_header(to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata))
     write_atomically(path, lambda file: file.write(data))
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """The same file with its JSON header in order, so that equal networks make equal files.
+
+    safetensors writes metadata in whatever order its hash table has. The header's size comes first,
+    as 8 bytes, little end first; offsets count from the header's end, so they stay.
+    """
+    import json
+
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    text = header.encode().ljust(-(-len(header.encode()) // 8) * 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
