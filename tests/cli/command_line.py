@@ -1,0 +1,193 @@
+"""Runs ``python -m fastbp`` as its users do: in a process of its own."""
+
+import csv
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FASTBP = (sys.executable, "-m", "fastbp")
+LIMIT = 60  # seconds after which a command counts as hanging
+
+ALWAYS = {"config.toml", "history.csv", "loss_by_iteration.npz", "model.safetensors"}
+PLOTS = {"loss_by_iteration.png", "accuracy_by_epoch.png", "confusion_matrix.png"}
+PICTURE_PLOTS = {"misclassified.png", "first_layer_weights.png"}  # where samples are pictures
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object on stdout; anything beside it is an error."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    """This environment without what would change a command's output; None removes a name."""
+    # Unbuffered output would hide what happens when Python flushes it at its end.
+    removed = {"FASTBP_BACKEND", "FASTBP_NUM_THREADS", "FASTBP_TRACEBACK"}
+    removed |= {"COLUMNS", "PYTHONUNBUFFERED"}
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    return {name: value for name, value in (kept | changes).items() if value is not None}
+
+
+def run(
+    *args: object,
+    cwd: Path,
+    env: dict[str, str | None] | None = None,
+    program: Sequence[str] = FASTBP,
+) -> Result:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*program, *map(str, args)],
+        cwd=cwd, env=environment(**env or {}), timeout=LIMIT,
+        capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_script(script: str, *args: object, cwd: Path, **arguments: Any) -> Result:
+    """Run Python code that prepares something and then calls ``main``, which it is given."""
+    script = f"import sys\nfrom fastbp.cli import main\n{script}"
+    return run(*args, cwd=cwd, program=(sys.executable, "-c", script), **arguments)
+
+
+def run_each(commands: Sequence[Sequence[object]], cwd: Path) -> list[Result]:
+    """Run several commands, two at a time, each computing in one thread."""
+    alone: dict[str, str | None] = {"FASTBP_NUM_THREADS": "1"}
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda command: run(*command, cwd=cwd, env=alone), commands))
+
+
+@contextmanager
+def started(*args: object, cwd: Path, **streams: Any) -> Iterator[subprocess.Popen]:
+    """Start a command in a process group of its own, so that signals reach nobody else."""
+    process = subprocess.Popen(
+        [*FASTBP, *map(str, args)],
+        cwd=cwd, env=environment(), start_new_session=True, stdin=subprocess.DEVNULL,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams,
+    )  # fmt: skip
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()  # of no effect on one that has ended, as all should have
+
+
+class Terminal:
+    """A command whose stderr is a terminal of so many columns."""
+
+    def __init__(self, process: subprocess.Popen, screen: int) -> None:
+        self.process, self.screen = process, screen
+        self.shown = ""  # with all its control sequences
+
+    def wait_for(self, text: str) -> None:
+        """Read until the terminal has shown a text."""
+        while text not in self.shown:
+            assert self._read(), f"{text!r} was not shown: {self.shown}"
+
+    def wait_for_end(self) -> tuple[str, int]:
+        """Read until the command has ended; give its stdout and exit code."""
+        while self._read():
+            pass
+        out, _ = self.process.communicate(timeout=LIMIT)
+        return out.decode(), self.process.returncode
+
+    def _read(self) -> bool:
+        try:
+            received = os.read(self.screen, 65536)
+        except OSError:  # how Linux says that nobody is there any more
+            received = b""
+        self.shown += received.decode("utf-8", "replace")
+        return bool(received)
+
+    @property
+    def lines(self) -> list[str]:
+        """All that was ever shown, without colours and movements of the cursor."""
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.shown)
+        return [line.rstrip() for line in re.split(r"[\r\n]+", text)]
+
+
+@contextmanager
+def in_terminal(columns: int, *args: object, cwd: Path) -> Iterator[Terminal]:
+    """Start a command with its stderr in a terminal of so many columns."""
+    screen, stderr = pty.openpty()
+    fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    try:
+        with started(*args, cwd=cwd, stderr=stderr) as process:
+            os.close(stderr)  # the process has its own; the screen ends when that is closed
+            yield Terminal(process, screen)
+    finally:
+        os.close(screen)
+
+
+def assert_error(result: Result, *parts: str, code: int = 1) -> None:
+    """Assert that a command failed with exactly one line, which has these parts."""
+    assert result.code == code, result
+    assert result.out == ""
+    assert_one_line(result.err, "error: ", *parts)
+
+
+def assert_one_line(text: str, *parts: str) -> None:
+    """Assert that a text is exactly one line, which has these parts."""
+    assert text.endswith("\n")
+    assert text.count("\n") == 1, text
+    for part in parts:
+        assert part in text
+
+
+def names(folder: Path) -> set[str]:
+    """The names in a folder, hidden ones too."""
+    return {path.name for path in folder.iterdir()}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings that a run kept."""
+    with (folder / "config.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def read_history(folder: Path) -> list[dict[str, str]]:
+    """The rows of history.csv."""
+    with (folder / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_losses(folder: Path) -> np.ndarray:
+    """The loss of every batch."""
+    with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as file:
+        assert file.files == ["loss"]
+        return file["loss"]
+
+
+def is_whole_png(path: Path) -> bool:
+    """Tell whether a file is a PNG picture from its first byte to its last."""
+    from PIL import Image
+
+    signature = path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with Image.open(path) as image:
+        image.load()  # reads all of it
+    return signature

@@ -1,0 +1,83 @@
+"""``gradcheck``: what it checks, and that a wrong gradient does not get past it."""
+
+import itertools
+
+import pytest
+from command_line import run, run_script
+
+from fastbp import layers, losses
+from fastbp.backends import AUTOMATIC
+
+LOSSES = [
+    name
+    for name, found in vars(losses).items()
+    if isinstance(found, type) and issubclass(found, losses.Loss) and found is not losses.Loss
+]
+
+
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory):
+    result = run("gradcheck", "--json", cwd=tmp_path_factory.mktemp("gradcheck"))
+    assert (result.code, result.err) == (0, "")
+    assert result.json["ok"] is True
+    return result.json["checks"]
+
+
+def test_every_layer_and_loss_is_checked_on_every_backend_in_both_dtypes(checks):
+    assert len(LOSSES) >= 4
+    done = {(c["what"].split("(")[0], c["backend"], c["dtype"]) for c in checks}
+    assert done == set(
+        itertools.product([*layers.BUILT_IN, *LOSSES], AUTOMATIC, ["float32", "float64"])
+    )
+
+
+def test_every_check_is_compared_with_its_tolerance(checks):
+    tolerances = {"float32": 1e-3, "float64": 1e-6}
+    for check in checks:
+        assert check["tolerance"] == tolerances[check["dtype"]]
+        assert 0 < check["worst"] <= check["tolerance"]
+        assert check["ok"] is True
+
+
+@pytest.mark.parametrize("backend", AUTOMATIC)
+def test_backend_restricts_the_checks(tmp_path, backend):
+    result = run("gradcheck", "--backend", backend, "--seed", 3, cwd=tmp_path)
+    assert result.code == 0
+    assert result.out.startswith("every gradient holds\n")
+    backends = {line.split()[1] for line in result.out.splitlines() if "float" in line}
+    assert backends == {backend}
+
+
+WRONG_TANH = """
+import fastbp.kernels._numpy as kernels
+right = kernels.tanh_backward
+def wrong(y, dy, dx):
+    right(y, dy, dx)
+    dx *= 1.01
+kernels.tanh_backward = wrong
+sys.exit(main(sys.argv[1:]))"""
+
+
+def test_a_gradient_one_percent_off_is_found(tmp_path):
+    result = run_script(WRONG_TANH, "gradcheck", "--backend", "numpy", cwd=tmp_path)
+    assert result.code == 1
+    wrong = [line.split()[0] for line in result.out.splitlines() if "WRONG (above" in line]
+    assert result.out.startswith(f"{len(wrong)} GRADIENTS ARE WRONG\n")
+    # The losses are checked behind a Tanh, the other layers without one.
+    assert {name.split("(")[0] for name in wrong} == {"Tanh", *LOSSES}
+
+
+def test_json_marks_the_wrong_ones(tmp_path):
+    result = run_script(WRONG_TANH, "gradcheck", "--backend", "numpy", "--json", cwd=tmp_path)
+    assert result.code == 1
+    assert result.json["ok"] is False
+    found = {check["what"]: check["ok"] for check in result.json["checks"]}
+    assert (found["Tanh()"], found["Sigmoid()"]) == (False, True)
+
+
+def test_a_backend_that_is_not_there_is_listed_with_the_reason(tmp_path):
+    result = run_script(
+        "sys.modules['numba'] = None\nsys.exit(main(sys.argv[1:]))", "gradcheck", cwd=tmp_path
+    )
+    assert result.code == 0
+    assert "not available: Numba cannot be imported" in " ".join(result.out.split())

@@ -1,0 +1,168 @@
+"""``train`` and ``evaluate`` on data of the user's own."""
+
+import struct
+
+import numpy as np
+import pytest
+from command_line import (
+    ALWAYS,
+    PICTURE_PLOTS,
+    PLOTS,
+    assert_error,
+    is_whole_png,
+    names,
+    read_config,
+    run,
+    run_each,
+)
+
+
+def small_pictures(classes, count=140, side=6):
+    """Noise with a bright column, whose position is the class: easy enough to learn wholly."""
+    rng = np.random.default_rng(9)
+    labels = np.arange(count) % classes
+    pictures = rng.integers(0, 60, (count, side, side))
+    pictures[np.arange(count), :, labels] = 255
+    return pictures.astype(np.uint8), labels.astype(np.uint8)
+
+
+def write_idx(path, array):
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.tobytes())
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory, table):
+    """Data in each of the three formats."""
+    folder = tmp_path_factory.mktemp("data")
+    pictures, labels = small_pictures(classes=6)
+    npz, idx = folder / "pictures.npz", folder / "idx"
+    np.savez(npz, x_train=pictures[:100], y_train=labels[:100], x_test=pictures[100:],
+             y_test=labels[100:])  # fmt: skip
+    idx.mkdir()
+    for part, rows in (("train", slice(100)), ("t10k", slice(100, None))):
+        write_idx(idx / f"{part}-images-idx3-ubyte", pictures[rows])
+        write_idx(idx / f"{part}-labels-idx1-ubyte", labels[rows])
+    return {"csv": (table, "--label", "kind"), "npz": (npz,), "idx": (idx,)}
+
+
+@pytest.fixture(scope="module")
+def runs(sources, tmp_path_factory):
+    """A training on each of them: folder and result."""
+    folder = tmp_path_factory.mktemp("runs")
+    options = ("--hidden", 12, "--epochs", 20, "--lr", 0.05, "--init", "glorot", "--json")
+    results = run_each(
+        [
+            ("train", "--data", *source, *options, "--output", folder / kind)
+            for kind, source in sources.items()
+        ],
+        cwd=folder,
+    )
+    return {kind: (folder / kind, result) for kind, result in zip(sources, results, strict=True)}
+
+
+FACTS = {
+    "csv": {"train_samples": 120, "test_samples": 20, "features": 5, "classes": 3, "scale": 1.0},
+    "npz": {"train_samples": 100, "test_samples": 40, "features": 36, "classes": 6,
+            "scale": 1 / 255},
+    "idx": {"train_samples": 100, "test_samples": 40, "features": 36, "classes": 10,
+            "scale": 1 / 255},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_data_is_read_learnt_and_recorded(runs, sources, kind):
+    folder, result = runs[kind]
+    assert result.code == 0, result.err
+    assert read_config(folder)["data"] == {"path": str(sources[kind][0]), **FACTS[kind]}
+    assert result.json["test_accuracy"] >= 0.95
+
+
+@pytest.mark.parametrize("kind", ["npz", "idx"])
+def test_samples_that_are_pictures_are_drawn(runs, kind):
+    """Even where no sample is misclassified any more."""
+    folder, result = runs[kind]
+    assert result.json["test_accuracy"] == 1
+    assert names(folder) == ALWAYS | PLOTS | PICTURE_PLOTS
+    assert all(is_whole_png(folder / name) for name in PLOTS | PICTURE_PLOTS)
+
+
+def test_samples_that_are_no_pictures_are_not_drawn(runs):
+    folder, _ = runs["csv"]
+    assert names(folder) == ALWAYS | PLOTS
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_evaluate_reproduces_the_accuracy(runs, sources, kind):
+    folder, trained = runs[kind]
+    model = folder / "model.safetensors"
+    result = run("evaluate", model, "--data", *sources[kind], "--json", cwd=folder)
+    assert result.json["accuracy"] == trained.json["test_accuracy"]
+    assert result.json["samples"] == FACTS[kind]["test_samples"]
+
+
+def test_classes_and_scale_reach_the_data(table, tmp_path):
+    result = run(
+        "train", "--data", table, "--label", "kind", "--classes", 5, "--scale", 0.5,
+        "--hidden", "none", "--epochs", 1, "--no-plots", "--quiet", "--json", "--output", "run",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert result.json["network"] == "Sequential(Linear(5, 5))"
+    data = read_config(tmp_path / "run")["data"]
+    assert (data["classes"], data["scale"]) == (5, 0.5)
+
+
+def test_how_to_read_data_is_refused_for_mnist(tmp_path):
+    for option in (("--label", "x"), ("--classes", 4), ("--scale", 2)):
+        result = run("train", *option, cwd=tmp_path)
+        assert_error(result, option[0], "--data")
+    assert names(tmp_path) == set()
+
+
+def write_bad_files(folder):
+    """Files that cannot be read, and a part of what is said of each."""
+    (folder / "letters.csv").write_text("1,2,3\n0,oops,4\n")
+    (folder / "ragged.csv").write_text("1,2,3\n0,4\n")
+    (folder / "empty.csv").write_text("")
+    (folder / "broken.npz").write_bytes(b"PK\3\4 and no more")
+    np.savez(folder / "names.npz", pictures=np.zeros((2, 2)), labels=np.zeros(2))
+    (folder / "data.txt").write_text("1,2,3\n")
+    (folder / "nothing").mkdir()
+    truncated = folder / "truncated"
+    truncated.mkdir()
+    pictures, labels = small_pictures(classes=6)
+    write_idx(truncated / "train-images-idx3-ubyte", pictures)
+    write_idx(truncated / "train-labels-idx1-ubyte", labels)
+    images = truncated / "train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-1])
+
+
+BAD_FILES = {
+    "letters.csv": "line 2, column 2: 'oops' is not a finite number",
+    "ragged.csv": "line 2: 2 columns, expected 3",
+    "empty.csv": "empty file",
+    "broken.npz": "broken npz file",
+    "names.npz": "found pictures, labels",
+    "data.txt": "expected a folder of IDX files, or a .npz, .csv or .csv.gz file",
+    "nothing": "found nothing",
+    "truncated": "truncated",
+    "missing.csv": "No such file or directory",
+}
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+    """A training on each of them: file and result."""
+    folder = tmp_path_factory.mktemp("bad")
+    write_bad_files(folder)
+    before = names(folder)
+    paths = [folder / name for name in BAD_FILES]
+    results = run_each([("train", "--data", path, "--json") for path in paths], cwd=folder)
+    assert names(folder) == before  # no folder for a run that cannot start
+    return dict(zip(BAD_FILES, zip(paths, results, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_data_is_named_with_the_reason(refused, name):
+    path, result = refused[name]
+    assert_error(result, f"fastbp: error: {path}", BAD_FILES[name])

@@ -1,0 +1,168 @@
+"""Trainings that do not reach their end: Ctrl-C and divergence. What was finished is kept."""
+
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+from command_line import (
+    ALWAYS,
+    assert_one_line,
+    names,
+    read_history,
+    read_losses,
+    run,
+    run_script,
+    started,
+)
+
+import fastbp as fb
+from fastbp.backends import AUTOMATIC
+
+SOON = 3  # seconds from Ctrl-C to the end: 2, and one for a busy machine
+
+
+def wait_until(condition, process):
+    """Wait for a condition, as long as the process runs."""
+    for _ in range(3000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+def press_ctrl_c(process):
+    """Send what a terminal sends, and give stdout, stderr and exit code."""
+    process.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - pressed < SOON
+    return out.decode(), err.decode(), process.returncode
+
+
+def finished_epochs(folder):
+    return len(read_history(folder)) if (folder / "history.csv").exists() else 0
+
+
+def assert_model_is_the_last_row(folder, data):
+    """Model, history and losses are of the same epoch."""
+    net = fb.load(folder / "model.safetensors")
+    rows = read_history(folder)
+    assert fb.evaluate(net, data).accuracy == float(rows[-1]["test_accuracy"])
+    assert [row["epoch"] for row in rows] == [str(n + 1) for n in range(len(rows))]
+    losses = read_losses(folder).reshape(len(rows), -1)
+    assert np.isfinite(losses).all()
+
+
+def test_ctrl_c_keeps_the_finished_epochs(tmp_path):
+    folder = tmp_path / "run"
+    options = ("--hidden", 32, "--epochs", 100000, "--json", "--quiet", "--output", folder)
+    with started("train", *options, cwd=tmp_path) as process:
+        wait_until(lambda: finished_epochs(folder) >= 1, process)
+        out, err, code = press_ctrl_c(process)
+    assert (out, code) == ("", 130)
+    assert_one_line(err, f"stopped; {finished_epochs(folder)} of 100000 epochs", str(folder))
+    assert names(folder) == ALWAYS
+    assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
+
+
+def test_ctrl_c_before_the_first_epoch_is_finished(tmp_path):
+    folder = tmp_path / "run"
+    options = ("--hidden", "2000,2000", "--batch-size", 1, "--json", "--output", folder)
+    with started("train", *options, cwd=tmp_path) as process:
+        for _ in range(3):  # network, data, and where: then it trains
+            process.stderr.readline()
+        time.sleep(0.2)
+        out, err, code = press_ctrl_c(process)
+    assert (out, code) == ("", 130)
+    assert_one_line(err, "stopped; 0 of 25 epochs", str(folder))
+    assert names(folder) == ALWAYS - {"model.safetensors"}
+    assert read_history(folder) == []
+    assert read_losses(folder).shape == (0,)
+
+
+def test_ctrl_c_between_model_and_history_waits_for_both(tmp_path):
+    folder = tmp_path / "run"
+    result = run_script(
+        """
+import signal
+from fastbp import Sequential
+save = Sequential.save
+def interrupted(net, path):
+    save(net, path)
+    signal.raise_signal(signal.SIGINT)
+Sequential.save = interrupted
+sys.exit(main(sys.argv[1:]))""",
+        "train", "--limit", 100, "--hidden", "none", "--quiet", "--output", folder, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.code == 130
+    assert_one_line(result.err, "stopped; 1 of 25 epochs")
+    assert finished_epochs(folder) == 1
+    assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
+
+
+@pytest.mark.parametrize("moment", ["fastbp.cli._parser", "fastbp.datasets.mnist"])
+def test_ctrl_c_before_training_leaves_one_line_and_no_folder(tmp_path, moment):
+    """While the commands are still imported, and while data is read."""
+    module, name = moment.rsplit(".", 1)
+    result = run_script(
+        f"""
+import importlib, signal
+module = importlib.import_module({module!r})
+module.{name} = lambda: signal.raise_signal(signal.SIGINT)
+sys.exit(main(sys.argv[1:]))""",
+        "train", cwd=tmp_path,
+    )  # fmt: skip
+    assert (result.code, result.out) == (130, "")
+    assert_one_line(result.err, "fastbp: stopped")
+    assert names(tmp_path) == set()
+
+
+DIVERGED = re.compile(
+    r"fastbp: error: the loss became (?:NaN|infinite) in epoch (\d+), step (\d+), "
+    r"with learning rate ([\d.e+-]+); .*; (\d+) of 50 epochs are finished, kept in (.+)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory):
+    """Two thousand MNIST pictures as an .npz file."""
+    train, test = fb.datasets.mnist()
+    path = tmp_path_factory.mktemp("pixels") / "pixels.npz"
+    np.savez(path, x_train=train.x[:2000], y_train=train.y[:2000], x_test=test.x, y_test=test.y)
+    return path
+
+
+def diverge(pixels, folder, *options):
+    """Train ReLUs on raw pixels, 0 to 255, far too fast."""
+    result = run(
+        "train", "--data", pixels, "--scale", 1, "--activation", "relu", "--init", "he",
+        "--hidden", "32,32", "--epochs", 50, "--quiet", "--json", "--output", folder, *options,
+        cwd=folder.parent,
+    )  # fmt: skip
+    assert (result.code, result.out) == (1, "")
+    found = DIVERGED.fullmatch(result.err)
+    assert found, result.err
+    assert found[5] == str(folder)
+    return tuple(float(figure) for figure in found.groups()[:4])
+
+
+def test_divergence_names_epoch_step_and_rate(pixels, tmp_path):
+    epoch, step, rate, finished = diverge(pixels, tmp_path / "run", "--lr", 10)
+    assert (epoch, rate, finished) == (1, 10, 0)
+    assert 1 < step < 250
+    assert names(tmp_path / "run") == ALWAYS - {"model.safetensors"}
+
+
+@pytest.mark.parametrize("backend", AUTOMATIC)
+def test_divergence_keeps_the_finished_epochs(pixels, tmp_path, backend):
+    """One step an epoch, so that an epoch is finished before numbers overflow."""
+    folder = tmp_path / "run"
+    options = ("--batch-size", 2000, "--lr", 1e10, "--backend", backend)
+    epoch, step, rate, finished = diverge(pixels, folder, *options)
+    assert (step, rate) == (1, 1e10)
+    assert finished == epoch - 1 == finished_epochs(folder) >= 1
+    with fb.use_backend(backend), np.errstate(all="ignore"):
+        assert_model_is_the_last_row(folder, fb.datasets.load(pixels, scale=1)[1])

@@ -1,0 +1,187 @@
+"""Wrong usage, help, and the surroundings a command may be run in."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+from command_line import (
+    FASTBP,
+    LIMIT,
+    Result,
+    assert_error,
+    environment,
+    names,
+    run,
+    run_script,
+)
+
+import fastbp as fb
+
+WRONG_USAGE = {  # command line -> what is named
+    "": "COMMAND",
+    "frob": "'frob'",
+    "train --frob": "--frob",
+    "train extra": "extra",
+    "train --epochs": "--epochs: expected one argument",
+    "train --epochs 0": "--epochs: expected a whole number >= 1, got '0'",
+    "train --epochs 1.5": "--epochs: expected a whole number >= 1, got '1.5'",
+    "train --batch-size -1": "--batch-size",
+    "train --limit 0": "--limit",
+    "train --threads 0": "--threads",
+    "train --seed -1": "--seed: expected a whole number >= 0, got '-1'",
+    "train --lr 0": "--lr: expected a number above 0, got '0'",
+    "train --lr nan": "--lr",
+    "train --lr inf": "--lr",
+    "train --lr fast": "--lr",
+    "train --hidden 8,x": "--hidden: expected sizes like 800,100, or none; got '8,x'",
+    "train --hidden 8,0": "--hidden",
+    "train --activation step": "--activation",
+    "train --loss mse": "--loss",
+    "train --init zeros": "--init: expected normal, uniform, glorot, he or normal:STD",
+    "train --init normal:0": "--init",
+    "train --init he:2": "--init",
+    "train --dtype float16": "--dtype",
+    "train --backend torch": "--backend",
+    "train --data x --classes 1": "--classes",
+    "train --data x --scale 0": "--scale",
+    "evaluate": "MODEL",
+    "evaluate model --split validation": "--split",
+    "predict": "MODEL",
+    "predict model --index -1": "--index",
+    "predict model --index two": "--index",
+    "gradcheck --seed x": "--seed",
+    "info --backend jax": "--backend",
+}
+
+
+RUN_ALL = """
+import contextlib, io, json
+results = []
+for line in sys.argv[1:]:
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        try:
+            code = main(line.split())
+        except SystemExit as end:
+            code = end.code
+    results.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(results))"""
+
+
+@pytest.fixture(scope="module")
+def mistakes(tmp_path_factory):
+    """What each comes to; in one process, since none of them gets beyond its arguments."""
+    folder = tmp_path_factory.mktemp("usage")
+    results = json.loads(run_script(RUN_ALL, *WRONG_USAGE, cwd=folder).out)
+    assert names(folder) == set()
+    return {line: Result(*found) for line, found in zip(WRONG_USAGE, results, strict=True)}
+
+
+@pytest.mark.parametrize("line", ["", "train --lr fast"])
+def test_wrong_usage_ends_the_process_with_exit_code_2(tmp_path, line):
+    assert_error(run(*line.split(), cwd=tmp_path), WRONG_USAGE[line].split(":")[0], code=2)
+
+
+@pytest.mark.parametrize("line", WRONG_USAGE)
+def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
+    assert_error(mistakes[line], WRONG_USAGE[line], "--help", code=2)
+
+
+DATA = {"--data", "--label", "--classes", "--scale"}
+FLAGS = {
+    "train": DATA | {
+        "--hidden", "--activation", "--loss", "--batch-size", "--lr", "--epochs", "--init",
+        "--seed", "--dtype", "--backend", "--threads", "--limit", "--output", "--no-plots",
+        "--quiet", "--json",
+    },
+    "evaluate": DATA | {"--split", "--backend", "--json"},
+    "predict": DATA | {"--index", "--invert", "--split", "--backend", "--plot", "--json"},
+    "gradcheck": {"--backend", "--seed", "--json"},
+    "info": {"--backend", "--json"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", FLAGS)
+def test_help_names_every_flag(tmp_path, command):
+    result = run(command, "--help", cwd=tmp_path)
+    assert (result.code, result.err) == (0, "")
+    assert set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", result.out, re.MULTILINE)) == (
+        FLAGS[command] | {"--help"}
+    )
+
+
+def test_help_names_every_command(tmp_path):
+    result = run("--help", cwd=tmp_path)
+    assert (result.code, result.err) == (0, "")
+    assert re.findall(r"^    (\w+)", result.out, re.MULTILINE) == list(FLAGS)
+
+
+def test_version(tmp_path):
+    result = run("--version", cwd=tmp_path)
+    assert (result.code, result.out, result.err) == (0, f"fastbp {fb.__version__}\n", "")
+
+
+def run_with_stdout(stdout, *args):
+    """Run a command with another stdout; give exit code and stderr."""
+    done = subprocess.run(
+        [*FASTBP, *map(str, args)],
+        stdout=stdout, stderr=subprocess.PIPE, env=environment(), text=True, timeout=LIMIT,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "train --help", "info", "info --json"])
+def test_a_reader_that_has_gone_away_is_no_error_worth_a_line(command):
+    """As in ``fastbp info | head -1``."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        assert run_with_stdout(write, *command.split()) == (1, "")
+    finally:
+        os.close(write)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:
+        for command in ("info", "--help"):
+            code, said = run_with_stdout(full, command)
+            assert (code, said) == (1, "fastbp: error: No space left on device\n")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_do_not_stop_a_training(tmp_path, redirection):
+    """As where a job scheduler gives a program none."""
+    command = f"{' '.join(FASTBP)} train --limit 50 --epochs 1 --hidden none --no-plots"
+    done = subprocess.run(
+        f"{command} --output run {redirection}",
+        shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=LIMIT,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_training_and_pictures_work_without_a_home(tmp_path):
+    """Numba and Matplotlib keep their caches there, where they can."""
+    result = run(
+        "train", "--limit", 50, "--epochs", 1, "--hidden", "none", "--backend", "numba",
+        "--quiet", "--json", "--output", "run", cwd=tmp_path,
+        env={"HOME": None, "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": None},
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert result.json["path"].startswith("numba")
+    assert (tmp_path / "run" / "confusion_matrix.png").exists()
+
+
+def test_a_traceback_is_there_for_those_who_ask(tmp_path):
+    done = subprocess.run(
+        [*FASTBP, "evaluate", "missing"],
+        cwd=tmp_path, env=environment(FASTBP_TRACEBACK="1"), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr.startswith("Traceback")
+    assert "FileNotFoundError" in done.stderr
