@@ -20,12 +20,15 @@ from .program import PLAIN, NotExpressible, compile_network, loss_number, optimi
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 RETRY_SECONDS = 0.5  # after which a number of threads that was slower is tried again
-DENSE = (
-    0.8  # from this share of non-zero inputs on, leaving out the others costs more than it saves
-)
+
+# Which zeros of the data are left out; as in kernels/engine.pxd. In small batches whole columns are
+# zero, and leaving those out keeps the dense kernels' tiles; in large ones hardly any column is.
+SKIP_NOTHING, SKIP_COLUMNS, SKIP_ENTRIES = range(3)
+DENSE = 0.8  # share of columns in use from which leaving out the others saves nothing
+LARGE_BATCH, SPARSE = 128, 0.3  # samples from which, and non-zeros up to which, entries pay
 
 SOURCES = {"uint8": 0, "float32": 1, "float64": 2}  # as in kernels/batch.pxd
-GIVE_UP = 16  # the word of `sync` that ends every wait
+GIVE_UP, SPINS = 16, 17  # words of `sync`: ends every wait; turns of waiting before yielding
 
 
 class Engine:
@@ -72,8 +75,9 @@ class Engine:
             self.program.rows, self.batch_size, optimizer.states, net.params, self.plan
         )
         # Each thread has the batch's samples to itself, and the numbers of their non-zero columns.
-        words = -(-5 * x.shape[1] // net.dtype.itemsize) + 64
-        stride = _whole_lines(self.batch_size * x.shape[1] + words)
+        entries = self.batch_size * x.shape[1]
+        words = entries + x.shape[1] + 64 + self.batch_size * (x.shape[1] // 96 + 2)
+        stride = _whole_lines(entries + -(-4 * words // net.dtype.itemsize))
         start = _whole_lines(size)
         self.work = _aligned(start + stride * self.threads.most, net.dtype)
         self.settings = np.array(
@@ -86,7 +90,7 @@ class Engine:
                 self.batch_size,
                 SOURCES[str(x.dtype)],
                 x.shape[1],
-                int(kind == PLAIN and self._skips_zeros(x)),
+                self._zeros_to_skip(x) if kind == PLAIN else 0,
                 start,
                 stride,
                 kind,
@@ -137,6 +141,8 @@ class Engine:
         """Run the steps first..last with so many threads; returns the first step not done."""
         self.choices[1] = threads
         self.sync[:] = 0
+        # With fewer processors than threads, waiting keeps the one waited for from running.
+        self.sync[SPINS] = 2000 if threads <= thread_counts.available() else 0
 
         def work(thread: int) -> int:
             done: int = self.kernels.train_steps(
@@ -166,12 +172,17 @@ class Engine:
         """No more than the widest layer has columns to share out."""
         return max(1, int(self.program.rows[:, 2].max()) // 32)
 
-    def _skips_zeros(self, x: np.ndarray) -> bool:
-        """Whether so many inputs are zero in a whole batch that it pays to leave them out."""
+    def _zeros_to_skip(self, x: np.ndarray) -> int:
+        """Which zeros of the data it pays to leave out, by what a few batches hold of them."""
+        if self.program.rows[0, 0] != 0:
+            return SKIP_NOTHING  # the first layer is not dense
         rows = np.linspace(0, len(x) - 1, min(len(x), 8 * self.batch_size)).astype(int)
         batches = np.array_split(rows, max(1, len(rows) // self.batch_size))
-        used = np.mean([np.any(x[batch] != 0, axis=0).mean() for batch in batches])
-        return bool(self.program.rows[0, 0] == 0 and used < DENSE)
+        nonzero = [x[batch] != 0 for batch in batches]
+        if self.batch_size >= LARGE_BATCH and np.mean([b.mean() for b in nonzero]) < SPARSE:
+            return SKIP_ENTRIES
+        used = np.mean([b.any(axis=0).mean() for b in nonzero])
+        return SKIP_COLUMNS if used < DENSE else SKIP_NOTHING
 
 
 class Threads:

@@ -1,8 +1,9 @@
 """A barrier for the threads of one training run, on C11 atomics: no OpenMP, nothing to clean up.
 
-sync[0] counts arrivals and sync[1] the rounds, a cache line apart; sync[2] set to 1 lets everybody
-through at once, for when a run is given up. A thread spins for a few microseconds, which is what
-the others usually need, then yields its processor at every turn: it may be what they wait for.
+sync[0] counts arrivals and sync[8], a cache line further on, the rounds. sync[16] set to 1 lets
+everybody through at once, for when a run is given up. A thread spins for sync[17] turns, a few
+microseconds, which is what the others usually need; then it yields its processor at every turn: it
+may be what they wait for.
 """
 
 from libc.stdint cimport int64_t
@@ -31,7 +32,7 @@ cdef extern from *:
         }
         for (int64_t turn = 0; __atomic_load_n(&sync[8], __ATOMIC_ACQUIRE) == round; turn++) {
             if (__atomic_load_n(&sync[16], __ATOMIC_RELAXED)) return 0;
-            if (turn < 2000) relax();
+            if (turn < sync[17]) relax();
             else yield_processor();
         }
         return 1;

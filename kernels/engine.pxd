@@ -14,7 +14,7 @@ cimport activations
 cimport panels
 cimport rowwise
 cimport updates
-from batch cimport BYTES, FLOATS, gather_nonzero, gather_rows
+from batch cimport BYTES, FLOATS, gather_entries, gather_nonzero, gather_rows, source
 from barrier cimport wait_for_all
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
@@ -60,6 +60,14 @@ cdef enum:  # the integer settings of a run
     OPTIMIZER
     STEPS_BEFORE  # steps of earlier epochs, for Adam
 
+cdef enum SkipZeros:
+    SKIP_NOTHING
+    SKIP_COLUMNS  # inputs that are zero in the whole batch
+    SKIP_ENTRIES  # every zero
+
+cdef enum:
+    BLOCK = 96  # rows of a panel that fit into the nearest cache beside the rest
+
 cdef enum Optimizer:
     PLAIN
     MOMENTUM
@@ -88,6 +96,15 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t thread
     Py_ssize_t threads
     int64_t* sync
+
+
+cdef struct Input:  # what a layer reads
+    const void* x
+    Py_ssize_t row  # elements from a sample to the next
+    Py_ssize_t column  # and from an input to the next
+    Py_ssize_t depth  # how many inputs x has
+    const int32_t* rows  # which ones, if not all
+    const int32_t* bounds  # or, if not NULL, x lists the samples' non-zeros: see batch.pxd
 
 
 cdef inline Py_ssize_t width_of(Py_ssize_t columns, const real* _real) noexcept nogil:
@@ -129,11 +146,45 @@ cdef inline bint meets(const Run* run, Py_ssize_t layer) noexcept nogil:
     return layer > 0 and (kind == DENSE or kind == LOG_SOFTMAX)
 
 
+cdef inline Py_ssize_t blocks_of(Py_ssize_t inputs) noexcept nogil:
+    return (inputs + BLOCK - 1) // BLOCK
+
+
+cdef inline void forward_entries(
+    const Input* input, Py_ssize_t n, Py_ssize_t inputs, const real* w, Py_ssize_t panel,
+    const real* b, real* y, Py_ssize_t y_row,
+) noexcept nogil:
+    if real is float:
+        panels.forward_entries[float, fvec](
+            n, blocks_of(inputs), <const float*> input.x, input.rows, input.bounds,
+            <const fvec*> w, panel, <const fvec*> b, y, y_row)
+    else:
+        panels.forward_entries[double, dvec](
+            n, blocks_of(inputs), <const double*> input.x, input.rows, input.bounds,
+            <const dvec*> w, panel, <const dvec*> b, y, y_row)
+
+
+cdef inline void add_entries(
+    const Input* input, Py_ssize_t n, Py_ssize_t inputs, const real* step, Py_ssize_t step_row,
+    real* w, Py_ssize_t panel,
+) noexcept nogil:
+    if real is float:
+        panels.add_entries[float, fvec](
+            n, blocks_of(inputs), <const float*> input.x, input.rows, input.bounds, step, step_row,
+            <fvec*> w, panel)
+    else:
+        panels.add_entries[double, dvec](
+            n, blocks_of(inputs), <const double*> input.x, input.rows, input.bounds, step, step_row,
+            <dvec*> w, panel)
+
+
 cdef inline void forward_layer(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
-    const real* x, Py_ssize_t x_row, Py_ssize_t x_depth, const int32_t* rows, Py_ssize_t depth,
+    const Input* input,
 ) noexcept nogil:
     """This thread's columns of one layer's output."""
+    cdef const real* x = <const real*> input.x
+    cdef Py_ssize_t x_row = input.row
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), first, last, r, p, y_row = plan[WIDTH]
@@ -143,14 +194,17 @@ cdef inline void forward_layer(
     if kind == DENSE:
         p = first
         while p < last:
-            if real is float:
+            if input.bounds != NULL:
+                forward_entries[real](input, n, row[INPUTS], work + plan[W] + p * row[INPUTS], panel,
+                                      work + plan[W] + y_row * row[INPUTS] + p, y + p, y_row)
+            elif real is float:
                 panels.forward_panel[float, fvec](
-                    n, depth, x, x_row, x_depth, <const fvec*> (work + plan[W] + p * row[INPUTS]),
-                    panel, rows, <const fvec*> (work + plan[W] + y_row * row[INPUTS] + p), y + p, y_row)
+                    n, input.depth, x, x_row, input.column, <const fvec*> (work + plan[W] + p * row[INPUTS]),
+                    panel, input.rows, <const fvec*> (work + plan[W] + y_row * row[INPUTS] + p), y + p, y_row)
             else:
                 panels.forward_panel[double, dvec](
-                    n, depth, x, x_row, x_depth, <const dvec*> (work + plan[W] + p * row[INPUTS]),
-                    panel, rows, <const dvec*> (work + plan[W] + y_row * row[INPUTS] + p), y + p, y_row)
+                    n, input.depth, x, x_row, input.column, <const dvec*> (work + plan[W] + p * row[INPUTS]),
+                    panel, input.rows, <const dvec*> (work + plan[W] + y_row * row[INPUTS] + p), y + p, y_row)
             p += panel
         return
     for r in range(n if last > first else 0):
@@ -236,20 +290,21 @@ cdef inline void optimize(
 
 
 cdef inline void optimize_panel(
-    const Run* run, Py_ssize_t n, const real* x, Py_ssize_t x_row, Py_ssize_t x_depth,
-    Py_ssize_t depth, const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel,
+    const Run* run, Py_ssize_t n, const Input* input, const real* dy, Py_ssize_t dy_row,
+    real* w, Py_ssize_t panel,
     Py_ssize_t to_m, Py_ssize_t to_v,
 ) noexcept nogil:
     """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
     cdef real g[ROWS * MOST_LANES * PANEL]
+    cdef const real* x = <const real*> input.x
     cdef Py_ssize_t k = 0, count
-    while k < depth:
-        count = ROWS if k + ROWS <= depth else 1
+    while k < input.depth:
+        count = ROWS if k + ROWS <= input.depth else 1
         if real is float:
-            panels.gradient_rows[float, fvec](count, n, x + k * x_depth, x_row, x_depth,
+            panels.gradient_rows[float, fvec](count, n, x + k * input.column, input.row, input.column,
                                               <const fvec*> dy, dy_row, <fvec*> &g[0], panel)
         else:
-            panels.gradient_rows[double, dvec](count, n, x + k * x_depth, x_row, x_depth,
+            panels.gradient_rows[double, dvec](count, n, x + k * input.column, input.row, input.column,
                                                <const dvec*> dy, dy_row, <dvec*> &g[0], panel)
         optimize[real](run, &g[0], w + k * panel, to_m, to_v, count * panel)
         k += count
@@ -257,7 +312,7 @@ cdef inline void optimize_panel(
 
 cdef inline void update_layer(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
-    const real* x, Py_ssize_t x_row, Py_ssize_t x_depth, const int32_t* rows, Py_ssize_t depth,
+    const Input* input,
 ) noexcept nogil:
     """A step of this thread's columns of W and b.
 
@@ -283,17 +338,21 @@ cdef inline void update_layer(
                 g[j] += dy[r * dy_row + p + j]
         if not plain:
             optimize[real](run, &g[0], b + p, plan[M] - plan[W], plan[V] - plan[W], panel)
-            optimize_panel[real](run, n, x, x_row, x_depth, depth, dy + p, dy_row,
+            optimize_panel[real](run, n, input, dy + p, dy_row,
                                  w + p * row[INPUTS], panel, plan[M] - plan[W], plan[V] - plan[W])
         else:
             for j in range(panel):
                 b[p + j] += g[j]
-            if real is float:
-                panels.add_panel[float, fvec](n, depth, x, x_row, x_depth, dy + p, dy_row,
-                                              <fvec*> (w + p * row[INPUTS]), panel, rows)
+            if input.bounds != NULL:
+                add_entries[real](input, n, row[INPUTS], dy + p, dy_row, w + p * row[INPUTS], panel)
+            elif real is float:
+                panels.add_panel[float, fvec](
+                    n, input.depth, <const float*> input.x, input.row, input.column, dy + p, dy_row,
+                    <fvec*> (w + p * row[INPUTS]), panel, input.rows)
             else:
-                panels.add_panel[double, dvec](n, depth, x, x_row, x_depth, dy + p, dy_row,
-                                               <dvec*> (w + p * row[INPUTS]), panel, rows)
+                panels.add_panel[double, dvec](
+                    n, input.depth, <const double*> input.x, input.row, input.column, dy + p, dy_row,
+                    <dvec*> (w + p * row[INPUTS]), panel, input.rows)
         p += panel
 
 
@@ -328,8 +387,7 @@ cdef inline double loss_of(
 
 cdef inline bint train_step(
     const Run* run, real* work, Py_ssize_t n, const int64_t* samples,
-    const real* x, Py_ssize_t x_row, Py_ssize_t x_depth, const int32_t* rows, Py_ssize_t depth,
-    const int64_t* labels, const real* values, double* loss,
+    const Input* first, const int64_t* labels, const real* values, double* loss,
 ) noexcept nogil:
     """Forward, loss, backward and update of one batch; 0 if the run was given up or diverged.
 
@@ -337,17 +395,13 @@ cdef inline bint train_step(
     barrier shows; until then it is pending.
     """
     cdef Py_ssize_t layer, pending = 0
-    cdef const int64_t* plan = run.plan
+    cdef Input hidden
     cdef bint fresh = False  # whether dy was written since all last met
     for layer in range(run.layers):
-        if layer == 0:
-            forward_layer[real](run, 0, work, n, x, x_row, x_depth, rows, depth)
-            continue
         if meets(run, layer) and not meet(run):
             return False
-        forward_layer[real](
-            run, layer, work, n, work + plan[(layer - 1) * PLAN_COLUMNS + Y],
-            plan[(layer - 1) * PLAN_COLUMNS + WIDTH], 1, NULL, run.program[layer * COLUMNS + INPUTS])
+        hidden = hidden_input[real](run, layer, work)
+        forward_layer[real](run, layer, work, n, &hidden if layer else first)
     if not meet(run):
         return False
     if run.thread == 0:
@@ -360,7 +414,8 @@ cdef inline bint train_step(
                 return False
             backward_layer[real](run, layer, work, n)
             if pending:
-                update_hidden[real](run, pending, work, n)
+                hidden = hidden_input[real](run, pending, work)
+                update_layer[real](run, pending, work, n, &hidden)
             pending, fresh = layer, True
         else:
             backward_layer[real](run, layer, work, n)
@@ -370,24 +425,59 @@ cdef inline bint train_step(
                     return False
                 fresh = False
     if run.program[KIND] == DENSE:
-        update_layer[real](run, 0, work, n, x, x_row, x_depth, rows, depth)
+        update_layer[real](run, 0, work, n, first)
     if pending:
         if not meet(run):
             return False
-        update_hidden[real](run, pending, work, n)
+        hidden = hidden_input[real](run, pending, work)
+        update_layer[real](run, pending, work, n, &hidden)
     return True
 
 
-cdef inline void update_hidden(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
-) noexcept nogil:
-    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
-    update_layer[real](run, layer, work, n, work + before[Y], before[WIDTH], 1, NULL,
-                       run.program[layer * COLUMNS + INPUTS])
+cdef inline Input hidden_input(const Run* run, Py_ssize_t layer, const real* work) noexcept nogil:
+    """The output of the layer before, all of it (nonsense for layer 0, which reads the data)."""
+    cdef Input input
+    cdef const int64_t* before = run.plan + (layer - 1 if layer else 0) * PLAN_COLUMNS
+    input.x = work + before[Y]
+    input.row = before[WIDTH]
+    input.column = 1
+    input.depth = run.program[layer * COLUMNS + INPUTS]
+    input.rows = NULL
+    input.bounds = NULL
+    return input
 
 
 cdef inline bint meet(const Run* run) noexcept nogil:
     return run.threads == 1 or wait_for_all(run.sync, run.threads)
+
+
+cdef inline Input gather(
+    const Run* run, const source* data, const int64_t* chosen, Py_ssize_t n, real* x,
+) noexcept nogil:
+    """A batch of the data, in this thread's own part of the workspace, which starts at x."""
+    cdef Py_ssize_t features = run.choices[FEATURES], most = run.choices[BATCH] * features
+    cdef int64_t mode = run.choices[SKIP_ZEROS]
+    cdef real scale = <real> run.settings[SCALE]
+    cdef int32_t* numbers = <int32_t*> (x + most)
+    cdef Input input
+    input.x = x
+    input.row, input.column = features, 1
+    input.depth = features
+    input.rows = NULL
+    input.bounds = NULL
+    if mode == SKIP_NOTHING:
+        gather_rows[source, real](data, features, chosen, n, scale, x)
+    elif mode == SKIP_COLUMNS:
+        input.depth = gather_nonzero[source, real](
+            data, features, chosen, n, scale, numbers, <uint8_t*> (numbers + features), x)
+        input.row, input.column = 1, n
+        input.rows = numbers
+    else:
+        gather_entries[source, real](data, features, chosen, n, scale, BLOCK,
+                                     numbers + most + 1, numbers, x)
+        input.rows = numbers
+        input.bounds = numbers + most + 1
+    return input
 
 
 cdef inline Py_ssize_t train_steps(
@@ -397,37 +487,22 @@ cdef inline Py_ssize_t train_steps(
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
     cdef const int64_t* choices = run.choices
-    cdef Py_ssize_t batch = choices[BATCH], features = choices[FEATURES], step, n, depth
+    cdef Py_ssize_t batch = choices[BATCH], step, n
     cdef real* x = work + choices[X] + run.thread * choices[X_STRIDE]
-    cdef int32_t* rows = <int32_t*> (x + batch * features)
-    cdef uint8_t* used = <uint8_t*> (rows + features + 1)
-    cdef real scale = <real> run.settings[SCALE]
     cdef const int64_t* chosen
+    cdef Input input
     for step in range(first, last):
         n = min(batch, samples - step * batch)
         chosen = order + step * batch
         run.step = choices[STEPS_BEFORE] + step + 1
-        if choices[SKIP_ZEROS]:
-            if choices[SOURCE] == BYTES:
-                depth = gather_nonzero[uint8_t, real](data, features, chosen, n, scale, rows, used, x)
-            elif choices[SOURCE] == FLOATS:
-                depth = gather_nonzero[float, real](
-                    <const float*> data, features, chosen, n, scale, rows, used, x)
-            else:
-                depth = gather_nonzero[double, real](
-                    <const double*> data, features, chosen, n, scale, rows, used, x)
-            if not meet(run) or not train_step[real](
-                    run, work, n, chosen, x, 1, n, rows, depth, labels, values, losses + step):
-                return step
+        if choices[SOURCE] == BYTES:
+            input = gather[uint8_t, real](run, data, chosen, n, x)
+        elif choices[SOURCE] == FLOATS:
+            input = gather[float, real](run, <const float*> data, chosen, n, x)
         else:
-            if choices[SOURCE] == BYTES:
-                gather_rows[uint8_t, real](data, features, chosen, n, scale, x)
-            elif choices[SOURCE] == FLOATS:
-                gather_rows[float, real](<const float*> data, features, chosen, n, scale, x)
-            else:
-                gather_rows[double, real](<const double*> data, features, chosen, n, scale, x)
-            if not meet(run) or not train_step[real](
-                    run, work, n, chosen, x, features, 1, NULL, features, labels, values,
-                    losses + step):
-                return step
+            input = gather[double, real](run, <const double*> data, chosen, n, x)
+        # Some may still read what the last step left in y.
+        if not meet(run) or not train_step[real](
+                run, work, n, chosen, &input, labels, values, losses + step):
+            return step
     return last

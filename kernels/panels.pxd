@@ -12,7 +12,7 @@ batch adds nothing forward and has no gradient. NULL stands for all inputs.
 from libc.stdint cimport int32_t
 
 from tile cimport (
-    DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, VECTORS, real, tile_dot, tile_multiply, vec,
+    DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, VECTORS, real, tile_dot, tile_multiply, times, vec,
 )
 
 
@@ -74,6 +74,51 @@ cdef inline void forward_panel(
     if r < n:
         _forward_rows[real, vec](1, depth, x + r * x_row, x_row, x_depth, w, width, rows, b,
                                  y + r * y_row, y_row)
+
+
+cdef inline void forward_entries(
+    Py_ssize_t n, Py_ssize_t blocks, const real* values, const int32_t* index,
+    const int32_t* bounds, const vec* w, Py_ssize_t width, const vec* b, real* y, Py_ssize_t y_row,
+) noexcept nogil:
+    """forward_panel for samples that are lists of their non-zeros, a block of W's rows at a time.
+
+    The block stays in the nearest cache for the whole batch.
+    """
+    cdef vec acc[PANEL]
+    cdef const vec* w_row
+    cdef vec* y_vec
+    cdef Py_ssize_t block, r, e, j
+    for block in range(blocks):
+        for r in range(n):
+            y_vec = <vec*> (y + r * y_row)
+            for j in range(PANEL):
+                acc[j] = y_vec[j] if block else b[j]
+            for e in range(bounds[r * (blocks + 1) + block], bounds[r * (blocks + 1) + block + 1]):
+                w_row = <const vec*> (<const real*> w + index[e] * width)
+                for j in range(PANEL):
+                    acc[j] = acc[j] + times(values[e], w_row[j])
+            for j in range(PANEL):
+                y_vec[j] = acc[j]
+
+
+cdef inline void add_entries(
+    Py_ssize_t n, Py_ssize_t blocks, const real* values, const int32_t* index,
+    const int32_t* bounds, const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width,
+) noexcept nogil:
+    """add_panel for samples that are lists of their non-zeros, a block of W's rows at a time."""
+    cdef vec dy[PANEL]
+    cdef const vec* step_vec
+    cdef vec* w_row
+    cdef Py_ssize_t block, r, e, j
+    for block in range(blocks):
+        for r in range(n):
+            step_vec = <const vec*> (step + r * step_row)
+            for j in range(PANEL):
+                dy[j] = step_vec[j]
+            for e in range(bounds[r * (blocks + 1) + block], bounds[r * (blocks + 1) + block + 1]):
+                w_row = <vec*> (<real*> w + index[e] * width)
+                for j in range(PANEL):
+                    w_row[j] = w_row[j] + times(values[e], dy[j])
 
 
 cdef inline void _add_rows(

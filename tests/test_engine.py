@@ -112,11 +112,33 @@ def test_any_data_with_and_without_zeros(dtype, source, zeros):
     )
 
 
-def test_leaving_out_zeros_changes_no_bit(monkeypatch):
-    skipping, *_ = train("relu", fb.HingeLoss(), "sgd")
-    monkeypatch.setattr(engine_module, "DENSE", 0.0)
-    dense, *_ = train("relu", fb.HingeLoss(), "sgd")
-    assert np.array_equal(skipping.params, dense.params)
+@pytest.mark.parametrize("batch_size", [1, 8, 64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_leaving_out_zeros_changes_no_bit(monkeypatch, dtype, batch_size):
+    """Nothing, columns that are zero in the whole batch, or every zero."""
+    results = []
+    for mode in (0, 1, 2):
+        monkeypatch.setattr(engine_module.Engine, "_zeros_to_skip", lambda self, x, mode=mode: mode)
+        for threads in (1, 2):
+            options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
+            results.append(train("relu", fb.HingeLoss(), "sgd", **options)[0].params)
+    assert all(np.array_equal(result, results[0]) for result in results)
+
+
+@pytest.mark.parametrize(
+    ("zeros", "batch_size", "mode"), [(0.0, 8, 0), (0.97, 8, 1), (0.97, 128, 2), (0.0, 128, 0)]
+)
+def test_zeros_are_left_out_where_it_pays(zeros, batch_size, mode):
+    rng = np.random.default_rng(3)
+    x = rng.random((1000, 13)) * (rng.random((1000, 13)) >= zeros)
+    net = fb.Sequential(*NETWORKS["relu"]())
+    labels = np.zeros(1000, np.int64)
+    optimizers = {fb.SGD(0.1): mode, fb.SGD(0.1, momentum=0.5): 0}  # momentum moves every weight
+    for optimizer, expected in optimizers.items():
+        engine = engine_module.Engine(
+            net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size, threads=1
+        )
+        assert engine.choices[5] == expected
 
 
 # Threads
