@@ -62,9 +62,10 @@ def accuracy_of(net: Sequential, samples: Samples) -> float:
     if samples.labels is None:
         return math.nan
     right = 0
-    for rows in _row_chunks(len(samples.x)):
-        x, _ = batch_of(net, samples, rows)
-        right += round(kernels().accuracy(net.scores(x), samples.labels[rows]) * len(x))
+    with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged is told elsewhere
+        for rows in _row_chunks(len(samples.x)):
+            x, _ = batch_of(net, samples, rows)
+            right += round(kernels().accuracy(net.scores(x), samples.labels[rows]) * len(x))
     return right / len(samples.x)
 
 

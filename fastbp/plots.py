@@ -7,7 +7,6 @@ display, no global state, nothing to close, and several threads may draw at once
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp import _plot_style as style
+from fastbp._files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -289,10 +289,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"figure path: expected a name that ends in .png, got {target.name!r}")
     drawn = BytesIO()
     figure.savefig(drawn, format="png", dpi=150)
-    draft = target.with_name(f".{uuid.uuid4().hex}.tmp")  # tempfile would forget the umask
-    try:
-        draft.write_bytes(drawn.getvalue())
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_atomically(target, lambda file: file.write(drawn.getvalue()))
     return target

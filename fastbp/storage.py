@@ -4,21 +4,18 @@ The file is data only: loading executes nothing. The architecture is JSON in the
 the tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b".
 """
 
-import os
-from collections.abc import Callable, Iterable
-from os import PathLike
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ._files import StrPath, write_atomically
 from .layers import BUILT_IN, Layer, describe
 from .network import Sequential
 
 FORMAT = "fastbp"
 VERSION = "1"
-
-StrPath = str | PathLike[str]
 
 
 def save(net: Sequential, path: StrPath) -> None:
@@ -136,37 +133,3 @@ def _check_tensors(layers: list[Layer], tensors: dict[str, np.ndarray], dtype: s
                 f"tensor {name}: expected {dtype} {shape}, "
                 f"got {tensors[name].dtype} {tensors[name].shape}"
             )
-
-
-def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = "wb") -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: all, or nothing changes.
-
-    The data has reached the disk before the name points to it.
-    """
-    path = Path(path)
-    temporary = path.parent / f".{path.name}.{os.urandom(4).hex()}"
-    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    try:
-        file = temporary.open(mode.replace("w", "x"), **text)
-    except FileNotFoundError as missing:
-        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist") from missing
-    try:
-        with file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself last through a power cut, where folders can be opened."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

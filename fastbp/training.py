@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 
 from ._checks import as_count
+from ._files import StrPath, write_atomically
 from .backends import active
 from .engine import Engine
 from .evaluation import Data, Samples, accuracy_of, as_samples, batch_of
@@ -16,7 +17,6 @@ from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
 from .program import NotExpressible
-from .storage import StrPath, write_atomically
 from .threads import limit_threads
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress

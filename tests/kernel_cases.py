@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from fastbp.kernels import KERNELS, _numpy
 
 ALPHA, MARGIN, LR, SCALE = 0.7, 1.0, 0.1, 1 / 255

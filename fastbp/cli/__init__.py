@@ -71,6 +71,7 @@ def _parser() -> Parser:
     from fastbp import __version__
 
     parser = Parser(
+        allow_abbrev=False,
         prog="python -m fastbp",
         description="Train small neural networks on a CPU, with every gradient written by hand.",
         epilog=EXAMPLES,
@@ -80,7 +81,9 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = importlib.import_module(f"fastbp.cli.{name}")
-        command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP}.")
+        command = commands.add_parser(
+            name, allow_abbrev=False, help=module.HELP, description=f"{module.HELP}."
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
         code, ending = FAILURE, f"error: {divergence}"
     _write_losses(folder, history)
     if code:
-        kept = f"{len(history.epochs)} of {args.epochs} epochs are finished"
-        sys.stderr.write(f"fastbp: {ending}; {kept}, kept in {folder}\n")
+        finished = f"finished {len(history.epochs)} of {args.epochs} epochs"
+        sys.stderr.write(f"fastbp: {ending}; {finished}; what there is lies in {folder}\n")
         return code
     if not args.no_plots:
         from fastbp.cli._pictures import draw_run
@@ -240,7 +240,7 @@ def _write_config(
 ) -> None:
     import tomli_w
 
-    from fastbp.storage import write_atomically
+    from fastbp._files import write_atomically
 
     settings = _settings(args, train, test, backend)
     write_atomically(folder / "config.toml", lambda file: tomli_w.dump(settings, file))
@@ -249,7 +249,7 @@ def _write_config(
 def _write_losses(folder: Path, history: fb.History) -> None:
     import numpy as np
 
-    from fastbp.storage import write_atomically
+    from fastbp._files import write_atomically
 
     losses = history.loss_by_iteration
     write_atomically(
@@ -285,8 +285,8 @@ def _report(
             "train accuracy": f"{100 * last.train_accuracy:.2f} %",
             "test accuracy": f"{100 * last.test_accuracy:.2f} % "
             f"(best {100 * best.test_accuracy:.2f} % after epoch {best.epoch})",
-            "training time": f"{history.seconds:.1f} s for {len(history.epochs)} epochs, "
-            "evaluation not counted",
+            "training time": f"{history.seconds:.3g} s over {args.epochs} epochs, "
+            "without evaluation",
             "computed by": f"{history.path}, {args.dtype}",
             "kept in": str(folder),
         },

@@ -63,7 +63,9 @@ def test_ctrl_c_keeps_the_finished_epochs(tmp_path):
         wait_until(lambda: finished_epochs(folder) >= 1, process)
         out, err, code = press_ctrl_c(process)
     assert (out, code) == ("", 130)
-    assert_one_line(err, f"stopped; {finished_epochs(folder)} of 100000 epochs", str(folder))
+    assert_one_line(
+        err, f"stopped; finished {finished_epochs(folder)} of 100000 epochs", str(folder)
+    )
     assert names(folder) == ALWAYS
     assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
 
@@ -77,7 +79,7 @@ def test_ctrl_c_before_the_first_epoch_is_finished(tmp_path):
         time.sleep(0.2)
         out, err, code = press_ctrl_c(process)
     assert (out, code) == ("", 130)
-    assert_one_line(err, "stopped; 0 of 25 epochs", str(folder))
+    assert_one_line(err, "stopped; finished 0 of 25 epochs", str(folder))
     assert names(folder) == ALWAYS - {"model.safetensors"}
     assert read_history(folder) == []
     assert read_losses(folder).shape == (0,)
@@ -98,7 +100,7 @@ sys.exit(main(sys.argv[1:]))""",
         "train", "--limit", 100, "--hidden", "none", "--quiet", "--output", folder, cwd=tmp_path,
     )  # fmt: skip
     assert result.code == 130
-    assert_one_line(result.err, "stopped; 1 of 25 epochs")
+    assert_one_line(result.err, "stopped; finished 1 of 25 epochs")
     assert finished_epochs(folder) == 1
     assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
 
@@ -122,7 +124,7 @@ sys.exit(main(sys.argv[1:]))""",
 
 DIVERGED = re.compile(
     r"fastbp: error: the loss became (?:NaN|infinite) in epoch (\d+), step (\d+), "
-    r"with learning rate ([\d.e+-]+); .*; (\d+) of 50 epochs are finished, kept in (.+)\n"
+    r"with learning rate ([\d.e+-]+); .*; finished (\d+) of 50 epochs; what there is lies in (.+)\n"
 )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastbp.kernels import KERNELS, _numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_cases import make_case
+
+from fastbp.kernels import KERNELS, _numpy
 
 DTYPES = ["float32", "float64"]
 SHAPES = [

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import pytest
+
 from fastbp.kernels import ENGINE, KERNELS
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastbp.kernels import KERNELS, _numpy
 from kernel_cases import make_case
 from numpy.testing import assert_allclose, assert_array_equal
+
+from fastbp.kernels import KERNELS, _numpy
 
 DTYPES = ["float32", "float64"]
 ACTIVATIONS = [k for k in KERNELS if k.endswith("_forward") and k != "dense_forward"]

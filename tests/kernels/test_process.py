@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastbp.kernels import KERNELS
 from kernel_cases import make_case
+
+from fastbp.kernels import KERNELS
 
 
 @pytest.fixture(autouse=True)

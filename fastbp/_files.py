@@ -1,0 +1,43 @@
+"""Writing files so that nobody ever sees half of one."""
+
+import os
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+StrPath = str | PathLike[str]
+
+
+def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = "wb") -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it: all, or nothing changes.
+
+    The data has reached the disk before the name points to it.
+    """
+    path = Path(path)
+    temporary = path.parent / f".{path.name}.{os.urandom(4).hex()}"
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        file = temporary.open(mode.replace("w", "x"), **text)
+    except FileNotFoundError as missing:
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist") from missing
+    try:
+        with file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself last through a power cut, where folders can be opened."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
