@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-COMMANDS = ("train", "evaluate", "predict", "gradcheck", "info")
+COMMANDS = ("train", "evaluate", "predict", "gradcheck", "bench", "info")
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
