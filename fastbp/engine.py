@@ -21,13 +21,15 @@ from .program import PLAIN, NotExpressible, compile_network, loss_number, optimi
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 RETRY_SECONDS = 0.5  # after which a number of threads that was slower is tried again
 
-# Which zeros of the data are left out; as in kernels/engine.pxd. In small batches whole columns are
-# zero, and leaving those out keeps the dense kernels' tiles; in large ones hardly any column is.
+# Which zeros of the data are left out; as in kernels/program.pxd. In small batches whole columns
+# are zero, and leaving those out keeps the dense tiles; in large ones hardly any column is.
 SKIP_NOTHING, SKIP_COLUMNS, SKIP_ENTRIES = range(3)
 DENSE = 0.8  # share of columns in use from which leaving out the others saves nothing
 LARGE_BATCH, SPARSE = 128, 0.3  # samples from which, and non-zeros up to which, entries pay
 
 SOURCES = {"uint8": 0, "float32": 1, "float64": 2}  # as in kernels/batch.pxd
+LR = 2  # in the settings
+THREADS, SKIP_ZEROS, STEPS_BEFORE = 1, 5, 9  # in the choices
 GIVE_UP, SPINS = 16, 17  # words of `sync`: ends every wait; turns of waiting before yielding
 
 
@@ -70,35 +72,41 @@ class Engine:
         self.labels = target if is_labels else np.zeros(1, np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
         self.threads = Threads(threads, self._most_threads())
-        self.plan = np.zeros((len(self.program.rows), 6), np.int64)
-        size = self.kernels.engine_plan(
-            self.program.rows, self.batch_size, optimizer.states, net.params, self.plan
-        )
-        # Each thread has the batch's samples to itself, and the numbers of their non-zero columns.
-        entries = self.batch_size * x.shape[1]
-        words = entries + x.shape[1] + 64 + self.batch_size * (x.shape[1] // 96 + 2)
-        stride = _whole_lines(entries + -(-4 * words // net.dtype.itemsize))
-        start = _whole_lines(size)
-        self.work = _aligned(start + stride * self.threads.most, net.dtype)
-        self.settings = np.array(
-            [scale, getattr(loss, "margin", 0.0), *rates, *self.program.alphas]
-        )
-        self.choices = np.array(
-            [
-                loss_number(loss),
-                1,  # threads, set for each chunk
-                self.batch_size,
-                SOURCES[str(x.dtype)],
-                x.shape[1],
-                self._zeros_to_skip(x) if kind == PLAIN else 0,
-                start,
-                stride,
-                kind,
-                0,  # steps before this epoch
-            ],
-            np.int64,
-        )
         self.sync = np.zeros(24, np.int64)
+        start, stride = self._lay_out(x.shape[1])
+        # The order of both is that of the enums in kernels/program.pxd.
+        margin = getattr(loss, "margin", 0.0)
+        self.settings = np.array([scale, margin, *rates, *self.program.alphas])
+        choices = {
+            "loss": loss_number(loss),
+            "threads": 1,  # set for each chunk
+            "batch": self.batch_size,
+            "source": SOURCES[str(x.dtype)],
+            "features": x.shape[1],
+            "skip zeros": self._zeros_to_skip(x) if kind == PLAIN else SKIP_NOTHING,
+            "x": start,
+            "x stride": stride,
+            "optimizer": kind,
+            "steps before": 0,  # set for each epoch
+        }
+        self.choices = np.array(list(choices.values()), np.int64)
+
+    def _lay_out(self, features: int) -> tuple[int, int]:
+        """Make the workspace; returns where the threads' own parts start, and how far apart.
+
+        Each thread has the batch's samples to itself, or lists of their non-zeros.
+        """
+        rows, dtype = self.program.rows, self.net.dtype
+        self.plan = np.zeros((len(rows), 6), np.int64)
+        size = self.kernels.engine_plan(
+            rows, self.batch_size, self.optimizer.states, self.net.params, self.plan
+        )
+        entries = self.batch_size * features
+        words = entries + features + 64 + self.batch_size * (features // 96 + 2)
+        stride = _whole_lines(entries + -(-4 * words // dtype.itemsize))
+        start = _whole_lines(size)
+        self.work = _aligned(start + stride * self.threads.most, dtype)
+        return start, stride
 
     def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
         """Train on all samples in this order; returns each batch's loss.
@@ -109,11 +117,11 @@ class Engine:
         """
         steps = -(-len(order) // self.batch_size)
         losses = np.empty(steps)
-        self.settings[2] = self.optimizer.lr
-        self.choices[9] = self.optimizer.steps
+        self.settings[LR] = self.optimizer.lr
+        self.choices[STEPS_BEFORE] = self.optimizer.steps
         self.optimizer.remember(self.net)
         if not np.isfinite(self.net.params).all():
-            self.choices[5] = 0  # 0 * inf must be seen
+            self.choices[SKIP_ZEROS] = SKIP_NOTHING  # 0 * inf must be seen
         vectors = (self.net.params, *self.optimizer.memory)
         for part, vector in enumerate(vectors):
             self.kernels.engine_pack(self.program.rows, self.plan, part, vector, self.work)
@@ -139,7 +147,7 @@ class Engine:
         self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int
     ) -> int:
         """Run the steps first..last with so many threads; returns the first step not done."""
-        self.choices[1] = threads
+        self.choices[THREADS] = threads
         self.sync[:] = 0
         # With fewer processors than threads, waiting keeps the one waited for from running.
         self.sync[SPINS] = 2000 if threads <= thread_counts.available() else 0

@@ -13,7 +13,7 @@ from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW, Optimizer
 
-# In the order of the enums in kernels/engine.pxd. A subclass is a user's own layer: not listed.
+# In the order of the enums in kernels/program.pxd. A subclass is a user's own layer: not listed.
 KINDS: tuple[type[Layer], ...] = (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
 LOSSES: tuple[type[Loss], ...] = (HingeLoss, CrossEntropyLoss, NLLLoss, MSELoss)
 PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
@@ -52,7 +52,7 @@ def loss_number(loss: Loss) -> int:
 
 
 def optimizer_settings(optimizer: Optimizer) -> tuple[int, list[float]]:
-    """Which optimiser it is (the enum in kernels/engine.pxd), and lr, μ or β1, β2, ε, decay."""
+    """Which optimiser it is (the enum in kernels/program.pxd), and lr, μ or β1, β2, ε, decay."""
     if type(optimizer) is SGD:
         kind = PLAIN if optimizer.plain else NESTEROV if optimizer.nesterov else MOMENTUM
         return kind, [optimizer.lr, optimizer.momentum, 0.0, 0.0, optimizer.weight_decay]

@@ -11,6 +11,7 @@ cimport activations
 cimport dense
 cimport engine
 cimport panels
+cimport program as program_
 cimport rowwise
 cimport updates
 from denormals cimport flush_denormals, restore_denormals
@@ -246,15 +247,15 @@ def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t stat
     """lay out the workspace; returns its size in elements"""
     cdef Py_ssize_t layer, size = 0, width, part
     for layer in range(program.shape[0]):
-        width = engine.width_of[real](program[layer, engine.OUTPUTS], <const real*> NULL)
-        plan[layer, engine.WIDTH] = width
-        plan[layer, engine.Y] = size
-        plan[layer, engine.DY] = size + width * batch
+        width = program_.width_of[real](program[layer, program_.OUTPUTS], <const real*> NULL)
+        plan[layer, program_.WIDTH] = width
+        plan[layer, program_.Y] = size
+        plan[layer, program_.DY] = size + width * batch
         size += 2 * width * batch
         for part in range(3):
-            plan[layer, engine.W + part] = size
-            if program[layer, engine.KIND] == engine.DENSE and part <= states:
-                size += width * (program[layer, engine.INPUTS] + 1)
+            plan[layer, program_.W + part] = size
+            if program[layer, program_.KIND] == program_.DENSE and part <= states:
+                size += width * (program[layer, program_.INPUTS] + 1)
     return size
 
 
@@ -264,11 +265,11 @@ def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ss
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, engine.KIND] == engine.DENSE:
-                panels.pack[real](&params[program[layer, engine.PARAMS]],
-                                  program[layer, engine.INPUTS], program[layer, engine.OUTPUTS],
-                                  &work[plan[layer, engine.W + part]],
-                                  engine.panel_width[real](NULL))
+            if program[layer, program_.KIND] == program_.DENSE:
+                panels.pack[real](&params[program[layer, program_.PARAMS]],
+                                  program[layer, program_.INPUTS], program[layer, program_.OUTPUTS],
+                                  &work[plan[layer, program_.W + part]],
+                                  program_.panel_width[real](NULL))
 
 
 def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
@@ -277,11 +278,12 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, engine.KIND] == engine.DENSE:
-                panels.unpack[real](&work[plan[layer, engine.W + part]],
-                                    engine.panel_width[real](NULL),
-                                    program[layer, engine.INPUTS], program[layer, engine.OUTPUTS],
-                                    &params[program[layer, engine.PARAMS]])
+            if program[layer, program_.KIND] == program_.DENSE:
+                panels.unpack[real](&work[plan[layer, program_.W + part]],
+                                    program_.panel_width[real](NULL),
+                                    program[layer, program_.INPUTS],
+                                    program[layer, program_.OUTPUTS],
+                                    &params[program[layer, program_.PARAMS]])
 
 
 def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
@@ -290,7 +292,7 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                 Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
                 real[::1] work, double[::1] losses, int64_t[::1] sync):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
-    cdef engine.Run run
+    cdef program_.Run run
     cdef Py_ssize_t step
     cdef unsigned long state
     run.program = &program[0, 0]
@@ -299,7 +301,7 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.settings = &settings[0]
     run.choices = &choices[0]
     run.thread = thread
-    run.threads = choices[engine.THREADS]
+    run.threads = choices[program_.THREADS]
     run.sync = &sync[0]
     with nogil:
         state = flush_denormals()

@@ -10,7 +10,9 @@ cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nog
         y[i] = <real> 0 if x[i] <= 0 else x[i]  # this way round, NaN stays NaN
 
 
-cdef inline void relu_backward(const real* y, const real* dy, real* dx, Py_ssize_t n) noexcept nogil:
+cdef inline void relu_backward(
+    const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         dx[i] = dy[i] if y[i] > 0 else <real> 0
@@ -36,7 +38,9 @@ cdef inline void tanh_forward(const real* x, real* y, Py_ssize_t n) noexcept nog
         y[i] = tanh_[real](x[i])
 
 
-cdef inline void tanh_backward(const real* y, const real* dy, real* dx, Py_ssize_t n) noexcept nogil:
+cdef inline void tanh_backward(
+    const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         dx[i] = dy[i] * (<real> 1 - y[i] * y[i])

@@ -27,7 +27,8 @@ cdef enum Source:
 
 
 cdef inline void gather_rows(
-    const source* data, Py_ssize_t columns, const int64_t* samples, Py_ssize_t n, real scale, real* x,
+    const source* data, Py_ssize_t columns, const int64_t* samples, Py_ssize_t n, real scale,
+    real* x,
 ) noexcept nogil:
     """x (n, columns) = data[samples] * scale."""
     cdef const source* row

@@ -11,7 +11,7 @@ cdef inline void _strip(
     const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,
     const real* b, const real* start, real* c, const vec* _vec,
 ) noexcept nogil:
-    """`rows` rows of c (columns wide, like b): wide tiles, then narrow ones, then single columns."""
+    """`rows` rows of c, columns wide: wide tiles, then narrow ones, then single columns."""
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0
     while j + VECTORS * lanes <= columns:
         tile_multiply[real, vec](
@@ -35,23 +35,26 @@ cdef inline void _multiply(
     const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,
     const real* b, const real* start, real* c, const vec* v,
 ) noexcept nogil:
-    """c (rows, columns) = a (rows, depth) @ b (depth, columns) + start; a is read by its strides."""
+    """c (rows, columns) = a (rows, depth) @ b (depth, columns) + start; a has strides."""
     cdef Py_ssize_t i = 0
     while i + ROWS <= rows:
-        _strip[real, vec](ROWS, depth, columns, a + i * a_row, a_row, a_depth, b, start, c + i * columns, v)
+        _strip[real, vec](ROWS, depth, columns, a + i * a_row, a_row, a_depth, b, start,
+                           c + i * columns, v)
         i += ROWS
     while i + 2 <= rows:
-        _strip[real, vec](2, depth, columns, a + i * a_row, a_row, a_depth, b, start, c + i * columns, v)
+        _strip[real, vec](2, depth, columns, a + i * a_row, a_row, a_depth, b, start,
+                           c + i * columns, v)
         i += 2
     if i < rows:
-        _strip[real, vec](1, depth, columns, a + i * a_row, a_row, a_depth, b, start, c + i * columns, v)
+        _strip[real, vec](1, depth, columns, a + i * a_row, a_row, a_depth, b, start,
+                           c + i * columns, v)
 
 
 cdef inline void _dot_strip(
     Py_ssize_t rows, Py_ssize_t depth, Py_ssize_t columns,
     const real* a, const real* b, real* c, const vec* _vec,
 ) noexcept nogil:
-    """`rows` rows of a times every row of b: whole vectors first, then what is left of the depth."""
+    """`rows` rows of a times all rows of b: whole vectors, then what is left of the depth."""
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0, i, k
     while j + DOT_COLUMNS <= columns:
         tile_dot[vec, real](rows, DOT_COLUMNS, depth // lanes, <const vec*> a, depth, 0,

@@ -2,8 +2,8 @@
 
 With n = round(x / ln 2) and r = x - n·ln 2, |r| <= ln 2 / 2:  exp(x) = 2**n · (1 + q), where
 q = expm1(r) is its Taylor series to the last term that still counts (7 in float, 13 in double).
-The error is a few units in the last place over the whole range; NaN stays NaN, an exp below 2.5e-38 (float)
-or 5e-308 (double) becomes 0.
+The error is a few units in the last place over the whole range; NaN stays NaN, and an exp below
+2.5e-38 (float) or 5e-308 (double) becomes 0.
 
 No compiler flag may let the terms of a sum be regrouped: the rounding and the two-step
 subtraction of n·ln 2 depend on their order.
@@ -19,12 +19,16 @@ cdef extern from *:
        Adding 1.5 * 2**(mantissa bits) leaves n in the lowest bits. */
     static inline float half_power_f(float n) {
         float f = n + 12582912.0f; int32_t bits;
-        memcpy(&bits, &f, 4); bits = (int32_t) ((uint32_t) (bits + 126) << 23); memcpy(&f, &bits, 4);
+        memcpy(&bits, &f, 4);
+        bits = (int32_t) ((uint32_t) (bits + 126) << 23);
+        memcpy(&f, &bits, 4);
         return f;
     }
     static inline double half_power_d(double n) {
         double f = n + 6755399441055744.0; int64_t bits;
-        memcpy(&bits, &f, 8); bits = (int64_t) ((uint64_t) (bits + 1022) << 52); memcpy(&f, &bits, 8);
+        memcpy(&bits, &f, 8);
+        bits = (int64_t) ((uint64_t) (bits + 1022) << 52);
+        memcpy(&f, &bits, 8);
         return f;
     }
     """

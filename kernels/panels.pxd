@@ -168,8 +168,8 @@ cdef inline void gradient_rows(
     cdef Py_ssize_t half
     for half in range(2):
         if count == ROWS:
-            tile_multiply[real, vec](ROWS, VECTORS, n, x, x_depth, x_row, dy + half * VECTORS, dy_row,
-                                     NULL, NULL, 0, dw + half * VECTORS, width, NULL)
+            tile_multiply[real, vec](ROWS, VECTORS, n, x, x_depth, x_row, dy + half * VECTORS,
+                                     dy_row, NULL, NULL, 0, dw + half * VECTORS, width, NULL)
         else:
             tile_multiply[real, vec](1, VECTORS, n, x, x_depth, x_row, dy + half * VECTORS, dy_row,
                                      NULL, NULL, 0, dw + half * VECTORS, width, NULL)

@@ -158,7 +158,8 @@ cdef inline void tile_dot(
             for i in range(rows):
                 for j in range(columns):
                     acc[i][j] = acc[i][j] + (
-                        (<const vec*> (a_start + i * a_row))[k] * (<const vec*> (b_start + j * b_row))[k])
+                        (<const vec*> (a_start + i * a_row))[k]
+                        * (<const vec*> (b_start + j * b_row))[k])
         a_start += a_panel
         b_start += b_panel
     for i in range(rows):

@@ -52,19 +52,12 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         return 0
+    names = [*map(str, range(len(matrix))), "all"]
+    counts = zip(names, [*samples, len(data)], [*right, right.sum()], strict=True)
     rows = [
-        [str(c), f"{samples[c]:,}", f"{samples[c] - right[c]:,}",
-         f"{100 * right[c] / samples[c]:.2f} %" if samples[c] else "-"]
-        for c in range(len(matrix))
-    ]  # fmt: skip
-    rows.append(
-        [
-            "all",
-            f"{len(data):,}",
-            f"{len(data) - right.sum():,}",
-            f"{100 * right.sum() / len(data):.2f} %",
-        ]
-    )
+        [name, f"{n:,}", f"{n - good:,}", f"{100 * good / n:.2f} %" if n else "-"]
+        for name, n, good in counts
+    ]
     _arguments.print_table(
         f"{args.model} on {data.name}", ["class", "samples", "errors", "accuracy"], rows
     )

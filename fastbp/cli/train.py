@@ -78,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
     train, test = _arguments.load_data(args)
     train = train if args.limit is None else train.first(args.limit)
     net = build_network(args, train)
-    loss: Loss = LOSSES[args.loss]()
     folder = _make_folder(args.output, net, args)
     _write_config(folder, args, train, test, backend)
 
@@ -90,19 +89,7 @@ def run(args: argparse.Namespace) -> int:
             show.say(
                 f"{net!r}\n{train!r}\n{backend.name} {backend.detail}, {args.dtype} -> {folder}"
             )
-            fb.fit(
-                net,
-                train,
-                loss=loss,
-                optimizer=fb.SGD(lr=args.lr),
-                epochs=args.epochs,
-                batch_size=args.batch_size,
-                validation=test,
-                seed=args.seed,
-                callbacks=(Recorder(folder, history), show),
-                history=history,
-                threads=args.threads,
-            )
+            _fit(args, net, train, test, history, (Recorder(folder, history), show))
     except KeyboardInterrupt:
         code, ending = INTERRUPTED, "stopped"
     except fb.DivergenceError as divergence:
@@ -119,6 +106,30 @@ def run(args: argparse.Namespace) -> int:
         draw_run(folder, net, history, test, args.batch_size)
     _report(args, net, history, folder, backend)
     return 0
+
+
+def _fit(
+    args: argparse.Namespace,
+    net: Sequential,
+    train: Dataset,
+    test: Dataset,
+    history: fb.History,
+    callbacks: tuple[Callback, ...],
+) -> None:
+    loss: Loss = LOSSES[args.loss]()
+    fb.fit(
+        net,
+        train,
+        loss=loss,
+        optimizer=fb.SGD(lr=args.lr),
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        validation=test,
+        seed=args.seed,
+        callbacks=callbacks,
+        history=history,
+        threads=args.threads,
+    )
 
 
 def build_network(args: argparse.Namespace, data: Dataset) -> Sequential:
