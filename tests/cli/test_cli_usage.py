@@ -101,6 +101,7 @@ FLAGS = {
     "evaluate": DATA | {"--split", "--backend", "--json"},
     "predict": DATA | {"--index", "--invert", "--split", "--backend", "--plot", "--json"},
     "gradcheck": {"--backend", "--seed", "--json"},
+    "bench": {"--filter", "--json"},
     "info": {"--backend", "--json"},
 }  # fmt: skip
 

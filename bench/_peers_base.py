@@ -1,0 +1,60 @@
+"""What every library is given, and what it must do with it."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from settings import Setting, training_data
+
+import fastbp as fb
+
+
+class Problem(NamedTuple):
+    """One setting, its data and its starting weights."""
+
+    setting: Setting
+    x: np.ndarray  # (60000, 784) float32, scaled
+    y: np.ndarray  # (60000,) int64
+    start: fb.Sequential  # never trained: holds the starting weights
+
+    @classmethod
+    def of(cls, setting: Setting) -> Self:
+        """The problem of a setting."""
+        x, y = training_data().batch(slice(None))
+        return cls(setting, x, y, setting.net())
+
+    @property
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """W (inputs, outputs) and b of every dense layer."""
+        layers: list[Any] = [layer for layer in self.start.layers if layer.parameter_shapes()]
+        return [(layer.w, layer.b) for layer in layers]
+
+
+class Peer(ABC):
+    """A library at work on one problem. Each call of losses and of epoch starts anew."""
+
+    name: str
+
+    def __init__(self, problem: Problem, threads: int | None) -> None:
+        self.problem, self.threads = problem, threads
+
+    @abstractmethod
+    def losses(self, order: np.ndarray) -> np.ndarray:
+        """Train on the samples in this order; the loss of every batch."""
+
+    @abstractmethod
+    def epoch(self, order: np.ndarray) -> float:
+        """The same without keeping the losses: the seconds that it takes."""
+
+    @abstractmethod
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The classes' probabilities, by the starting weights."""
+
+    def limited(self) -> AbstractContextManager:
+        """Holds the library to `threads`, where that is a matter of the whole process."""
+        return nullcontext()
+
+    def __str__(self) -> str:
+        threads = {None: "", 1: ", 1 thread"}.get(self.threads, f", {self.threads} threads")
+        return f"{self.name}{threads}"

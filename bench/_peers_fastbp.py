@@ -1,0 +1,25 @@
+"""fastbp, by the calls that its users make."""
+
+import numpy as np
+from _peers_base import Peer
+from settings import train
+
+import fastbp as fb
+
+
+class Fastbp(Peer):
+    """``fit``, which draws the order from the seed: the one that the others are given."""
+
+    name = "fastbp"
+
+    def _train(self, order: np.ndarray) -> fb.History:
+        return train(self.problem.setting, len(order), threads=self.threads)
+
+    def losses(self, order: np.ndarray) -> np.ndarray:
+        return self._train(order).losses[0]
+
+    def epoch(self, order: np.ndarray) -> float:
+        return self._train(order).seconds  # fit evaluates afterwards, which the others do not
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.problem.start.predict_proba(x)

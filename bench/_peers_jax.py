@@ -1,0 +1,92 @@
+"""JAX: a whole epoch is one compiled call, a scan over its batches."""
+
+import time
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from _peers_base import Peer, Problem
+from jax import numpy as jnp
+
+ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+Parameters = list[tuple[jax.Array, jax.Array]]
+
+
+def hinge(scores: jax.Array, labels: jax.Array) -> jax.Array:
+    """Σ over the wrong classes of max(0, s_j - s_label + 1); the right class's own term is 1."""
+    right = jnp.take_along_axis(scores, labels[:, None], 1)
+    return (jnp.maximum(scores - right + 1, 0).sum(1) - 1).mean()
+
+
+def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
+    """-log softmax(s)_label."""
+    return -jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], 1).mean()
+
+
+LOSSES = {"hinge": hinge, "cross-entropy": cross_entropy}
+
+
+class Jax(Peer):
+    """jit and scan, on as many threads as it likes; parameters are donated."""
+
+    name = "JAX"
+
+    def __init__(self, problem: Problem, threads: int | None) -> None:
+        super().__init__(problem, threads)
+        self.x, self.y = jnp.asarray(problem.x), jnp.asarray(problem.y)
+        self.activation = ACTIVATIONS[problem.setting.activation]
+        self.loss = LOSSES[problem.setting.loss]
+        self.compiled: dict[int, Any] = {}
+        self.probabilities = jax.jit(lambda params, x: jax.nn.softmax(self._scores(params, x)))
+        self.start = self._parameters()
+
+    def losses(self, order: np.ndarray) -> np.ndarray:
+        _, losses = self._epoch(order)(self._parameters(), self.x, self.y, jnp.asarray(order))
+        return np.asarray(losses)
+
+    def epoch(self, order: np.ndarray) -> float:
+        run, params, rows = self._epoch(order), self._parameters(), jnp.asarray(order)
+        jax.block_until_ready((params, rows))
+        start = time.perf_counter()
+        jax.block_until_ready(run(params, self.x, self.y, rows))
+        return time.perf_counter() - start
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.probabilities(self.start, x))
+
+    def _parameters(self) -> Parameters:
+        return [(jnp.array(w), jnp.array(b)) for w, b in self.problem.weights]
+
+    def _scores(self, params: Parameters, x: jax.Array) -> jax.Array:
+        *hidden, (w, b) = params
+        for weight, bias in hidden:
+            x = self.activation(x @ weight + bias)
+        return x @ w + b
+
+    def _step(self, params: Parameters, x: jax.Array, y: jax.Array) -> tuple[Parameters, jax.Array]:
+        objective = jax.value_and_grad(lambda params: self.loss(self._scores(params, x), y))
+        loss, gradient = objective(params)
+        lr = self.problem.setting.lr
+        return jax.tree.map(lambda p, g: p - lr * g, params, gradient), loss
+
+    def _epoch(self, order: np.ndarray) -> Any:
+        """The compiled epoch of so many samples; the last batch may be smaller."""
+        if len(order) not in self.compiled:
+            batch = self.problem.setting.batch_size
+            whole = len(order) // batch * batch
+
+            @partial(jax.jit, donate_argnums=0)
+            def epoch(params: Parameters, x: jax.Array, y: jax.Array, order: jax.Array) -> Any:
+                def step(params: Parameters, rows: jax.Array) -> tuple[Parameters, jax.Array]:
+                    return self._step(params, x[rows], y[rows])
+
+                params, losses = jax.lax.scan(step, params, order[:whole].reshape(-1, batch))
+                if whole < len(order):
+                    params, last = step(params, order[whole:])
+                    losses = jnp.append(losses, last)
+                return params, losses
+
+            arguments = self._parameters(), self.x, self.y, jnp.asarray(order)
+            self.compiled[len(order)] = epoch.lower(*arguments).compile()
+        return self.compiled[len(order)]

@@ -1,0 +1,93 @@
+"""PyTorch, eager and compiled: data in memory, batches by indexing, no DataLoader."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from _peers_base import Peer, Problem
+from torch import Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+def hinge(scores: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the wrong classes: multi_margin_loss divides it by the number of classes."""
+    return functional.multi_margin_loss(scores, labels) * scores.shape[1]
+
+
+LOSSES = {"hinge": hinge, "cross-entropy": functional.cross_entropy}
+
+
+class Torch(Peer):
+    """Eager PyTorch with a fixed number of threads."""
+
+    name = "PyTorch"
+
+    def __init__(self, problem: Problem, threads: int | None) -> None:
+        super().__init__(problem, threads)
+        self.x, self.y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
+        layers: list[nn.Module] = []
+        for w, _ in problem.weights:
+            layers += [nn.Linear(*w.shape), ACTIVATIONS[problem.setting.activation]()]
+        self.model = nn.Sequential(*layers[:-1])
+        self.loss = LOSSES[problem.setting.loss]
+        self.optimizer = torch.optim.SGD(self.model.parameters(), problem.setting.lr)
+        self.forward: Callable[[Tensor], Tensor] = self.model
+        self.objective: Callable[[Tensor, Tensor], Tensor] = self._objective
+        self._start()
+
+    def losses(self, order: np.ndarray) -> np.ndarray:
+        self._start()
+        return np.array([loss.item() for loss in self._steps(order)])
+
+    def epoch(self, order: np.ndarray) -> float:
+        self._start()
+        start = time.perf_counter()
+        for _ in self._steps(order):
+            pass
+        return time.perf_counter() - start
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return torch.softmax(self.forward(torch.from_numpy(x)), 1).numpy()
+
+    def limited(self) -> AbstractContextManager:
+        torch.set_num_threads(self.threads or 1)
+        return nullcontext()
+
+    def _objective(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.loss(self.model(x), y)
+
+    def _steps(self, order: np.ndarray) -> Iterator[Tensor]:
+        for rows in torch.from_numpy(order).split(self.problem.setting.batch_size):
+            loss = self.objective(self.x[rows], self.y[rows])
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            yield loss
+
+    def _start(self) -> None:
+        """The starting weights; PyTorch's W is (outputs, inputs)."""
+        parameters = [array for w, b in self.problem.weights for array in (w.T, b)]
+        with torch.no_grad():
+            for parameter, array in zip(self.model.parameters(), parameters, strict=True):
+                parameter.copy_(torch.from_numpy(array))
+
+
+class TorchCompiled(Torch):
+    """Through torch.compile: forward pass and loss, anew for every size of batch."""
+
+    name = "torch.compile"
+
+    def __init__(self, problem: Problem, threads: int | None) -> None:
+        super().__init__(problem, threads)
+        self.forward = torch.compile(self.model, dynamic=False)
+        self.objective = torch.compile(self._objective, dynamic=False)
+
+    def epoch(self, order: np.ndarray) -> float:
+        if last := len(order) % self.problem.setting.batch_size:
+            self.losses(order[:last])  # so that its compilation is not timed
+        return super().epoch(order)

@@ -1,0 +1,105 @@
+"""Whole epochs of the four settings on every backend and loop, and the prediction of one sample.
+
+Before a loop is timed, the losses of its first iterations are compared with the reference's.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+from measures import kernels_or_skip, note
+from settings import (
+    CHECKED,
+    PREDICTION,
+    SETTINGS,
+    Setting,
+    check_losses,
+    train,
+    training_data,
+)
+
+import fastbp as fb
+from fastbp import backends, threads
+
+ROUNDS = 3
+EPOCH = 60_000
+PART = 12_000  # of an epoch of the slower loops, enough for a rate
+
+
+class Loop(NamedTuple):
+    """How an epoch is run."""
+
+    backend: str
+    fused: bool
+    threads: int | None = None
+
+    @property
+    def cores(self) -> int:
+        """How many it may use: compiled kernels called one by one compute where they are called."""
+        if self.fused or self.backend == "numpy":
+            return self.threads or threads.available()
+        return 1
+
+    def __str__(self) -> str:
+        return f"fused-{self.threads or 'auto'}" if self.fused else "layered"
+
+
+LOOPS = (
+    Loop("cython", fused=True, threads=1),
+    Loop("cython", fused=True, threads=2),
+    Loop("cython", fused=True),
+    Loop("cython", fused=False),
+    Loop("numba", fused=False),
+    Loop("numpy", fused=False),
+)
+
+_trained = 0.0
+
+
+def training_seconds() -> float:
+    """The clock of these benchmarks: it runs while ``fit`` trains, not while it evaluates."""
+    return _trained
+
+
+def _epoch(setting: Setting, loop: Loop, samples: int) -> fb.History:
+    global _trained
+    history = train(setting, samples, fused=loop.fused, threads=loop.threads)
+    if history.path.endswith("fused") != loop.fused:
+        raise RuntimeError(f"expected {loop}, ran {history.path}")
+    _trained += history.seconds
+    return history
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: f"{loop}-{loop.backend}")
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+@pytest.mark.benchmark(timer=training_seconds)
+def bench_epoch(benchmark: Any, setting: Setting, loop: Loop) -> None:
+    kernels_or_skip(loop.backend)
+    samples = EPOCH if loop.fused else PART
+    benchmark.group = setting.name
+    with fb.use_backend(loop.backend):
+        first = _epoch(setting, loop, CHECKED * setting.batch_size)
+        check_losses(f"{loop.backend}, {loop}", setting, first.losses[0])
+        benchmark.pedantic(_epoch, (setting, loop, samples), rounds=ROUNDS)
+    note(
+        benchmark,
+        f"{setting.name}-{loop}",
+        loop.backend,
+        samples=samples,
+        epoch=EPOCH,
+        flops=samples * setting.flops,
+        cores=loop.cores,
+    )
+
+
+@pytest.mark.parametrize("backend", backends.AUTOMATIC)
+def bench_predict_one(benchmark: Any, backend: str) -> None:
+    kernels_or_skip(backend)
+    x, _ = training_data().batch(range(1))
+    benchmark.group = "predict-one"
+    with fb.use_backend("numpy"):
+        expected = PREDICTION.net().predict_proba(x)
+    with fb.use_backend(backend):
+        net = PREDICTION.net()
+        assert net.predict_proba(x) == pytest.approx(expected, rel=1e-3)
+        benchmark(net.predict_proba, x)
+    note(benchmark, "predict-one", backend, samples=1, flops=PREDICTION.forward_flops)

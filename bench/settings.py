@@ -1,0 +1,114 @@
+"""What is measured: four trainings on MNIST, and how to know that one was computed rightly."""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+
+import fastbp as fb
+from fastbp.losses import Loss
+
+SEED = 0  # of the starting weights and of the order of the samples
+CHECKED = 100  # first iterations whose losses are compared before anything is timed
+TOLERANCE = 1e-3  # relative
+
+ACTIVATIONS = {"tanh": fb.Tanh, "sigmoid": fb.Sigmoid}
+LOSSES = {"hinge": fb.HingeLoss, "cross-entropy": fb.CrossEntropyLoss}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One training: dense layers of these sizes, one activation between them, plain SGD."""
+
+    name: str
+    sizes: tuple[int, ...]
+    activation: str
+    loss: str
+    batch_size: int
+    lr: float
+
+    def net(self) -> fb.Sequential:
+        """The network with its starting weights, the same at every call."""
+        layers: list[fb.Layer] = []
+        for inputs, outputs in pairwise(self.sizes):
+            layers += [fb.Linear(inputs, outputs), ACTIVATIONS[self.activation]()]
+        return fb.Sequential(*layers[:-1], seed=SEED)
+
+    def loss_function(self) -> Loss:
+        """The loss."""
+        return LOSSES[self.loss]()
+
+    @property
+    def forward_flops(self) -> int:
+        """Operations of dense arithmetic to predict one sample; a multiply-add counts as two."""
+        return sum(2 * i * o for i, o in pairwise(self.sizes))
+
+    @property
+    def flops(self) -> int:
+        """Those to train on one sample: X·W, as many for dW, and for dX but in the first layer.
+
+        All are counted. An engine that leaves out zeros may seem to do more than the processor can.
+        """
+        return 3 * self.forward_flops - 2 * self.sizes[0] * self.sizes[1]
+
+    def __str__(self) -> str:
+        sizes = "-".join(map(str, self.sizes))
+        return f"{sizes}, {self.activation}, {self.loss}, batch {self.batch_size}"
+
+
+FINAL = (784, 800, 100, 10)
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("final-b8", FINAL, "tanh", "hinge", 8, 0.01),
+        Setting("deep-b8", (784, 600, 800, 100, 10), "tanh", "hinge", 8, 0.01),
+        Setting("simple-b64", (784, 128, 10), "sigmoid", "cross-entropy", 64, 0.1),
+        Setting("final-b512", FINAL, "tanh", "cross-entropy", 512, 0.1),
+    )
+}
+PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a time
+
+
+@cache
+def training_data() -> fb.datasets.Dataset:
+    """MNIST's 60 000 training images, as bytes."""
+    return fb.datasets.mnist()[0]
+
+
+def first_order(samples: int) -> np.ndarray:
+    """The order in which ``fit`` takes so many samples in its first epoch."""
+    return np.random.default_rng([SEED, 1]).permutation(samples)
+
+
+def train(
+    setting: Setting, samples: int, *, fused: bool = True, threads: int | None = None
+) -> fb.History:
+    """Train for one epoch of the first `samples` images, on the active backend."""
+    return fb.fit(
+        setting.net(), training_data().first(samples),
+        loss=setting.loss_function(), optimizer=fb.SGD(setting.lr), epochs=1,
+        batch_size=setting.batch_size, seed=SEED, fused=fused, threads=threads,
+    )  # fmt: skip
+
+
+@cache
+def reference_losses(setting: Setting) -> np.ndarray:
+    """The losses of the first iterations as the reference computes them, layer by layer."""
+    with fb.use_backend("numpy"):
+        return train(setting, CHECKED * setting.batch_size, fused=False).losses[0]
+
+
+def check_losses(who: str, setting: Setting, losses: np.ndarray) -> float:
+    """Refuse losses that are not the reference's; returns the largest relative difference."""
+    expected = reference_losses(setting)
+    if np.shape(losses) != expected.shape:
+        raise ValueError(f"{who}: expected {len(expected)} losses, got {np.shape(losses)}")
+    difference = np.abs(losses / expected - 1)
+    worst = int(np.nan_to_num(difference, nan=np.inf).argmax())
+    if not difference[worst] <= TOLERANCE:
+        raise ValueError(
+            f"{who}, {setting.name}: computes something else. In iteration {worst + 1} its loss is "
+            f"{losses[worst]:.6g}, the reference's {expected[worst]:.6g}"
+        )
+    return float(difference[worst])

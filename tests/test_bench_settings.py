@@ -1,0 +1,97 @@
+"""bench/: what is measured is what its name says, and a wrong result is refused before timing."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+MULTIPLY_ADDS = {  # by hand, to train on one sample: X·W, dW, and dX but in the first layer
+    "final-b8": 2 * 784 * 800 + 3 * (800 * 100 + 100 * 10),
+    "deep-b8": 2 * 784 * 600 + 3 * (600 * 800 + 800 * 100 + 100 * 10),
+    "simple-b64": 2 * 784 * 128 + 3 * 128 * 10,
+    "final-b512": 2 * 784 * 800 + 3 * (800 * 100 + 100 * 10),
+}
+NETS = {
+    "final-b8": "Linear 784 800, Tanh, Linear 800 100, Tanh, Linear 100 10; HingeLoss 8",
+    "deep-b8": "Linear 784 600, Tanh, Linear 600 800, Tanh, Linear 800 100, Tanh, Linear 100 10; "
+    "HingeLoss 8",
+    "simple-b64": "Linear 784 128, Sigmoid, Linear 128 10; CrossEntropyLoss 64",
+    "final-b512": "Linear 784 800, Tanh, Linear 800 100, Tanh, Linear 100 10; CrossEntropyLoss 512",
+}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[ModuleType]:
+    """bench/settings.py, imported as the suites do it."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCH))
+        yield importlib.import_module("settings")
+    for name in set(sys.modules) - before:
+        if str(BENCH) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_the_settings_are_these_four(bench):
+    assert list(bench.SETTINGS) == list(NETS)
+    assert [name for name, setting in bench.SETTINGS.items() if name != setting.name] == []
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_nets_and_losses(bench, name):
+    setting = bench.SETTINGS[name]
+    layers = [
+        f"Linear {layer.inputs} {layer.outputs}" if isinstance(layer, fb.Linear) else repr(layer)
+        for layer in setting.net().layers
+    ]
+    net = ", ".join(layers).replace("()", "")
+    loss = type(setting.loss_function()).__name__
+    assert f"{net}; {loss} {setting.batch_size}" == NETS[name]
+    assert np.array_equal(setting.net().params, setting.net().params)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_operations_are_counted_as_by_hand(bench, name):
+    assert bench.SETTINGS[name].flops == 2 * MULTIPLY_ADDS[name]
+
+
+def test_operations_of_a_prediction(bench):
+    assert bench.PREDICTION.forward_flops == 2 * (784 * 128 + 128 * 10)
+
+
+def test_the_order_is_the_one_that_fit_draws(bench):
+    setting, samples = bench.SETTINGS["simple-b64"], 200
+    x, y = bench.training_data().batch(bench.first_order(samples))
+    net, losses = setting.net(), []
+    for start in range(0, samples, setting.batch_size):
+        batch = slice(start, start + setting.batch_size)
+        loss, gradient = setting.loss_function()(net.forward(x[batch]), y[batch])
+        net.backward(gradient)
+        fb.SGD(setting.lr).step(net)
+        losses.append(loss)
+    history = bench.train(setting, samples, fused=False)
+    assert history.losses[0] == pytest.approx(losses, rel=1e-6)
+
+
+def test_losses_of_something_else_are_refused(bench):
+    setting = replace(bench.SETTINGS["simple-b64"], batch_size=2)
+    right = bench.reference_losses(setting)
+    assert len(right) == bench.CHECKED
+    assert bench.check_losses("me", setting, right * 1.0005) == pytest.approx(0.0005)
+    wrong, nan = right.copy(), right.copy()
+    wrong[41] *= 1.002
+    nan[99] = np.nan
+    with pytest.raises(ValueError, match="me, simple-b64: computes something else"):
+        bench.check_losses("me", setting, wrong)
+    with pytest.raises(ValueError, match="In iteration 100 its loss is nan"):
+        bench.check_losses("me", setting, nan)
+    with pytest.raises(ValueError, match="expected 100 losses"):
+        bench.check_losses("me", setting, right[:-1])
