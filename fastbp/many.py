@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from . import threads as thread_counts
 from ._checks import as_count
@@ -12,6 +12,9 @@ from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
 from .training import Callback, Data, DivergenceError, Epoch, History, fit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @dataclass
@@ -83,6 +86,8 @@ def fit_many(
     ValueError, TypeError
         When a job does not fit the data; all are stopped.
     """
+    from concurrent.futures import ThreadPoolExecutor  # here, to keep `import fastbp` light
+
     jobs = list(jobs)
     for number, job in enumerate(jobs):
         if not isinstance(job, Job):
@@ -127,6 +132,8 @@ def _train(job: Job, train: Data, validation: Data | None, stop: threading.Event
 
 def _wait(runs: Sequence["Future[None]"]) -> None:
     """Until all are done; the first failure is raised. Ctrl-C is answered ten times a second."""
+    from concurrent.futures import FIRST_EXCEPTION, wait
+
     pending = set(runs)
     while pending:
         done, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)

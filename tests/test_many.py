@@ -97,7 +97,7 @@ def test_an_interrupt_stops_all_and_keeps_what_is_finished(monkeypatch):
         time.sleep(0.3)
         return set(), pending
 
-    monkeypatch.setattr("fastbp.many.wait", interrupted)
+    monkeypatch.setattr("concurrent.futures.wait", interrupted)
     two = [jobs()[0], jobs()[4]]
     for job in two:
         job.epochs = 1_000_000
