@@ -32,6 +32,7 @@ from fastbp import backends, threads
 
 PREDICT_ONE = "predict-one"
 PREDICTIONS = 1000  # calls in one measurement
+REST = 0.2  # seconds before each: the threads of the library before it spin a while, then sleep
 SLOW_BATCH = 32  # below this batch size the others train on fewer samples than an epoch's
 LIBRARIES = ("torch", "jax", "scikit-learn", "numpy")
 
@@ -86,6 +87,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     seconds: list[list[float]] = [[] for _ in peers]
     for repeat in range(args.repeats):  # A B C A B C: a busy moment of the machine meets all
         for peer, clock, times in zip(peers, clocks, seconds, strict=True):
+            time.sleep(REST)
             with peer.limited():
                 times.append(clock())
             progress(f"{name} {repeat + 1}/{args.repeats}  {peer}: {times[-1]:.3g} s")
