@@ -17,19 +17,23 @@ from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
 from .program import PLAIN, NotExpressible, compile_network, loss_number, optimizer_settings
+from .sharing import splits
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 RETRY_SECONDS = 0.5  # after which a number of threads that was slower is tried again
 
-# Which zeros of the data are left out; as in kernels/program.pxd. In small batches whole columns
-# are zero, and leaving those out keeps the dense tiles; in large ones hardly any column is.
-SKIP_NOTHING, SKIP_COLUMNS, SKIP_ENTRIES = range(3)
-DENSE = 0.8  # share of columns in use from which leaving out the others saves nothing
-LARGE_BATCH, SPARSE = 128, 0.3  # samples from which, and non-zeros up to which, entries pay
+# Share of the data's blocks (of BLOCK inputs in a row; see kernels/batch.pxd) that are not all
+# zero, up to which leaving out the others pays.
+BLOCK, CHUNK, MOST_USED = 4, 64, 0.6
+
+# Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
+# but the number of threads.
+SEGMENTS, SMALL_BATCH_SEGMENTS = 8, 4
 
 SOURCES = {"uint8": 0, "float32": 1, "float64": 2}  # as in kernels/batch.pxd
+SPLIT, PLAN_COLUMNS = 0, 10  # of a plan's row, as in kernels/program.pxd
 LR = 2  # in the settings
-THREADS, SKIP_ZEROS, STEPS_BEFORE = 1, 5, 9  # in the choices
+THREADS, SPARSE, STEPS_BEFORE = 1, 5, 9  # in the choices
 GIVE_UP, SPINS = 16, 17  # words of `sync`: ends every wait; turns of waiting before yielding
 
 
@@ -71,6 +75,7 @@ class Engine:
         is_labels = target.ndim == 1
         self.labels = target if is_labels else np.zeros(1, np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
+        self.segments = SMALL_BATCH_SEGMENTS if self.batch_size < 64 else SEGMENTS
         self.threads = Threads(threads, self._most_threads())
         self.sync = np.zeros(24, np.int64)
         start, stride = self._lay_out(x.shape[1])
@@ -83,29 +88,33 @@ class Engine:
             "batch": self.batch_size,
             "source": SOURCES[str(x.dtype)],
             "features": x.shape[1],
-            "skip zeros": self._zeros_to_skip(x) if kind == PLAIN else SKIP_NOTHING,
+            "sparse": kind == PLAIN and self._is_sparse(x),
             "x": start,
             "x stride": stride,
             "optimizer": kind,
             "steps before": 0,  # set for each epoch
+            "segments": self.segments,
+            "states": self.optimizer.states,
         }
         self.choices = np.array(list(choices.values()), np.int64)
 
     def _lay_out(self, features: int) -> tuple[int, int]:
-        """Make the workspace; returns where the threads' own parts start, and how far apart.
+        """Make the workspace; returns where the buffers for batches start, and how far apart.
 
-        Each thread has the batch's samples to itself, or lists of their non-zeros.
+        A buffer has room for the batch's samples, or for as many entries if all of it is used.
         """
         rows, dtype = self.program.rows, self.net.dtype
-        self.plan = np.zeros((len(rows), 6), np.int64)
+        self.plan = np.zeros((self.threads.most, len(rows), PLAN_COLUMNS), np.int64)
+        self.plan[:, :, SPLIT] = splits(rows, self.batch_size)
         size = self.kernels.engine_plan(
-            rows, self.batch_size, self.optimizer.states, self.net.params, self.plan
+            rows, self.batch_size, self.optimizer.states, self.segments, self.net.params, self.plan
         )
-        entries = self.batch_size * features
-        words = entries + features + 64 + self.batch_size * (features // 96 + 2)
-        stride = _whole_lines(entries + -(-4 * words // dtype.itemsize))
-        start = _whole_lines(size)
-        self.work = _aligned(start + stride * self.threads.most, dtype)
+        blocks = features // BLOCK + features % BLOCK
+        entries = self.batch_size * blocks
+        words = entries + 2 * blocks * (self.batch_size // CHUNK + 1)
+        stride = _whole_pages(entries * BLOCK + -(-4 * words // dtype.itemsize))
+        start = _whole_pages(size)
+        self.work = _aligned(start + 2 * stride * self.threads.most, dtype)
         return start, stride
 
     def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
@@ -121,10 +130,10 @@ class Engine:
         self.choices[STEPS_BEFORE] = self.optimizer.steps
         self.optimizer.remember(self.net)
         if not np.isfinite(self.net.params).all():
-            self.choices[SKIP_ZEROS] = SKIP_NOTHING  # 0 * inf must be seen
+            self.choices[SPARSE] = False  # 0 * inf must be seen
         vectors = (self.net.params, *self.optimizer.memory)
         for part, vector in enumerate(vectors):
-            self.kernels.engine_pack(self.program.rows, self.plan, part, vector, self.work)
+            self.kernels.engine_pack(self.program.rows, self.plan[0], part, vector, self.work)
         done = 0
         try:
             while done < steps:
@@ -140,7 +149,7 @@ class Engine:
         finally:
             self.optimizer.steps += done
             for part, vector in enumerate(vectors):
-                self.kernels.engine_unpack(self.program.rows, self.plan, part, self.work, vector)
+                self.kernels.engine_unpack(self.program.rows, self.plan[0], part, self.work, vector)
         return losses
 
     def _run(
@@ -154,7 +163,7 @@ class Engine:
 
         def work(thread: int) -> int:
             done: int = self.kernels.train_steps(
-                self.program.rows, self.plan, self.settings, self.choices, self.data,
+                self.program.rows, self.plan[thread], self.settings, self.choices, self.data,
                 self.labels, self.values, order, thread, first, last,
                 self.work, losses, self.sync,
             )  # fmt: skip
@@ -177,20 +186,16 @@ class Engine:
                     helper.join()
 
     def _most_threads(self) -> int:
-        """No more than the widest layer has columns to share out."""
-        return max(1, int(self.program.rows[:, 2].max()) // 32)
+        """One thread, if no layer is shared."""
+        return self.segments if any(splits(self.program.rows, self.batch_size)) else 1
 
-    def _zeros_to_skip(self, x: np.ndarray) -> int:
-        """Which zeros of the data it pays to leave out, by what a few batches hold of them."""
-        if self.program.rows[0, 0] != 0:
-            return SKIP_NOTHING  # the first layer is not dense
-        rows = np.linspace(0, len(x) - 1, min(len(x), 8 * self.batch_size)).astype(int)
-        batches = np.array_split(rows, max(1, len(rows) // self.batch_size))
-        nonzero = [x[batch] != 0 for batch in batches]
-        if self.batch_size >= LARGE_BATCH and np.mean([b.mean() for b in nonzero]) < SPARSE:
-            return SKIP_ENTRIES
-        used = np.mean([b.any(axis=0).mean() for b in nonzero])
-        return SKIP_COLUMNS if used < DENSE else SKIP_NOTHING
+    def _is_sparse(self, x: np.ndarray) -> bool:
+        """Whether it pays to leave out the data's zeros, by what some samples hold of them."""
+        whole = x.shape[1] // BLOCK * BLOCK
+        if self.program.rows[0, 0] != 0 or not whole:
+            return False  # the first layer is not dense, or small
+        some = x[np.linspace(0, len(x) - 1, min(len(x), 500)).astype(int), :whole]
+        return bool((some != 0).reshape(-1, BLOCK).any(axis=1).mean() < MOST_USED)
 
 
 class Threads:
@@ -230,13 +235,13 @@ class Threads:
         return f"{used} thread{'s' if used > 1 else ''}"
 
 
-def _whole_lines(elements: int) -> int:
-    """Rounded up so that what follows starts on a cache line of its own."""
-    return -(-elements // 16) * 16
+def _whole_pages(elements: int) -> int:
+    """Rounded up so that what follows starts on a page of its own."""
+    return -(-elements // 1024) * 1024
 
 
 def _aligned(elements: int, dtype: np.dtype) -> np.ndarray:
-    """Zeros that start at a cache line."""
-    raw = np.zeros(elements + 64, dtype)
-    start = -raw.ctypes.data % 64 // raw.itemsize
+    """Zeros that start at a page."""
+    raw = np.zeros(elements + 4096, dtype)
+    start = -raw.ctypes.data % 4096 // raw.itemsize
     return raw[start : start + elements]

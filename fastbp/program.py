@@ -16,6 +16,7 @@ from .optimizers import SGD, Adam, AdamW, Optimizer
 # In the order of the enums in kernels/program.pxd. A subclass is a user's own layer: not listed.
 KINDS: tuple[type[Layer], ...] = (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
 LOSSES: tuple[type[Loss], ...] = (HingeLoss, CrossEntropyLoss, NLLLoss, MSELoss)
+LINEAR, ELEMENTWISE = 0, range(1, 5)  # kinds
 PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
 
 

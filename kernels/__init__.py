@@ -95,7 +95,9 @@ KERNELS: dict[str, Kernel] = {
 # vectors that the optimiser remembers.
 ENGINE: dict[str, Kernel] = {
     "engine_plan": _kernel(
-        "program batch states params", "plan", "lay out the workspace; returns its size in elements"
+        "program batch states segments params",
+        "plan",
+        "lay out the workspace, for each thread; returns its size in elements",
     ),
     "engine_pack": _kernel(
         "program plan part params",

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint8_t
 cimport activations
 cimport dense
 cimport engine
+cimport layout
 cimport panels
 cimport program as program_
 cimport rowwise
@@ -243,20 +244,10 @@ def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
 
 
 def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t states,
-                const real[::1] params, int64_t[:, ::1] plan):
-    """lay out the workspace; returns its size in elements"""
-    cdef Py_ssize_t layer, size = 0, width, part
-    for layer in range(program.shape[0]):
-        width = program_.width_of[real](program[layer, program_.OUTPUTS], <const real*> NULL)
-        plan[layer, program_.WIDTH] = width
-        plan[layer, program_.Y] = size
-        plan[layer, program_.DY] = size + width * batch
-        size += 2 * width * batch
-        for part in range(3):
-            plan[layer, program_.W + part] = size
-            if program[layer, program_.KIND] == program_.DENSE and part <= states:
-                size += width * (program[layer, program_.INPUTS] + 1)
-    return size
+                Py_ssize_t segments, const real[::1] params, int64_t[:, :, ::1] plan):
+    """lay out the workspace, for each thread; returns its size in elements"""
+    return layout.lay_out[real](&program[0, 0], program.shape[0], batch, states, segments,
+                                &plan[0, 0, 0], plan.shape[0], &params[0])
 
 
 def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
@@ -303,6 +294,7 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.thread = thread
     run.threads = choices[program_.THREADS]
     run.sync = &sync[0]
+    run.exchanges = 0
     with nogil:
         state = flush_denormals()
         step = engine.train_steps[real](

@@ -15,13 +15,13 @@ cdef inline void _strip(
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0
     while j + VECTORS * lanes <= columns:
         tile_multiply[real, vec](
-            rows, VECTORS, depth, a, a_row, a_depth, <const vec*> (b + j), columns, NULL,
-            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns, NULL)
+            rows, VECTORS, depth, a, a_row, a_depth, <const vec*> (b + j), columns,
+            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns)
         j += VECTORS * lanes
     while j + lanes <= columns:
         tile_multiply[real, vec](
-            rows, 1, depth, a, a_row, a_depth, <const vec*> (b + j), columns, NULL,
-            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns, NULL)
+            rows, 1, depth, a, a_row, a_depth, <const vec*> (b + j), columns,
+            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns)
         j += lanes
     while j < columns:
         tile_multiply_edge[real](
@@ -58,11 +58,11 @@ cdef inline void _dot_strip(
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0, i, k
     while j + DOT_COLUMNS <= columns:
         tile_dot[vec, real](rows, DOT_COLUMNS, depth // lanes, <const vec*> a, depth, 0,
-                            <const vec*> (b + j * depth), depth, 0, 1, c + j, columns)
+                            <const vec*> (b + j * depth), depth, 0, 1, 0, c + j, columns)
         j += DOT_COLUMNS
     while j < columns:
         tile_dot[vec, real](rows, 1, depth // lanes, <const vec*> a, depth, 0,
-                            <const vec*> (b + j * depth), depth, 0, 1, c + j, columns)
+                            <const vec*> (b + j * depth), depth, 0, 1, 0, c + j, columns)
         j += 1
     if depth % lanes:
         for i in range(rows):

@@ -1,92 +1,113 @@
 """The steps of an epoch, which the layered loop of fastbp.training specifies, without Python."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
 
-from batch cimport BYTES, FLOATS, gather_entries, gather_nonzero, gather_rows, source
-from program cimport (
-    BATCH, BLOCK, COLUMNS, DENSE, FEATURES, Input, KIND, LOG_SOFTMAX, Run, SCALE, SKIP_COLUMNS,
-    SKIP_NOTHING, SKIP_ZEROS, SOURCE, STEPS_BEFORE, X, X_STRIDE, hidden_input, meet, meets,
+from batch cimport (
+    BYTES, CHUNK, FLOATS, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source,
 )
-from stages cimport backward_layer, forward_layer, loss_of, update_layer
-from tile cimport real
+from program cimport (
+    BATCH, COLUMNS, DENSE, FEATURES, INPUTS, Input, KIND, PLAN_COLUMNS, PRIVATE, Run, SCALE, SOURCE,
+    SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE, WIDTH, X, X_STRIDE, hidden_input, meet,
+)
+from stages cimport backward_layer, forward_layer, loss_of
+from tile cimport BLOCK, real
 
 
-cdef inline bint train_step(
-    const Run* run, real* work, Py_ssize_t n, const int64_t* samples,
-    const Input* first, const int64_t* labels, const real* values, double* loss,
+cdef inline Input buffer(
+    const Run* run, real* work, Py_ssize_t number, Py_ssize_t n,
 ) noexcept nogil:
-    """Forward, loss, backward and update of one batch; 0 if the run was given up or diverged.
+    """One of the workspace's buffers for a batch of n samples."""
+    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features)
+    cdef real* x = work + run.choices[X] + number * run.choices[X_STRIDE]
+    cdef Input input
+    input.n = n
+    input.x = x
+    input.row = features
+    input.bounds = NULL
+    input.starts = NULL
+    if run.choices[SPARSE]:
+        input.starts = <const int32_t*> (x + run.choices[BATCH] * blocks * BLOCK)
+        input.bounds = input.starts + run.choices[BATCH] * blocks
+    return input
 
-    The update of a layer must wait until every thread has read its W for dx, which the next
-    barrier shows; until then it is pending.
-    """
-    cdef Py_ssize_t layer, pending = 0
-    cdef Input hidden
-    cdef bint fresh = False  # whether dy was written since all last met
-    for layer in range(run.layers):
-        if meets(run, layer) and not meet(run):
-            return False
-        hidden = hidden_input[real](run, layer, work)
-        forward_layer[real](run, layer, work, n, &hidden if layer else first)
-    if not meet(run):
-        return False
-    if run.thread == 0:
-        loss[0] = loss_of[real](run, work, n, samples, labels, values)
-    if not meet(run) or loss[0] - loss[0] != 0:  # NaN or infinite
-        return False
-    for layer in range(run.layers - 1, 0, -1):
-        if run.program[layer * COLUMNS + KIND] == DENSE:
-            if fresh and not meet(run):
-                return False
-            backward_layer[real](run, layer, work, n)
-            if pending:
-                hidden = hidden_input[real](run, pending, work)
-                update_layer[real](run, pending, work, n, &hidden)
-            pending, fresh = layer, True
-        else:
-            backward_layer[real](run, layer, work, n)
-            fresh = True
-            if run.program[layer * COLUMNS + KIND] == LOG_SOFTMAX:
-                if not meet(run):
-                    return False
-                fresh = False
-    if run.program[KIND] == DENSE:
-        update_layer[real](run, 0, work, n, first)
-    if pending:
-        if not meet(run):
-            return False
-        hidden = hidden_input[real](run, pending, work)
-        update_layer[real](run, pending, work, n, &hidden)
-    return True
+
+cdef inline void gather_from(
+    const Run* run, const source* data, const int64_t* chosen, const Input* input, real* x,
+) noexcept nogil:
+    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features), chunk
+    cdef real scale = <real> run.settings[SCALE]
+    if not run.choices[SPARSE]:
+        gather_rows[source, real](data, features, chosen, input.n, scale, x)
+        return
+    for chunk in range((input.n + CHUNK - 1) // CHUNK):
+        gather_blocks[source, real](
+            data, features, chosen, chunk * CHUNK, min(CHUNK, input.n - chunk * CHUNK),
+            run.plan[WIDTH], scale, <int32_t*> input.bounds + 2 * blocks * chunk,
+            <int32_t*> input.starts + blocks * CHUNK * chunk,
+            x + blocks * CHUNK * chunk * BLOCK)
 
 
 cdef inline Input gather(
-    const Run* run, const source* data, const int64_t* chosen, Py_ssize_t n, real* x,
+    const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
+    Py_ssize_t step,
 ) noexcept nogil:
-    """A batch of the data, in this thread's own part of the workspace, which starts at x."""
-    cdef Py_ssize_t features = run.choices[FEATURES], most = run.choices[BATCH] * features
-    cdef int64_t mode = run.choices[SKIP_ZEROS]
-    cdef real scale = <real> run.settings[SCALE]
-    cdef int32_t* numbers = <int32_t*> (x + most)
-    cdef Input input
-    input.x = x
-    input.row, input.column = features, 1
-    input.depth = features
-    input.rows = NULL
-    input.bounds = NULL
-    if mode == SKIP_NOTHING:
-        gather_rows[source, real](data, features, chosen, n, scale, x)
-    elif mode == SKIP_COLUMNS:
-        input.depth = gather_nonzero[source, real](
-            data, features, chosen, n, scale, numbers, <uint8_t*> (numbers + features), x)
-        input.row, input.column = 1, n
-        input.rows = numbers
+    """This thread's copy of a step's batch. Every other step uses the same buffer."""
+    cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch, n = min(batch, samples - start)
+    cdef Input input = buffer[real](run, work, 2 * run.thread + step % 2, n)
+    cdef const int64_t* chosen = order + start
+    if run.choices[SOURCE] == BYTES:
+        gather_from[uint8_t, real](run, data, chosen, &input, <real*> input.x)
+    elif run.choices[SOURCE] == FLOATS:
+        gather_from[float, real](run, <const float*> data, chosen, &input, <real*> input.x)
     else:
-        gather_entries[source, real](data, features, chosen, n, scale, BLOCK,
-                                     numbers + most + 1, numbers, x)
-        input.rows = numbers
-        input.bounds = numbers + most + 1
+        gather_from[double, real](run, <const double*> data, chosen, &input, <real*> input.x)
+    if batch <= CHUNK and start + batch < samples:
+        fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]), chosen + batch,
+                   min(batch, samples - start - batch))
     return input
+
+
+cdef inline bint train_step(
+    Run* run, real* work, const int64_t* chosen, const Input* first, const Input* coming,
+    const int64_t* labels, const real* values, double* losses,
+) noexcept nogil:
+    """The rest of a step whose first layer's output is there: forward, loss, backward and update.
+
+    If `coming` is not NULL, then also the first layer's output for that batch, while its W passes
+    by. Returns 0 if the run was given up or diverged.
+    """
+    cdef Py_ssize_t layer
+    cdef Input hidden
+    cdef double loss
+    for layer in range(1, run.layers):
+        hidden = hidden_input[real](run, layer, work, first.n)
+        if not forward_layer[real](run, layer, work, &hidden):
+            return False
+    loss = loss_of[real](run, work, first.n, chosen, labels, values)
+    if run.thread == 0:
+        losses[0] = loss
+    if loss - loss != 0:  # NaN or infinite; all threads find the same
+        return False
+    for layer in range(run.layers - 1, -1, -1):
+        if not backward_layer[real](run, layer, work, first, coming):
+            return False
+    return True
+
+
+cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:
+    """Let every thread have the first one's copy of the layers that are not split."""
+    cdef const int64_t* row
+    cdef const int64_t* plan
+    cdef Py_ssize_t layer, part, to_first
+    for layer in range(run.layers if run.thread else 0):
+        row, plan = run.program + layer * COLUMNS, run.plan + layer * PLAN_COLUMNS
+        to_first = run.thread * plan[PRIVATE]
+        if row[KIND] == DENSE and plan[SPLIT] == WHOLE:
+            for part in range(run.choices[STATES] + 1):
+                memcpy(work + plan[W + part], work + plan[W + part] - to_first,
+                       plan[WIDTH] * (row[INPUTS] + 1) * sizeof(real))
+    return meet(run)
 
 
 cdef inline Py_ssize_t train_steps(
@@ -95,23 +116,21 @@ cdef inline Py_ssize_t train_steps(
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
-    cdef const int64_t* choices = run.choices
-    cdef Py_ssize_t batch = choices[BATCH], step, n
-    cdef real* x = work + choices[X] + run.thread * choices[X_STRIDE]
-    cdef const int64_t* chosen
-    cdef Input input
+    cdef Py_ssize_t step
+    cdef bint more
+    cdef Input batch, coming = gather[real](run, work, data, order, samples, first)
+    if not copy_whole_layers[real](run, work) or not forward_layer[real](run, 0, work, &coming):
+        return first
     for step in range(first, last):
-        n = min(batch, samples - step * batch)
-        chosen = order + step * batch
-        run.step = choices[STEPS_BEFORE] + step + 1
-        if choices[SOURCE] == BYTES:
-            input = gather[uint8_t, real](run, data, chosen, n, x)
-        elif choices[SOURCE] == FLOATS:
-            input = gather[float, real](run, <const float*> data, chosen, n, x)
-        else:
-            input = gather[double, real](run, <const double*> data, chosen, n, x)
-        # Some may still read what the last step left in y.
-        if not meet(run) or not train_step[real](
-                run, work, n, chosen, &input, labels, values, losses + step):
+        run.step = run.choices[STEPS_BEFORE] + step + 1
+        batch = coming
+        more = step + 1 < last
+        if more:
+            coming = gather[real](run, work, data, order, samples, step + 1)
+        if not train_step[real](
+                run, work, order + step * run.choices[BATCH], &batch,
+                &coming if more else NULL, labels, values, losses + step):
             return step
+        if more and run.program[KIND] != DENSE:
+            forward_layer[real](run, 0, work, &coming)
     return last

@@ -3,8 +3,13 @@
 The enums name the columns of the integer arrays that fastbp.program and fastbp.engine make. A new
 kind of layer is a new row kind here and its cores in stages.pxd.
 
-Every thread runs every step. It owns some output columns of each layer (whole panels of a dense
-one) and writes nothing else; where it reads what others wrote, all meet at a barrier first.
+Every thread runs every step, in memory of its own: its own copy of the batch, of every y and dy,
+and its own part of the weights, which nobody else reads. A dense layer is split by its outputs (a
+thread has some columns of W, and so of y) or by its inputs (some rows of W, which need only the
+columns of x that the thread has anyway), or it is small and every thread computes the whole of it.
+Threads exchange nothing but sums: y of a layer that is split by inputs, dx of one that is split by
+outputs. Those run over fixed segments of W, added in order, so that they are bitwise the same
+however many threads there are.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -27,14 +32,24 @@ cdef enum:  # columns of a program's row: plain data, the same for every backend
     PARAMS  # where w and then b start in the flat parameter vector
     COLUMNS
 
-cdef enum:  # columns of a plan's row: where things lie in this engine's workspace, in elements
+cdef enum:  # columns of a plan's row: where things lie in the workspace, in elements
+    SPLIT
     WIDTH  # of y and dy: outputs, rounded up to whole panels
     Y
     DY
     W  # panels of w, then b; the next two likewise, for what the optimiser remembers
     M
     V
+    STEP  # scratch for the step that W takes, of one batch
+    EXCHANGE  # the size of a buffer for sums. There are two, first of all in the workspace: while
+    # some still read one, others fill the other
+    PRIVATE  # from what one thread has to itself to what the next one has
     PLAN_COLUMNS
+
+cdef enum Split:  # of a dense layer, or what the columns of another's output are
+    WHOLE
+    BY_OUTPUTS
+    BY_INPUTS
 
 cdef enum Loss:
     HINGE
@@ -48,19 +63,16 @@ cdef enum:  # the integer settings of a run
     BATCH
     SOURCE  # what the data's elements are: see batch.pxd
     FEATURES
-    SKIP_ZEROS
-    X  # where each thread's copy of the batch starts in the workspace, and how far apart they are
+    SPARSE  # whether blocks of zeros are left out of the data
+    X  # where the buffers for batches start in the workspace, and how far apart they are
     X_STRIDE
     OPTIMIZER
     STEPS_BEFORE  # steps of earlier epochs, for Adam
-
-cdef enum SkipZeros:
-    SKIP_NOTHING
-    SKIP_COLUMNS  # inputs that are zero in the whole batch
-    SKIP_ENTRIES  # every zero
+    SEGMENTS  # that exchanged sums are made of: at least as many as threads
+    STATES  # vectors that the optimiser remembers
 
 cdef enum:
-    BLOCK = 96  # rows of a panel that fit into the nearest cache beside the rest
+    MOST_EXCHANGED = 512  # samples at a time
 
 cdef enum Optimizer:
     PLAIN
@@ -90,15 +102,15 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t thread
     Py_ssize_t threads
     int64_t* sync
+    int64_t exchanges  # so far
 
 
-cdef struct Input:  # what a layer reads
-    const void* x
+cdef struct Input:  # what a layer reads: n samples
+    Py_ssize_t n
+    const void* x  # rows, or the values of a sparse batch's entries
     Py_ssize_t row  # elements from a sample to the next
-    Py_ssize_t column  # and from an input to the next
-    Py_ssize_t depth  # how many inputs x has
-    const int32_t* rows  # which ones, if not all
-    const int32_t* bounds  # or, if not NULL, x lists the samples' non-zeros: see batch.pxd
+    const int32_t* bounds  # NULL unless sparse; see batch.pxd
+    const int32_t* starts
 
 
 cdef inline Py_ssize_t width_of(Py_ssize_t columns, const real* _real) noexcept nogil:
@@ -114,48 +126,78 @@ cdef inline Py_ssize_t panel_width(const real* _real) noexcept nogil:
         return PANEL * <Py_ssize_t> (sizeof(dvec) // sizeof(double))
 
 
-cdef inline Py_ssize_t blocks_of(Py_ssize_t inputs) noexcept nogil:
-    return (inputs + BLOCK - 1) // BLOCK
+cdef inline Py_ssize_t halves_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
+    """How many half panels so many columns take."""
+    return (2 * columns + panel - 1) // panel
 
 
-cdef inline void owned(
+cdef inline Py_ssize_t segment_start(
+    const Run* run, Py_ssize_t columns, Py_ssize_t panel, Py_ssize_t segment,
+) noexcept nogil:
+    """Where a segment of so many columns starts: at a panel."""
+    return (columns + panel - 1) // panel * segment // run.choices[SEGMENTS] * panel
+
+
+cdef inline Py_ssize_t first_segment(const Run* run, Py_ssize_t thread) noexcept nogil:
+    return run.choices[SEGMENTS] * thread // run.threads
+
+
+cdef inline void share(
+    const Run* run, Py_ssize_t columns, Py_ssize_t panel, Py_ssize_t* first, Py_ssize_t* last,
+) noexcept nogil:
+    """This thread's share of some columns."""
+    first[0] = segment_start(run, columns, panel, first_segment(run, run.thread))
+    last[0] = segment_start(run, columns, panel, first_segment(run, run.thread + 1))
+    first[0] = min(first[0], columns)
+    last[0] = min(last[0], columns)
+
+
+cdef inline void output_columns(
     const Run* run, Py_ssize_t layer, Py_ssize_t panel, Py_ssize_t* first, Py_ssize_t* last,
 ) noexcept nogil:
-    """The output columns of a layer that this thread computes: whole panels, or all or none."""
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef Py_ssize_t count
-    while row[KIND] != DENSE and row[KIND] != LOG_SOFTMAX and layer > 0:
-        layer -= 1  # an elementwise layer's columns belong to whoever computed its input
-        row -= COLUMNS
-    if row[KIND] != DENSE:
-        first[0] = 0
-        last[0] = row[OUTPUTS] if run.thread == 0 else 0
-        return
-    count = run.plan[layer * PLAN_COLUMNS + WIDTH] // panel
-    first[0] = count * run.thread // run.threads * panel
-    last[0] = count * (run.thread + 1) // run.threads * panel
-    first[0] = min(first[0], row[OUTPUTS])
-    last[0] = min(last[0], row[OUTPUTS])
+    """The columns of a layer's output that this thread has."""
+    first[0], last[0] = 0, run.program[layer * COLUMNS + OUTPUTS]
+    if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS:
+        share(run, last[0], panel, first, last)
 
 
-cdef inline bint meets(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """Whether layer reads all of its input, which other threads may have written."""
-    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
-    return layer > 0 and (kind == DENSE or kind == LOG_SOFTMAX)
+cdef inline void own_weights(
+    const Run* run, Py_ssize_t layer, Py_ssize_t panel,
+    Py_ssize_t* first_row, Py_ssize_t* last_row, Py_ssize_t* first, Py_ssize_t* last,
+) noexcept nogil:
+    """The part of a dense layer's W that this thread computes with and updates."""
+    first_row[0], last_row[0] = 0, run.program[layer * COLUMNS + INPUTS]
+    if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_INPUTS:
+        share(run, last_row[0], panel, first_row, last_row)
+    output_columns(run, layer, panel, first, last)
 
 
 cdef inline bint meet(const Run* run) noexcept nogil:
     return run.threads == 1 or wait_for_all(run.sync, run.threads)
 
 
-cdef inline Input hidden_input(const Run* run, Py_ssize_t layer, const real* work) noexcept nogil:
-    """The output of the layer before, all of it (nonsense for layer 0, which reads the data)."""
+cdef inline Py_ssize_t exchanged_at_once(const Run* run) noexcept nogil:
+    return min(run.choices[BATCH], MOST_EXCHANGED)
+
+
+cdef inline real* partial_sums(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t width, Py_ssize_t segment,
+) noexcept nogil:
+    """One segment's part of the sum that is exchanged next: (exchanged_at_once, width)."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return (work + run.exchanges % 2 * plan[EXCHANGE]
+            + segment * exchanged_at_once(run) * width)
+
+
+cdef inline Input hidden_input(
+    const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t n,
+) noexcept nogil:
+    """The output of the layer before (layer > 0), all of it."""
     cdef Input input
-    cdef const int64_t* before = run.plan + (layer - 1 if layer else 0) * PLAN_COLUMNS
+    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
+    input.n = n
     input.x = work + before[Y]
     input.row = before[WIDTH]
-    input.column = 1
-    input.depth = run.program[layer * COLUMNS + INPUTS]
-    input.rows = NULL
     input.bounds = NULL
+    input.starts = NULL
     return input

@@ -1,6 +1,7 @@
-"""What a thread does for one layer of one batch: forward, backward, update; and the loss.
+"""What a thread does for one layer of one batch: forward; backward and update; and the loss.
 
-There is no mathematics here, only calls of the cores that the single kernels wrap too.
+There is no mathematics here, only calls of the cores that the single kernels wrap too. What
+returns bint returns 0 if the run was given up while it waited for others.
 """
 
 from libc.stdint cimport int64_t
@@ -8,76 +9,135 @@ from libc.stdint cimport int64_t
 cimport activations
 cimport panels
 cimport rowwise
-cimport updates
 from program cimport (
-    ADAM, ALPHAS, BETA2, COLUMNS, CROSS_ENTROPY, DECAY, DENSE, DY, ELU, EPSILON, HINGE, INPUTS,
-    Input, KIND, LOSS, LR, M, MARGIN, MOMENTUM, MOMENTUM_OR_BETA1, NESTEROV, NLL, OPTIMIZER,
-    OUTPUTS, PLAIN, PLAN_COLUMNS, RELU, Run, SIGMOID, SQUARED_ERROR, TANH, V, W, WIDTH, Y,
-    blocks_of, owned, panel_width,
+    ALPHAS, BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DY, ELU, HINGE, INPUTS, Input,
+    KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, RELU, Run, SEGMENTS, SIGMOID, SPLIT,
+    SQUARED_ERROR, TANH, W, WIDTH, Y, exchanged_at_once, first_segment, halves_of, hidden_input,
+    meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
 )
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
+from sparse cimport sparse_layer
+from steps cimport step_of, update_weights
+from tile cimport PANEL, dvec, fvec, real
+
+cdef enum:
+    ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update
 
 
-cdef inline void forward_entries(
-    const Input* input, Py_ssize_t n, Py_ssize_t inputs, const real* w, Py_ssize_t panel,
-    const real* b, real* y, Py_ssize_t y_row,
+cdef inline void multiply(
+    const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t n, const real* x,
+    Py_ssize_t x_row, Py_ssize_t first_row, Py_ssize_t last_row, const real* start,
+    Py_ssize_t first, Py_ssize_t last, real* y, Py_ssize_t y_row,
 ) noexcept nogil:
+    """y = start + x @ w for the columns first..last, over the rows first_row..last_row of w.
+
+    start is a row of y or NULL.
+    """
+    cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
+    cdef Py_ssize_t p = first, depth = last_row - first_row, halves
+    cdef const real* w
+    while p < last:
+        halves = min(2, halves_of(last - p, panel))
+        w = work + run.plan[layer * PLAN_COLUMNS + W] + p * inputs + first_row * panel
+        if real is float:
+            panels.forward_panel[float, fvec](
+                n, halves, depth, x + first_row, x_row, <const fvec*> w, panel,
+                <const fvec*> (start + p if start != NULL else NULL), y + p, y_row)
+        else:
+            panels.forward_panel[double, dvec](
+                n, halves, depth, x + first_row, x_row, <const dvec*> w, panel,
+                <const dvec*> (start + p if start != NULL else NULL), y + p, y_row)
+        p += panel
+
+
+cdef inline void multiply_transposed(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t start, Py_ssize_t n,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+    real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    """dx = dy @ w.T for n samples from `start` on and these rows and columns of w."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
+    cdef Py_ssize_t halves = halves_of(last - first, panel)
+    cdef const real* dy = work + plan[DY] + start * plan[WIDTH] + first
+    cdef const real* w = work + plan[W] + first * inputs
     if real is float:
-        panels.forward_entries[float, fvec](
-            n, blocks_of(inputs), <const float*> input.x, input.rows, input.bounds,
-            <const fvec*> w, panel, <const fvec*> b, y, y_row)
+        panels.backward_input[float, fvec](n, first_row, last_row, halves, dy, plan[WIDTH], w,
+                                           panel, inputs * panel, dx, dx_row, NULL)
     else:
-        panels.forward_entries[double, dvec](
-            n, blocks_of(inputs), <const double*> input.x, input.rows, input.bounds,
-            <const dvec*> w, panel, <const dvec*> b, y, y_row)
+        panels.backward_input[double, dvec](n, first_row, last_row, halves, dy, plan[WIDTH], w,
+                                            panel, inputs * panel, dx, dx_row, NULL)
 
 
-cdef inline void add_entries(
-    const Input* input, Py_ssize_t n, Py_ssize_t inputs, const real* step, Py_ssize_t step_row,
-    real* w, Py_ssize_t panel,
+cdef inline bint exchange(
+    Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t columns, Py_ssize_t width,
+    real* sums,
 ) noexcept nogil:
-    if real is float:
-        panels.add_entries[float, fvec](
-            n, blocks_of(inputs), <const float*> input.x, input.rows, input.bounds, step, step_row,
-            <fvec*> w, panel)
-    else:
-        panels.add_entries[double, dvec](
-            n, blocks_of(inputs), <const double*> input.x, input.rows, input.bounds, step, step_row,
-            <dvec*> w, panel)
+    """sums (n, columns) = the partial sums of all segments, each of which some thread computed.
+
+    width is from a row to the next.
+    """
+    cdef Py_ssize_t segment, r, j
+    cdef const real* part = partial_sums[real](run, layer, work, width, 0)
+    if not meet(run):
+        return False
+    for r in range(n):
+        for j in range(columns):
+            sums[r * width + j] = part[r * width + j]
+    for segment in range(1, run.choices[SEGMENTS]):
+        part = partial_sums[real](run, layer, work, width, segment)
+        for r in range(n):
+            for j in range(columns):
+                sums[r * width + j] += part[r * width + j]
+    run.exchanges += 1
+    return True
 
 
-cdef inline void forward_layer(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
-    const Input* input,
+cdef inline bint forward_by_inputs(
+    Run* run, Py_ssize_t layer, real* work, const Input* input,
 ) noexcept nogil:
-    """This thread's columns of one layer's output."""
-    cdef const real* x = <const real*> input.x
+    """The output of a layer whose W the threads share by rows."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), width = plan[WIDTH], segment, start = 0, n
+    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS]
+    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
+    cdef const real* b = work + plan[W] + width * inputs
+    while start < input.n:
+        n = min(exchanged_at_once(run), input.n - start)
+        for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+            multiply[real](
+                run, layer, work, n, <const real*> input.x + start * input.row, input.row,
+                min(inputs, segment_start(run, inputs, panel, segment)),
+                min(inputs, segment_start(run, inputs, panel, segment + 1)),
+                NULL if segment else b, 0, outputs,
+                partial_sums[real](run, layer, work, width, segment), width)
+        if not exchange[real](run, layer, work, n, outputs, width, work + plan[Y] + start * width):
+            return False
+        start += n
+    return True
+
+
+cdef inline bint forward_layer(
+    Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """One layer's output, or this thread's columns of it."""
     cdef Py_ssize_t x_row = input.row
+    cdef const real* x = <const real*> input.x
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), first, last, r, p, y_row = plan[WIDTH]
-    cdef const real* w = work + plan[W]
-    cdef const real* b = w + y_row * row[INPUTS]
+    cdef Py_ssize_t first, last, r, y_row = plan[WIDTH]
     cdef real* y = work + plan[Y]
     cdef int64_t kind = row[KIND]
-    owned(run, layer, panel, &first, &last)
+    if input.bounds != NULL:
+        sparse_layer[real](run, work, NULL, input)
+        return True
+    if kind == DENSE and plan[SPLIT] == BY_INPUTS:
+        return forward_by_inputs[real](run, layer, work, input)
+    output_columns(run, layer, panel_width[real](work), &first, &last)
     if kind == DENSE:
-        p = first
-        while p < last:
-            if input.bounds != NULL:
-                forward_entries[real](input, n, row[INPUTS], w + p * row[INPUTS], panel, b + p,
-                                      y + p, y_row)
-            elif real is float:
-                panels.forward_panel[float, fvec](
-                    n, input.depth, x, x_row, input.column, <const fvec*> (w + p * row[INPUTS]),
-                    panel, input.rows, <const fvec*> (b + p), y + p, y_row)
-            else:
-                panels.forward_panel[double, dvec](
-                    n, input.depth, x, x_row, input.column, <const dvec*> (w + p * row[INPUTS]),
-                    panel, input.rows, <const dvec*> (b + p), y + p, y_row)
-            p += panel
-        return
-    for r in range(n if last > first else 0):
+        multiply[real](run, layer, work, input.n, x, x_row, 0, row[INPUTS],
+                       work + plan[W] + y_row * row[INPUTS], first, last, y, y_row)
+        return True
+    for r in range(input.n if last > first else 0):
         if kind == RELU:
             activations.relu_forward[real](
                 x + r * x_row + first, y + r * y_row + first, last - first)
@@ -93,141 +153,102 @@ cdef inline void forward_layer(
                 x + r * x_row + first, y + r * y_row + first, last - first)
         else:
             rowwise.log_softmax_row[real](x + r * x_row, y + r * y_row, row[OUTPUTS])
+    return True
 
 
-cdef inline void backward_layer(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
+cdef inline bint backward_by_outputs(
+    Run* run, Py_ssize_t layer, real* work, Py_ssize_t samples,
 ) noexcept nogil:
-    """From dy of one layer, this thread's columns of dy of the layer before it (layer > 0)."""
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), first, last, r, c
-    cdef Py_ssize_t y_row = plan[WIDTH], dx_row = plan[WIDTH - PLAN_COLUMNS]
-    cdef const real* y = work + plan[Y]
-    cdef const real* dy = work + plan[DY]
-    cdef real* dx = work + plan[DY - PLAN_COLUMNS]
-    cdef int64_t kind = row[KIND]
-    owned(run, layer - 1 if kind == DENSE else layer, panel, &first, &last)
-    if kind == DENSE:
-        if real is float:
-            panels.backward_input[float, fvec](
-                n, first, last, y_row // panel, dy, y_row, work + plan[W], panel,
-                row[INPUTS] * panel, dx, dx_row, NULL)
-        else:
-            panels.backward_input[double, dvec](
-                n, first, last, y_row // panel, dy, y_row, work + plan[W], panel,
-                row[INPUTS] * panel, dx, dx_row, NULL)
-        return
-    c = last - first
-    for r in range(n if c > 0 else 0):
-        if kind == RELU:
-            activations.relu_backward[real](
-                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, c)
-        elif kind == ELU:
-            activations.elu_backward[real](
-                y + r * y_row + first, dy + r * y_row + first,
-                <real> run.settings[ALPHAS + layer], dx + r * dx_row + first, c)
-        elif kind == TANH:
-            activations.tanh_backward[real](
-                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, c)
-        elif kind == SIGMOID:
-            activations.sigmoid_backward[real](
-                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, c)
-        else:
-            rowwise.log_softmax_backward_row[real](
-                y + r * y_row, dy + r * y_row, dx + r * dx_row, row[OUTPUTS])
+    """dx of a layer whose W the threads share by columns."""
+    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS]
+    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
+    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), width = before[WIDTH], segment, start = 0, n
+    while start < samples:
+        n = min(exchanged_at_once(run), samples - start)
+        for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+            multiply_transposed[real](
+                run, layer, work, start, n, 0, inputs,
+                min(outputs, segment_start(run, outputs, panel, segment)),
+                min(outputs, segment_start(run, outputs, panel, segment + 1)),
+                partial_sums[real](run, layer, work, width, segment), width)
+        if not exchange[real](run, layer, work, n, inputs, width,
+                              work + before[DY] + start * width):
+            return False
+        start += n
+    return True
 
 
-cdef inline void optimize(
-    const Run* run, const real* g, real* w, Py_ssize_t to_m, Py_ssize_t to_v, Py_ssize_t n,
+cdef inline bint backward_dense(
+    Run* run, Py_ssize_t layer, real* work, const Input* input, const Input* coming,
 ) noexcept nogil:
-    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    cdef const double* s = run.settings
-    cdef int64_t kind = run.choices[OPTIMIZER]
-    cdef real lr = <real> s[LR], beta1 = <real> s[MOMENTUM_OR_BETA1], decay = <real> s[DECAY]
-    cdef real fix1, fix2
-    if kind == MOMENTUM:
-        updates.momentum[real](g, lr, beta1, decay, w, w + to_m, n)
-    elif kind == NESTEROV:
-        updates.nesterov[real](g, lr, beta1, decay, w, w + to_m, n)
-    else:
-        fix1 = <real> updates.correction(s[MOMENTUM_OR_BETA1], <double> run.step)
-        fix2 = <real> updates.correction(s[BETA2], <double> run.step)
-        if kind == ADAM:
-            updates.adam[real](g, lr, beta1, <real> s[BETA2], <real> s[EPSILON], decay,
-                               fix1, fix2, w, w + to_m, w + to_v, n)
-        else:
-            updates.adamw[real](g, lr, beta1, <real> s[BETA2], <real> s[EPSILON], decay,
-                                fix1, fix2, w, w + to_m, w + to_v, n)
+    """dx, unless it is the first layer, and then the update of this thread's part of W and b.
+
+    If `coming` is not NULL, then also the first layer's output for that batch.
+    """
+    cdef Py_ssize_t panel = panel_width[real](work), k, end, first_row, last_row, first, last
+    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
+    cdef const real* step
+    cdef bint by_outputs = run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS
+    if layer and by_outputs and not backward_by_outputs[real](run, layer, work, input.n):
+        return False
+    own_weights(run, layer, panel, &first_row, &last_row, &first, &last)
+    step = step_of[real](run, layer, work, input.n, first, last)
+    if input.bounds != NULL:
+        sparse_layer[real](run, work, input, coming)
+        return True
+    k = first_row
+    while k < last_row:
+        end = min(last_row, k + ROWS_AT_ONCE) if layer else last_row
+        if layer and not by_outputs:
+            multiply_transposed[real](run, layer, work, 0, input.n, k, end, first, last,
+                                      work + before[DY], before[WIDTH])
+        update_weights[real](run, layer, work, input, step, k, end, first, last)
+        k = end
+    return coming == NULL or forward_layer[real](run, layer, work, coming)
 
 
-cdef inline void optimize_panel(
-    const Run* run, Py_ssize_t n, const Input* input, const real* dy, Py_ssize_t dy_row,
-    real* w, Py_ssize_t panel,
-    Py_ssize_t to_m, Py_ssize_t to_v,
+cdef inline bint backward_layer(
+    Run* run, Py_ssize_t layer, real* work, const Input* first, const Input* coming,
 ) noexcept nogil:
-    """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
-    cdef real g[ROWS * MOST_LANES * PANEL]
-    cdef const real* x = <const real*> input.x
-    cdef Py_ssize_t k = 0, count
-    while k < input.depth:
-        count = ROWS if k + ROWS <= input.depth else 1
-        if real is float:
-            panels.gradient_rows[float, fvec](
-                count, n, x + k * input.column, input.row, input.column,
-                <const fvec*> dy, dy_row, <fvec*> &g[0], panel)
-        else:
-            panels.gradient_rows[double, dvec](
-                count, n, x + k * input.column, input.row, input.column,
-                <const dvec*> dy, dy_row, <dvec*> &g[0], panel)
-        optimize[real](run, &g[0], w + k * panel, to_m, to_v, count * panel)
-        k += count
+    """From dy of one layer, dy of the layer before it; and a dense layer's update.
 
-
-cdef inline void update_layer(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
-    const Input* input,
-) noexcept nogil:
-    """A step of this thread's columns of W and b.
-
-    Plain SGD adds -lr * dy to W without ever storing a gradient; dy is spent by that.
+    `first` is what the first layer read, and `coming` what it will read next, or NULL.
     """
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), first, last, r, j, p, dy_row = plan[WIDTH]
-    cdef real* dy = work + plan[DY]
-    cdef real* w = work + plan[W]
-    cdef real* b = w + dy_row * row[INPUTS]
-    cdef real g[MOST_LANES * PANEL]
-    cdef bint plain = run.choices[OPTIMIZER] == PLAIN
-    cdef real factor = <real> -run.settings[LR] if plain else <real> 1
-    owned(run, layer, panel, &first, &last)
-    p = first
-    while p < last:
-        for j in range(panel):
-            g[j] = 0
-        for r in range(n):
-            for j in range(panel):
-                dy[r * dy_row + p + j] *= factor
-                g[j] += dy[r * dy_row + p + j]
-        if not plain:
-            optimize[real](run, &g[0], b + p, plan[M] - plan[W], plan[V] - plan[W], panel)
-            optimize_panel[real](run, n, input, dy + p, dy_row,
-                                 w + p * row[INPUTS], panel, plan[M] - plan[W], plan[V] - plan[W])
+    cdef Py_ssize_t begin, end, r, c, y_row = plan[WIDTH], dx_row
+    cdef const real* y = work + plan[Y]
+    cdef const real* dy = work + plan[DY]
+    cdef real* dx
+    cdef Input hidden
+    cdef int64_t kind = row[KIND]
+    if layer == 0:
+        return kind != DENSE or backward_dense[real](run, 0, work, first, coming)
+    if kind == DENSE:
+        hidden = hidden_input[real](run, layer, work, first.n)
+        return backward_dense[real](run, layer, work, &hidden, NULL)
+    dx, dx_row = work + plan[DY - PLAN_COLUMNS], plan[WIDTH - PLAN_COLUMNS]
+    output_columns(run, layer, panel_width[real](work), &begin, &end)
+    c = end - begin
+    for r in range(first.n if c > 0 else 0):
+        if kind == RELU:
+            activations.relu_backward[real](
+                y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
+        elif kind == ELU:
+            activations.elu_backward[real](
+                y + r * y_row + begin, dy + r * y_row + begin,
+                <real> run.settings[ALPHAS + layer], dx + r * dx_row + begin, c)
+        elif kind == TANH:
+            activations.tanh_backward[real](
+                y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
+        elif kind == SIGMOID:
+            activations.sigmoid_backward[real](
+                y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
         else:
-            for j in range(panel):
-                b[p + j] += g[j]
-            if input.bounds != NULL:
-                add_entries[real](input, n, row[INPUTS], dy + p, dy_row, w + p * row[INPUTS], panel)
-            elif real is float:
-                panels.add_panel[float, fvec](
-                    n, input.depth, <const float*> input.x, input.row, input.column, dy + p, dy_row,
-                    <fvec*> (w + p * row[INPUTS]), panel, input.rows)
-            else:
-                panels.add_panel[double, dvec](
-                    n, input.depth, <const double*> input.x, input.row, input.column, dy + p,
-                    dy_row, <dvec*> (w + p * row[INPUTS]), panel, input.rows)
-        p += panel
+            rowwise.log_softmax_backward_row[real](
+                y + r * y_row, dy + r * y_row, dx + r * dx_row, row[OUTPUTS])
+    return True
 
 
 cdef inline double loss_of(

@@ -20,6 +20,8 @@ cdef extern from *:
     typedef float fvec __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
     typedef double dvec __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
     #define times(a, v) ((__typeof__((v)[0])) (a) * (v))
+    /* p, whose history the compiler shall not know: else it spreads one address over registers */
+    #define pinned(p) ({ const void *pinned_ = (p); __asm__("" : "+r"(pinned_)); pinned_; })
 
     /* out[i] = the sum of v[i]'s lanes, for four vectors: fold each to 16 bytes, then transpose */
     static inline void fsum4(const fvec *v, float *out) {
@@ -51,6 +53,7 @@ cdef extern from *:
     typedef float fvec;
     typedef double dvec;
     #define times(a, v) ((a) * (v))
+    #define pinned(p) (p)
     #define fsum4(v, out) memcpy(out, v, 4 * sizeof(float))
     #define dsum4(v, out) memcpy(out, v, 4 * sizeof(double))
     #endif
@@ -58,10 +61,12 @@ cdef extern from *:
     enum { ROWS = VECTOR_BYTES == 64 ? 8 : 4, VECTORS = VECTOR_BYTES == 64 ? 2 : 3,
            DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2 };
     enum { DOT_COLUMNS = 4, PANEL = 2 * VECTORS, MOST_LANES = VECTOR_BYTES / 4 };
+    enum { BLOCK = 4, SPARSE_VECTORS = VECTOR_BYTES == 64 ? 4 : 3 };
     """
     ctypedef float fvec
     ctypedef double dvec
     double times(double a, double v) noexcept nogil  # a scalar times a vector, lane by lane
+    const void* pinned(const void* p) noexcept nogil
     void fsum4(const fvec* v, float* out) noexcept nogil
     void dsum4(const dvec* v, double* out) noexcept nogil
     enum:
@@ -71,6 +76,8 @@ cdef extern from *:
         VECTORS
         DOT_ROWS
         DOT_COLUMNS
+        BLOCK  # inputs that sparse data are cut into: a block counts if one of them is not zero
+        SPARSE_VECTORS  # PANEL or half of it
 
 ctypedef fused real:
     float
@@ -85,36 +92,74 @@ ctypedef fused vec:
 cdef inline void tile_multiply(
     Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t depth,
     const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,
-    const vec* b, Py_ssize_t b_depth, const int32_t* b_rows,
-    const vec* start, Py_ssize_t start_row,
-    vec* c, Py_ssize_t c_row, const int32_t* c_rows,
+    const vec* b, Py_ssize_t b_depth, const vec* start, Py_ssize_t start_row,
+    vec* c, Py_ssize_t c_row,
 ) noexcept nogil:
     """c[i, :] = start[i, :] + sum over k of a[i, k] * b[k, :], `rows` by `vectors` of it.
 
-    All strides count elements. start may be NULL (zero), or c itself (accumulate). b_rows and
-    c_rows, unless NULL, name the rows of b and of c and start that k and i stand for. rows <= ROWS
+    All strides count elements. start may be NULL (zero), or c itself (accumulate). rows <= ROWS
     and vectors <= VECTORS are constants at every call, so that the C compiler unrolls their loops
     and keeps acc in registers.
     """
     cdef vec acc[ROWS][VECTORS]
     cdef const vec* b_row
-    cdef vec* c_vec
     cdef Py_ssize_t i, j, k
     memset(&acc, 0, sizeof(acc))
     if start != NULL:
         for i in range(rows):
             for j in range(vectors):
-                acc[i][j] = (<const vec*> (
-                    <const real*> start + (c_rows[i] if c_rows != NULL else i) * start_row))[j]
+                acc[i][j] = (<const vec*> (<const real*> start + i * start_row))[j]
     for k in range(depth):
-        b_row = <const vec*> (<const real*> b + (b_rows[k] if b_rows != NULL else k) * b_depth)
+        b_row = <const vec*> (<const real*> b + k * b_depth)
         for i in range(rows):
             for j in range(vectors):
                 acc[i][j] = acc[i][j] + times(a[i * a_row + k * a_depth], b_row[j])
     for i in range(rows):
-        c_vec = <vec*> (<real*> c + (c_rows[i] if c_rows != NULL else i) * c_row)
         for j in range(vectors):
-            c_vec[j] = acc[i][j]
+            (<vec*> (<real*> c + i * c_row))[j] = acc[i][j]
+
+
+cdef inline void tile_sparse(
+    Py_ssize_t rows, Py_ssize_t vectors, vec* w, Py_ssize_t w_row,
+    Py_ssize_t u, Py_ssize_t u_end, const int32_t* u_starts, const real* u_x, const real* step,
+    Py_ssize_t f, Py_ssize_t f_end, const int32_t* f_starts, const real* f_x, real* y,
+) noexcept nogil:
+    """`rows` rows of w (1 or BLOCK) by `vectors` (up to SPARSE_VECTORS), both constants at every
+    call, which stay in registers while
+
+    w += x[e]ᵀ * step[starts[e]:] for every entry e from u to u_end, and with the w that results
+    y[starts[e]:] += x[e] * w for every entry from f to f_end. x has BLOCK values an entry.
+    """
+    cdef vec acc[BLOCK][SPARSE_VECTORS]
+    cdef vec sums[SPARSE_VECTORS]
+    cdef const vec* step_vec
+    cdef vec* w_vec = <vec*> pinned(w)
+    cdef vec* y_vec
+    cdef const real* x
+    cdef Py_ssize_t i, j, e
+    for i in range(rows):
+        for j in range(vectors):
+            acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j]
+    for e in range(u, u_end):
+        step_vec = <const vec*> pinned(step + u_starts[e])
+        x = u_x + e * BLOCK
+        for i in range(rows):
+            for j in range(vectors):
+                acc[i][j] = acc[i][j] + times(x[i], step_vec[j])
+    if u < u_end:
+        for i in range(rows):
+            for j in range(vectors):
+                (<vec*> (<real*> w_vec + i * w_row))[j] = acc[i][j]
+    for e in range(f, f_end):
+        y_vec = <vec*> pinned(y + f_starts[e])
+        x = f_x + e * BLOCK
+        for j in range(vectors):
+            sums[j] = y_vec[j]
+        for i in range(rows):
+            for j in range(vectors):
+                sums[j] = sums[j] + times(x[i], acc[i][j])
+        for j in range(vectors):
+            y_vec[j] = sums[j]
 
 
 cdef inline void tile_multiply_edge(
@@ -139,12 +184,12 @@ cdef inline void tile_dot(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t depth,
     const vec* a, Py_ssize_t a_row, Py_ssize_t a_panel,
     const vec* b, Py_ssize_t b_row, Py_ssize_t b_panel,
-    Py_ssize_t panels, real* c, Py_ssize_t c_row,
+    Py_ssize_t panels, Py_ssize_t rest, real* c, Py_ssize_t c_row,
 ) noexcept nogil:
     """c[i, j] = sum over p, k of a[p, i, k] * b[p, j, k], `rows` rows of a by `columns` of b.
 
-    k runs over `depth` whole vectors, p over panels; strides count elements. rows <= DOT_ROWS and
-    columns <= DOT_COLUMNS are constants at every call.
+    k runs over `depth` whole vectors of each panel p, and over `rest` of one more panel; strides
+    count elements. rows <= DOT_ROWS and columns <= DOT_COLUMNS are constants at every call.
     """
     cdef vec acc[DOT_ROWS][DOT_COLUMNS]
     cdef vec row[DOT_COLUMNS]
@@ -162,6 +207,12 @@ cdef inline void tile_dot(
                         * (<const vec*> (b_start + j * b_row))[k])
         a_start += a_panel
         b_start += b_panel
+    for k in range(rest):
+        for i in range(rows):
+            for j in range(columns):
+                acc[i][j] = acc[i][j] + (
+                    (<const vec*> (a_start + i * a_row))[k]
+                    * (<const vec*> (b_start + j * b_row))[k])
     for i in range(rows):
         for j in range(DOT_COLUMNS):
             row[j] = acc[i][j]  # a copy: an array whose address is taken leaves the registers

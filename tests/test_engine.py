@@ -11,6 +11,7 @@ import pytest
 
 import fastbp as fb
 from fastbp import engine as engine_module
+from fastbp import sharing
 from fastbp.backends import active, kernels
 
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
@@ -42,13 +43,15 @@ OPTIMIZERS = {
 
 
 @pytest.fixture(autouse=True)
-def native():
-    """All of this is about the native engine."""
+def native(monkeypatch):
+    """All of this is about the native engine, with every layer shared that can be."""
+    monkeypatch.setattr(sharing, "FIRST", 0)
+    monkeypatch.setattr(sharing, "LATER", 0)
     with fb.use_backend("cython"):
         yield
 
 
-def data(loss=None, dtype=np.float64, zeros=0.6):
+def data(loss=None, dtype=np.float64, zeros=0.85):
     """Samples of which many features are 0, and labels, or values for a squared error."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=(SAMPLES, FEATURES)) * (rng.random((SAMPLES, FEATURES)) > zeros)
@@ -112,33 +115,45 @@ def test_any_data_with_and_without_zeros(dtype, source, zeros):
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, 8, 64])
+@pytest.mark.parametrize("batch_size", [1, 8, 64, 101])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_leaving_out_zeros_changes_no_bit(monkeypatch, dtype, batch_size):
-    """Nothing, columns that are zero in the whole batch, or every zero."""
+@pytest.mark.parametrize("name", ["relu", "lone"])
+def test_leaving_out_zeros_changes_no_bit(monkeypatch, name, dtype, batch_size):
     results = []
-    for mode in (0, 1, 2):
-        monkeypatch.setattr(engine_module.Engine, "_zeros_to_skip", lambda self, x, mode=mode: mode)
+    for sparse in (False, True):
+        monkeypatch.setattr(engine_module.Engine, "_is_sparse", lambda self, x, mode=sparse: mode)
         for threads in (1, 2):
             options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
-            results.append(train("relu", fb.HingeLoss(), "sgd", **options)[0].params)
+            results.append(train(name, fb.HingeLoss(), "sgd", **options)[0].params)
     assert all(np.array_equal(result, results[0]) for result in results)
 
 
-@pytest.mark.parametrize(
-    ("zeros", "batch_size", "mode"), [(0.0, 8, 0), (0.97, 8, 1), (0.97, 128, 2), (0.0, 128, 0)]
-)
-def test_zeros_are_left_out_where_it_pays(zeros, batch_size, mode):
+@pytest.mark.parametrize("features", [1, 2, 3, 4, 5, 31])
+@pytest.mark.parametrize("batch_size", [3, 150])
+def test_any_number_of_features_that_are_mostly_zero(features, batch_size):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(300, features)) * (rng.random((300, features)) > 0.9)
+    nets = []
+    for fused in (True, False):
+        net = fb.Sequential(fb.Linear(features, 70), fb.Tanh(), fb.Linear(70, 3), dtype="float64")
+        fb.fit(net, (x, (x[:, 0] > 0).astype(int)), loss=fb.HingeLoss(),
+               optimizer=fb.SGD(0.1), epochs=2, batch_size=batch_size, fused=fused)  # fmt: skip
+        nets.append(net.params)
+    assert np.allclose(nets[0], nets[1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.97])
+def test_zeros_are_left_out_where_it_pays(zeros):
     rng = np.random.default_rng(3)
     x = rng.random((1000, 13)) * (rng.random((1000, 13)) >= zeros)
     net = fb.Sequential(*NETWORKS["relu"]())
     labels = np.zeros(1000, np.int64)
-    optimizers = {fb.SGD(0.1): mode, fb.SGD(0.1, momentum=0.5): 0}  # momentum moves every weight
-    for optimizer, expected in optimizers.items():
+    # momentum moves every weight at every step
+    for optimizer, expected in ((fb.SGD(0.1), zeros > 0.5), (fb.SGD(0.1, momentum=0.5), False)):
         engine = engine_module.Engine(
-            net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size, threads=1
+            net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size=8, threads=1
         )
-        assert engine.choices[5] == expected
+        assert engine.choices[engine_module.SPARSE] == expected
 
 
 # Threads
@@ -156,13 +171,26 @@ def test_every_number_of_threads_gives_the_same_bits(name, dtype, optimizer):
         assert np.array_equal(other.loss_by_iteration, history.loss_by_iteration)
 
 
-def test_a_layer_wider_than_all_threads_need():
-    nets = []
-    for threads in (1, 2, 3, 4):
-        net = fb.Sequential(fb.Linear(13, 500), fb.Tanh(), fb.Linear(500, 300), fb.Linear(300, 5))
-        fb.fit(net, data(), loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), epochs=1, threads=threads)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("batch_size", [8, 600])
+def test_layers_that_give_every_thread_something(batch_size, optimizer):
+    """The second batch size is more than threads exchange at a time."""
+    nets, x, y = [], *data()
+    samples = np.tile(x, (7, 1)), np.tile(y, 7)
+    for threads in (1, 2, 3, 4, 7):
+        net = fb.Sequential(
+            fb.Linear(13, 500), fb.Tanh(), fb.Linear(500, 300), fb.Tanh(),
+            fb.Linear(300, 270), fb.ReLU(), fb.Linear(270, 5), dtype="float64",
+        )  # fmt: skip
+        fb.fit(net, samples, loss=fb.HingeLoss(), optimizer=OPTIMIZERS[optimizer](), epochs=2,
+               batch_size=batch_size, threads=threads)  # fmt: skip
         nets.append(net.params)
-    assert all(np.array_equal(params, nets[0]) for params in nets)
+    fb.fit(layered := net.copy(), samples, loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), epochs=1,
+           batch_size=batch_size, fused=False)  # fmt: skip
+    fb.fit(net, samples, loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), epochs=1,
+           batch_size=batch_size, threads=3)  # fmt: skip
+    assert all(np.array_equal(params, nets[0]) for params in nets[:-1])
+    assert np.allclose(net.params, layered.params, rtol=1e-9, atol=1e-12)
 
 
 def test_two_networks_train_in_two_python_threads():
@@ -183,6 +211,7 @@ def test_two_networks_train_in_two_python_threads():
 
 def _train_in_a_child(queue):
     fb.use_backend("cython")
+    sharing.FIRST = sharing.LATER = 0
     queue.put(train("tanh", fb.HingeLoss(), "sgd", threads=2)[0].params)
 
 
@@ -203,8 +232,10 @@ LEVEL = """
 import sys, numpy as np, fastbp as fb
 sys.path.insert(0, {folder!r})
 from test_engine import NETWORKS, fb, train
+from fastbp import sharing
 from fastbp.backends import active
 assert active().detail == {level!r}
+sharing.FIRST = sharing.LATER = 0
 for name in NETWORKS:
     layered = train(name, fb.HingeLoss(), "sgd", fused=False)[0].params
     fused = train(name, fb.HingeLoss(), "sgd", threads=1)[0].params

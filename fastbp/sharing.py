@@ -1,0 +1,42 @@
+"""How the threads that train one network share its layers' weights; see kernels/program.pxd.
+
+A dense layer split by its outputs needs all of its input and leaves each thread some columns of
+its output; one split by its inputs needs just such columns, and its output is exchanged once as
+partial sums, after which every thread has all of it. So such layers alternate, and what lies
+between them (elementwise) is split too. A small layer costs less than an exchange: every thread
+computes the whole of it.
+"""
+
+import numpy as np
+
+from .program import ELEMENTWISE, LINEAR
+
+WHOLE, BY_OUTPUTS, BY_INPUTS = range(3)  # as in kernels/program.pxd
+
+# Multiply-adds of a batch's forward from which sharing a layer pays: the first layer, which has no
+# dx, takes one exchange with the layer after it, any other two.
+FIRST, LATER = 1 << 17, 1 << 19
+
+
+def splits(rows: np.ndarray, batch_size: int) -> list[int]:
+    """How each layer of a program is split: a dense one's weights, another one's columns."""
+    found: list[int] = []
+    for layer, (kind, inputs, outputs, _) in enumerate(rows):
+        before = found[-1] if found else WHOLE
+        if kind in ELEMENTWISE:
+            found.append(BY_OUTPUTS if before == BY_OUTPUTS else WHOLE)
+        elif kind != LINEAR:
+            found.append(WHOLE)
+        elif before == BY_OUTPUTS:
+            found.append(BY_INPUTS)
+        else:
+            work, least = batch_size * inputs * outputs, LATER if layer else FIRST
+            shared = work >= least and _next_is_dense(rows[layer + 1 :, 0])
+            found.append(BY_OUTPUTS if shared else WHOLE)
+    return found
+
+
+def _next_is_dense(kinds: np.ndarray) -> bool:
+    """Whether, after elementwise layers, a dense layer comes that can take split columns."""
+    others = [kind for kind in kinds if kind not in ELEMENTWISE]
+    return bool(others) and others[0] == LINEAR
