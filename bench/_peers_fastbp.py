@@ -1,7 +1,7 @@
 """fastbp, by the calls that its users make."""
 
 import numpy as np
-from _peers_base import Peer
+from _peers_base import Peer, Problem
 from settings import train
 
 import fastbp as fb
@@ -11,6 +11,10 @@ class Fastbp(Peer):
     """``fit``, which draws the order from the seed: the one that the others are given."""
 
     name = "fastbp"
+
+    def __init__(self, problem: Problem, threads: int | None) -> None:
+        super().__init__(problem, threads)
+        self.frozen = problem.start.frozen()
 
     def _train(self, order: np.ndarray) -> fb.History:
         return train(self.problem.setting, len(order), threads=self.threads)
@@ -22,4 +26,4 @@ class Fastbp(Peer):
         return self._train(order).seconds  # fit evaluates afterwards, which the others do not
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return self.problem.start.predict_proba(x)
+        return self.frozen.predict_proba(x)

@@ -5,7 +5,6 @@ same for every number of threads, so the number may change from chunk to chunk: 
 ``Threads`` measures what is faster at the moment, which also answers a busy machine.
 """
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -18,22 +17,17 @@ from .network import Sequential
 from .optimizers import Optimizer
 from .program import PLAIN, NotExpressible, compile_network, loss_number, optimizer_settings
 from .sharing import splits
+from .workspace import Choices, Workspace, is_sparse
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 RETRY_SECONDS = 0.5  # after which a number of threads that was slower is tried again
 
-# Share of the data's blocks (of BLOCK inputs in a row; see kernels/batch.pxd) that are not all
-# zero, up to which leaving out the others pays.
-BLOCK, CHUNK, MOST_USED = 4, 64, 0.6
-
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
-SEGMENTS, SMALL_BATCH_SEGMENTS = 8, 4
+SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
 
-SOURCES = {"uint8": 0, "float32": 1, "float64": 2}  # as in kernels/batch.pxd
-SPLIT, PLAN_COLUMNS = 0, 10  # of a plan's row, as in kernels/program.pxd
 LR = 2  # in the settings
-THREADS, SPARSE, STEPS_BEFORE = 1, 5, 9  # in the choices
+THREADS, SPARSE, STEPS_BEFORE = map(Choices._fields.index, ("threads", "sparse", "steps_before"))
 GIVE_UP, SPINS = 16, 17  # words of `sync`: ends every wait; turns of waiting before yielding
 
 
@@ -75,47 +69,24 @@ class Engine:
         is_labels = target.ndim == 1
         self.labels = target if is_labels else np.zeros(1, np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
-        self.segments = SMALL_BATCH_SEGMENTS if self.batch_size < 64 else SEGMENTS
-        self.threads = Threads(threads, self._most_threads())
+        segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
+        split = splits(self.program.rows, self.batch_size)
+        self.threads = Threads(threads, segments if any(split) else 1)
         self.sync = np.zeros(24, np.int64)
-        start, stride = self._lay_out(x.shape[1])
-        # The order of both is that of the enums in kernels/program.pxd.
+        self.space = Workspace(
+            self.kernels, self.program, net.params, self.batch_size,
+            splits=split, threads=self.threads.most, buffers=2 * self.threads.most,
+            segments=segments, states=optimizer.states,
+        )  # fmt: skip
         margin = getattr(loss, "margin", 0.0)
         self.settings = np.array([scale, margin, *rates, *self.program.alphas])
-        choices = {
-            "loss": loss_number(loss),
-            "threads": 1,  # set for each chunk
-            "batch": self.batch_size,
-            "source": SOURCES[str(x.dtype)],
-            "features": x.shape[1],
-            "sparse": kind == PLAIN and self._is_sparse(x),
-            "x": start,
-            "x stride": stride,
-            "optimizer": kind,
-            "steps before": 0,  # set for each epoch
-            "segments": self.segments,
-            "states": self.optimizer.states,
-        }
-        self.choices = np.array(list(choices.values()), np.int64)
-
-    def _lay_out(self, features: int) -> tuple[int, int]:
-        """Make the workspace; returns where the buffers for batches start, and how far apart.
-
-        A buffer has room for the batch's samples, or for as many entries if all of it is used.
-        """
-        rows, dtype = self.program.rows, self.net.dtype
-        self.plan = np.zeros((self.threads.most, len(rows), PLAN_COLUMNS), np.int64)
-        self.plan[:, :, SPLIT] = splits(rows, self.batch_size)
-        size = self.kernels.engine_plan(
-            rows, self.batch_size, self.optimizer.states, self.segments, self.net.params, self.plan
-        )
-        blocks = features // BLOCK + features % BLOCK
-        entries = self.batch_size * blocks
-        words = entries + 2 * blocks * (self.batch_size // CHUNK + 1)
-        stride = _whole_pages(entries * BLOCK + -(-4 * words // dtype.itemsize))
-        start = _whole_pages(size)
-        self.work = _aligned(start + 2 * stride * self.threads.most, dtype)
-        return start, stride
+        self.sparse = kind == PLAIN and is_sparse(self.program, x, net.params)
+        choices = Choices(
+            loss=loss_number(loss), threads=1, batch=self.batch_size, source=Choices.source_of(x),
+            features=x.shape[1], sparse=self.sparse, x=self.space.x, x_stride=self.space.x_stride,
+            optimizer=kind, steps_before=0, segments=segments, states=optimizer.states,
+        )  # fmt: skip
+        self.choices = np.array(choices, np.int64)
 
     def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
         """Train on all samples in this order; returns each batch's loss.
@@ -129,11 +100,12 @@ class Engine:
         self.settings[LR] = self.optimizer.lr
         self.choices[STEPS_BEFORE] = self.optimizer.steps
         self.optimizer.remember(self.net)
-        if not np.isfinite(self.net.params).all():
-            self.choices[SPARSE] = False  # 0 * inf must be seen
+        # What is infinite times zero must be seen.
+        self.choices[SPARSE] = self.sparse and np.isfinite(self.net.params).all()
+        rows, plan = self.program.rows, self.space.plan[0]
         vectors = (self.net.params, *self.optimizer.memory)
         for part, vector in enumerate(vectors):
-            self.kernels.engine_pack(self.program.rows, self.plan[0], part, vector, self.work)
+            self.kernels.engine_pack(rows, plan, part, vector, self.space.work)
         done = 0
         try:
             while done < steps:
@@ -149,7 +121,7 @@ class Engine:
         finally:
             self.optimizer.steps += done
             for part, vector in enumerate(vectors):
-                self.kernels.engine_unpack(self.program.rows, self.plan[0], part, self.work, vector)
+                self.kernels.engine_unpack(rows, plan, part, self.space.work, vector)
         return losses
 
     def _run(
@@ -163,39 +135,16 @@ class Engine:
 
         def work(thread: int) -> int:
             done: int = self.kernels.train_steps(
-                self.program.rows, self.plan[thread], self.settings, self.choices, self.data,
+                self.program.rows, self.space.plan[thread], self.settings, self.choices, self.data,
                 self.labels, self.values, order, thread, first, last,
-                self.work, losses, self.sync,
+                self.space.work, losses, self.sync,
             )  # fmt: skip
             return done
 
-        helpers = [
-            threading.Thread(target=work, args=(thread,), daemon=True)
-            for thread in range(1, threads)
-        ]
-        try:
-            for helper in helpers:
-                helper.start()
-            return work(0)
-        except BaseException:  # Ctrl-C or no more threads: those that wait must not wait for ever
+        def give_up() -> None:
             self.sync[GIVE_UP] = 1
-            raise
-        finally:
-            for helper in helpers:
-                if helper.ident is not None:
-                    helper.join()
 
-    def _most_threads(self) -> int:
-        """One thread, if no layer is shared."""
-        return self.segments if any(splits(self.program.rows, self.batch_size)) else 1
-
-    def _is_sparse(self, x: np.ndarray) -> bool:
-        """Whether it pays to leave out the data's zeros, by what some samples hold of them."""
-        whole = x.shape[1] // BLOCK * BLOCK
-        if self.program.rows[0, 0] != 0 or not whole:
-            return False  # the first layer is not dense, or small
-        some = x[np.linspace(0, len(x) - 1, min(len(x), 500)).astype(int), :whole]
-        return bool((some != 0).reshape(-1, BLOCK).any(axis=1).mean() < MOST_USED)
+        return thread_counts.run_together(work, threads, give_up)
 
 
 class Threads:
@@ -233,15 +182,3 @@ class Threads:
     def __str__(self) -> str:
         used = min(self.choices, key=lambda number: self.pace.get(number, 0))
         return f"{used} thread{'s' if used > 1 else ''}"
-
-
-def _whole_pages(elements: int) -> int:
-    """Rounded up so that what follows starts on a page of its own."""
-    return -(-elements // 1024) * 1024
-
-
-def _aligned(elements: int, dtype: np.dtype) -> np.ndarray:
-    """Zeros that start at a page."""
-    raw = np.zeros(elements + 4096, dtype)
-    start = -raw.ctypes.data % 4096 // raw.itemsize
-    return raw[start : start + elements]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ._checks import as_matrix
 from .backends import kernels
 from .datasets import Dataset
+from .inference import fused_scores
 from .losses import Loss
 from .network import CHUNK, Sequential
 
@@ -32,7 +33,9 @@ class Samples(NamedTuple):
     scale: float
 
 
-def evaluate(net: Sequential, data: Data, loss: Loss | None = None) -> Evaluation:
+def evaluate(
+    net: Sequential, data: Data, loss: Loss | None = None, threads: int | None = None
+) -> Evaluation:
     """Accuracy and loss of a network on labelled data.
 
     Parameters
@@ -41,37 +44,46 @@ def evaluate(net: Sequential, data: Data, loss: Loss | None = None) -> Evaluatio
     data : Dataset or (x, y)
     loss : Loss, optional
         Its mean over all samples is computed too.
+    threads : int, optional
+        See ``Sequential.scores``.
 
     Returns
     -------
     Evaluation
         ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
     """
-    samples = as_samples(net, data, loss, "data")
-    total = math.nan
-    if loss is not None:
-        total = 0.0
-        for rows in _row_chunks(len(samples.x)):
-            x, target = batch_of(net, samples, rows)
-            total += loss.compute(net.scores(x), target)[0] * len(x) / len(samples.x)
-    return Evaluation(accuracy_of(net, samples), total)
+    return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
 
 
-def accuracy_of(net: Sequential, samples: Samples) -> float:
-    """The share of samples whose largest score is the right one; NaN without labels."""
-    if samples.labels is None:
-        return math.nan
-    right = 0
+def evaluate_samples(
+    net: Sequential, samples: Samples, loss: Loss | None = None, threads: int | None = None
+) -> Evaluation:
+    """``evaluate`` for data that were checked before."""
+    right, total = 0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged is told elsewhere
-        for rows in _row_chunks(len(samples.x)):
-            x, _ = batch_of(net, samples, rows)
-            right += round(kernels().accuracy(net.scores(x), samples.labels[rows]) * len(x))
-    return right / len(samples.x)
+        for rows, scores in _scores_by_part(net, samples, threads):
+            if samples.labels is not None:
+                right += round(kernels().accuracy(scores, samples.labels[rows]) * len(scores))
+            if loss is not None:
+                total += loss.compute(scores, samples.target[rows])[0] * len(scores)
+    n = len(samples.x)
+    return Evaluation(
+        math.nan if samples.labels is None else right / n, math.nan if loss is None else total / n
+    )
 
 
-def _row_chunks(n: int) -> Iterator[np.ndarray]:
-    rows = np.arange(n)
-    return (rows[start : start + CHUNK] for start in range(0, n, CHUNK))
+def _scores_by_part(
+    net: Sequential, samples: Samples, threads: int | None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The scores of all samples: at once on an engine, else CHUNK by CHUNK."""
+    n = len(samples.x)
+    scores = fused_scores(net, samples.x, samples.scale, threads)
+    if scores is not None:
+        yield slice(0, n), scores
+        return
+    for start in range(0, n, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, n))
+        yield slice(start, start + CHUNK), net.scores(batch_of(net, samples, rows)[0], threads)
 
 
 def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

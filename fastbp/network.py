@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ._checks import as_count, as_dtype, as_matrix
 from .backends import kernels
 from .datasets import Dataset
+from .inference import fused_scores, one_sample
 from .initializers import Initializer, initializer
 from .layers import Layer
 
@@ -59,6 +60,7 @@ class Sequential:
         size = sum(int(np.prod(shape)) for _, shape in self._parameters())
         self.params = np.zeros(size, self.dtype)
         self.grads = np.zeros(size, self.dtype)
+        self._single: tuple[Any, Any] | None = None  # made by the first that is asked for
         self._bind()
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
         start = initializer(init)
@@ -123,12 +125,27 @@ class Sequential:
         self.layers[0].backward_parameters(gradient)
         return None
 
-    def scores(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def scores(self, x: "npt.ArrayLike | Dataset", threads: int | None = None) -> np.ndarray:
         """The output of the last layer, (n, outputs), for any number of samples.
 
         Unlike ``forward`` it leaves nothing behind for ``backward``, so it may be called at any
-        time and from several threads, and it takes a Dataset too.
+        time and from several threads, and it takes a Dataset too. Many samples are computed on the
+        backend's engine, if it has one, by ``threads`` threads (FASTBP_NUM_THREADS or every
+        processor if left out); their number changes no result.
         """
+        if isinstance(x, Dataset):
+            if self.inputs not in (None, x.features):
+                raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
+            found = fused_scores(self, x.x, x.scale, threads)
+        else:
+            if (single := self._of_one(x, softmax=False)) is not None:
+                return single
+            x = as_matrix(x, f"{self!r}", dtype=self.dtype, columns=self.inputs)
+            found = fused_scores(self, x, threads=threads)
+        return self._layered_scores(x) if found is None else found
+
+    def _layered_scores(self, x: np.ndarray | Dataset) -> np.ndarray:
+        """What the scores are, layer by layer."""
         parts = []
         for part in self._chunks(x):
             for layer in self.layers:
@@ -148,6 +165,8 @@ class Sequential:
 
         For a network that ends in LogSoftmax they are exp of its output, which is the same.
         """
+        if (single := self._of_one(x, softmax=True)) is not None:
+            return single
         scores = self.scores(x)
         probabilities = np.empty_like(scores)
         kernels().softmax_forward(scores, probabilities)
@@ -190,6 +209,17 @@ class Sequential:
         """A copy that shares nothing with this network."""
         return self.astype(self.dtype)
 
+    def frozen(self) -> "Sequential":
+        """A copy whose parameters are read-only: it predicts, and cannot be trained.
+
+        With it a single sample, (1, inputs), is predicted fastest: the weights of inputs that are
+        zero are left out, which needs to know that none of them will ever be infinite.
+        """
+        other = self.copy()
+        other.params.flags.writeable = False
+        other._bind()
+        return other
+
     __copy__ = copy  # two networks cannot share layers, whose views are into one of them
 
     def _parameters(self) -> Iterator[tuple[tuple[Layer, str], tuple[int, ...]]]:
@@ -209,16 +239,26 @@ class Sequential:
             setattr(layer, f"d{name}", self.grads[start:end].reshape(shape))
             start = end
 
-    def _chunks(self, x: "npt.ArrayLike | Dataset") -> Iterator[np.ndarray]:
-        if isinstance(x, Dataset):
-            if self.inputs not in (None, x.features):
-                raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
-            for start in range(0, len(x), CHUNK):
-                yield x.batch(slice(start, start + CHUNK), self.dtype)[0]
-        else:
-            matrix = as_matrix(x, f"{self!r}", dtype=self.dtype, columns=self.inputs)
-            for start in range(0, max(len(matrix), 1), CHUNK):
-                yield matrix[start : start + CHUNK]
+    def _chunks(self, x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
+        for start in range(0, max(len(x), 1), CHUNK):
+            rows = slice(start, start + CHUNK)
+            yield x.batch(rows, self.dtype)[0] if isinstance(x, Dataset) else x[rows]
+
+    def _of_one(self, x: object, softmax: bool) -> np.ndarray | None:
+        """The scores or probabilities of a single sample, (1, outputs), the shortest way.
+
+        None where x is none, or is no plain array of the network's dtype, or there is no such way.
+        """
+        if type(x) is not np.ndarray or len(x) != 1:
+            return None
+        module = kernels()
+        if self._single is None or self._single[0] is not module:
+            self._single = module, one_sample(module, self)
+        single = self._single[1]
+        if single is None:
+            return None
+        y = np.empty((1, single.outputs), self.dtype)
+        return y if single.scores(x, y, softmax) else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled and deep-copied as data; the views are made anew."""
@@ -228,6 +268,7 @@ class Sequential:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.grads = np.zeros_like(self.params)
+        self._single = None
         self._bind()
 
     def __repr__(self) -> str:

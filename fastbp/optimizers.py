@@ -5,13 +5,15 @@ momentum collects gradients, not steps. What an optimiser remembers belongs to t
 stepped; ``reset`` forgets it.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ._checks import as_number
 from .backends import kernels
-from .network import Sequential
+
+if TYPE_CHECKING:
+    from .network import Sequential
 
 
 class Optimizer:
@@ -24,17 +26,17 @@ class Optimizer:
         self.steps = 0
         self.memory: tuple[np.ndarray, ...] = ()
 
-    def step(self, net: Sequential) -> None:
+    def step(self, net: "Sequential") -> None:
         """Move the network's parameters by the gradients of its last backward pass."""
         self.remember(net)
         self.steps += 1
         self.update(net)
 
-    def update(self, net: Sequential) -> None:
+    def update(self, net: "Sequential") -> None:
         """One call of the optimiser's kernel."""
         raise NotImplementedError
 
-    def remember(self, net: Sequential) -> None:
+    def remember(self, net: "Sequential") -> None:
         """Make the vectors to remember for this network, all 0, if there are none yet."""
         if not self.memory:
             self.memory = tuple(np.zeros_like(net.params) for _ in range(self.states))
@@ -88,7 +90,7 @@ class SGD(Optimizer):
         """One vector, v, unless plain."""
         return 0 if self.plain else 1
 
-    def update(self, net: Sequential) -> None:
+    def update(self, net: "Sequential") -> None:
         """Call sgd_step, momentum_step or nesterov_step."""
         if self.plain:
             kernels().sgd_step(net.grads, self.lr, net.params)
@@ -137,7 +139,7 @@ class Adam(Optimizer):
         self.epsilon = as_number(epsilon, f"{name} epsilon", above=0)
         self.weight_decay = as_number(weight_decay, f"{name} weight_decay", least=0)
 
-    def update(self, net: Sequential) -> None:
+    def update(self, net: "Sequential") -> None:
         """Call adam_step."""
         kernels().adam_step(net.grads, *self._settings(), net.params, *self.memory)
 
@@ -158,7 +160,7 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(lr, beta1, beta2, epsilon, weight_decay)
 
-    def update(self, net: Sequential) -> None:
+    def update(self, net: "Sequential") -> None:
         """Call adamw_step."""
         kernels().adamw_step(net.grads, *self._settings(), net.params, *self.memory)
 

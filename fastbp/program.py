@@ -4,14 +4,16 @@ Columns of a row: what kind of layer it is, its inputs, its outputs, and where i
 (w, then b) start in the flat vector. Every backend's engine reads the same program.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
-from .network import Sequential
 from .optimizers import SGD, Adam, AdamW, Optimizer
+
+if TYPE_CHECKING:
+    from .network import Sequential
 
 # In the order of the enums in kernels/program.pxd. A subclass is a user's own layer: not listed.
 KINDS: tuple[type[Layer], ...] = (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
@@ -31,7 +33,7 @@ class NotExpressible(Exception):  # noqa: N818 - no error: the layered loop take
     """A program cannot say this; the message says what."""
 
 
-def compile_network(net: Sequential, inputs: int) -> Program:
+def compile_network(net: "Sequential", inputs: int) -> Program:
     """The program of a network whose samples have `inputs` columns."""
     rows, start, columns = [], 0, inputs
     for layer in net.layers:

@@ -1,11 +1,15 @@
 """How many threads compute."""
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ._checks import as_count
 from .backends import active
+
+Result = TypeVar("Result")
 
 
 def available() -> int:
@@ -22,15 +26,39 @@ def available() -> int:
 
 
 def requested(threads: int | None = None) -> int | None:
-    """The number asked for: the argument, else FASTBP_NUM_THREADS, else None."""
+    """The number asked for: the argument, else FASTBP_NUM_THREADS or OMP_NUM_THREADS, else None."""
     if threads is not None:
         return as_count(threads, "threads")
     text = os.environ.get("FASTBP_NUM_THREADS")
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < 1:
+    if text and (not text.isdecimal() or int(text) < 1):
         raise ValueError(f"FASTBP_NUM_THREADS: expected a whole number of at least 1, got {text!r}")
-    return int(text)
+    if not text:  # OpenMP's may be a list, one number a level of nesting, and is others' to check
+        text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(text) if text.isdecimal() and int(text) else None
+
+
+def run_together(
+    work: Callable[[int], Result], threads: int, give_up: Callable[[], object]
+) -> Result:
+    """Call work(0), whose result is returned, and work(1) to work(threads - 1) beside it.
+
+    When Ctrl-C or a thread that cannot start ends it early, ``give_up`` is called, which must make
+    all of them return: they may be waiting for each other.
+    """
+    helpers = [
+        threading.Thread(target=work, args=(thread,), daemon=True) for thread in range(1, threads)
+    ]
+    try:
+        for helper in helpers:
+            helper.start()
+        return work(0)
+    except BaseException:
+        give_up()
+        raise
+    finally:
+        for helper in helpers:
+            if helper.ident is not None:
+                helper.join()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ._checks import as_count
 from ._files import StrPath, write_atomically
 from .backends import active
 from .engine import Engine
-from .evaluation import Data, Samples, accuracy_of, as_samples, batch_of
+from .evaluation import Data, Samples, as_samples, batch_of, evaluate_samples
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
@@ -145,6 +145,8 @@ def fit(
     """
     epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
     seed = as_count(seed, "seed", least=0)
+    if not net.params.flags.writeable:
+        raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
     samples = as_samples(net, train, loss, "train")
     tests = None if validation is None else as_samples(net, validation, loss, "validation")
     history = History() if history is None else history
@@ -165,8 +167,10 @@ def fit(
             record = Epoch(
                 number,
                 float(np.average(losses, weights=counts)),
-                accuracy_of(net, samples),
-                math.nan if tests is None else accuracy_of(net, tests),
+                evaluate_samples(net, samples, threads=threads).accuracy,
+                math.nan
+                if tests is None
+                else evaluate_samples(net, tests, threads=threads).accuracy,
                 seconds,
             )
             history.losses.append(losses)

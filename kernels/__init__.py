@@ -114,4 +114,9 @@ ENGINE: dict[str, Kernel] = {
         "work losses sync",
         "run the steps first..last of an epoch as one of its threads; returns the first not done",
     ),
+    "forward_samples": _kernel(
+        "program plan settings choices data thread first last",
+        "work scores",
+        "write the scores of the samples first..last, alone and without waiting for anybody",
+    ),
 }

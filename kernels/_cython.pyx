@@ -5,6 +5,9 @@ elementary (exp, tanh), activations, rowwise (softmax, losses, argmax). setup.py
 source once for each CPU level. The contract stands in __init__.py; nothing is checked here.
 """
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stdint cimport int64_t, uint8_t
 
 cimport activations
@@ -14,6 +17,7 @@ cimport layout
 cimport panels
 cimport program as program_
 cimport rowwise
+cimport single
 cimport updates
 from denormals cimport flush_denormals, restore_denormals
 from tile cimport real
@@ -302,3 +306,104 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
             &order[0], order.shape[0], first, last, &losses[0])
         restore_denormals(state)
     return step
+
+
+def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
+                    const double[::1] settings, const int64_t[::1] choices,
+                    const uint8_t[::1] data, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
+                    real[::1] work, real[:, ::1] scores):
+    """write the scores of the samples first..last, alone and without waiting for anybody"""
+    cdef program_.Run run
+    cdef unsigned long state
+    run.program = &program[0, 0]
+    run.plan = &plan[0, 0]
+    run.layers = program.shape[0]
+    run.settings = &settings[0]
+    run.choices = &choices[0]
+    run.thread = 0
+    run.threads = 1
+    run.exchanges = 0
+    with nogil:
+        state = flush_denormals()
+        engine.forward_samples[real](&run, &work[0], &data[0], thread, first, last, &scores[0, 0])
+        restore_denormals(state)
+
+
+cdef class OneSample:
+    """A network of built-in layers, ready for one sample at a time: nothing is allocated for it.
+
+    program (layers, columns), alphas (layers,) and params, the flat vector, are kept, not copied.
+    skip_zeros leaves out the weights of inputs that are zero, which is the same only if all
+    parameters are finite.
+    """
+
+    cdef const int64_t[:, ::1] program
+    cdef const double[::1] alphas
+    cdef object params  # keeps the memory of the next two, of which one is NULL
+    cdef const float* floats
+    cdef const double* doubles
+    cdef readonly Py_ssize_t outputs
+    cdef bint skip_zeros
+
+    def __init__(self, const int64_t[:, ::1] program, const double[::1] alphas, params,
+                 bint skip_zeros):
+        cdef const float[::1] floats
+        cdef const double[::1] doubles
+        self.program, self.alphas, self.params = program, alphas, params
+        self.floats, self.doubles, self.skip_zeros = NULL, NULL, skip_zeros
+        self.outputs = program[program.shape[0] - 1, program_.OUTPUTS]
+        if params.dtype.itemsize == sizeof(float):
+            floats = params
+            self.floats = &floats[0]
+        else:
+            doubles = params
+            self.doubles = &doubles[0]
+
+    def fits(self):
+        """Whether no layer is too wide."""
+        cdef Py_ssize_t layer
+        for layer in range(self.program.shape[0]):
+            if self.program[layer, program_.OUTPUTS] > single.MOST_COLUMNS:
+                return False
+        return True
+
+    def scores(self, x, y, bint softmax):
+        """y (1, outputs) = the scores of x (1, inputs), or their softmax; False if x is no such
+        C-contiguous array of the parameters' dtype."""
+        cdef Py_buffer source, target
+        cdef bint done = False
+        PyObject_GetBuffer(y, &target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+        try:
+            PyObject_GetBuffer(x, &source, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        except (BufferError, ValueError, TypeError):
+            PyBuffer_Release(&target)
+            return False
+        if self.floats != NULL and self.accepts(&source, b"f"):
+            self.run[float](<const float*> source.buf, self.floats, <float*> target.buf, softmax)
+            done = True
+        elif self.doubles != NULL and self.accepts(&source, b"d"):
+            self.run[double](
+                <const double*> source.buf, self.doubles, <double*> target.buf, softmax)
+            done = True
+        PyBuffer_Release(&source)
+        PyBuffer_Release(&target)
+        return done
+
+    cdef bint accepts(self, const Py_buffer* x, const char* kind) noexcept:
+        return (x.ndim == 2 and x.shape[0] == 1 and x.shape[1] == self.program[0, program_.INPUTS]
+                and x.format[0] == kind[0] and x.format[1] == 0)
+
+    cdef void run(self, const real* x, const real* params, real* y, bint softmax) noexcept:
+        cdef real one[single.MOST_COLUMNS]
+        cdef real other[single.MOST_COLUMNS]
+        cdef Py_ssize_t layers = self.program.shape[0], j
+        cdef unsigned long state = flush_denormals()
+        cdef const real* scores = single.scores_of_one[real](
+            &self.program[0, 0], layers, &self.alphas[0], params, self.skip_zeros, x, &one[0],
+            &other[0])
+        if softmax:
+            rowwise.softmax_row[real](scores, y, self.outputs)
+        else:
+            for j in range(self.outputs):
+                y[j] = scores[j]
+        restore_denormals(state)

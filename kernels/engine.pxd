@@ -7,8 +7,9 @@ from batch cimport (
     BYTES, CHUNK, FLOATS, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source,
 )
 from program cimport (
-    BATCH, COLUMNS, DENSE, FEATURES, INPUTS, Input, KIND, PLAN_COLUMNS, PRIVATE, Run, SCALE, SOURCE,
-    SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE, WIDTH, X, X_STRIDE, hidden_input, meet,
+    BATCH, COLUMNS, DENSE, FEATURES, INPUTS, Input, KIND, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS,
+    PRIVATE, Run, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE, WIDTH, X, X_STRIDE,
+    Y, hidden_input, meet,
 )
 from stages cimport backward_layer, forward_layer, loss_of
 from tile cimport BLOCK, real
@@ -48,24 +49,32 @@ cdef inline void gather_from(
             x + blocks * CHUNK * chunk * BLOCK)
 
 
-cdef inline Input gather(
-    const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
-    Py_ssize_t step,
+cdef inline Input gather_samples(
+    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t number,
+    Py_ssize_t n,
 ) noexcept nogil:
-    """This thread's copy of a step's batch. Every other step uses the same buffer."""
-    cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch, n = min(batch, samples - start)
-    cdef Input input = buffer[real](run, work, 2 * run.thread + step % 2, n)
-    cdef const int64_t* chosen = order + start
+    """These samples of the data, in one of the buffers."""
+    cdef Input input = buffer[real](run, work, number, n)
     if run.choices[SOURCE] == BYTES:
         gather_from[uint8_t, real](run, data, chosen, &input, <real*> input.x)
     elif run.choices[SOURCE] == FLOATS:
         gather_from[float, real](run, <const float*> data, chosen, &input, <real*> input.x)
     else:
         gather_from[double, real](run, <const double*> data, chosen, &input, <real*> input.x)
-    if batch <= CHUNK and start + batch < samples:
-        fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]), chosen + batch,
-                   min(batch, samples - start - batch))
     return input
+
+
+cdef inline Input gather(
+    const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
+    Py_ssize_t step,
+) noexcept nogil:
+    """This thread's copy of a step's batch. Every other step uses the same buffer."""
+    cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch
+    cdef Py_ssize_t n = min(batch, samples - start)
+    if batch <= CHUNK and start + batch < samples:
+        fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
+                   order + start + batch, min(batch, samples - start - batch))
+    return gather_samples[real](run, work, data, order + start, 2 * run.thread + step % 2, n)
 
 
 cdef inline bint train_step(
@@ -134,3 +143,28 @@ cdef inline Py_ssize_t train_steps(
         if more and run.program[KIND] != DENSE:
             forward_layer[real](run, 0, work, &coming)
     return last
+
+
+cdef inline void forward_samples(
+    Run* run, real* work, const uint8_t* data, Py_ssize_t number, Py_ssize_t first,
+    Py_ssize_t last, real* scores,
+) noexcept nogil:
+    """The last layer's output for the samples first..last, in the buffer `number`."""
+    cdef int64_t samples[MOST_PREDICTED]
+    cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
+    cdef const int64_t* plan = run.plan + final * PLAN_COLUMNS
+    cdef Py_ssize_t start = first, layer, r, n
+    cdef Input input
+    while start < last:
+        n = min(run.choices[BATCH], last - start)
+        for r in range(n):
+            samples[r] = start + r
+        input = gather_samples[real](run, work, data, &samples[0], number, n)
+        for layer in range(run.layers):
+            if layer:
+                input = hidden_input[real](run, layer, work, n)
+            forward_layer[real](run, layer, work, &input)
+        for r in range(n):
+            memcpy(scores + (start + r) * outputs, work + plan[Y] + r * plan[WIDTH],
+                   outputs * sizeof(real))
+        start += n

@@ -73,6 +73,7 @@ cdef enum:  # the integer settings of a run
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
+    MOST_PREDICTED = 256
 
 cdef enum Optimizer:
     PLAIN
