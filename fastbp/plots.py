@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastbp import _plot_curves as _curves
 from fastbp import _plot_style as style
 from fastbp._files import write_atomically
+from fastbp._plot_network import network as network
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,12 +49,12 @@ def loss_by_iteration(
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
     """
-    runs = style.curves("losses", losses if isinstance(losses, Mapping) else {"": losses})
+    runs = _curves.curves("losses", losses if isinstance(losses, Mapping) else {"": losses})
     half = int(float(f"{max(map(len, runs.values())) ** 0.6 / 2:.0e}"))  # one digit, then zeros
     what = f"iteration (pale: every batch; strong: mean within ±{style.grouped(half)})"
     measured = "mean loss of a batch" + (f" of {batch_size}" if batch_size else "")
     figure, ax = style.new_figure(title or "Loss by iteration", what, measured)
-    style.iteration_lines(ax, runs, half)
+    _curves.iteration_lines(ax, runs, half)
     return figure
 
 
@@ -61,25 +63,26 @@ def accuracy_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
 
     Parameters
     ----------
-    series : mapping of label to (epochs,) array
+    series : mapping of label to (epochs,) or (runs, epochs) array
         Accuracies as fractions, from the first epoch on: ``{"train": [0.91, 0.95]}``.
-        Lengths may differ. NaN or None is a gap.
+        Lengths may differ. NaN or None is a gap. Of several runs the mean is drawn, and a band
+        from the least to the greatest.
     title : str, optional
         Title of the figure.
 
     Raises
     ------
     ValueError
-        When a curve is empty, has not one dimension or leaves 0..1, or no value is finite.
+        When a curve is empty, has more dimensions or leaves 0..1, or no value is finite.
     """
-    runs = style.curves("accuracies", series)
-    low, top = style.span(runs.values())
+    runs = _curves.curves("accuracies", series, repeated=True)
+    low, top = _curves.span(runs.values())
     if low < 0 or top > 1:
         raise ValueError(f"accuracies: expected fractions in 0..1, got {low:g}..{top:g}")
     figure, ax = style.new_figure(title or "Accuracy by epoch", "epoch", "accuracy (%)")
     margin = max(6 * (top - low), 0.2)
     ax.set_ylim(max(100 * low - margin, 0.0), min(100 * top + margin, 100.0))
-    style.epoch_lines(ax, {label: 100 * y for label, y in runs.items()}, "{:.2f} %")
+    _curves.epoch_lines(ax, {label: 100 * y for label, y in runs.items()}, "{:.2f} %")
     return figure
 
 
@@ -88,8 +91,9 @@ def loss_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
 
     Parameters
     ----------
-    series : mapping of label to (epochs,) array
-        Losses from the first epoch on. Lengths may differ. NaN, infinity or None is a gap.
+    series : mapping of label to (epochs,) or (runs, epochs) array
+        Losses from the first epoch on. Lengths may differ. NaN, infinity or None is a gap. Of
+        several runs the mean is drawn, and a band from the least to the greatest.
     title : str, optional
         Title of the figure.
 
@@ -98,10 +102,10 @@ def loss_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
     """
-    runs = style.curves("losses", series)
+    runs = _curves.curves("losses", series, repeated=True)
     figure, ax = style.new_figure(title or "Loss by epoch", "epoch", "mean loss of an epoch")
-    style.loss_axis(ax, runs.values(), style.span(runs.values())[1])
-    style.epoch_lines(ax, runs, "{:.3g}")
+    _curves.loss_axis(ax, runs.values(), _curves.span(runs.values())[1])
+    _curves.epoch_lines(ax, runs, "{:.3g}")
     return figure
 
 

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, field, fields
 from typing import NamedTuple, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ._checks import as_count
 from ._files import StrPath, write_atomically
@@ -23,7 +24,14 @@ REPORT_EVERY = 0.1  # seconds between two calls of on_progress
 
 
 class DivergenceError(ArithmeticError):
-    """The loss or a parameter became NaN or infinite; the message says where."""
+    """The loss or a parameter became NaN or infinite; the message says where.
+
+    ``losses`` are those of the epoch that was not finished, up to where it ended.
+    """
+
+    def __init__(self, message: str, losses: npt.ArrayLike = ()) -> None:
+        super().__init__(message)
+        self.losses = np.asarray(losses, np.float64)
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,8 @@ def fit(
             else:
                 losses = _fused_epoch(run, engine, order, number)
             if not np.isfinite(net.params).all():  # the last update is seen by no loss
-                raise DivergenceError(run.divergence("a parameter", math.nan, number, len(losses)))
+                message = run.divergence("a parameter", math.nan, number, len(losses))
+                raise DivergenceError(message, losses)
             seconds = time.perf_counter() - start
             counts = np.diff(np.append(np.arange(0, len(order), batch_size), len(order)))
             record = Epoch(
@@ -212,7 +221,8 @@ def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
             scores = run.net.forward(x)
             losses[step], gradient = run.loss.compute(scores, target)
             if not math.isfinite(losses[step]):
-                raise DivergenceError(run.divergence("the loss", losses[step], epoch, step + 1))
+                message = run.divergence("the loss", losses[step], epoch, step + 1)
+                raise DivergenceError(message, losses[: step + 1])
             run.net.backward(gradient)
             run.optimizer.step(run.net)
             if run.callbacks and time.perf_counter() - reported > REPORT_EVERY:
@@ -253,5 +263,6 @@ def _fused_epoch(run: _Run, engine: Engine, order: np.ndarray, epoch: int) -> np
 
     losses = engine.epoch(order, report)
     if not math.isfinite(losses[-1]):
-        raise DivergenceError(run.divergence("the loss", losses[-1], epoch, len(losses)))
+        message = run.divergence("the loss", losses[-1], epoch, len(losses))
+        raise DivergenceError(message, losses)
     return losses

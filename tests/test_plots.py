@@ -11,6 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from fastbp import _plot_curves as curves
 from fastbp import _plot_style as style
 from fastbp import plots
 
@@ -195,7 +196,7 @@ def test_long_names_leave_the_axes_room():
     [([0.9, 0.1], 0.2, [0.9, 0.1]), ([0.5, 0.5], 0.2, [0.4, 0.6]), ([1, 0.9, 0], 0.2, [1, 0.8, 0])],
 )
 def test_spread_moves_as_little_as_it_can(levels, gap, want):
-    np.testing.assert_allclose(style.spread(np.array(levels, float), gap), want, atol=1e-12)
+    np.testing.assert_allclose(curves.spread(np.array(levels, float), gap), want, atol=1e-12)
 
 
 def test_confusion_matrix():
@@ -313,7 +314,7 @@ BAD_CURVES = [
     ({}, "expected at least one finite value, got none"),
     ({"a": [NAN], "b": [INF]}, "expected at least one finite value, got none"),
     ({"a": [1], "b": []}, "'b': expected at least one value, got none"),
-    ({"a": [[1]]}, r"'a': expected shape \(n,\), got \(1, 1\)"),
+    ({"a": [[[1]]]}, r"'a': expected shape \(n,\), got \(1, 1, 1\)"),
     ({"a": 3.0}, r"'a': expected shape \(n,\), got \(\)"),
     ({"a": [[1, 2], [3]]}, "'a': expected numbers, got list"),
 ]

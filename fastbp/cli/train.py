@@ -1,7 +1,6 @@
 """``python -m fastbp train``: train a network, keep everything about the run in one folder."""
 
 import argparse
-import itertools
 import signal
 import sys
 import time
@@ -15,17 +14,14 @@ import fastbp as fb
 from fastbp.backends import Backend
 from fastbp.cli import FAILURE, INTERRUPTED, _arguments, _progress
 from fastbp.datasets import Dataset
+from fastbp.dense import ACTIVATIONS, LOSSES, dense_network
 from fastbp.initializers import NAMES as INITS
 from fastbp.initializers import Initializer, Normal
-from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.threads import requested
 from fastbp.training import Callback, Epoch
 
 HELP = "train a network and keep its model, history and pictures"
-
-ACTIVATIONS = {"relu": fb.ReLU, "elu": fb.ELU, "tanh": fb.Tanh, "sigmoid": fb.Sigmoid}
-LOSSES = {"hinge": fb.HingeLoss, "cross-entropy": fb.CrossEntropyLoss, "nll": fb.NLLLoss}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,11 +112,10 @@ def _fit(
     history: fb.History,
     callbacks: tuple[Callback, ...],
 ) -> None:
-    loss: Loss = LOSSES[args.loss]()
     fb.fit(
         net,
         train,
-        loss=loss,
+        loss=LOSSES[args.loss](),
         optimizer=fb.SGD(lr=args.lr),
         epochs=args.epochs,
         batch_size=args.batch_size,
@@ -135,13 +130,9 @@ def _fit(
 def build_network(args: argparse.Namespace, data: Dataset) -> Sequential:
     """The network that the arguments describe, for this data."""
     sizes = [data.features, *args.hidden, data.classes]
-    layers: list[fb.Layer] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [fb.Linear(inputs, outputs), ACTIVATIONS[args.activation]()]
-    layers.pop()  # the scores have no activation
-    if args.loss == "nll":
-        layers.append(fb.LogSoftmax())
-    return fb.Sequential(*layers, init=args.init, seed=args.seed, dtype=args.dtype)
+    return dense_network(
+        sizes, args.activation, args.loss, init=args.init, seed=args.seed, dtype=args.dtype
+    )
 
 
 class Recorder(Callback):

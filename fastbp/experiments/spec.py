@@ -1,0 +1,122 @@
+"""What an experiment is, as data: networks, what is drawn, what is claimed, what was reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fastbp.dense import LOSSES, dense_layers
+from fastbp.layers import BUILT_IN, Layer
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+
+if TYPE_CHECKING:
+    from .claims import Claim
+
+INPUTS, CLASSES = 784, 10  # MNIST's
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network and how it is trained: all that its result depends on, but the seed.
+
+    Equal networks are one network: several figures that show it share one training. The defaults
+    are report B's setting.
+    """
+
+    hidden: tuple[int, ...] = (800, 100)
+    activation: str = "tanh"
+    loss: str = "hinge"
+    lr: float = 0.01
+    epochs: int = 10
+    batch_size: int = 8
+    init: str = "normal"  # N(0, 1)·10⁻³, biases 0
+    pixels_over: float = 255  # the network sees pixels / this
+    # In place of hidden and activation, any built-in layers with their arguments, as in
+    # (("Linear", 784, 128), ("ReLU",), ("Linear", 128, 10)).
+    layers: tuple[tuple[Any, ...], ...] = ()
+
+    def build(self, seed: int) -> Sequential:
+        """The network before training; Sequential complains where layers do not fit."""
+        return Sequential(*self._layers(), init=self.init, seed=seed)
+
+    def make_loss(self) -> Loss:
+        """What is minimised."""
+        return LOSSES[self.loss]()
+
+    def _layers(self) -> list[Layer]:
+        if self.layers:
+            return [BUILT_IN[name](*arguments) for name, *arguments in self.layers]
+        return dense_layers([INPUTS, *self.hidden, CLASSES], self.activation, self.loss)
+
+    @property
+    def sizes(self) -> str:
+        """Its layers in short: 784-800-100-10."""
+        if self.layers:
+            return "-".join("x".join(map(str, layer)) for layer in self.layers)
+        return "-".join(map(str, (INPUTS, *self.hidden, CLASSES)))
+
+    @property
+    def key(self) -> str:
+        """A name for it that holds all its settings: that of its folder."""
+        parts = [self.sizes, *([] if self.layers else [self.activation]), self.loss]
+        parts += [f"rate{self.lr:g}", f"batch{self.batch_size}", f"epochs{self.epochs}", self.init]
+        return "_".join([*parts, f"pixels-over-{self.pixels_over:g}"])
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network as one experiment's figures and tables call it, and what the report says of it."""
+
+    label: str
+    network: Network
+    # "loss", "train_accuracy", "test_accuracy" (as fractions), "minutes"; what is printed, if any
+    reported: dict[str, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure to draw: its kind, one of those in figures.py; the report's number for it."""
+
+    kind: str
+    number: str = ""  # as in "figure 9"
+    of: tuple[str, ...] = ()  # the labels of the variants in it; all if empty
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A row of the reports.
+
+    Attributes
+    ----------
+    name : str
+        What the command line calls it.
+    row : str
+        The row of the reports' list that it reproduces, as in "B.1".
+    reported : str
+        What the report says came out, in a sentence.
+    choices : tuple of str
+        What the report leaves open, what was chosen, and why.
+    missing : str
+        What cannot be reproduced yet, and why; the page says so in its place.
+    """
+
+    name: str
+    row: str
+    title: str
+    setting: str
+    reported: str
+    variants: tuple[Variant, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    choices: tuple[str, ...] = ()
+    missing: str = ""
+
+    def variant(self, label: str) -> Variant:
+        """The variant of that label."""
+        return next(variant for variant in self.variants if variant.label == label)
+
+    def shown(self, figure: Figure) -> tuple[Variant, ...]:
+        """The variants that a figure shows."""
+        return tuple(map(self.variant, figure.of)) if figure.of else self.variants
