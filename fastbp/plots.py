@@ -6,7 +6,6 @@ display, no global state, nothing to close, and several threads may draw at once
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from fastbp import _plot_curves as _curves
 from fastbp import _plot_style as style
-from fastbp._files import write_atomically
+from fastbp._files import StrPath, write_atomically
 from fastbp._plot_network import network as network
 
 if TYPE_CHECKING:
@@ -184,7 +183,9 @@ def misclassified(
     return style.tiles(pictures[wrong], titles, what, most, note)[0]
 
 
-def first_layer_weights(w: ArrayLike, image_shape: tuple[int, int], *, most: int = 64) -> Figure:
+def first_layer_weights(
+    w: ArrayLike, image_shape: tuple[int, int], *, most: int = 64, label: str = "incoming weight"
+) -> Figure:
     """Draw the incoming weights of units as pictures, those of largest norm first.
 
     All share one scale with zero in its middle. It ends at the 99.5th percentile of the
@@ -198,6 +199,8 @@ def first_layer_weights(w: ArrayLike, image_shape: tuple[int, int], *, most: int
         Shape of an input picture; rows × cols = inputs.
     most : int
         How many units at most.
+    label : str
+        What the numbers are: their gradient can be drawn too.
 
     Raises
     ------
@@ -212,7 +215,7 @@ def first_layer_weights(w: ArrayLike, image_shape: tuple[int, int], *, most: int
     limit = float(np.percentile(np.abs(pictures[: max(most, 1)]), 99.5)) or 1.0
     scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     figure, ax = style.tiles(pictures, [""] * len(order), what, most, **scale)
-    style.colour_bar(figure, ax, "incoming weight", extend="both", extendfrac=0.03)
+    style.colour_bar(figure, ax, label, extend="both", extendfrac=0.03)
     return figure
 
 
@@ -271,7 +274,7 @@ def class_probabilities(
     return style.bars(picture, p, style.names(class_names, len(p)), label)
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+def save(figure: Figure, path: StrPath) -> Path:
     """Write a figure as a PNG, 150 dots an inch, all at once or not at all; return the path.
 
     Parameters

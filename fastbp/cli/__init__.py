@@ -12,7 +12,9 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-COMMANDS = ("train", "evaluate", "predict", "gradcheck", "bench", "info")
+COMMANDS = (
+    "train", "evaluate", "predict", "experiment", "explain", "gradcheck", "bench", "info",
+)  # fmt: skip
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -22,6 +24,7 @@ examples:
   python -m fastbp train --hidden 128 --epochs 3        a smaller net, for less time
   python -m fastbp evaluate runs/NAME/model.safetensors
   python -m fastbp predict runs/NAME/model.safetensors --index 8
+  python -m fastbp experiment all                       reproduce both reports
 """
 
 

@@ -3,7 +3,6 @@
 import argparse
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -193,16 +192,7 @@ def _make_folder(output: Path | None, net: Sequential, args: argparse.Namespace)
             raise ValueError(f"--output {output}: the folder is not empty; name a new one")
         return output
     sizes = "-".join(map(str, [net.inputs, *args.hidden, net.outputs]))
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{sizes}-{args.activation}-{args.loss}"
-    number = 1
-    while True:
-        folder = Path("runs", name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:  # another run started in the same second
-            number += 1
-            continue
-        return folder
+    return _arguments.new_folder(f"{sizes}-{args.activation}-{args.loss}")
 
 
 def _settings(

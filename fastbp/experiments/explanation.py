@@ -259,3 +259,20 @@ def _update(told: Explanation, net: Sequential, rate: float) -> None:
     SGD(lr=rate).step(net)
     for name, value, _ in _parameters(told, net):
         told.add(UPDATE, f"new {name}", value, Formula("{0} − {1}·{2}", (name, "η", d(name))))
+
+
+def as_text(told: Explanation) -> str:
+    """The explanation as lines: quantity, formula, numbers, value, and what is reported."""
+    lines = [told.title]
+    for section, quantities in told.sections.items():
+        width = max(len(quantity.name) for quantity in quantities)
+        lines += ["", section]
+        for q in quantities:
+            ways = dict.fromkeys(way for way in (q.formula, q.numbers, q.text) if way)
+            lines.append(f"  {q.name:<{width}} = {' = '.join(ways)}")
+            if q.reported is not None:
+                lines[-1] += "   as reported" if q.matches else f"   REPORTED: {q.reported}"
+    if told.compared:
+        same = sum(quantity.matches for quantity in told.compared)
+        lines += ["", f"{same} of {len(told.compared)} reported numbers match to every digit"]
+    return "\n".join(lines) + "\n"

@@ -65,7 +65,7 @@ EVALUATION = Experiment(
     setting="Class probabilities beside an easy and a hard image; accuracy of the simple net",
     reported="Test accuracy 0.9700",
     variants=(Variant("sigmoid", A, {"test_accuracy": 0.97}),),
-    figures=(Figure("easy_image"), Figure("hard_image"), Figure("confusion_matrix")),
+    figures=(Figure("easy_image"), Figure("hard_image")),
     claims=(Reaches("The test accuracy reaches 0.9700", "sigmoid", TEST_ACCURACY, 0.97),),
     choices=(
         "Easy is the test image whose right class gets the highest probability; hard the one whose "
@@ -144,7 +144,7 @@ RATES = (0.1, 0.2, 0.35, 0.5)
 
 LEARNING_RATE = Experiment(
     name="learning-rate",
-    row="A.2, its learning rate",
+    row="A.2 (rate)",
     title="Which learning rate report A may have used",
     setting=f"784–128–10, sigmoid, at the rates {', '.join(map(str, RATES))}",
     reported="The rate is not given; the loss it led to is: 0.0428",

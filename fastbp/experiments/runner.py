@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +17,7 @@ from fastbp.training import Callback, Epoch
 
 from . import kept
 from .kept import Run
-from .spec import Experiment, Network
+from .spec import CLASSES, INPUTS, Experiment, Network
 
 Runs = dict[tuple[Network, int], Run]  # by network and seed
 
@@ -46,16 +49,32 @@ class Settings:
 
 
 class Watcher:
-    """Is told how the training goes on; this one shows nothing."""
+    """Is told how it goes, partly by the threads that train, and counts; this one shows nothing."""
 
-    def start(self, wanted: int, found: int) -> None:
-        """So many runs are wanted, of which so many were found finished."""
+    def __init__(self) -> None:
+        self.wanted = self.found = self.done = 0  # runs
+        self.work = self.worked = 0.0  # of those that were missing
+        self.lock = threading.Lock()
+
+    def start(self, wanted: int, missing: Sequence[tuple[Network, int]]) -> None:
+        """So many runs are wanted, and these of them are missing."""
+        self.wanted, self.found = wanted, wanted - len(missing)
+        self.done, self.work = self.found, sum(map(_work, missing))
 
     def epoch(self, network: Network, seed: int, epoch: Epoch) -> None:
-        """An epoch of some network is finished. Called in the threads that train."""
+        """An epoch of some network is finished."""
+        with self.lock:
+            self.worked += _work((network, seed)) / network.epochs
 
     def finished(self, network: Network, seed: int, run: Run) -> None:
-        """A run is finished and kept, or has diverged and is kept."""
+        """A run is finished, or has diverged, and is kept."""
+        with self.lock:
+            self.done += 1
+            left = network.epochs - len(run.history.epochs)
+            self.worked += left * _work((network, seed)) / network.epochs
+
+    def writing(self, experiment: Experiment) -> None:
+        """An experiment's tables and figures are being made."""
 
 
 def train(
@@ -72,7 +91,7 @@ def train(
     networks = dict.fromkeys(v.network for e in experiments for v in e.variants)
     wanted = [(network, seed) for network in networks for seed in range(settings.seeds)]
     missing = [(n, s) for n, s in wanted if kept.read(kept.folder_of(root, n, s)) is None]
-    watcher.start(len(wanted), len(wanted) - len(missing))
+    watcher.start(len(wanted), missing)
     if missing:
         _train_missing(sorted(missing, key=_work, reverse=True), settings, root, watcher)
     runs = {(n, s): kept.read(kept.folder_of(root, n, s)) for n, s in wanted}
@@ -81,8 +100,9 @@ def train(
 
 def _work(run: tuple[Network, int]) -> float:
     """About how long it takes. The longest come first, so that all processors end together."""
-    network, seed = run
-    return network.epochs * (network.build(seed).params.size + 1e5)
+    network, _ = run
+    sizes = [INPUTS, *network.hidden, CLASSES]
+    return network.epochs * (sum(map(math.prod, itertools.pairwise(sizes))) + 1e5)
 
 
 def _train_missing(

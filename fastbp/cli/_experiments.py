@@ -1,0 +1,123 @@
+"""How running experiments show themselves on stderr: a live bar, plain lines, or nothing."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Self
+
+from fastbp.experiments.content import clock
+from fastbp.experiments.kept import Run
+from fastbp.experiments.runner import Watcher
+from fastbp.experiments.spec import Experiment, Network
+from fastbp.training import Epoch
+
+
+def display(quiet: bool) -> "Silent":
+    """The display for this stderr."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Silent(Watcher):
+    """Shows nothing; what the displays have in common."""
+
+    def __enter__(self) -> Self:
+        self.started = time.perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        """Show one line of text."""
+
+    def start(self, wanted: int, missing: Sequence[tuple[Network, int]]) -> None:
+        """Say how much there is to do."""
+        super().start(wanted, missing)
+        self.started = time.perf_counter()
+        if wanted:
+            kept = f", {self.found} of them kept from before" if self.found else ""
+            self.say(f"{wanted} networks to train{kept}")
+
+    def finished(self, network: Network, seed: int, run: Run) -> None:
+        """Say what became of it."""
+        super().finished(network, seed, run)
+        width = len(str(self.wanted))
+        self.say(f"{self.done:>{width}}/{self.wanted}  {_summary(network, seed, run)}{self.left()}")
+
+    def writing(self, experiment: Experiment) -> None:
+        """Say which."""
+        self.say(f"writing {experiment.name} ({experiment.row})")
+
+    def left(self) -> str:
+        """How long the training of the rest will take."""
+        if not 0 < self.worked < self.work * (1 - 1e-9):
+            return ""
+        elapsed = time.perf_counter() - self.started
+        return f"  ({clock(elapsed * (self.work / self.worked - 1))} left)"
+
+
+class Lines(Silent):
+    """A line a network, for logs and pipes."""
+
+    def say(self, line: str) -> None:
+        """Write the line."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+class Bar(Silent):
+    """A live bar over all networks, and a line for each that is finished above it."""
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        super().__enter__()
+        self.bar = Progress(
+            TextColumn("{task.fields[count]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True, highlight=False),
+            refresh_per_second=10,
+            expand=True,
+        )
+        self.task = self.bar.add_task("", total=None, count="", left="")
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def say(self, line: str) -> None:
+        """Write the line above the bar."""
+        self.bar.console.print(line, markup=False, soft_wrap=True)
+
+    def epoch(self, network: Network, seed: int, epoch: Epoch) -> None:
+        """Move the bar."""
+        super().epoch(network, seed, epoch)
+        self._move()
+
+    def finished(self, network: Network, seed: int, run: Run) -> None:
+        """Write the line and move the bar."""
+        super().finished(network, seed, run)
+        self._move()
+
+    def _move(self) -> None:
+        self.bar.update(
+            self.task,
+            total=self.work,
+            completed=self.worked,
+            count=f"{self.done}/{self.wanted}",
+            left=self.left().strip(" ()"),
+        )
+
+
+def _summary(network: Network, seed: int, run: Run) -> str:
+    what = f"{network.sizes} {network.activation} {network.loss} rate {network.lr:g} seed {seed}"
+    if run.error:
+        return f"{what}: {run.error.partition(',')[0]}"
+    last = run.history.epochs[-1]
+    accuracy = f"train {100 * last.train_accuracy:.2f} %  test {100 * last.test_accuracy:.2f} %"
+    return f"{what}: {accuracy}  {clock(run.history.seconds)} for {last.epoch} epochs"

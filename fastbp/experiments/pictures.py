@@ -1,0 +1,154 @@
+"""Figures of data and models: samples, shapes, structure, gradients, probabilities, the example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastbp import plots
+from fastbp.datasets import Dataset
+from fastbp.layers import Linear
+from fastbp.network import Sequential
+
+from .drawing import drawings
+from .example import WORKED_EXAMPLE, read_example
+from .explanation import as_text, explain
+from .spec import Figure
+from .summary import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+
+@dataclass(frozen=True)
+class Material:
+    """What figures are made of."""
+
+    outcome: Outcome
+    train: Dataset
+    test: Dataset
+
+    def net(self) -> Sequential | None:
+        """The first variant's trained network, of its first seed; None if it diverged."""
+        run = self.outcome.runs[self.outcome.experiment.variants[0].label][0]
+        return None if run.error else run.net()
+
+
+Made = Iterator[tuple[str, str, "Picture | str"]]  # name, caption, picture or text
+Maker = Callable[[Material, Figure], Made]
+
+
+def _batch_shapes(material: Material, figure: Figure) -> Made:
+    """What a batch looks like before and after it is flattened."""
+    rows = slice(0, 64)
+    pictures, labels = material.train.images(rows), material.train.y[rows]
+    x, y = material.train.batch(rows)
+    lines = [
+        f"{len(material.train):,} training and {len(material.test):,} test images",
+        f"a batch of pictures: {pictures.shape} {pictures.dtype}, "
+        f"{pictures.min()} to {pictures.max()}",
+        f"its labels:          {labels.shape} {labels.dtype}, {labels.min()} to {labels.max()}",
+        f"flattened, scaled:   {x.shape} {x.dtype}, {x.min():g} to {x.max():g}",
+        f"its first labels:    {' '.join(map(str, y[:20]))}",
+    ]
+    yield "shapes", "Shapes", "\n".join(lines) + "\n"
+
+
+def _sample_digits(material: Material, figure: Figure) -> Made:
+    rows = slice(0, 50)
+    picture = plots.sample_digits(material.train.images(rows), material.train.y[rows], most=50)
+    yield "sample-digits", "Sample digits and their labels", picture
+
+
+def _structure(material: Material, figure: Figure) -> Made:
+    net = material.outcome.experiment.variants[0].network.build(seed=0)
+    yield "structure", "The network's structure", net.table() + "\n"
+
+
+def _first_gradient(material: Material, figure: Figure) -> Made:
+    """The first weights' gradient before and after the first backward pass of all."""
+    network = material.outcome.experiment.variants[0].network
+    net, loss = network.build(seed=0), network.make_loss()
+    first = next(layer for layer in net.layers if isinstance(layer, Linear))
+    assert first.dw is not None
+    before = np.abs(first.dw).max()
+    x, y = material.train.batch(slice(0, network.batch_size))
+    value, gradient = loss(net.forward(x), y)
+    net.backward(gradient)
+    rows, columns = slice(404, 408), slice(0, 6)
+    corner = np.array2string(first.dw[rows, columns], precision=6, suppress_small=False)
+    text = (
+        f"{first!r}.dw before the first backward pass: all {before:g} (PyTorch: None)\n"
+        f"after one on {len(x)} samples (loss {value:.4f}), of the shape {first.dw.shape}, "
+        f"largest magnitude {np.abs(first.dw).max():.6f};\n"
+        f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}:\n"
+        f"{corner}\n"
+    )
+    yield "first-gradient", "The first weights' gradient, before and after", text
+    if material.train.image_shape is not None and first.dw.any():
+        picture = plots.first_layer_weights(
+            first.dw, material.train.image_shape, most=32, label="gradient by the weight"
+        )
+        yield "first-gradient-picture", "The first weights' gradient, as pictures", picture
+
+
+def _probabilities(kind: str) -> Maker:
+    """Class probabilities beside the easiest or the hardest test image."""
+
+    def make(material: Material, figure: Figure) -> Made:
+        net = material.net()
+        if net is None:
+            return
+        test = material.test
+        p = net.predict_proba(test)
+        top = np.sort(p, axis=1)
+        right = p[np.arange(len(p)), test.y]
+        row = int(right.argmax() if kind == "easy" else (top[:, -1] - top[:, -2]).argmin())
+        caption = f"Class probabilities: {'an easy' if kind == 'easy' else 'a hard'} image"
+        picture = plots.class_probabilities(test.images([row])[0], p[row], label=int(test.y[row]))
+        yield f"{kind}-image", f"{caption}, number {row} of the test images", picture
+
+    return make
+
+
+def _weights(material: Material, figure: Figure) -> Made:
+    net, shape = material.net(), material.train.image_shape
+    if net is not None and shape is not None:
+        first = next(layer for layer in net.layers if isinstance(layer, Linear))
+        assert first.w is not None
+        picture = plots.first_layer_weights(first.w, shape, most=40)
+        yield "first-layer-weights", "What the first layer's units look at", picture
+
+
+def _misclassified(material: Material, figure: Figure) -> Made:
+    net, test = material.net(), material.test
+    if net is not None:
+        p = net.predict_proba(test)
+        wrong = np.flatnonzero(p.argmax(axis=1) != test.y)
+        picture = plots.misclassified(
+            test.images(wrong), test.y[wrong], p[wrong].argmax(axis=1), p[wrong], most=24
+        )
+        yield "misclassified", f"{len(wrong)} test images are misclassified", picture
+
+
+def _worked_example(material: Material, figure: Figure) -> Made:
+    told = explain(read_example(WORKED_EXAMPLE))
+    for name, picture in drawings(told).items():
+        yield name, f"The worked example: {name}", picture
+    yield "steps", "Every number with its formula", as_text(told)
+
+
+MAKERS: dict[str, Maker] = {
+    "batch_shapes": _batch_shapes,
+    "sample_digits": _sample_digits,
+    "structure": _structure,
+    "first_gradient": _first_gradient,
+    "easy_image": _probabilities("easy"),
+    "hard_image": _probabilities("hard"),
+    "first_layer_weights": _weights,
+    "misclassified": _misclassified,
+    "worked_example": _worked_example,
+}

@@ -1,0 +1,154 @@
+"""Runs experiments from spec to report: trains, writes tables and figures, then the page.
+
+The output folder::
+
+    networks/SETTINGS/seed-N/   each trained network: model, history, losses
+    experiments/NAME/           its spec, tables and figures
+    report/index.html           the page; report.md is its compact form
+    settings.json               what --resume must agree with
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastbp import __version__
+from fastbp._files import write_atomically
+from fastbp.backends import active
+
+from .content import Report, Section
+from .figures import Shown, draw
+from .machine import describe_machine
+from .markdown import markdown
+from .page import html
+from .pictures import Material
+from .runner import Runs, Settings, Watcher, train
+from .spec import Experiment
+from .summary import Outcome, write_tables
+
+SETTINGS = "settings.json"
+
+
+def open_folder(root: Path, settings: Settings, resume: bool) -> None:
+    """Make the output folder, or check that a run in it can go on with these settings.
+
+    Raises
+    ------
+    ValueError
+        If the folder is in use, or holds a run of other settings.
+    OSError
+        If it cannot be made or read.
+    """
+    ours = _comparable(settings)
+    path = root / SETTINGS
+    if resume and path.is_file():
+        try:
+            theirs = json.loads(path.read_text("utf-8"))
+        except ValueError as problem:
+            raise ValueError(f"{path}: damaged ({problem}); start anew in another folder") from None
+        for name, value in ours.items():
+            if not isinstance(theirs, dict) or theirs.get(name) != value:
+                other = theirs.get(name) if isinstance(theirs, dict) else None
+                raise ValueError(
+                    f"--resume: {root} was made with {name} {other}, not {value}; "
+                    "use the same, or another folder"
+                )
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    if any(root.iterdir()):
+        advice = "name a new one" if resume else "name a new one, or --resume what is in it"
+        raise ValueError(f"--output {root}: the folder is not empty; {advice}")
+    text = json.dumps(ours, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text), "w")
+
+
+def _comparable(settings: Settings) -> dict[str, object]:
+    """What a network's result depends on beside its own settings, which name its folder."""
+    backend = active()
+    return {
+        "fastbp": __version__,
+        "backend": f"{backend.name} {backend.detail}",
+        "limit": settings.limit,
+    }
+
+
+def reproduce(
+    experiments: Sequence[Experiment], settings: Settings, root: Path, watcher: Watcher
+) -> Report:
+    """Train what is missing in `root`, and write tables, figures and report there.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; the networks that were finished are kept.
+    """
+    started = time.perf_counter()
+    experiments = [settings.apply(experiment) for experiment in experiments]
+    runs = train(experiments, settings, root, watcher)
+    train_set, test_set = settings.data()
+    sections = []
+    for experiment in experiments:
+        watcher.writing(experiment)
+        outcome = _outcome(experiment, runs, settings, len(test_set))
+        folder = root / "experiments" / experiment.name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tables(outcome, folder)
+        shown = draw(Material(outcome, train_set, test_set), folder)
+        sections.append(Section(outcome, shown, outcome.verdicts()))
+    seconds = time.perf_counter() - started
+    report = Report(sections, settings, describe_machine(), seconds, watcher.found, watcher.wanted)
+    _write_report(report, root / "report")
+    return report
+
+
+def _outcome(experiment: Experiment, runs: Runs, settings: Settings, images: int) -> Outcome:
+    found = {
+        variant.label: [runs[variant.network, seed] for seed in range(settings.seeds)]
+        for variant in experiment.variants
+    }
+    return Outcome(experiment, found, images)
+
+
+def _write_report(report: Report, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    page = html(report)
+    write_atomically(folder / "index.html", lambda file: file.write(page), "w")
+
+    def link(section: Section, shown: Shown) -> str:
+        return f"../experiments/{section.experiment.name}/{shown.name}.png"
+
+    text = markdown(report, link)
+    write_atomically(folder / "report.md", lambda file: file.write(text), "w")
+
+
+def write_docs(report: Report, folder: Path) -> Path:
+    """Write the Markdown report as experiments.md with its pictures in experiments/.
+
+    The pictures are reduced to 64 colours, which makes them a third as large.
+    """
+    pictures = folder / "experiments"
+    pictures.mkdir(parents=True, exist_ok=True)
+    for old in pictures.glob("*.png"):
+        old.unlink()
+
+    def link(section: Section, shown: Shown) -> str:
+        assert shown.path is not None
+        name = f"{section.experiment.name}-{shown.name}.png"
+        _copy_picture(shown.path, pictures / name)
+        return f"experiments/{name}"
+
+    text = markdown(report, link)
+    path = folder / "experiments.md"
+    write_atomically(path, lambda file: file.write(text), "w")
+    return path
+
+
+def _copy_picture(source: Path, target: Path) -> None:
+    from PIL import Image
+
+    with Image.open(source) as image:
+        reduced = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    write_atomically(target, lambda file: reduced.save(file, "PNG", optimize=True))
