@@ -147,11 +147,11 @@ def _print(report: Report, root: Path) -> None:
     rows = []
     for section in report.sections:
         words = [verdict.word for verdict in section.verdicts]
-        counts = [str(words.count(word)) if words else "-" for word in WORDS]
+        counts = " / ".join(str(words.count(word)) for word in WORDS) if words else "-"
         seconds = clock(section.outcome.seconds) if section.outcome.runs else "-"
         name, row = section.experiment.name, section.experiment.row
-        rows.append([name, row, seconds, _best(section), *counts])
-    columns = ["experiment", "row", "training", "best test", *WORDS]
+        rows.append([name, row, seconds, _best(section), counts])
+    columns = ["experiment", "row", "training", "best test", " / ".join(WORDS)]
     _arguments.print_table(report.duration(), columns, rows)
     sys.stdout.write(f"the report: {root / 'report' / 'index.html'}\n")
 

@@ -27,7 +27,9 @@ STUDENT_T_BEYOND = 2.13
 class Evidence(Protocol):
     """What an experiment came to."""
 
-    test_images: int
+    @property
+    def test_images(self) -> int:
+        """On how many images the test accuracy was measured."""
 
     def values(self, label: str, measure: Measure) -> np.ndarray:
         """The measure of each seed's run, (seeds,); NaN for a run that diverged."""
@@ -181,7 +183,7 @@ class Diverges(Claim):
 def means(evidence: Evidence, measure: Measure, labels: Sequence[str]) -> str:
     """The means of variants, and their spread where there are several seeds."""
     parts = [f"{label} {spread_text(evidence.values(label, measure), measure)}" for label in labels]
-    return f"{measure.name}: {', '.join(parts)}"
+    return f"{measure.name}: {'; '.join(parts)}"
 
 
 def spread_text(values: np.ndarray, measure: Measure) -> str:

@@ -109,10 +109,10 @@ def reproduced(section: Section) -> str:
         ]
         return ", ".join(parts)
     parts = [
-        f"{v.label}: {spread_text(outcome.values(v.label, TEST_ACCURACY), TEST_ACCURACY)}"
+        f"{v.label} {spread_text(outcome.values(v.label, TEST_ACCURACY), TEST_ACCURACY)}"
         for v in experiment.variants
     ]
-    return f"test accuracy {'; '.join(parts)}" if parts else "shown below"
+    return f"test accuracy: {'; '.join(parts)}" if parts else "shown below"
 
 
 def counted(section: Section) -> str:

@@ -144,7 +144,7 @@ def _layer(row: dict[str, Any]) -> tuple[list[Layer], tuple[np.ndarray, list[flo
         raise ValueError(f"type: expected {', '.join(known)}; got {kind!r}")
     if kind == "Linear":
         w, b = _weights(row.pop("w", None)), row.pop("b", None)
-        bias = [0.0] * w.shape[1] if b is None else _bias(b, w.shape[1])
+        bias = _bias([0] * w.shape[1] if b is None else b, w.shape[1])
         row |= {"inputs": w.shape[0], "outputs": w.shape[1]}
         parameters = w, bias
     if unknown := set(row) - set(known[kind].settings):

@@ -14,6 +14,8 @@ from . import pictures
 from .pictures import Made, Maker, Material
 from .spec import Figure
 
+WIDE = 7.5  # inches from which a picture needs a page's whole width
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -23,6 +25,7 @@ class Shown:
     caption: str
     text: str = ""
     path: Path | None = None  # the picture's
+    wide: bool = False
 
 
 def draw(material: Material, folder: Path) -> list[Shown]:
@@ -37,7 +40,8 @@ def draw(material: Material, folder: Path) -> list[Shown]:
                 shown.append(Shown(path.name, caption, text=made))
             else:
                 picture = plots.save(made, path.with_name(f"{path.name}.png"))
-                shown.append(Shown(path.name, caption, path=picture))
+                wide = made.get_figwidth() > WIDE
+                shown.append(Shown(path.name, caption, path=picture, wide=wide))
     return shown
 
 
@@ -73,8 +77,11 @@ def _accuracy(kind: str) -> Maker:
     """Accuracies of one kind by epoch, all variants together."""
 
     def make(material: Material, figure: Figure) -> Made:
-        curves = material.outcome.curves(figure, f"{kind}_accuracy")
-        if curves:
+        curves = {
+            label: np.where((y < figure.least).any(axis=0), np.nan, y)
+            for label, y in material.outcome.curves(figure, f"{kind}_accuracy").items()
+        }
+        if any(np.isfinite(y).any() for y in curves.values()):
             title = _title(f"{kind.capitalize()} accuracy by epoch", figure)
             caption = title + _seeds(material)
             yield f"{kind}-accuracy", caption, plots.accuracy_by_epoch(curves, title=title)
@@ -95,7 +102,7 @@ def _both_accuracies(material: Material, figure: Figure) -> Made:
 
 
 def _title(what: str, figure: Figure) -> str:
-    return f"{what}: {figure.title}" if figure.title else what
+    return f"{what}, {figure.title}" if figure.title else what
 
 
 def _seeds(material: Material) -> str:

@@ -68,3 +68,13 @@ def _roughness(history: History) -> float:
 
 
 ROUGHNESS = _percent("mean change of test accuracy between late epochs", _roughness)
+
+
+def loss_off(reported: float) -> Measure:
+    """By how much the loss of the last epoch differs from a reported one."""
+    return Measure(
+        f"difference of the loss from {reported:g}",
+        lambda history: abs(history["train_loss"][-1] - reported),
+        digits=4,
+        higher_is_better=False,
+    )

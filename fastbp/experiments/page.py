@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from html import escape
+from html import escape as escape_markup
 from pathlib import Path
 
 from .claims import FAILS, HOLDS, UNDECIDED, Verdict
@@ -77,8 +77,10 @@ def _figure(shown: Shown) -> str:
     if shown.path is None:
         return f'<figure class="text"><pre>{escape(shown.text)}</pre>{caption}</figure>'
     data = base64.b64encode(shown.path.read_bytes()).decode()
-    source = f"data:image/png;base64,{data}"
-    return f'<figure><img src="{source}" alt="{escape(shown.caption)}" />{caption}</figure>'
+    image = f'<img src="data:image/png;base64,{data}" alt="{escape(shown.caption)}" />'
+    if shown.wide:
+        return f'<figure class="broad"><div class="wide">{image}</div>{caption}</figure>'
+    return f"<figure>{image}{caption}</figure>"
 
 
 def _verdicts(verdicts: list[Verdict]) -> str:
@@ -126,6 +128,11 @@ def _wrapped(head: list[str], rows: list[str], kind: str = "") -> str:
         f'<div class="wide"><table{named}>\n<thead><tr>{cells}</tr></thead>\n'
         f"<tbody>\n{_lines(rows)}\n</tbody>\n</table></div>"
     )
+
+
+def escape(text: str) -> str:
+    """Text as markup; a number and its unit stay on one line."""
+    return escape_markup(text).replace(" %", "\u00a0%")
 
 
 def _paragraph(text: str, kind: str = "") -> str:

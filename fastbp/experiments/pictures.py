@@ -79,7 +79,7 @@ def _first_gradient(material: Material, figure: Figure) -> Made:
     value, gradient = loss(net.forward(x), y)
     net.backward(gradient)
     rows, columns = slice(404, 408), slice(0, 6)
-    corner = np.array2string(first.dw[rows, columns], precision=6, suppress_small=False)
+    corner = np.array2string(first.dw[rows, columns], precision=4, max_line_width=120)
     text = (
         f"{first!r}.dw before the first backward pass: all {before:g} (PyTorch: None)\n"
         f"after one on {len(x)} samples (loss {value:.4f}), of the shape {first.dw.shape}, "

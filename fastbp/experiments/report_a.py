@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from .claims import Best, Reaches, Rising, Worst
-from .measures import LOSS, SECONDS, TEST_ACCURACY
+from .measures import LOSS, SECONDS, TEST_ACCURACY, loss_off
 from .spec import Experiment, Figure, Network, Variant
 
 A = Network(
@@ -153,7 +153,12 @@ LEARNING_RATE = Experiment(
         for rate in RATES
     ),
     figures=(Figure("loss_by_epoch"), Figure("test_accuracy")),
-    choices=("Chosen is the rate whose last loss is nearest to the reported one.", PIXELS, START),
-)
+    claims=(
+        Best("0.35 comes nearest to the reported loss (chosen here, not a claim of the report)",
+             "rate 0.35", tuple(f"rate {rate}" for rate in RATES if rate != 0.35),
+             loss_off(0.0428)),
+    ),
+    choices=(PIXELS, START),
+)  # fmt: skip
 
-REPORT_A = (DATA, SIMPLE_NET, EVALUATION, LAYERS, ACTIVATIONS, CONVOLUTION, LEARNING_RATE)
+REPORT_A = (DATA, SIMPLE_NET, LEARNING_RATE, EVALUATION, LAYERS, ACTIVATIONS, CONVOLUTION)
