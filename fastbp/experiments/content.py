@@ -71,8 +71,8 @@ class Report:
 
     def duration(self) -> str:
         """How long it took."""
-        text = f"{self.networks - self.found} of {self.networks} trainings and the report took "
-        return f"{text}{clock(self.seconds)}"
+        made = f"{self.networks - self.found} of {self.networks} trainings"
+        return f"This run made {made} and the report in {clock(self.seconds)}"
 
 
 def clock(seconds: float) -> str:

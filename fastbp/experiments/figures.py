@@ -14,7 +14,7 @@ from . import pictures
 from .pictures import Made, Maker, Material
 from .spec import Figure
 
-WIDE = 7.5  # inches from which a picture needs a page's whole width
+WIDE = 8.0  # inches from which a picture needs a page's whole width
 
 
 @dataclass(frozen=True)

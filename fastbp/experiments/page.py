@@ -89,7 +89,7 @@ def _verdicts(verdicts: list[Verdict]) -> str:
         f"{escape(verdict.word)}</td><td>{escape(verdict.numbers)}</td></tr>"
         for verdict in verdicts
     ]
-    return _wrapped(["claim", "verdict", "numbers"], rows)
+    return _wrapped(["claim", "verdict", "numbers"], rows, "stacked")
 
 
 def _main_table(report: Report) -> str:
@@ -102,7 +102,7 @@ def _main_table(report: Report) -> str:
         named = zip(head[2:], rest, strict=True)
         others = "".join(f'<td data-name="{name}">{cell}</td>' for name, cell in named)
         rows.append(f"<tr><td>{row}</td><td>{link}</td>{others}</tr>")
-    return _wrapped(head, rows, "main")
+    return _wrapped(head, rows, "main stacked")
 
 
 def _table(table: Table, numbers: bool = True) -> str:

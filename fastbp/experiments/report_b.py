@@ -64,7 +64,7 @@ ACTIVATIONS = Experiment(
     ),
     choices=(
         PIXELS,
-        "Whether ReLU is stable at rate 0.01 depends on the pixel scale, so the network is shown on "
+        "Whether ReLU is stable at rate 0.01 depends on the pixel scale, so it is shown on "
         "pixels/255, on pixels/8 and on pixels/4. Which scale the report used is unknown.",
         "“ELU is best” leaves out ReLU at rate 0.01, which the report found unstable.",
         "Close means: within 0.5 percentage points. Erratic: the test accuracy jumps more from "

@@ -1,0 +1,127 @@
+"""The specs: every row of the reports is there, with its settings and its printed numbers."""
+
+import dataclasses
+import tomllib
+
+import pytest
+
+from fastbp.experiments import EXPERIMENTS, find
+from fastbp.experiments.figures import MAKERS
+from fastbp.experiments.report_a import A
+from fastbp.experiments.report_b import B
+from fastbp.experiments.spec import Network
+from fastbp.experiments.summary import as_data
+
+ROWS = {"A.1", "A.2", "A.3", "A.4", "A.5", "A.6", "B.0", "B.1", "B.2", "B.3", "B.4", "B.5"}
+
+
+def test_every_row_of_both_reports_has_one_experiment():
+    rows = [experiment.row for experiment in EXPERIMENTS]
+    assert set(rows) >= ROWS
+    assert set(rows) - ROWS == {"A.2 (rate)"}
+    assert len(set(rows)) == len(rows)
+    names = [experiment.name for experiment in EXPERIMENTS]
+    assert len(set(names)) == len(names)
+    assert {"activations", "losses", "depth", "units", "final", "worked-example", "simple-net",
+            "layers"} <= set(names)  # fmt: skip
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_a_spec_is_whole(experiment):
+    assert experiment.title
+    assert experiment.setting
+    assert experiment.reported
+    labels = [variant.label for variant in experiment.variants]
+    assert len(set(labels)) == len(labels)
+    assert experiment.figures or experiment.missing
+    for figure in experiment.figures:
+        assert figure.kind in MAKERS
+        assert set(figure.of) <= set(labels)
+    for claim in experiment.claims:
+        for name in ("label", "one", "other"):
+            assert getattr(claim, name, labels[0]) in labels
+        for name in ("labels", "others"):
+            assert set(getattr(claim, name, ())) <= set(labels)
+    for variant in experiment.variants:
+        assert set(variant.reported) <= {"loss", "train_accuracy", "test_accuracy", "minutes"}
+    assert find(experiment.name) is find(experiment.row) is experiment
+
+
+def settings(name):
+    return {
+        variant.label: (variant.network.hidden, variant.network.activation, variant.network.loss,
+                        variant.network.lr, variant.network.epochs)
+        for variant in find(name).variants
+    }  # fmt: skip
+
+
+def test_report_a_is_as_printed():
+    assert (A.batch_size, A.epochs, A.loss, A.hidden) == (64, 20, "nll", (128,))
+    a4 = {v.network.hidden: v.reported for v in find("A.4").variants}
+    assert a4 == {
+        (128,): {"minutes": 6.90, "loss": 0.0428, "test_accuracy": 0.9700},
+        (128, 64): {"minutes": 6.96, "loss": 0.0387, "test_accuracy": 0.9773},
+        (128, 64, 32): {"minutes": 7.04, "loss": 0.0484, "test_accuracy": 0.9699},
+    }
+    a5 = {v.network.activation: v.reported for v in find("A.5").variants if v.reported}
+    assert a5 == {
+        "sigmoid": {"minutes": 6.90, "loss": 0.0428, "test_accuracy": 0.9700},
+        "relu": {"minutes": 12.65, "loss": 0.0447, "test_accuracy": 0.9672},
+        "tanh": {"minutes": 6.72, "loss": 0.0511, "test_accuracy": 0.9723},
+    }
+    assert find("A.2").variants[0].reported["minutes"] == 5.88
+    assert find("A.6").missing
+
+
+def test_report_b_is_as_printed():
+    assert (B.batch_size, B.lr, B.epochs, B.init, B.hidden) == (8, 0.01, 10, "normal", (800, 100))
+    b1 = settings("B.1")
+    wide = (800, 100)
+    assert b1["ReLU, rate 0.01"] == (wide, "relu", "hinge", 0.01, 10)
+    assert b1["ReLU, rate 0.001"] == (wide, "relu", "hinge", 0.001, 20)
+    for label in ("ELU", "sigmoid", "tanh"):
+        assert b1[label] == (wide, label.lower(), "hinge", 0.01, 10)
+    assert {value[2] for value in settings("B.2").values()} == {"hinge", "cross-entropy"}
+    assert [value[0] for value in settings("B.3").values()] == [(100,), wide, (600, 800, 100)]
+    assert {value[0] for value in settings("B.4").values()} == {
+        (200, 100), (400, 100), (600, 100), (800, 100), (400, 200), (400, 300), (400, 400),
+    }  # fmt: skip
+    (final,) = find("B.5").variants
+    assert final.network == dataclasses.replace(B, epochs=25)
+    assert final.reported == {"train_accuracy": 0.9931, "test_accuracy": 0.9744}
+    numbers = {figure.number for row in ROWS for figure in find(row).figures} - {""}
+    assert numbers == {
+        "figures 1–4", "figures 5–8", "figure 9", "figure 10", "figures 11, 12", "figure 13",
+        "figure 14", "figures 15–17", "figure 18", "figure 19", "figure 20", "figure 21",
+        "figure 22", "figure 23",
+    }  # fmt: skip
+
+
+def test_a_network_that_several_figures_share_is_one_network():
+    networks = [variant.network for e in EXPERIMENTS for variant in e.variants]
+    assert networks.count(B) == 4  # tanh, hinge, 800–100, and 800–100 once more
+    assert networks.count(A) == 5
+    assert sum(network.epochs for network in set(networks)) == 395  # 275 of the reports
+    assert len({network.key for network in networks}) == len(set(networks))
+
+
+def test_a_network_of_any_layers():
+    """What a convolutional one will be: its layers, one by one."""
+    network = Network(layers=(("Linear", 784, 12), ("ELU", 0.5), ("Linear", 12, 10)))
+    assert repr(network.build(0)) == "Sequential(Linear(784, 12), ELU(0.5), Linear(12, 10))"
+    assert network.key.startswith("Linearx784x12-ELUx0.5-Linearx12x10_hinge_")
+
+
+def test_unknown_names_are_told_the_known_ones():
+    with pytest.raises(ValueError, match=r"no experiment .*; there are data, simple-net"):
+        find("B.9")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_specs_are_data(experiment):
+    import tomli_w
+
+    data = as_data(experiment)
+    assert tomllib.loads(tomli_w.dumps(data)) == data
+    assert data["row"] == experiment.row
+    assert len(data.get("variants", ())) == len(experiment.variants)
