@@ -51,6 +51,10 @@ WRONG_USAGE = {  # command line -> what is named
     "predict": "MODEL",
     "predict model --index -1": "--index",
     "predict model --index two": "--index",
+    "experiment": "NAME",
+    "experiment depths": "no experiment 'depths'; there are data, simple-net",
+    "experiment depth --seeds 0": "--seeds: expected a whole number >= 1, got '0'",
+    "experiment depth --limit none": "--limit",
     "gradcheck --seed x": "--seed",
     "info --backend jax": "--backend",
 }
@@ -100,6 +104,11 @@ FLAGS = {
     },
     "evaluate": DATA | {"--split", "--backend", "--json"},
     "predict": DATA | {"--index", "--invert", "--split", "--backend", "--plot", "--json"},
+    "experiment": {
+        "--epochs", "--limit", "--seeds", "--output", "--resume", "--docs", "--backend", "--quiet",
+        "--json",
+    },
+    "explain": {"--plot", "--backend", "--json"},
     "gradcheck": {"--backend", "--seed", "--json"},
     "bench": {"--filter", "--json"},
     "info": {"--backend", "--json"},
