@@ -41,8 +41,9 @@ def network(
         for column, units in enumerate(columns)
     ]
     for (column, start, end), text in edges.items():
-        crossed = start != end and min(map(len, columns[column : column + 2])) > 1
-        _edge(ax, places[column][start], places[column + 1][end], text, 0.35 if crossed else 0.5)
+        crossed = min(map(len, columns[column : column + 2])) > 1
+        at = (0.32, 0.68)[start % 2] if crossed else 0.5  # texts of neighbours keep apart
+        _edge(ax, places[column][start], places[column + 1][end], text, at)
     for units, spots in zip(columns, places, strict=True):
         for text, spot in zip(units, spots, strict=True):
             _unit(ax, text, spot)
@@ -65,7 +66,7 @@ def _unit(ax: Axes, text: str, spot: tuple[float, float]) -> None:
 def _edge(
     ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str, at: float
 ) -> None:
-    """A line with its text along it; where lines cross, off the middle."""
+    """A line with its text along it, at a share of its length."""
     (x0, y0), (x1, y1) = start, end
     ax.plot([x0, x1], [y0, y1], color=PALE, linewidth=1.4, zorder=1, solid_capstyle="butt")
     angle = -float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))  # the y axis points down

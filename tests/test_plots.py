@@ -150,6 +150,31 @@ def test_accuracy_in_per_cent():
     assert ax.get_ylim() == pytest.approx((90 - 0.06 * 9.31, 99.31 + 0.06 * 9.31))
 
 
+@pytest.mark.parametrize("plot", [plots.accuracy_by_epoch, plots.loss_by_epoch])
+def test_several_runs_are_a_mean_and_a_band(plot):
+    runs = np.array([[0.5, 0.7, 0.9], [0.4, 0.8, NAN], [0.6, 0.6, NAN]])
+    figure = drawn(plot({"three": runs, "one": [0.5, 0.5]}))
+    np.testing.assert_allclose(lines(figure)["three"][1], [0.5, 0.7, 0.9] * scale_of(plot))
+    (band,) = figure.axes[0].collections  # of the one that has several
+    points = band.get_paths()[0].vertices
+    for epoch, low, high in ((1, 0.4, 0.6), (2, 0.6, 0.8), (3, 0.9, 0.9)):
+        at = points[points[:, 0] == epoch, 1]
+        np.testing.assert_allclose((at.min(), at.max()), np.array([low, high]) * scale_of(plot))
+
+
+def scale_of(plot):
+    """Accuracies are drawn in per cent."""
+    return np.float64(100 if plot is plots.accuracy_by_epoch else 1)
+
+
+def test_a_network_has_a_text_in_each_circle_and_on_each_line():
+    edges = {(0, 0, 0): "w1 = 1", (0, 1, 0): "w2 = 2"}
+    figure = drawn(plots.network([["I1", "I2"], ["o = 3"]], edges, title="Net", note="η = 0.5"))
+    assert sorted(texts(figure)) == sorted(["I1", "I2", "o = 3", "w1 = 1", "w2 = 2", "η = 0.5"])
+    assert len(figure.axes[0].patches) == 3
+    assert figure.get_suptitle() == "Net"
+
+
 def test_one_epoch_and_full_marks_are_visible():
     figure = drawn(plots.accuracy_by_epoch({"one": [1.0], "none": [0.0]}, title="Train"))
     ax = figure.axes[0]

@@ -407,8 +407,10 @@ def test_a_nan_loss_is_reported_with_its_place(backend, dtype):
         "the loss became NaN in epoch 1, step 4, with learning rate 0.1; "
         "try a smaller rate, or check the scale of the data"
     )
-    with pytest.raises(fb.DivergenceError, match="^" + re.escape(text) + "$"):
+    with pytest.raises(fb.DivergenceError, match="^" + re.escape(text) + "$") as caught:
         train(small(dtype), (x, y))
+    losses = caught.value.losses  # of the epoch that was not finished
+    assert np.isfinite(losses).tolist() == [True, True, True, False]
 
 
 def test_a_rate_that_is_too_large_is_reported(backend, dtype):
@@ -430,9 +432,10 @@ def test_parameters_that_overflow_in_the_very_last_step_are_reported(backend, dt
     net, history = fb.Sequential(fb.Linear(2, 1), dtype=dtype), fb.History()
     data = np.full((4, 2), 10.0), np.full((4, 1), 10.0)
     text = f"a parameter became NaN or infinite in epoch 1, step 1, with learning rate {rate:g};"
-    with pytest.raises(fb.DivergenceError, match="^" + re.escape(text)):
+    with pytest.raises(fb.DivergenceError, match="^" + re.escape(text)) as caught:
         train(net, data, loss=fb.MSELoss(), optimizer=fb.SGD(rate), epochs=1, history=history)
     assert history.epochs == []
+    assert len(caught.value.losses) == 1
 
 
 def test_divergence_is_an_arithmetic_error():

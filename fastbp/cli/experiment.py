@@ -122,13 +122,12 @@ def _list(args: argparse.Namespace) -> int:
         rows = [_listed(experiment) for experiment in EXPERIMENTS]
         _arguments.print_json({"experiments": rows})
         return 0
-    table = [
-        [experiment.name, experiment.row, str(len(experiment.variants)), experiment.title]
-        for experiment in EXPERIMENTS
-    ]
-    _arguments.print_table(
-        "the reports' experiments", ["name", "row", "networks", "what it is about"], table
-    )
+    facts = {}
+    for experiment in EXPERIMENTS:
+        count = len(experiment.variants)
+        networks = f", {count} network{'s' if count > 1 else ''}" if count else ""
+        facts[experiment.name] = f"{experiment.row:<10}  {experiment.title}{networks}"
+    _arguments.print_facts("the reports' experiments", facts)
     return 0
 
 
@@ -151,7 +150,7 @@ def _print(report: Report, root: Path) -> None:
         seconds = clock(section.outcome.seconds) if section.outcome.runs else "-"
         name, row = section.experiment.name, section.experiment.row
         rows.append([name, row, seconds, _best(section), counts])
-    columns = ["experiment", "row", "training", "best test", " / ".join(WORDS)]
+    columns = ["experiment", "row", "training", "best test", "hold / fail / noise"]
     _arguments.print_table(report.duration(), columns, rows)
     sys.stdout.write(f"the report: {root / 'report' / 'index.html'}\n")
 

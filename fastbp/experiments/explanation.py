@@ -62,7 +62,7 @@ class Explanation:
     def add(self, section: str, name: str, value: float, formula: Formula | None = None) -> None:
         """Add a quantity to a section."""
         written = formula.write(lambda name: name) if formula else ""
-        numbers = formula.write(self._number) if formula else ""
+        numbers = formula.write(self._number) if formula and formula.template != "{0}" else ""
         quantity = Quantity(name, float(value), written, numbers, self.reported.get(name))
         self.sections.setdefault(section, []).append(quantity)
         self.by_name[name] = quantity
