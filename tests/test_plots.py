@@ -150,21 +150,18 @@ def test_accuracy_in_per_cent():
     assert ax.get_ylim() == pytest.approx((90 - 0.06 * 9.31, 99.31 + 0.06 * 9.31))
 
 
-@pytest.mark.parametrize("plot", [plots.accuracy_by_epoch, plots.loss_by_epoch])
-def test_several_runs_are_a_mean_and_a_band(plot):
+@pytest.mark.parametrize(
+    ("plot", "scale"), [(plots.accuracy_by_epoch, 100), (plots.loss_by_epoch, 1)]
+)
+def test_several_runs_are_a_mean_and_a_band(plot, scale):
     runs = np.array([[0.5, 0.7, 0.9], [0.4, 0.8, NAN], [0.6, 0.6, NAN]])
     figure = drawn(plot({"three": runs, "one": [0.5, 0.5]}))
-    np.testing.assert_allclose(lines(figure)["three"][1], [0.5, 0.7, 0.9] * scale_of(plot))
+    np.testing.assert_allclose(lines(figure)["three"][1], np.multiply(scale, [0.5, 0.7, 0.9]))
     (band,) = figure.axes[0].collections  # of the one that has several
     points = band.get_paths()[0].vertices
     for epoch, low, high in ((1, 0.4, 0.6), (2, 0.6, 0.8), (3, 0.9, 0.9)):
         at = points[points[:, 0] == epoch, 1]
-        np.testing.assert_allclose((at.min(), at.max()), np.array([low, high]) * scale_of(plot))
-
-
-def scale_of(plot):
-    """Accuracies are drawn in per cent."""
-    return np.float64(100 if plot is plots.accuracy_by_epoch else 1)
+        np.testing.assert_allclose((at.min(), at.max()), np.multiply(scale, [low, high]))
 
 
 def test_a_network_has_a_text_in_each_circle_and_on_each_line():
