@@ -127,22 +127,27 @@ def _write_report(report: Report, folder: Path) -> None:
 def write_docs(report: Report, folder: Path) -> Path:
     """Write the Markdown report as experiments.md with its pictures in experiments/.
 
-    The pictures are reduced to 64 colours, which makes them a third as large.
+    The pictures are reduced to 64 colours, which makes them a third as large. Pictures that an
+    earlier call left there, and that the report no longer has, are removed.
     """
     pictures = folder / "experiments"
     pictures.mkdir(parents=True, exist_ok=True)
-    for old in pictures.glob("*.png"):
-        old.unlink()
+    written = set()
 
     def link(section: Section, shown: Shown) -> str:
         assert shown.path is not None
         name = f"{section.experiment.name}-{shown.name}.png"
         _copy_picture(shown.path, pictures / name)
+        written.add(name)
         return f"experiments/{name}"
 
     text = markdown(report, link)
     path = folder / "experiments.md"
     write_atomically(path, lambda file: file.write(text), "w")
+    for section in report.sections:
+        for old in pictures.glob(f"{section.experiment.name}-[0-9][0-9]-*.png"):
+            if old.name not in written:
+                old.unlink()
     return path
 
 
