@@ -6,12 +6,14 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ import numpy as np
 
 FASTBP = (sys.executable, "-m", "fastbp")
 LIMIT = 60  # seconds after which a command counts as hanging
+SOON = 3  # seconds from Ctrl-C to the end: 2, and one for a busy machine
 
 ALWAYS = {"config.toml", "history.csv", "loss_by_iteration.npz", "model.safetensors"}
 PLOTS = {"loss_by_iteration.png", "accuracy_by_epoch.png", "confusion_matrix.png"}
@@ -95,6 +98,25 @@ def started(*args: object, cwd: Path, **streams: Any) -> Iterator[subprocess.Pop
             yield process
         finally:
             process.kill()  # of no effect on one that has ended, as all should have
+
+
+def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> None:
+    """Wait for a condition, as long as the process runs."""
+    for _ in range(3000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+def press_ctrl_c(process: subprocess.Popen) -> tuple[str, str, int]:
+    """Send what a terminal sends, and give stdout, stderr and exit code."""
+    process.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - pressed < SOON
+    return out.decode(), err.decode(), process.returncode
 
 
 class Terminal:

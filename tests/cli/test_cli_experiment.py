@@ -6,8 +6,16 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from command_line import assert_error, assert_one_line, is_whole_png, names, run, started
-from test_cli_unfinished import press_ctrl_c, wait_until
+from command_line import (
+    assert_error,
+    assert_one_line,
+    is_whole_png,
+    names,
+    press_ctrl_c,
+    run,
+    started,
+    wait_until,
+)
 
 from fastbp.experiments import EXPERIMENTS
 

@@ -1,7 +1,6 @@
 """Trainings that do not reach their end: Ctrl-C and divergence. What was finished is kept."""
 
 import re
-import signal
 import time
 
 import numpy as np
@@ -10,36 +9,17 @@ from command_line import (
     ALWAYS,
     assert_one_line,
     names,
+    press_ctrl_c,
     read_history,
     read_losses,
     run,
     run_script,
     started,
+    wait_until,
 )
 
 import fastbp as fb
 from fastbp.backends import AUTOMATIC
-
-SOON = 3  # seconds from Ctrl-C to the end: 2, and one for a busy machine
-
-
-def wait_until(condition, process):
-    """Wait for a condition, as long as the process runs."""
-    for _ in range(3000):
-        if condition():
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
-
-
-def press_ctrl_c(process):
-    """Send what a terminal sends, and give stdout, stderr and exit code."""
-    process.send_signal(signal.SIGINT)
-    pressed = time.monotonic()
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - pressed < SOON
-    return out.decode(), err.decode(), process.returncode
 
 
 def finished_epochs(folder):
