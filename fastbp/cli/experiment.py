@@ -24,47 +24,22 @@ WORDS = (HOLDS, FAILS, UNDECIDED)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     whole, add = _arguments.whole, parser.add_argument
-    add(
-        "names",
-        metavar="NAME",
-        nargs="+",
-        type=_name,
-        help="experiments by name or by row, as in activations or B.1; all; list, to see them",
-    )
-    add(
-        "--epochs",
-        type=whole(1),
-        metavar="N",
-        help="train every network for N epochs (default: the reports' numbers)",
-    )
+    names_help = "experiments by name or by row, as in activations or B.1; all; list, to see them"
+    add("names", metavar="NAME", nargs="+", type=_name, help=names_help)
+    epochs_help = "train every network for N epochs (default: the reports' numbers)"
+    add("--epochs", type=whole(1), metavar="N", help=epochs_help)
     add("--limit", type=whole(1), metavar="N", help="use the first N training and test images")
-    add(
-        "--seeds",
-        type=whole(1),
-        default=1,
-        metavar="N",
-        help="train every network N times, with other seeds (default: %(default)s)",
-    )
-    add(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="a new or empty folder (default: runs/TIME-experiments)",
-    )
-    add(
-        "--resume",
-        action="store_true",
-        help="go on with what --output holds: networks that are finished are not trained again",
-    )
-    add(
-        "--docs",
-        type=Path,
-        metavar="DIR",
-        help="also write the report as DIR/experiments.md with its pictures",
-    )
+    seeds_help = "train every network N times, with other seeds (default: %(default)s)"
+    add("--seeds", type=whole(1), default=1, metavar="N", help=seeds_help)
+    output_help = "a new or empty folder (default: runs/TIME-experiments)"
+    add("--output", type=Path, metavar="DIR", help=output_help)
+    resume_help = "go on with what --output holds: what is finished is not trained again"
+    add("--resume", action="store_true", help=resume_help)
+    docs_help = "also write the report as DIR/experiments.md, its pictures in DIR/experiments/"
+    add("--docs", type=Path, metavar="DIR", help=docs_help)
     _arguments.add_backend(parser)
     add("--quiet", action="store_true", help="show no progress")
-    _arguments.add_json(parser)  # fmt: skip
+    _arguments.add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -67,10 +67,12 @@ class Report:
             changes.append(f"on the first {self.settings.limit:,} images")
         if not changes:
             return ""
-        return f"A quick run: {', '.join(changes)}. Its figures are not the reports' experiments."
+        return f"Not the reports' experiments in full: {', '.join(changes)}."
 
     def duration(self) -> str:
         """How long it took."""
+        if not self.networks:
+            return f"This run made the report in {clock(self.seconds)}"
         made = f"{self.networks - self.found} of {self.networks} trainings"
         return f"This run made {made} and the report in {clock(self.seconds)}"
 

@@ -107,7 +107,7 @@ def test_the_page_has_every_row_figure_and_verdict(page, everything):
     for experiment in result.json["experiments"]:
         for claim in experiment["claims"]:
             assert claim["claim"] in text
-    assert "A quick run: every network trained for 2 epochs, on the first 160 images" in text
+    assert "in full: every network trained for 2 epochs, on the first 160 images." in text
     assert "fastbp has no convolutional layer yet" in text
     assert "12 of 12 reported numbers" in text
     assert "mean and range of 2 seeds" in text
