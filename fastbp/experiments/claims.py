@@ -182,7 +182,9 @@ class Diverges(Claim):
 
 def means(evidence: Evidence, measure: Measure, labels: Sequence[str]) -> str:
     """The means of variants, and their spread where there are several seeds."""
-    parts = [f"{label} {spread_text(evidence.values(label, measure), measure)}" for label in labels]
+    parts = [
+        f"{spread_text(evidence.values(label, measure), measure)} ({label})" for label in labels
+    ]
     return f"{measure.name}: {'; '.join(parts)}"
 
 

@@ -19,7 +19,7 @@ Table = list[list[str]]  # the first row is the head
 TITLE = "Two reports on backpropagation, reproduced"
 NOTE = (
     "Report A trains a PyTorch network on MNIST, report B implements backpropagation by hand. "
-    "fastbp repeats every experiment of both. Accuracies are those after the last epoch, loss is "
+    "fastbp repeats the experiments of both; what is missing is said in its place. Accuracies are those after the last epoch, loss is "
     "the mean over the last epoch; ± is the standard deviation over seeds."
 )
 ABOUT_VERDICTS = (
@@ -111,7 +111,7 @@ def reproduced(section: Section) -> str:
         ]
         return ", ".join(parts)
     parts = [
-        f"{v.label} {spread_text(outcome.values(v.label, TEST_ACCURACY), TEST_ACCURACY)}"
+        f"{spread_text(outcome.values(v.label, TEST_ACCURACY), TEST_ACCURACY)} ({v.label})"
         for v in experiment.variants
     ]
     return f"test accuracy: {'; '.join(parts)}" if parts else "shown below"

@@ -95,7 +95,7 @@ def as_data(experiment: Experiment) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items() if part not in ((), "", {})}
+        return {name: _plain(part) for name, part in value.items() if part not in ((), "", {}, 0.0)}
     return [_plain(part) for part in value] if isinstance(value, (tuple, list)) else value
 
 

@@ -131,7 +131,7 @@ def test_reaches_and_diverges_count_seeds():
     claim = Reaches("at least 97.44 %", "a", TEST_ACCURACY, 0.9744)
     verdict = claim.judge(Made(a=[0.9744, 0.98]))
     assert verdict.word == HOLDS
-    assert verdict.numbers == "test accuracy: a 97.72 ± 0.40 %; 2 of 2 seeds"
+    assert verdict.numbers == "test accuracy: 97.72 ± 0.40 % (a); 2 of 2 seeds"
     assert claim.judge(Made(a=[0.9743, 0.98])).word == UNDECIDED
     assert claim.judge(Made(a=[0.9743, NAN])).word == FAILS
     assert Reaches("loss below 0.03", "a", LOSS, 0.03).judge(Made(a=[0.02])).word == HOLDS
