@@ -15,13 +15,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from .measures import Measure
+from .measures import TEST_ACCURACY, Measure
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "within noise"
 
 # Student's t, two-sided 95 %, for 1, 2, … degrees of freedom; beyond the table its limit is near.
 STUDENT_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14)
 STUDENT_T_BEYOND = 2.13
+
+COLLAPSED = 0.5  # a test accuracy below this, after whole epochs, is that of a broken network
 
 
 class Evidence(Protocol):
@@ -33,9 +35,6 @@ class Evidence(Protocol):
 
     def values(self, label: str, measure: Measure) -> np.ndarray:
         """The measure of each seed's run, (seeds,); NaN for a run that diverged."""
-
-    def diverged(self, label: str) -> Sequence[bool]:
-        """Whether each seed's run diverged."""
 
 
 class Verdict(NamedTuple):
@@ -169,15 +168,19 @@ class Reaches(Claim):
 
 
 @dataclass(frozen=True)
-class Diverges(Claim):
-    """A variant's loss or parameters become NaN or infinite."""
+class Unstable(Claim):
+    """A variant's numbers become NaN or infinite, or it ends with most images wrong."""
 
     label: str
 
     def judge(self, evidence: Evidence) -> Verdict:
-        """Holds if every seed diverges, fails if none does."""
-        diverged = np.array(evidence.diverged(self.label))
-        return Verdict(self.text, _by_count(diverged), f"{self.label}: {_seeds(diverged)}")
+        """Holds if every seed ends so, fails if none does."""
+        accuracies = evidence.values(self.label, TEST_ACCURACY)
+        lost, dead = np.isnan(accuracies), accuracies < COLLAPSED
+        numbers = f"{int(lost.sum())} diverged and {int(dead.sum())} ended below 50 %"
+        return Verdict(
+            self.text, _by_count(lost | dead), f"{self.label}: {numbers}, of {_count(lost)}"
+        )
 
 
 def means(evidence: Evidence, measure: Measure, labels: Sequence[str]) -> str:
@@ -205,4 +208,8 @@ def _by_count(hits: np.ndarray) -> str:
 
 
 def _seeds(hits: np.ndarray) -> str:
-    return f"{int(hits.sum())} of {len(hits)} seed{'s' if len(hits) > 1 else ''}"
+    return f"{int(hits.sum())} of {_count(hits)}"
+
+
+def _count(seeds: np.ndarray) -> str:
+    return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"

@@ -19,8 +19,9 @@ Table = list[list[str]]  # the first row is the head
 TITLE = "Two reports on backpropagation, reproduced"
 NOTE = (
     "Report A trains a PyTorch network on MNIST, report B implements backpropagation by hand. "
-    "fastbp repeats the experiments of both; what is missing is said in its place. Accuracies are those after the last epoch, loss is "
-    "the mean over the last epoch; ± is the standard deviation over seeds."
+    "fastbp repeats the experiments of both; what is missing is said in its place. Accuracies are "
+    "those after the last epoch, loss is the mean over the last epoch; ± is the standard deviation "
+    "over seeds."
 )
 ABOUT_VERDICTS = (
     "A claim holds, does not hold, or is within noise. With several seeds the noise of a "
@@ -73,8 +74,14 @@ class Report:
         """How long it took."""
         if not self.networks:
             return f"This run made the report in {clock(self.seconds)}"
-        made = f"{self.networks - self.found} of {self.networks} trainings"
-        return f"This run made {made} and the report in {clock(self.seconds)}"
+        runs = {run.folder: run for s in self.sections for part in s.outcome.runs.values()
+                for run in part}  # fmt: skip
+        total = sum(run.history.seconds for run in runs.values())
+        made = "all" if not self.found else str(self.networks - self.found)
+        return (
+            f"{self.networks} trainings took {clock(total)}, each in one thread; this run made "
+            f"{made} of them, and the report, in {clock(self.seconds)}"
+        )
 
 
 def clock(seconds: float) -> str:

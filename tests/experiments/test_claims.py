@@ -11,9 +11,9 @@ from fastbp.experiments.claims import (
     UNDECIDED,
     Best,
     Close,
-    Diverges,
     Reaches,
     Rising,
+    Unstable,
     Worst,
     compare,
     spread_text,
@@ -41,9 +41,6 @@ class Made:
 
     def values(self, label, measure):
         return self.made[label]
-
-    def diverged(self, label):
-        return [bool(value) for value in np.isnan(self.made[label])]
 
 
 def best(made, measure=TEST_ACCURACY):
@@ -127,7 +124,7 @@ def test_close():
     assert word(0.004, 0.006) == UNDECIDED
 
 
-def test_reaches_and_diverges_count_seeds():
+def test_reaches_and_unstable_count_seeds():
     claim = Reaches("at least 97.44 %", "a", TEST_ACCURACY, 0.9744)
     verdict = claim.judge(Made(a=[0.9744, 0.98]))
     assert verdict.word == HOLDS
@@ -135,10 +132,14 @@ def test_reaches_and_diverges_count_seeds():
     assert claim.judge(Made(a=[0.9743, 0.98])).word == UNDECIDED
     assert claim.judge(Made(a=[0.9743, NAN])).word == FAILS
     assert Reaches("loss below 0.03", "a", LOSS, 0.03).judge(Made(a=[0.02])).word == HOLDS
-    unstable = Diverges("a is unstable", "a")
-    assert unstable.judge(Made(a=[NAN, NAN])) == ("a is unstable", HOLDS, "a: 2 of 2 seeds")
+    unstable = Unstable("a is unstable", "a")
+    assert unstable.judge(Made(a=[NAN, 0.11])) == (
+        "a is unstable", HOLDS, "a: 1 diverged and 1 ended below 50 %, of 2 seeds"
+    )  # fmt: skip
     assert unstable.judge(Made(a=[NAN, 0.9])).word == UNDECIDED
-    assert unstable.judge(Made(a=[0.9])) == ("a is unstable", FAILS, "a: 0 of 1 seed")
+    assert unstable.judge(Made(a=[0.9])) == (
+        "a is unstable", FAILS, "a: 0 diverged and 0 ended below 50 %, of 1 seed"
+    )  # fmt: skip
 
 
 def test_spread_text():

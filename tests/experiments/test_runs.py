@@ -9,7 +9,7 @@ import pytest
 
 import fastbp as fb
 from fastbp.experiments import find
-from fastbp.experiments.claims import HOLDS, Diverges
+from fastbp.experiments.claims import HOLDS, Unstable
 from fastbp.experiments.kept import folder_of, read
 from fastbp.experiments.reproduce import open_folder, reproduce
 from fastbp.experiments.runner import Settings, Watcher, train
@@ -139,7 +139,7 @@ def test_divergence_is_kept_and_shown(tmp_path):
     wild = replace(SMALL, activation="relu", lr=1e30, init="he")
     experiment = replace(
         TWO, variants=(Variant("wild", wild), Variant("one", SMALL)),
-        figures=(*TWO.figures, Figure("loss_by_epoch")), claims=(Diverges("it is wild", "wild"),),
+        figures=(*TWO.figures, Figure("loss_by_epoch")), claims=(Unstable("it is wild", "wild"),),
     )  # fmt: skip
     open_folder(tmp_path / "run", QUICK, resume=False)
     report = reproduce([experiment], QUICK, tmp_path / "run", Watcher())
@@ -151,7 +151,9 @@ def test_divergence_is_kept_and_shown(tmp_path):
     assert not np.isfinite(losses[-1])
     assert not (run.folder / "model.safetensors").exists()
     (section,) = report.sections
-    assert section.verdicts == [("it is wild", HOLDS, "wild: 2 of 2 seeds")]
+    assert section.verdicts == [
+        ("it is wild", HOLDS, "wild: 2 diverged and 0 ended below 50 %, of 2 seeds")
+    ]
     assert np.isnan(section.outcome.values("wild", find("final").claims[0].measure)).all()
     page = (tmp_path / "run" / "report" / "index.html").read_text()
     assert "diverged" in page
