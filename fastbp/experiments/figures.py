@@ -77,16 +77,23 @@ def _accuracy(kind: str) -> Maker:
     """Accuracies of one kind by epoch, all variants together."""
 
     def make(material: Material, figure: Figure) -> Made:
-        curves = {
-            label: np.where((y < figure.least).any(axis=0), np.nan, y)
-            for label, y in material.outcome.curves(figure, f"{kind}_accuracy").items()
-        }
-        if any(np.isfinite(y).any() for y in curves.values()):
+        curves = _from(figure.least, material.outcome.curves(figure, f"{kind}_accuracy"))
+        if curves:
             title = _title(f"{kind.capitalize()} accuracy by epoch", figure)
             caption = title + _seeds(material)
             yield f"{kind}-accuracy", caption, plots.accuracy_by_epoch(curves, title=title)
 
     return make
+
+
+def _from(least: float, curves: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The curves without the epochs before all seeds have come so far, if they ever do."""
+    above = {label: ~(y < least).any(axis=0) for label, y in curves.items()}
+    return {
+        label: np.where(np.arange(y.shape[1]) < above[label].argmax(), np.nan, y)
+        for label, y in curves.items()
+        if above[label].any()
+    }
 
 
 def _both_accuracies(material: Material, figure: Figure) -> Made:

@@ -82,7 +82,7 @@ class Figure:
     number: str = ""  # as in "figure 9"
     of: tuple[str, ...] = ()  # the labels of the variants in it; all if empty
     title: str = ""
-    least: float = 0.0  # accuracies below are left out, to tell those above apart
+    least: float = 0.0  # epochs before this accuracy is reached are left out
 
 
 @dataclass(frozen=True)

@@ -185,3 +185,18 @@ def test_tables(tmp_path):
     ]  # fmt: skip
     assert [shown.path.name for shown in report.sections[0].shown] == pictures
     assert report.sections[0].shown[2].caption.endswith("mean and range of 2 seeds")
+
+
+def test_a_zoomed_figure_starts_where_all_seeds_have_come_so_far():
+    from fastbp.experiments.figures import _from
+
+    curves = {
+        "late": np.array([[0.5, 0.92, 0.93], [0.91, 0.95, 0.6]]),
+        "never": np.array([[0.5, 0.92], [0.95, 0.5]]),
+        "at once": np.array([[0.95, np.nan]]),
+    }
+    found = _from(0.9, curves)
+    assert list(found) == ["late", "at once"]
+    np.testing.assert_array_equal(found["late"], [[np.nan, 0.92, 0.93], [np.nan, 0.95, 0.6]])
+    np.testing.assert_array_equal(found["at once"], curves["at once"])
+    assert _from(0.0, curves).keys() == curves.keys()
