@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="DIR", help=output_help)
     resume_help = "go on with what --output holds: what is finished is not trained again"
     add("--resume", action="store_true", help=resume_help)
-    docs_help = "also write the report as DIR/experiments.md, its pictures in DIR/experiments/"
+    docs_help = "also write the report as DIR/experiments.md, with its pictures, for a repository"
     add("--docs", type=Path, metavar="DIR", help=docs_help)
     _arguments.add_backend(parser)
     add("--quiet", action="store_true", help="show no progress")

@@ -19,10 +19,10 @@ from fastbp import __version__
 from fastbp._files import write_atomically
 from fastbp.backends import active
 
-from .content import Report, Section
+from .content import Report, Section, main_table
 from .figures import Shown, draw
 from .machine import describe_machine
-from .markdown import markdown
+from .markdown import markdown, table
 from .page import html
 from .pictures import Material
 from .runner import Runs, Settings, Watcher, train
@@ -30,6 +30,7 @@ from .spec import Experiment
 from .summary import Outcome, write_tables
 
 SETTINGS = "settings.json"
+MARKS = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 
 
 def open_folder(root: Path, settings: Settings, resume: bool) -> None:
@@ -128,7 +129,8 @@ def write_docs(report: Report, folder: Path) -> Path:
     """Write the Markdown report as experiments.md with its pictures in experiments/.
 
     The pictures are reduced to 128 colours, which makes them a third as large. Pictures that an
-    earlier call left there, and that the report no longer has, are removed.
+    earlier call left there, and that the report no longer has, are removed. Where a README.md
+    lies beside the folder and has the two MARKS, what is between them becomes the main table.
     """
     pictures = folder / "experiments"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -148,7 +150,19 @@ def write_docs(report: Report, folder: Path) -> Path:
         for old in pictures.glob(f"{section.experiment.name}-[0-9][0-9]-*.png"):
             if old.name not in written:
                 old.unlink()
+    _refresh(folder.resolve().parent / "README.md", table(main_table(report)))
     return path
+
+
+def _refresh(readme: Path, text: str) -> None:
+    """Put a text between the marks of a README that has them."""
+    begin, end = MARKS
+    old = readme.read_text("utf-8") if readme.is_file() else ""
+    before, found, rest = old.partition(begin)
+    _, closed, after = rest.partition(end)
+    if found and closed:
+        new = f"{before}{begin}\n{text}\n{end}{after}"
+        write_atomically(readme, lambda file: file.write(new), "w")
 
 
 def _copy_picture(source: Path, target: Path) -> None:
