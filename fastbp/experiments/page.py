@@ -131,8 +131,8 @@ def _wrapped(head: list[str], rows: list[str], kind: str = "") -> str:
 
 
 def escape(text: str) -> str:
-    """Text as markup; a number and its unit stay on one line."""
-    return escape_markup(text).replace(" %", "\u00a0%")
+    """Text as markup; a number, its spread and its unit stay on one line."""
+    return escape_markup(text).replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
 
 
 def _paragraph(text: str, kind: str = "") -> str:
