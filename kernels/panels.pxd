@@ -103,23 +103,23 @@ cdef inline void add_panel(
         k += 1
 
 
-cdef inline void sparse_panels(
-    Py_ssize_t inputs, Py_ssize_t width, Py_ssize_t first, Py_ssize_t last, bint backwards, vec* w,
+cdef inline void sparse_panel(
+    Py_ssize_t inputs, Py_ssize_t halves, Py_ssize_t width, vec* w,
     const int32_t* u_bounds, const int32_t* u_starts, const real* u_x, const real* step,
     const int32_t* f_bounds, const int32_t* f_starts, const real* f_x, real* y,
 ) noexcept nogil:
-    """w += uᵀ @ step, and then y += f @ w, for the columns `first` to `last` (whole panels).
+    """w += uᵀ @ step, and then y += f @ w, for the columns of one panel.
 
     u and f are chunks of sparse batches; bounds NULL stands for none. Both at once let W pass
-    through the nearest cache once a step: the update of a batch, and the forward of the next. The
-    panels are the inner loop because a block has as many entries in each: after the first, the
-    processor foresees the end of the tile's loops. It also fetches ahead along that loop, past its
-    end, which must not be what another thread is working on: hence `backwards`.
+    through the nearest cache once a step: the update of a batch, and the forward of the next.
+
+    The blocks of one panel after another, not the panels of one block: that would spare the
+    processor wrong guesses of where a block's entries end, but it would fetch ahead along that
+    stride, into panels that another thread is writing. Two threads were half as fast.
     """
-    cdef Py_ssize_t whole = inputs // BLOCK, block, row, p, j
-    cdef Py_ssize_t u = 0, u_end = 0, f = 0, f_end = 0, vectors = width // PANEL * SPARSE_VECTORS
-    cdef Py_ssize_t steps = (last - first + vectors - 1) // vectors, half = width // 2, i
-    cdef real* tile
+    cdef Py_ssize_t whole = inputs // BLOCK, block, row, j
+    cdef Py_ssize_t u = 0, u_end = 0, f = 0, f_end = 0
+    cdef vec* tile
     for block in range(whole + inputs % BLOCK):
         if u_bounds != NULL:
             u, u_end = u_bounds[2 * block], u_bounds[2 * block + 1]
@@ -128,22 +128,22 @@ cdef inline void sparse_panels(
         if u == u_end and f == f_end:
             continue
         row = block * BLOCK if block < whole else whole * (BLOCK - 1) + block
-        for i in range(steps):
-            p = first + (steps - 1 - i if backwards else i) * vectors
-            j = p % width  # SPARSE_VECTORS may be half a panel
-            tile = <real*> w + (p - j) * inputs + row * width + j
+        tile = <vec*> (<real*> w + row * width)
+        j = 0
+        while j < halves * VECTORS:  # SPARSE_VECTORS are a panel or half of it
             if block >= whole:  # the last inputs, if they fill no block, are blocks of one
-                tile_sparse[vec, real](1, SPARSE_VECTORS, <vec*> tile, width,
-                                       u, u_end, u_starts, u_x, step + p,
-                                       f, f_end, f_starts, f_x, y + p)
-            elif VECTORS < SPARSE_VECTORS and last - p <= half:
-                tile_sparse[vec, real](BLOCK, VECTORS, <vec*> tile, width,
-                                       u, u_end, u_starts, u_x, step + p,
-                                       f, f_end, f_starts, f_x, y + p)
+                tile_sparse[vec, real](1, SPARSE_VECTORS, tile + j, width,
+                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
+                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
+            elif halves * VECTORS < SPARSE_VECTORS:
+                tile_sparse[vec, real](BLOCK, VECTORS, tile + j, width,
+                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
+                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
             else:
-                tile_sparse[vec, real](BLOCK, SPARSE_VECTORS, <vec*> tile, width,
-                                       u, u_end, u_starts, u_x, step + p,
-                                       f, f_end, f_starts, f_x, y + p)
+                tile_sparse[vec, real](BLOCK, SPARSE_VECTORS, tile + j, width,
+                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
+                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
+            j += SPARSE_VECTORS
 
 
 cdef inline void gradient_rows(
