@@ -27,3 +27,17 @@ class Fastbp(Peer):
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return self.frozen.predict_proba(x)
+
+
+class FastbpNumba(Fastbp):
+    """The same on the numba backend."""
+
+    name = "fastbp, numba"
+
+    def _train(self, order: np.ndarray) -> fb.History:
+        with fb.use_backend("numba"):
+            return super()._train(order)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        with fb.use_backend("numba"):
+            return super().predict(x)

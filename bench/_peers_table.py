@@ -3,7 +3,7 @@
 from typing import Any
 
 FASTBP = "fastbp"
-OTHERS = ("PyTorch", "torch.compile", "JAX", "scikit-learn")
+OTHERS = ("fastbp, numba", "PyTorch", "torch.compile", "JAX", "scikit-learn")
 NAMES = {"scikit-learn": "scikit-learn", "torch": "PyTorch", "jax": "JAX", "numpy": "NumPy"}
 
 

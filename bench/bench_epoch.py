@@ -48,6 +48,9 @@ LOOPS = (
     Loop("cython", fused=True, threads=2),
     Loop("cython", fused=True),
     Loop("cython", fused=False),
+    Loop("numba", fused=True, threads=1),
+    Loop("numba", fused=True, threads=2),
+    Loop("numba", fused=True),
     Loop("numba", fused=False),
     Loop("numpy", fused=False),
 )

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from _peers_base import Peer, Problem
-from _peers_fastbp import Fastbp
+from _peers_fastbp import Fastbp, FastbpNumba
 from _peers_table import markdown
 from settings import CHECKED, PREDICTION, SETTINGS, TOLERANCE, check_losses, first_order
 
@@ -104,9 +104,11 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def installed_peers(problem: Problem, compiled: bool) -> list[Peer]:
-    """fastbp as it comes and with one thread, and what else is installed and can do the setting."""
+    """fastbp as it comes, with one thread, and on Numba; and what else can do the setting."""
     counts = sorted({1, threads.available()})
     peers: list[Peer] = [Fastbp(problem, None), Fastbp(problem, 1)]
+    if find_spec("numba") and backends.active().name != "numba":
+        peers.append(FastbpNumba(problem, None))
     if find_spec("torch"):
         from _peers_torch import Torch, TorchCompiled
 

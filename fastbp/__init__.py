@@ -14,6 +14,7 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 
 from . import datasets, initializers
 from .backends import use_backend
+from .custom import GradientError, activation, loss
 from .evaluation import evaluate
 from .gradcheck import gradcheck
 from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
@@ -34,6 +35,7 @@ __all__ = [
     "Callback",
     "CrossEntropyLoss",
     "DivergenceError",
+    "GradientError",
     "HingeLoss",
     "History",
     "Job",
@@ -46,6 +48,7 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "activation",
     "datasets",
     "evaluate",
     "fit",
@@ -53,5 +56,6 @@ __all__ = [
     "gradcheck",
     "initializers",
     "load",
+    "loss",
     "use_backend",
 ]

@@ -161,6 +161,8 @@ def _load_numba() -> Backend:
         numba = importlib.import_module("numba")
     except ImportError as problem:
         raise _MissingError(f"Numba cannot be imported ({problem})") from problem
+    if numba.config.DISABLE_JIT:
+        raise _MissingError("NUMBA_DISABLE_JIT is set, so Numba compiles nothing")
     return Backend("numba", importlib.import_module("fastbp.kernels._numba"), numba.__version__)
 
 

@@ -15,7 +15,14 @@ from .backends import active
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
-from .program import PLAIN, NotExpressible, compile_network, loss_number, optimizer_settings
+from .program import (
+    PLAIN,
+    NotExpressible,
+    compile_network,
+    loss_number,
+    optimizer_settings,
+    user_code,
+)
 from .sharing import splits
 from .workspace import Choices, Workspace, is_sparse
 
@@ -67,7 +74,8 @@ class Engine:
         self.program = compile_network(net, x.shape[1])
         self.data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
         is_labels = target.ndim == 1
-        self.labels = target if is_labels else np.zeros(1, np.int64)
+        # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
+        self.labels = target if is_labels else np.zeros(len(x), np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
         segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
         split = splits(self.program.rows, self.batch_size)
@@ -86,7 +94,17 @@ class Engine:
             features=x.shape[1], sparse=self.sparse, x=self.space.x, x_stride=self.space.x_stride,
             optimizer=kind, steps_before=0, segments=segments, states=optimizer.states,
         )  # fmt: skip
-        self.choices = np.array(choices, np.int64)
+        # The machine code must stay as long as its addresses are in use.
+        self.code, addresses = user_code(self.kernels, net, loss)
+        self.choices = np.array([*choices, *addresses], np.int64)
+        if hasattr(self.kernels, "compile_activation"):
+            self._compile()
+
+    def _compile(self) -> None:
+        """Numba compiles what is called first: here, not in an epoch that is timed."""
+        rows, plan = self.program.rows, self.space.plan[0]
+        self.kernels.engine_pack(rows, plan, 0, self.net.params, self.space.work)
+        self._run(np.zeros(1, np.int64), np.zeros(1), 0, 0, 1)
 
     def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
         """Train on all samples in this order; returns each batch's loss.

@@ -114,7 +114,7 @@ def gradcheck(
     for name, tensor in [*_tensors(numeric_net, numeric_net.params), ("x", x)]:
         chosen = rng.permutation(tensor.size)[:most]
         numeric = _numeric(numeric_net, loss, x, y, tensor, chosen, epsilon)
-        tensors.append(_compare(name, tensor.shape, chosen, analytic[name], numeric))
+        tensors.append(compare(name, tensor.shape, chosen, analytic[name], numeric))
     return GradientCheck(tuple(tensors), tolerance)
 
 
@@ -137,7 +137,7 @@ def _tensors(net: Sequential, flat: np.ndarray) -> Iterator[tuple[str, np.ndarra
             start = end
 
 
-class _Numeric(NamedTuple):
+class Numeric(NamedTuple):
     """Numeric derivatives at the chosen coordinates of one tensor."""
 
     derivative: np.ndarray
@@ -153,7 +153,7 @@ def _numeric(
     tensor: np.ndarray,
     chosen: np.ndarray,
     epsilon: float,
-) -> _Numeric:
+) -> Numeric:
     flat = tensor.reshape(-1)
     values = np.empty((3, len(chosen)))
     for column, coordinate in enumerate(chosen):
@@ -162,17 +162,23 @@ def _numeric(
             flat[coordinate] = start + step
             values[row, column] = loss(net.forward(x), y)[0]
         flat[coordinate] = start
+    return derivatives(values, epsilon)
+
+
+def derivatives(values: np.ndarray, epsilon: float) -> Numeric:
+    """From a function's values (3, n) at θ - ε, θ and θ + ε, for n coordinates."""
     left, right = (values[1] - values[0]) / epsilon, (values[2] - values[1]) / epsilon
     noise = 8 * np.finfo(np.float64).eps * np.max(np.abs(values), initial=0) / epsilon
     # A smooth loss has left ≈ right up to ε·l''; across a kink they differ at once.
     size = np.maximum(np.abs(left), np.abs(right))
     kink = np.abs(left - right) > 1e-2 * np.maximum(size, np.max(size, initial=0) * 1e-2) + noise
-    return _Numeric((left + right) / 2, kink, float(noise))
+    return Numeric((left + right) / 2, kink, float(noise))
 
 
-def _compare(
-    name: str, shape: tuple[int, ...], chosen: np.ndarray, analytic: np.ndarray, numeric: _Numeric
+def compare(
+    name: str, shape: tuple[int, ...], chosen: np.ndarray, analytic: np.ndarray, numeric: Numeric
 ) -> TensorCheck:
+    """The hand-written derivatives of one tensor against the numeric ones where `chosen`."""
     if not len(chosen):
         return TensorCheck(name, 0, 0, 0.0, (), 0.0, 0.0)
     hand, n = analytic.reshape(-1)[chosen].astype(np.float64), numeric.derivative

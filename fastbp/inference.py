@@ -6,7 +6,7 @@ import numpy as np
 
 from . import threads as thread_counts
 from .backends import active
-from .program import NotExpressible, compile_network
+from .program import NotExpressible, compile_network, user_code
 from .workspace import Choices, M, W, Workspace, is_sparse
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def fused_scores(
         return None
     try:
         program = compile_network(net, x.shape[1])
+        code, addresses = user_code(kernels, net)  # the code must stay while it may be called
     except NotExpressible:
         return None
     most = thread_counts.requested(threads) or thread_counts.available()
@@ -48,6 +49,7 @@ def fused_scores(
         sparse=is_sparse(program, x, net.params), x=space.x, x_stride=space.x_stride,
         optimizer=0, steps_before=0, segments=1, states=0,
     )  # fmt: skip
+    numbers = np.array([*choices, *addresses], np.int64)
     settings = np.array([scale, *[0.0] * 6, *program.alphas])
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     scores = np.empty((len(x), int(program.rows[-1, 2])), net.dtype)
@@ -59,7 +61,7 @@ def fused_scores(
             if stop[0]:
                 return
             kernels.forward_samples(
-                program.rows, space.plan[thread], settings, np.array(choices), data, thread,
+                program.rows, space.plan[thread], settings, numbers, data, thread,
                 start, min(start + PART, last), space.work, scores,
             )  # fmt: skip
 
@@ -67,6 +69,7 @@ def fused_scores(
         stop[0] = True
 
     thread_counts.run_together(work, number, give_up)
+    del code
     return scores
 
 
@@ -77,6 +80,7 @@ def one_sample(kernels: Any, net: "Sequential") -> Any:
         return None
     try:
         program = compile_network(net, inputs)
+        user_code(kernels, net)
     except NotExpressible:
         return None
     # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.

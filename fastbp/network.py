@@ -11,7 +11,6 @@ import numpy.typing as npt
 from ._checks import as_count, as_dtype, as_matrix
 from .backends import kernels
 from .datasets import Dataset
-from .inference import fused_scores, one_sample
 from .initializers import Initializer, initializer
 from .layers import Layer
 
@@ -133,13 +132,15 @@ class Sequential:
         backend's engine, if it has one, by ``threads`` threads (FASTBP_NUM_THREADS or every
         processor if left out); their number changes no result.
         """
+        if (single := self._of_one(x, softmax=False)) is not None:
+            return single
+        from .inference import fused_scores  # here, as it imports what imports this
+
         if isinstance(x, Dataset):
             if self.inputs not in (None, x.features):
                 raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
             found = fused_scores(self, x.x, x.scale, threads)
         else:
-            if (single := self._of_one(x, softmax=False)) is not None:
-                return single
             x = as_matrix(x, f"{self!r}", dtype=self.dtype, columns=self.inputs)
             found = fused_scores(self, x, threads=threads)
         return self._layered_scores(x) if found is None else found
@@ -253,6 +254,8 @@ class Sequential:
             return None
         module = kernels()
         if self._single is None or self._single[0] is not module:
+            from .inference import one_sample
+
             self._single = module, one_sample(module, self)
         single = self._single[1]
         if single is None:

@@ -4,10 +4,11 @@ Columns of a row: what kind of layer it is, its inputs, its outputs, and where i
 (w, then b) start in the flat vector. Every backend's engine reads the same program.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .custom import UserActivation, UserLoss
 from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
 from .optimizers import SGD, Adam, AdamW, Optimizer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 KINDS: tuple[type[Layer], ...] = (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
 LOSSES: tuple[type[Loss], ...] = (HingeLoss, CrossEntropyLoss, NLLLoss, MSELoss)
 LINEAR, ELEMENTWISE = 0, range(1, 5)  # kinds
+USER, USER_LOSS = len(KINDS), len(LOSSES)  # functions that users wrote
 PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
 
 
@@ -37,18 +39,27 @@ def compile_network(net: "Sequential", inputs: int) -> Program:
     """The program of a network whose samples have `inputs` columns."""
     rows, start, columns = [], 0, inputs
     for layer in net.layers:
-        if type(layer) not in KINDS:
-            raise NotExpressible(f"{layer!r} is no built-in layer")
-        outputs = layer.outputs_for(columns) or columns
-        rows.append((KINDS.index(type(layer)), columns, outputs, start))
+        kind, outputs = _kind(layer), layer.outputs_for(columns) or columns
+        rows.append((kind, columns, outputs, start))
         start += sum(int(np.prod(shape)) for shape in layer.parameter_shapes().values())
         columns = outputs
     alphas = [getattr(layer, "alpha", 0.0) for layer in net.layers]
     return Program(np.array(rows, np.int64), np.array(alphas))
 
 
+def _kind(layer: Layer) -> int:
+    """Which of KINDS it is, or USER."""
+    if UserActivation in type(layer).__bases__:
+        return USER
+    if type(layer) not in KINDS:
+        raise NotExpressible(f"{layer!r} is no built-in layer")
+    return KINDS.index(type(layer))
+
+
 def loss_number(loss: Loss) -> int:
-    """Which of LOSSES it is."""
+    """Which of LOSSES it is, or USER_LOSS."""
+    if UserLoss in type(loss).__bases__:
+        return USER_LOSS
     if type(loss) not in LOSSES:
         raise NotExpressible(f"{loss!r} is no built-in loss")
     return LOSSES.index(type(loss))
@@ -64,3 +75,23 @@ def optimizer_settings(optimizer: Optimizer) -> tuple[int, list[float]]:
         kind = ADAM if type(optimizer) is Adam else ADAMW
         return kind, [o.lr, o.beta1, o.beta2, o.epsilon, o.weight_decay]
     raise NotExpressible(f"{optimizer!r} is no built-in optimiser")
+
+
+def user_code(
+    kernels: Any, net: "Sequential", loss: Loss | None = None
+) -> tuple[list[Any], list[int]]:
+    """The machine code of functions that users wrote, and its addresses for an engine's choices.
+
+    The loss's address comes first, and then two for each layer; 0 for what is built in.
+    """
+    parts, addresses = [loss, *net.layers], [[0], *([0, 0] for _ in net.layers)]
+    codes = []
+    for position, part in enumerate(parts):
+        if isinstance(part, (UserActivation, UserLoss)):
+            if not hasattr(kernels, "compile_activation"):
+                raise NotExpressible(
+                    f"{part!r} is a user's own function, which only the numba backend fuses"
+                )
+            codes.append(part.code(net.dtype))
+            addresses[position] = codes[-1].addresses
+    return codes, [address for group in addresses for address in group]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._files import StrPath, write_atomically
+from .custom import DEFINED
 from .layers import BUILT_IN, Layer, describe
 from .network import Sequential
 
@@ -62,7 +63,8 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     path : path
         A .safetensors file.
     layers : iterable of Layer subclasses
-        Your own layer types that the network uses, found by their class names.
+        Your own layer types that the network uses, found by their class names. Activations
+        that ``fb.activation`` defined are known already.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
             raise ValueError("it holds no fastbp network")
         if metadata.get("version") != VERSION:
             raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
-        known = BUILT_IN | {layer.__name__: layer for layer in layers}
+        known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
         parts = [_build_layer(row, known) for row in json.loads(metadata["architecture"])]
         _check_tensors(parts, tensors, metadata["dtype"])
         net = Sequential(*parts, init="normal", dtype=metadata["dtype"])
@@ -111,8 +113,8 @@ def _build_layer(row: dict[str, Any], known: dict[str, type[Layer]]) -> Layer:
     kind = settings.pop("type")
     if kind not in known:
         raise ValueError(
-            f"unknown layer {kind!r}; known are {', '.join(known)}; "
-            "your own go into load(path, layers=[...])"
+            f"unknown layer {kind!r}; known are {', '.join(known)}; define your own activations "
+            "(@fb.activation) before, and pass your own layer types: load(path, layers=[...])"
         )
     return known[kind](**settings)
 

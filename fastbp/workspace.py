@@ -65,11 +65,12 @@ class Workspace:
         self.plan = np.zeros((threads, len(rows), PLAN_COLUMNS), np.int64)
         self.plan[:, :, SPLIT] = splits
         size = kernels.engine_plan(rows, batch_size, states, segments, params, self.plan)
-        # A buffer has room for the batch's samples, or for as many entries if all of it is used.
-        blocks = features // BLOCK + features % BLOCK
-        entries = batch_size * blocks
-        words = entries + 2 * blocks * (batch_size // CHUNK + 1)
-        self.x_stride = _whole_pages(entries * BLOCK + -(-4 * words // dtype.itemsize))
+        # A buffer has room for the batch's values, padded to whole blocks, and for the numbers that
+        # say where they belong: in either engine's way, and if not a single one is zero.
+        values = batch_size * (features // BLOCK + features % BLOCK) * BLOCK
+        words = batch_size * (features + features // 96 + 5)
+        words += features * (3 * -(-batch_size // CHUNK) + 2) + 2600
+        self.x_stride = _whole_pages(values + -(-4 * words // dtype.itemsize))
         self.x = _whole_pages(size)
         self.work = _aligned(self.x + self.x_stride * buffers, dtype)
 

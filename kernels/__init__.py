@@ -120,3 +120,17 @@ ENGINE: dict[str, Kernel] = {
         "write the scores of the samples first..last, alone and without waiting for anybody",
     ),
 }
+
+
+# What an engine that calls users' own functions has besides. Both return the machine code, which
+# has `addresses` for the engine's choices, and methods: forward and backward, or row.
+USER_CODE: dict[str, Kernel] = {
+    "compile_activation": _kernel(
+        "value gradient dtype", "", "machine code for an activation's value(x) and gradient(x, y)"
+    ),
+    "compile_loss": _kernel(
+        "value gradient values dtype",
+        "",
+        "machine code for a loss's value(x, target) and gradient(x, target, dx) of one row",
+    ),
+}

@@ -202,6 +202,12 @@ def test_without_numba_all_but_its_backend_works() -> None:
     assert found["warned"] == []
 
 
+def test_a_numba_that_must_not_compile_is_not_available() -> None:
+    code = "import fastbp as fb; tell(error=message(lambda: fb.use_backend('numba')))"
+    error = python(code, NUMBA_DISABLE_JIT="1")["error"]
+    assert error.startswith("BackendError: backend 'numba' is not available: NUMBA_DISABLE_JIT is")
+
+
 NO_NATIVE_KERNELS = """
     import fastbp as fb
     for missing in {missing}:

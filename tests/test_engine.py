@@ -42,13 +42,16 @@ OPTIMIZERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def native(monkeypatch):
-    """All of this is about the native engine, with every layer shared that can be."""
+@pytest.fixture(autouse=True, params=["cython", "numba"])
+def backend(request, monkeypatch):
+    """All of this is about the two backends that have an engine.
+
+    Every layer is shared that can be.
+    """
     monkeypatch.setattr(sharing, "FIRST", 0)
     monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend("cython"):
-        yield
+    with fb.use_backend(request.param):
+        yield request.param
 
 
 def data(loss=None, dtype=np.float64, zeros=0.85):
@@ -209,19 +212,19 @@ def test_two_networks_train_in_two_python_threads():
     assert np.array_equal(together["tanh"], alone[1])
 
 
-def _train_in_a_child(queue):
-    fb.use_backend("cython")
+def _train_in_a_child(queue, backend):
+    fb.use_backend(backend)
     sharing.FIRST = sharing.LATER = 0
     queue.put(train("tanh", fb.HingeLoss(), "sgd", threads=2)[0].params)
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_child_process_can_train_after_its_parent_has(method):
+def test_a_child_process_can_train_after_its_parent_has(method, backend):
     here = train("tanh", fb.HingeLoss(), "sgd", threads=2)[0].params
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    child = context.Process(target=_train_in_a_child, args=(queue,))
+    child = context.Process(target=_train_in_a_child, args=(queue, backend))
     child.start()
     assert np.array_equal(queue.get(timeout=60), here)
     child.join(60)
@@ -245,6 +248,7 @@ np.save(sys.argv[1], train("tanh", fb.HingeLoss(), "sgd")[0].params)
 """
 
 
+@pytest.mark.parametrize("backend", ["cython"], indirect=True)
 def test_every_cpu_level_agrees(tmp_path):
     levels = [level for level in ("v2", "v3", "v4") if level <= active().detail]
     results = []

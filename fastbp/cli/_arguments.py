@@ -1,6 +1,7 @@
 """Arguments that several commands share, and what they mean."""
 
 import argparse
+import importlib
 import math
 import sys
 import time
@@ -90,7 +91,11 @@ def choose_backend(args: argparse.Namespace) -> backends.Backend:
     """Make the backend that the arguments name the active one, and return it."""
     if args.backend:
         backends.use_backend(args.backend)
-    return backends.active()
+    chosen = backends.active()
+    if chosen.name == "numba" and getattr(args, "quiet", False):
+        cache: Any = importlib.import_module("fastbp.kernels._numba_cache")
+        cache.quiet = True
+    return chosen
 
 
 def new_folder(name: str) -> Path:

@@ -1,6 +1,7 @@
 """``python -m fastbp info``: what is installed, what computes, and why."""
 
 import argparse
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -51,6 +52,8 @@ def gather(args: argparse.Namespace) -> dict[str, str | int]:
         facts[f"backend {name}"] = text
     facts["CPU level"] = _cpu_level()
     facts["training path"] = _training_path(chosen)
+    if chosen.name == "numba":
+        facts["compiled code"] = _compiled_code()
     asked = threads.requested()
     facts["processors"] = threads.available()
     facts["threads"] = "as measured to be fastest" if asked is None else f"{asked}, as asked for"
@@ -65,9 +68,19 @@ def _chosen_by(args: argparse.Namespace) -> str:
 
 
 def _training_path(chosen: backends.Backend) -> str:
+    if hasattr(chosen.kernels, "compile_activation"):
+        return "fused: whole epochs in machine code, users' own activations and losses included"
     if hasattr(chosen.kernels, "train_steps"):
-        return "fused: whole epochs in native code, for networks of built-in layers and losses"
+        return (
+            "fused: whole epochs in native code, for networks of built-in layers and losses; "
+            "layered with a user's own, which the numba backend fuses"
+        )
     return f"layered, a kernel call for each layer of each batch: {chosen.name} has no engine"
+
+
+def _compiled_code() -> str:
+    folder = importlib.import_module("fastbp.kernels._numba_cache").find_folder()
+    return "compiled in every process: no folder can be written" if folder is None else str(folder)
 
 
 def _cpu_level() -> str:

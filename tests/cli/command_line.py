@@ -69,7 +69,10 @@ def run(
         capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
-    return Result(done.returncode, done.stdout, done.stderr)
+    # Numba says so when it compiles what no earlier process has.
+    lines = done.stderr.splitlines(keepends=True)
+    error = "".join(line for line in lines if not line.startswith("fastbp: Numba compiles "))
+    return Result(done.returncode, done.stdout, error)
 
 
 def run_script(script: str, *args: object, cwd: Path, **arguments: Any) -> Result:

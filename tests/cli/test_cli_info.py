@@ -53,6 +53,9 @@ def test_backends_processors_and_data_are_true(facts):
 
 def test_choices_are_explained(tmp_path):
     assert "chosen by --backend" in info(tmp_path, "--backend", "numpy")["backend"]
+    compiling = info(tmp_path, "--backend", "numba")
+    assert "users' own activations and losses included" in compiling["training path"]
+    assert Path(compiling["compiled code"]).is_dir()
     found = info(tmp_path, FASTBP_BACKEND="numpy", FASTBP_NUM_THREADS="3")
     assert found["backend"].startswith("numpy")
     assert found["backend"].endswith("chosen by FASTBP_BACKEND")

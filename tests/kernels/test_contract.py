@@ -5,28 +5,32 @@ from typing import Any
 
 import pytest
 
-from fastbp.kernels import ENGINE, KERNELS
+from fastbp.kernels import ENGINE, KERNELS, USER_CODE, Kernel
 
 
 def functions_of(module: Any) -> set[str]:
-    """A module's public functions, without what it imports and without Numba's decorator."""
+    """A module's public functions, those it imports among them."""
     public = {name: f for name, f in vars(module).items() if not name.startswith("_")}
-    functions = {n for n, f in public.items() if callable(f) and not inspect.isclass(f)}
-    return functions - {"jit"}
+    return {name for name, f in public.items() if callable(f) and not inspect.isclass(f)}
+
+
+def besides(kernels: Any) -> dict[str, Kernel]:
+    """What a module has besides the kernels."""
+    if kernels.__name__.endswith("_numpy"):
+        return {}
+    if kernels.__name__.endswith("_numba"):
+        return ENGINE | USER_CODE
+    return ENGINE
 
 
 def test_no_kernel_is_missing_and_none_is_extra(kernels: Any) -> None:
-    engine = set(ENGINE) if hasattr(kernels, "train_steps") else set()
-    assert functions_of(kernels) == set(KERNELS) | engine
+    assert functions_of(kernels) == set(KERNELS) | set(besides(kernels))
 
 
-@pytest.mark.parametrize("name", ENGINE)
-def test_an_engine_keeps_its_contract(kernels: Any, name: str) -> None:
-    if not hasattr(kernels, "train_steps"):
-        assert kernels.__name__.endswith(("_numpy", "_numba"))  # which have none
-        return
-    assert tuple(inspect.signature(getattr(kernels, name)).parameters) == ENGINE[name].arguments
-    assert getattr(kernels, name).__doc__ == ENGINE[name].meaning
+def test_an_engine_keeps_its_contract(kernels: Any) -> None:
+    for name, row in besides(kernels).items():
+        assert tuple(inspect.signature(getattr(kernels, name)).parameters) == row.arguments
+        assert getattr(kernels, name).__doc__ == row.meaning
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -1,0 +1,216 @@
+"""Numba's machine code is kept across processes, wherever there is room, and is never stale.
+
+Each case is a copy of the package with an empty cache, in processes of its own. They compile one
+small kernel; the engine is kept by the same means.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastbp as fb
+from fastbp.kernels import _numba_cache
+
+PACKAGE, KERNELS = Path(fb.__file__).parent, Path(_numba_cache.__file__).parent
+
+CALL = """
+import numpy as np
+from fastbp.kernels import _numba, _numba_cache
+x, y = np.array([[-1, 2]], np.float32), np.zeros((1, 2), np.float32)
+_numba.relu_forward(x, y)
+print(y.tolist())
+print(_numba_cache.find_folder())
+"""
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # which Python finds stale by size and time alone
+RIGHT = "[[0.0, 2.0]]"
+NO_HOME = "import pathlib\npathlib.Path.home = lambda: (_ for _ in ()).throw(RuntimeError('none'))"
+
+
+class Result:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        output, self.error = process.communicate(timeout=100)
+        assert process.returncode == 0, self.error
+        self.y, folder = output.splitlines()
+        self.folder = None if folder == "None" else Path(folder)
+        self.compiled = "Numba compiles" in self.error
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package in tmp_path/site/fastbp, without anything compiled."""
+    site = tmp_path / "site" / "fastbp"
+    ignore = shutil.ignore_patterns("__pycache__", "*.so", "mnist")
+    shutil.copytree(PACKAGE, site, ignore=ignore)
+    shutil.copytree(KERNELS, site / "kernels", ignore=ignore, dirs_exist_ok=True)
+    return site
+
+
+@pytest.fixture
+def start(package: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start a process that runs a kernel of the copy, with a home and a TMPDIR of its own."""
+    for folder in ("home", "tmp"):
+        (tmp_path / folder).mkdir()
+
+    def start(code: str = "", **environment: str) -> subprocess.Popen[str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
+        own = {"HOME": tmp_path / "home", "TMPDIR": tmp_path / "tmp", "PYTHONPATH": package.parent}
+        return subprocess.Popen(
+            [sys.executable, "-c", f"{code}\n{CALL}"],
+            env={**clean, **{k: str(v) for k, v in own.items()}, **NO_BYTECODE, **environment},
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture
+def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Result]:
+    return lambda *arguments, **environment: Result(start(*arguments, **environment))
+
+
+def make_read_only(package: Path) -> None:
+    """Nothing can be kept beside the kernels: not by permissions, which mean nothing to root."""
+    (package / "kernels" / "__pycache__").write_text("")
+
+
+def test_what_one_process_compiled_the_next_finds(run: Any, package: Path) -> None:
+    first, second = run(), run()
+    assert first.y == second.y == RIGHT
+    assert first.folder == second.folder
+    assert first.folder.parent == package / "kernels" / "__pycache__"
+    assert first.compiled
+    assert first.error == (
+        "fastbp: Numba compiles kernels as they are needed: a few seconds, once; "
+        f"kept in {first.folder}\n"
+    )
+    assert second.error == ""
+
+
+def test_a_read_only_package_is_kept_in_the_users_cache(run: Any, package: Path) -> None:
+    make_read_only(package)
+    first, second = run(), run()
+    assert first.folder.parent == package.parents[1] / "home" / ".cache" / "fastbp"
+    assert (first.y, first.compiled, second.compiled) == (RIGHT, True, False)
+    elsewhere = run(XDG_CACHE_HOME=str(package.parents[1] / "cache"))
+    assert elsewhere.folder.parent == package.parents[1] / "cache" / "fastbp"
+    named = run(NUMBA_CACHE_DIR=str(package.parents[1] / "named"))
+    assert named.folder.parent == package.parents[1] / "named"
+
+
+def test_without_a_home_it_is_kept_in_a_private_folder(run: Any, package: Path) -> None:
+    make_read_only(package)
+    first, second = run(NO_HOME), run(NO_HOME)
+    private = package.parents[1] / "tmp" / f"fastbp-{os.getuid()}"
+    assert first.folder.parent == private
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert (first.y, first.compiled, second.compiled) == (RIGHT, True, False)
+
+
+def test_a_folder_that_others_can_write_to_is_not_trusted(run: Any, package: Path) -> None:
+    make_read_only(package)
+    private = package.parents[1] / "tmp" / f"fastbp-{os.getuid()}"
+    private.mkdir()
+    private.chmod(0o777)
+    found = run(NO_HOME)
+    assert (found.y, found.folder) == (RIGHT, None)
+    assert "in every process" in found.error
+    assert "NUMBA_CACHE_DIR" in found.error
+
+
+def test_home_is_found_without_HOME(monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert home / ".cache" / "fastbp" in list(_numba_cache._bases())
+
+
+def test_an_edit_is_seen_even_if_size_and_time_are_the_same(run: Any, package: Path) -> None:
+    assert run().y == RIGHT
+    source = package / "kernels" / "_numba.py"
+    before, text = source.stat(), source.read_text()
+    edited = text.replace("type(x[i])(0) if x[i] <= 0", "type(x[i])(7) if x[i] <= 0", 1)
+    source.write_text(edited)
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert edited != text
+    assert source.stat().st_size == before.st_size
+    after = run()
+    assert (after.y, after.compiled) == ("[[7.0, 2.0]]", True)
+    source.write_text(text)
+    assert run().y == RIGHT
+
+
+def test_eight_processes_at_once_compile_once(start: Any) -> None:
+    results = [Result(process) for process in [start() for _ in range(8)]]
+    assert [result.y for result in results] == [RIGHT] * 8
+    assert sum(result.compiled for result in results) == 1
+
+
+def test_a_damaged_file_is_compiled_anew(run: Any) -> None:
+    folder = run().folder
+    (data,) = folder.glob("*.nbc")
+    data.write_bytes(data.read_bytes()[:100])
+    again, then = run(), run()
+    assert (again.y, again.compiled, then.compiled) == (RIGHT, True, False)
+    (index,) = folder.glob("*.nbi")
+    index.write_bytes(b"no index")
+    assert run().y == RIGHT
+
+
+def test_what_cannot_be_kept_is_said_and_works(run: Any) -> None:
+    full = """
+import tempfile
+from numba.core import caching
+def fail(*arguments):
+    raise OSError("No space left on device")
+caching.IndexDataCacheFile._save_index = fail
+"""
+    result = run(full)
+    assert result.y == RIGHT
+    assert "cannot keep what was compiled: No space left on device" in result.error
+
+
+def test_folders_of_old_sources_are_removed(tmp_path: Path) -> None:
+    for age in range(8):
+        folder = tmp_path / f"fastbp-numba-{age}"
+        folder.mkdir()
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    _numba_cache._remove_old(tmp_path)
+    assert sorted(f.name[-1] for f in tmp_path.iterdir()) == ["0", "1", "2", "3", "4"]
+
+
+ENGINE = """
+import numpy as np, fastbp as fb
+net = fb.Sequential(fb.Linear(3, 2))
+data = np.ones((4, 3), np.float32), np.zeros(4, int)
+history = fb.fit(net, data, loss=fb.HingeLoss(), optimizer=fb.SGD(0.1), epochs=1)
+print(history.path)
+"""
+
+
+def test_the_engine_is_kept_too() -> None:
+    environment = {**os.environ, "FASTBP_BACKEND": "numba"}
+    for expected in (None, ""):  # the first may compile
+        process = subprocess.run(
+            [sys.executable, "-c", ENGINE], env=environment, capture_output=True, text=True,
+            check=True, timeout=100,
+        )  # fmt: skip
+        assert process.stdout.endswith("fused\n")
+        assert expected in (None, process.stderr)
+
+
+def test_a_kernel_compiled_in_two_dtypes_keeps_both(run: Any) -> None:
+    both = "import numpy as np\nfrom fastbp.kernels import _numba\n" + "\n".join(
+        f"z = np.ones((1, 1), np.{name}); _numba.relu_forward(z, z.copy())"
+        for name in ("float64", "float32")
+    )
+    folder = run(both).folder
+    assert len(list(folder.glob("*relu_forward*.nbc"))) == 2
+    assert not run(both).compiled
