@@ -27,7 +27,10 @@ from .sharing import splits
 from .workspace import Choices, Workspace, is_sparse
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
-RETRY_SECONDS = 0.5  # after which a number of threads that was slower is tried again
+# After which a number of threads that was slower is tried again: soon at first, as the system may
+# need a while to bring a new thread to a processor of its own.
+RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05
+FIRST_STEPS = 8  # of a number of threads whose pace is unknown
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
@@ -169,8 +172,9 @@ class Threads:
     """How many threads run the next chunk of steps, and how many steps it has.
 
     A number that was asked for is kept. Otherwise one thread and as many as there are processors
-    are measured against each other, again and again: what is slower is tried for one chunk
-    every half second.
+    are measured against each other, again and again: what is slower is tried for one chunk every
+    half second, and more often at first. The very first steps only tell how many make a chunk,
+    which must be long enough for a processor that was idle to wake up and fill its cache.
     """
 
     def __init__(self, asked: int | None, most: int) -> None:
@@ -179,23 +183,26 @@ class Threads:
         self.most = max(1, min(allowed, most))
         self.pace: dict[int, float] = {}  # seconds a step, by number of threads
         self.tried: dict[int, float] = {}  # when
+        self.started = time.perf_counter()
         self.choices = {self.most} if number is not None else {1, self.most}
 
     def next_chunk(self) -> tuple[int, int]:
         """(steps, threads) of the next chunk."""
         now = time.perf_counter()
-        for threads in self.choices:
-            if now - self.tried.get(threads, -1e9) > RETRY_SECONDS:
+        for threads in sorted(self.choices):
+            tried = self.tried.get(threads, -1e9)
+            if now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started)):
                 break
         else:
             threads = min(self.choices, key=lambda number: self.pace[number])
         pace = self.pace.get(threads)
-        return (8 if pace is None else max(1, int(CHUNK_SECONDS / pace))), threads
+        return (FIRST_STEPS if pace is None else max(1, int(CHUNK_SECONDS / pace))), threads
 
     def took(self, threads: int, steps: int, seconds: float) -> None:
         """Learn from a chunk."""
+        if threads in self.pace or len(self.choices) == 1:
+            self.tried[threads] = time.perf_counter()
         self.pace[threads] = seconds / steps
-        self.tried[threads] = time.perf_counter()
 
     def __str__(self) -> str:
         used = min(self.choices, key=lambda number: self.pace.get(number, 0))

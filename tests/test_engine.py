@@ -271,12 +271,14 @@ def test_threads_are_measured_unless_told(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     threads = engine_module.Threads(None, 8)
     tried = []
-    for _ in range(6):
+    for turn in range(8):
         steps, number = threads.next_chunk()
-        threads.took(number, steps, steps * (1e-5 if number == 2 else 2e-5))
-        tried.append(number)
-    assert sorted(tried[:2]) == [1, 2]
-    assert tried[2:] == [2, 2, 2, 2]
+        # The first steps take longest: that must not tell against the number they are done with.
+        pace = {1: 2e-5, 2: 1e-5 if turn > 2 else 1e-3}[number]
+        threads.took(number, steps, steps * pace)
+        tried.append((number, steps))
+    assert [number for number, _ in tried] == [1, 1, 2, 2, 2, 2, 2, 2]
+    assert [steps for _, steps in tried] == pytest.approx([8, 1000, 8, 20, *[2000] * 4], abs=1)
     assert str(threads) == "2 threads"
     assert engine_module.Threads(3, 8).next_chunk()[1] == 3
     assert engine_module.Threads(3, 2).most == 2  # no more than there is work for
