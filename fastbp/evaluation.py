@@ -83,7 +83,7 @@ def _scores_by_part(
         return
     for start in range(0, n, CHUNK):
         rows = np.arange(start, min(start + CHUNK, n))
-        yield slice(start, start + CHUNK), net.scores(batch_of(net, samples, rows)[0], threads)
+        yield slice(start, start + CHUNK), net._layered_scores(batch_of(net, samples, rows)[0])
 
 
 def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

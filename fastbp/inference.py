@@ -1,5 +1,6 @@
 """The scores of many samples on a compiled backend's engine, in several threads."""
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,22 +54,19 @@ def fused_scores(
     settings = np.array([scale, *[0.0] * 6, *program.alphas])
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     scores = np.empty((len(x), int(program.rows[-1, 2])), net.dtype)
-    stop = [False]
+    stop = threading.Event()
 
     def work(thread: int) -> None:
         last = len(x) * (thread + 1) // number
         for start in range(len(x) * thread // number, last, PART):
-            if stop[0]:
+            if stop.is_set():
                 return
             kernels.forward_samples(
                 program.rows, space.plan[thread], settings, numbers, data, thread,
                 start, min(start + PART, last), space.work, scores,
             )  # fmt: skip
 
-    def give_up() -> None:
-        stop[0] = True
-
-    thread_counts.run_together(work, number, give_up)
+    thread_counts.run_together(work, number, stop.set)
     del code
     return scores
 

@@ -94,7 +94,7 @@ def test_one_sample_that_is_no_plain_array_goes_the_general_way():
     for same in (x.tolist(), x.astype("float64"), np.asfortranarray(x), read_only,
                  np.repeat(x, 2, axis=1)[:, ::2], x.astype(">f4")):  # fmt: skip
         assert np.allclose(net.scores(same), expected)
-    for wrong in (x[:, :12], x[0], np.zeros((1, 13), np.uint8)):
+    for wrong in (x[:, :12], x[0], np.zeros((1, 13), np.uint8), np.float32(1), np.array(1.0)):
         with pytest.raises((ValueError, TypeError)):
             net.scores(wrong)
 
