@@ -17,7 +17,8 @@ from .backends import use_backend
 from .custom import GradientError, activation, loss
 from .evaluation import evaluate
 from .gradcheck import gradcheck
-from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
+from .layers import ELU, Dropout, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
 from .many import Job, fit_many
 from .network import Sequential
@@ -32,9 +33,13 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "AvgPool2d",
     "Callback",
+    "Conv2d",
     "CrossEntropyLoss",
     "DivergenceError",
+    "Dropout",
+    "Flatten",
     "GradientError",
     "HingeLoss",
     "History",
@@ -43,6 +48,7 @@ __all__ = [
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool2d",
     "NLLLoss",
     "ReLU",
     "Sequential",

@@ -36,10 +36,30 @@ def as_matrix(
         raise ValueError(
             f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
         )
-    if array.shape[1] == 0:
+    return as_batch(
+        array, name, dtype=dtype, rows=rows, shape=None if columns is None else (columns,)
+    )
+
+
+def as_batch(
+    a: npt.ArrayLike,
+    name: str,
+    *,
+    dtype: np.dtype | None = None,
+    shape: tuple[int, ...] | None = None,
+    rows: int | None = None,
+) -> np.ndarray:
+    """`a` as a C-contiguous array of samples, each of a shape, as ``as_matrix`` does."""
+    array = np.asarray(a)
+    if array.ndim < 2 or (array.ndim != 2 and shape is not None and len(shape) == 1):
+        raise ValueError(
+            f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
+        )
+    if 0 in array.shape[1:]:
         raise ValueError(f"{name}: expected at least one column, got shape {array.shape}")
-    if columns is not None and array.shape[1] != columns:
-        raise ValueError(f"{name}: expected {columns} columns, got {array.shape}")
+    if shape is not None and array.shape[1:] != shape:
+        columns = f"{shape[0]} columns" if len(shape) == 1 else f"samples of shape {shape}"
+        raise ValueError(f"{name}: expected {columns}, got {array.shape}")
     if rows is not None and array.shape[0] != rows:
         raise ValueError(f"{name}: expected {rows} rows, got {array.shape}")
     if array.dtype == np.uint8:
@@ -80,6 +100,15 @@ def as_count(n: Any, name: str, *, least: int = 1) -> int:
     if n < least:
         raise ValueError(f"{name}: expected at least {least}, got {n}")
     return int(n)
+
+
+def as_pair(n: Any, name: str, *, least: int = 1) -> tuple[int, int]:
+    """One whole number for rows and columns alike, or two."""
+    if isinstance(n, (tuple, list)):
+        if len(n) != 2:
+            raise ValueError(f"{name}: expected a whole number or two, got {n!r}")
+        return as_count(n[0], name, least=least), as_count(n[1], name, least=least)
+    return (as_count(n, name, least=least),) * 2
 
 
 def as_number(

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from . import backends
 from ._user_functions import Plain, as_function, each, on_arrays
 from .gradcheck import TensorCheck, compare, derivatives
-from .layers import Layer
+from .layers import Layer, as_rows
 from .losses import Loss, MSELoss
 
 DEFINED: dict[str, type["UserActivation"]] = {}  # by name, for loading
@@ -229,14 +229,14 @@ class UserActivation(_Defined, Layer):
         """Compute Y = value(X)."""
         self.x = self._input(x)
         self.y = np.empty_like(self.x)
-        self.code(self.x.dtype).forward(self.x, self.y)
+        self.code(self.x.dtype).forward(as_rows(self.x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ gradient(X, Y)."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        self.code(dy.dtype).backward(self.x, self.y, dy, dx)
+        self.code(dy.dtype).backward(*map(as_rows, (self.x, self.y, dy, dx)))
         return dx
 
     @classmethod

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import threads as thread_counts
 from .backends import active
+from .layers import Dropout
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
@@ -35,6 +36,7 @@ FIRST_STEPS = 8  # of a number of threads whose pace is unknown
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
 SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
+BLOCK = 16  # samples that the engines take at a time through rows on images
 
 LR = 2  # in the settings
 THREADS, SPARSE, STEPS_BEFORE = map(Choices._fields.index, ("threads", "sparse", "steps_before"))
@@ -74,15 +76,19 @@ class Engine:
             raise NotExpressible(f"the {active().name} backend has no engine")
         kind, rates = optimizer_settings(optimizer)
         self.net, self.optimizer, self.batch_size = net, optimizer, min(batch_size, len(x))
-        self.program = compile_network(net, x.shape[1])
+        self.program = compile_network(net, x.shape[1], training=True)
         self.data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
         is_labels = target.ndim == 1
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
-        segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
-        split = splits(self.program.rows, self.batch_size)
-        self.threads = Threads(threads, segments if any(split) else 1)
+        split = splits(self.program, self.batch_size)
+        if self.program.on_images:
+            segments = min(SEGMENTS, -(-self.batch_size // BLOCK))
+        else:
+            segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
+        shared = self.program.on_images or any(split)
+        self.threads = Threads(threads, segments if shared else 1)
         self.sync = np.zeros(24, np.int64)
         self.space = Workspace(
             self.kernels, self.program, net.params, self.batch_size,
@@ -90,7 +96,7 @@ class Engine:
             segments=segments, states=optimizer.states,
         )  # fmt: skip
         margin = getattr(loss, "margin", 0.0)
-        self.settings = np.array([scale, margin, *rates, *self.program.alphas])
+        self.settings = np.array([scale, margin, *rates, *self.program.values])
         self.sparse = kind == PLAIN and is_sparse(self.program, x, net.params)
         choices = Choices(
             loss=loss_number(loss), threads=1, batch=self.batch_size, source=Choices.source_of(x),
@@ -98,7 +104,7 @@ class Engine:
             optimizer=kind, steps_before=0, segments=segments, states=optimizer.states,
         )  # fmt: skip
         # The machine code must stay as long as its addresses are in use.
-        self.code, addresses = user_code(self.kernels, net, loss)
+        self.code, addresses = user_code(self.kernels, self.program, loss)
         self.choices = np.array([*choices, *addresses], np.int64)
         if hasattr(self.kernels, "compile_activation"):
             self._compile()
@@ -121,6 +127,7 @@ class Engine:
         self.settings[LR] = self.optimizer.lr
         self.choices[STEPS_BEFORE] = self.optimizer.steps
         self.optimizer.remember(self.net)
+        self.program.set_masks()
         # What is infinite times zero must be seen.
         self.choices[SPARSE] = self.sparse and np.isfinite(self.net.params).all()
         rows, plan = self.program.rows, self.space.plan[0]
@@ -141,6 +148,9 @@ class Engine:
                 report(done, losses[done - 1])
         finally:
             self.optimizer.steps += done
+            for layer in self.program.layers:
+                if isinstance(layer, Dropout):
+                    layer.step += done
             for part, vector in enumerate(vectors):
                 self.kernels.engine_unpack(rows, plan, part, self.space.work, vector)
         return losses

@@ -11,6 +11,7 @@ from ._checks import as_matrix
 from .backends import kernels
 from .datasets import Dataset
 from .inference import fused_scores
+from .layers import as_rows
 from .losses import Loss
 from .network import CHUNK, Sequential
 
@@ -106,10 +107,16 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
             raise TypeError(
                 f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
             ) from None
+        x_raw = np.asarray(x_raw)
+        if net.input_shape is not None and x_raw.shape[1:] == net.input_shape:
+            x_raw = as_rows(x_raw)
         x, y, scale = as_matrix(x_raw, f"{name} x", columns=net.inputs), np.asarray(y_raw), 1.0
     if not len(x):
         raise ValueError(f"{name}: expected at least one sample, got none")
-    outputs = x.shape[1] if net.outputs is None else net.outputs
+    shape = net.shapes[-1] or (x.shape[1],)
+    if len(shape) > 1:
+        raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
+    outputs = shape[0]
     check = loss or Loss()
     try:
         target = check.check_target(y, len(x), outputs, net.dtype)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_count, as_matrix, as_number
+from ._checks import as_count, as_number
 from .losses import Loss
 from .network import Sequential
 
@@ -103,7 +103,7 @@ def gradcheck(
     """
     epsilon = as_number(epsilon, "epsilon", above=0)
     most = as_count(most, "most")
-    x = as_matrix(x, "x", dtype=np.dtype(np.float64), columns=net.inputs)
+    x = net.as_input(x, "x", np.dtype(np.float64))
     tolerance = (
         TOLERANCE[net.dtype] if tolerance is None else as_number(tolerance, "tolerance", above=0)
     )

@@ -34,7 +34,7 @@ def fused_scores(
         return None
     try:
         program = compile_network(net, x.shape[1])
-        code, addresses = user_code(kernels, net)  # the code must stay while it may be called
+        code, addresses = user_code(kernels, program)  # the code must stay while it may be called
     except NotExpressible:
         return None
     most = thread_counts.requested(threads) or thread_counts.available()
@@ -51,7 +51,7 @@ def fused_scores(
         optimizer=0, steps_before=0, segments=1, states=0,
     )  # fmt: skip
     numbers = np.array([*choices, *addresses], np.int64)
-    settings = np.array([scale, *[0.0] * 6, *program.alphas])
+    settings = np.array([scale, *[0.0] * 6, *program.values])
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     scores = np.empty((len(x), int(program.rows[-1, 2])), net.dtype)
     stop = threading.Event()
@@ -78,10 +78,10 @@ def one_sample(kernels: Any, net: "Sequential") -> Any:
         return None
     try:
         program = compile_network(net, inputs)
-        user_code(kernels, net)
+        user_code(kernels, program)
     except NotExpressible:
         return None
     # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.
     skip_zeros = not net.params.flags.writeable and bool(np.isfinite(net.params).all())
-    single = kernels.OneSample(program.rows, program.alphas, net.params, skip_zeros)
+    single = kernels.OneSample(program.rows, program.values, net.params, skip_zeros)
     return single if single.fits() else None

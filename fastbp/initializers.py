@@ -17,9 +17,15 @@ Start = tuple[np.ndarray, np.ndarray | float]
 
 
 class Initializer:
-    """A way to draw W (inputs, outputs) and b, which is (outputs,) or one number for all of b."""
+    """A way to draw W (inputs, outputs) and b, which is (outputs,) or one number for all of b.
 
-    def __call__(self, rng: np.random.Generator, inputs: int, outputs: int) -> Start:
+    ``fan_out`` is how many outputs one input has a part in, where that is not ``outputs``: in a
+    convolution, whose inputs are those of one window.
+    """
+
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
         """Draw W and b."""
         raise NotImplementedError
 
@@ -33,7 +39,9 @@ class Normal(Initializer):
     def __post_init__(self) -> None:
         as_number(self.std, "Normal std", least=0)
 
-    def __call__(self, rng: np.random.Generator, inputs: int, outputs: int) -> Start:
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
         """Draw W and b."""
         return rng.normal(0, self.std, (inputs, outputs)), 0.0
 
@@ -42,7 +50,9 @@ class Normal(Initializer):
 class Uniform(Initializer):
     """W and b from U(-1/√inputs, 1/√inputs): what PyTorch's Linear does by default."""
 
-    def __call__(self, rng: np.random.Generator, inputs: int, outputs: int) -> Start:
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
         """Draw W and b."""
         bound = 1 / np.sqrt(inputs)
         return rng.uniform(-bound, bound, (inputs, outputs)), rng.uniform(-bound, bound, outputs)
@@ -52,9 +62,11 @@ class Uniform(Initializer):
 class Glorot(Initializer):
     """W from U(-a, a), a = √(6 / (inputs + outputs)), b = 0 (Glorot & Bengio 2010, eq. 16)."""
 
-    def __call__(self, rng: np.random.Generator, inputs: int, outputs: int) -> Start:
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
         """Draw W and b."""
-        bound = np.sqrt(6 / (inputs + outputs))
+        bound = np.sqrt(6 / (inputs + (fan_out or outputs)))
         return rng.uniform(-bound, bound, (inputs, outputs)), 0.0
 
 
@@ -62,7 +74,9 @@ class Glorot(Initializer):
 class He(Initializer):
     """W from N(0, 2 / inputs), b = 0 (He et al. 2015, eq. 10): made for ReLU."""
 
-    def __call__(self, rng: np.random.Generator, inputs: int, outputs: int) -> Start:
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
         """Draw W and b."""
         return rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs)), 0.0
 

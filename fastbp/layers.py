@@ -7,14 +7,22 @@ the loss by the layer's output and returns the gradient by its input: one factor
 # np.random.Generator as text: numpy.random is a third of NumPy's import time
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import math
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_count, as_matrix, as_number
+from ._checks import as_batch, as_count, as_matrix, as_number
 from .backends import kernels
 from .initializers import Initializer, initializer
+
+Shape = tuple[int, ...]  # of one sample
+
+
+def as_rows(a: np.ndarray) -> np.ndarray:
+    """A view of (n, ...) as (n, columns), for kernels that take samples as rows."""
+    return a.reshape(len(a), math.prod(a.shape[1:]))
 
 
 class Layer:
@@ -27,13 +35,14 @@ class Layer:
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
     dtype: np.dtype | None = None  # the network's; None outside of one
+    training: bool = True  # see Sequential.train
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
-        """Compute the output y of a batch x (n, inputs)."""
+        """Compute the output y of a batch x: (n, inputs), or (n, channels, h, w) of images."""
         raise NotImplementedError
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
-        """From dy (n, outputs) compute the parameters' gradients, and return dx (n, inputs)."""
+        """From dy, shaped like y, compute the parameters' gradients; return dx, shaped like x."""
         raise NotImplementedError
 
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
@@ -48,22 +57,23 @@ class Layer:
     def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
         """Fill the parameters with their starting values."""
 
-    def outputs_for(self, inputs: int | None) -> int | None:
-        """How many columns come out where `inputs` go in; None stands for any number.
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """What shape a sample has behind this layer, where it has `shape` before it.
 
-        Raises ValueError where that many columns cannot go in.
+        A shape is (columns,), or (channels, h, w) of images; None stands for any. Raises
+        ValueError where such a sample cannot go in.
         """
-        return inputs
+        return shape
 
-    def _input(self, x: npt.ArrayLike, columns: int | None = None) -> np.ndarray:
-        return as_matrix(x, f"{self!r}", dtype=self.dtype, columns=columns)
+    def _input(self, x: npt.ArrayLike, shape: Shape | None = None) -> np.ndarray:
+        return as_batch(x, f"{self!r}", dtype=self.dtype, shape=shape)
 
     def _gradient(self, dy: npt.ArrayLike) -> np.ndarray:
         """Check dy against the output that forward remembered."""
         y: np.ndarray | None = getattr(self, "y", None)
         if y is None:
             raise RuntimeError(f"{self!r}: call forward before backward")
-        return as_matrix(dy, f"{self!r}.backward", dtype=y.dtype, rows=len(y), columns=y.shape[1])
+        return as_batch(dy, f"{self!r}.backward", dtype=y.dtype, rows=len(y), shape=y.shape[1:])
 
     def __repr__(self) -> str:
         values = ", ".join(f"{getattr(self, name)}" for name in self.settings)
@@ -101,7 +111,7 @@ class Linear(Layer):
         """Compute Y = X·W + b."""
         if self.w is None:
             raise RuntimeError(f"{self!r} has no parameters yet: put it into a Sequential first")
-        self.x = self._input(x, self.inputs)
+        self.x = self._input(x, (self.inputs,))
         self.y = np.empty((len(self.x), self.outputs), self.x.dtype)
         kernels().dense_forward(self.x, self.w, self.b, self.y)
         return self.y
@@ -128,11 +138,16 @@ class Linear(Layer):
         w, b = (self.init or default)(rng, self.inputs, self.outputs)
         self.w[...], self.b[...] = w, b  # type: ignore[index]
 
-    def outputs_for(self, inputs: int | None) -> int | None:
-        """`outputs`, whatever the batch."""
-        if inputs not in (None, self.inputs):
-            raise ValueError(f"{self!r} takes {self.inputs} columns, but {inputs} come in")
-        return self.outputs
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """(outputs,), whatever the batch."""
+        if shape is not None and len(shape) > 1:
+            raise ValueError(
+                f"{self!r} takes {self.inputs} columns, but images {shape} come in: "
+                "put Flatten() before it"
+            )
+        if shape not in (None, (self.inputs,)):
+            raise ValueError(f"{self!r} takes {self.inputs} columns, but {shape[0]} come in")
+        return (self.outputs,)
 
 
 class ReLU(Layer):
@@ -142,14 +157,14 @@ class ReLU(Layer):
         """Compute Y = max(X, 0)."""
         x = self._input(x)
         self.y = np.empty_like(x)
-        kernels().relu_forward(x, self.y)
+        kernels().relu_forward(as_rows(x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else 0."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().relu_backward(self.y, dy, dx)
+        kernels().relu_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -171,14 +186,14 @@ class ELU(Layer):
         """Compute Y = X where X > 0, else α·(exp(X) - 1)."""
         x = self._input(x)
         self.y = np.empty_like(x)
-        kernels().elu_forward(x, self.alpha, self.y)
+        kernels().elu_forward(as_rows(x), self.alpha, as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else dY·(Y + α), for α·exp(X) = Y + α."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().elu_backward(self.y, dy, self.alpha, dx)
+        kernels().elu_backward(as_rows(self.y), as_rows(dy), self.alpha, as_rows(dx))
         return dx
 
 
@@ -189,14 +204,14 @@ class Tanh(Layer):
         """Compute Y = tanh(X)."""
         x = self._input(x)
         self.y = np.empty_like(x)
-        kernels().tanh_forward(x, self.y)
+        kernels().tanh_forward(as_rows(x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ (1 - Y²)."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().tanh_backward(self.y, dy, dx)
+        kernels().tanh_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -207,14 +222,14 @@ class Sigmoid(Layer):
         """Compute Y = 1 / (1 + exp(-X))."""
         x = self._input(x)
         self.y = np.empty_like(x)
-        kernels().sigmoid_forward(x, self.y)
+        kernels().sigmoid_forward(as_rows(x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ Y ∘ (1 - Y)."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().sigmoid_backward(self.y, dy, dx)
+        kernels().sigmoid_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -223,7 +238,7 @@ class LogSoftmax(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X - log Σ exp(X), row by row."""
-        x = self._input(x)
+        x = as_matrix(x, f"{self!r}", dtype=self.dtype)
         self.y = np.empty_like(x)
         kernels().log_softmax_forward(x, self.y)
         return self.y
@@ -235,12 +250,69 @@ class LogSoftmax(Layer):
         kernels().log_softmax_backward(self.y, dy, dx)
         return dx
 
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """As what comes in, which must be rows."""
+        if shape is not None and len(shape) > 1:
+            raise ValueError(
+                f"{self!r} takes rows, but images {shape} come in: put Flatten() before it"
+            )
+        return shape
 
-BUILT_IN: dict[str, type[Layer]] = {
-    layer.__name__: layer for layer in (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
-}
 
+class Dropout(Layer):
+    """While training, Y = X / (1 - p), but 0 with probability p; else Y = X.
 
-def describe(layer: Layer) -> dict[str, Any]:
-    """A layer as plain data: its type's name and its settings."""
-    return {"type": type(layer).__name__} | {name: getattr(layer, name) for name in layer.settings}
+    Which elements become 0 is a function of the seed, the number of the training step, and row and
+    column: it depends on nothing else, so that every backend and any number of threads see the
+    same. ``backward`` ends a step.
+
+    Parameters
+    ----------
+    p : float
+        0 <= p < 1: the share that is dropped.
+    seed : int, optional
+        Left out, it comes from the network's seed.
+
+    Attributes
+    ----------
+    step : int
+        Training steps so far.
+    """
+
+    settings = ("p", "seed")
+
+    def __init__(self, p: float = 0.5, seed: int | None = None) -> None:
+        self.p = as_number(p, "Dropout p", least=0)
+        if p >= 1:
+            raise ValueError(f"Dropout p: expected a number below 1, got {p}")
+        self.seed = None if seed is None else as_count(seed, "Dropout seed", least=0)
+        if self.seed is not None and self.seed >= 2**63:
+            raise ValueError(f"Dropout seed: expected a number below 2**63, got {seed}")
+        self.step = 0
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y, this step's mask on X / (1 - p); outside of training Y = X."""
+        x = self._input(x)
+        self.y = self._masked(x) if self.training else x
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY / (1 - p), but 0 where Y was dropped: the same mask."""
+        dy = self._gradient(dy)
+        dx = self._masked(dy) if self.training else dy
+        self.step += self.training
+        return dx
+
+    def backward_parameters(self, dy: npt.ArrayLike) -> None:
+        """There are none; the step ends."""
+        self.step += self.training
+
+    def _masked(self, x: np.ndarray) -> np.ndarray:
+        y = np.empty_like(x)
+        kernels().dropout(as_rows(x), self.p, self.seed or 0, self.step, as_rows(y))
+        return y
+
+    def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
+        """Choose a seed, without moving what other layers draw."""
+        if self.seed is None:
+            self.seed = int(rng.spawn(1)[0].integers(2**63))

@@ -1,18 +1,19 @@
 """Sequential: layers in a row, over one flat parameter vector and one flat gradient vector."""
 
 import copy
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_count, as_dtype, as_matrix
+from ._checks import as_batch, as_count, as_dtype, as_matrix
 from .backends import kernels
 from .datasets import Dataset
 from .initializers import Initializer, initializer
-from .layers import Layer
+from .layers import Layer, Shape, as_rows
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
@@ -24,6 +25,9 @@ class Sequential:
     ----------
     *layers : Layer
         In order. The columns must fit: Linear(784, 100) is followed by Linear(100, ...).
+    input_shape : (channels, height, width), optional
+        Of one sample, for networks on images. Samples may then come as images or as rows of their
+        numbers, like a Dataset's.
     init : str or Initializer
         How parameters start: "uniform" (PyTorch's default), "normal", "glorot", "he", or an
         object from ``fb.initializers``. A layer's own ``init`` comes first.
@@ -50,13 +54,15 @@ class Sequential:
     def __init__(
         self,
         *layers: Layer,
+        input_shape: Sequence[int] | None = None,
         init: str | Initializer = "uniform",
         seed: int = 0,
         dtype: npt.DTypeLike = "float32",
     ) -> None:
-        self.layers = _check_layers(layers)
+        self.input_shape = None if input_shape is None else _as_shape(input_shape)
+        self.layers = _check_layers(layers, self.input_shape)
         self.dtype = as_dtype(dtype)
-        size = sum(int(np.prod(shape)) for _, shape in self._parameters())
+        size = sum(math.prod(shape) for _, shape in self._parameters())
         self.params = np.zeros(size, self.dtype)
         self.grads = np.zeros(size, self.dtype)
         self._single: tuple[Any, Any] | None = None  # made by the first that is asked for
@@ -69,35 +75,62 @@ class Sequential:
     @property
     def inputs(self) -> int | None:
         """Columns of x, or None where any number fits."""
+        if self.input_shape is not None:
+            return math.prod(self.input_shape)
         for layer in self.layers:
             if hasattr(layer, "inputs"):
                 return int(layer.inputs)
-            if type(layer).outputs_for is not Layer.outputs_for:
+            if type(layer).output_shape is not Layer.output_shape:
                 return None  # what comes in differs from what the next layer says it takes
         return None
 
     @property
     def outputs(self) -> int | None:
         """Columns of the scores, or None where they are as many as the inputs."""
-        outputs = None
+        shape = self.shapes[-1]
+        return None if shape is None else math.prod(shape)
+
+    @property
+    def shapes(self) -> "list[Shape | None]":
+        """What shape a sample has behind each layer; None for that of the input."""
+        shapes, shape = [], self.input_shape
         for layer in self.layers:
-            outputs = layer.outputs_for(outputs)
-        return outputs
+            shape = layer.output_shape(shape)
+            shapes.append(shape)
+        return shapes
+
+    def train(self, mode: bool = True) -> "Sequential":
+        """Let ``forward`` and ``backward`` behave as in training: Dropout drops. So it is at first.
+
+        ``fit`` trains like that in any case, and ``scores``, ``predict`` and ``evaluate`` never do.
+        """
+        for layer in self.layers:
+            layer.training = bool(mode)
+        return self
+
+    def eval(self) -> "Sequential":
+        """Let ``forward`` behave as in use, not in training: ``train(False)``."""
+        return self.train(False)
+
+    @property
+    def training(self) -> bool:
+        """Whether ``forward`` behaves as in training."""
+        return any(layer.training for layer in self.layers)
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Run a batch through all layers.
 
         Parameters
         ----------
-        x : (n, inputs) array of real numbers
-            One sample a row. Raw uint8 pixels are refused: scale them first.
+        x : (n, inputs) array of real numbers, or (n, channels, height, width)
+            One sample a row, or an image. Raw uint8 pixels are refused: scale them first.
 
         Returns
         -------
         (n, outputs) array of the network's dtype
             The scores, one column a class.
         """
-        y = as_matrix(x, f"{self!r}.forward", dtype=self.dtype, columns=self.inputs)
+        y = self.as_input(x, f"{self!r}.forward", self.dtype)
         for layer in self.layers:
             y = layer.forward(y)
         return np.ascontiguousarray(y, self.dtype)  # your own layers may put out anything
@@ -116,13 +149,23 @@ class Sequential:
         -------
         (n, inputs) array, or None without ``input_gradient``
         """
-        gradient = as_matrix(dy, f"{self!r}.backward", dtype=self.dtype)
+        gradient = as_batch(dy, f"{self!r}.backward", dtype=self.dtype)
         for layer in reversed(self.layers[1:]):
             gradient = layer.backward(gradient)
         if input_gradient:
             return self.layers[0].backward(gradient)
         self.layers[0].backward_parameters(gradient)
         return None
+
+    def as_input(self, x: npt.ArrayLike, name: str, dtype: np.dtype) -> np.ndarray:
+        """Check samples, and shape them like ``input_shape`` if the network has one."""
+        shape = self.input_shape
+        if shape is None:
+            return as_matrix(x, name, dtype=dtype, columns=self.inputs)
+        array = np.asarray(x)
+        if array.shape[1:] in (shape, (math.prod(shape),)):
+            array = array.reshape(len(array), *shape)
+        return as_batch(array, name, dtype=dtype, shape=shape)
 
     def scores(self, x: "npt.ArrayLike | Dataset", threads: int | None = None) -> np.ndarray:
         """The output of the last layer, (n, outputs), for any number of samples.
@@ -141,7 +184,7 @@ class Sequential:
                 raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
             found = fused_scores(self, x.x, x.scale, threads)
         else:
-            x = as_matrix(x, f"{self!r}", dtype=self.dtype, columns=self.inputs)
+            x = as_rows(self.as_input(x, f"{self!r}", self.dtype))
             found = fused_scores(self, x, threads=threads)
         return self._layered_scores(x) if found is None else found
 
@@ -149,8 +192,11 @@ class Sequential:
         """What the scores are, layer by layer."""
         parts = []
         for part in self._chunks(x):
+            part = part if self.input_shape is None else part.reshape(-1, *self.input_shape)
             for layer in self.layers:
-                part = copy.copy(layer).forward(part)  # the copy remembers x and y, not the layer
+                one = copy.copy(layer)  # the copy remembers x and y, not the layer
+                one.training = False
+                part = one.forward(part)
             parts.append(np.ascontiguousarray(part, self.dtype))
         return np.concatenate(parts)
 
@@ -179,13 +225,13 @@ class Sequential:
 
     def table(self) -> str:
         """What ``summary`` prints."""
-        rows, outputs = [("layer", "output", "parameters")], None
-        for layer in self.layers:
-            outputs = layer.outputs_for(outputs)
-            count = sum(int(np.prod(shape)) for shape in layer.parameter_shapes().values())
-            rows.append((repr(layer), f"(n, {outputs or 'any'})", f"{count:,}"))
-        wide = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
+        lines_of = [("layer", "output", "parameters")]
+        for layer, shape in zip(self.layers, self.shapes, strict=True):
+            count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
+            sizes = "any" if shape is None else ", ".join(map(str, shape))
+            lines_of.append((repr(layer), f"(n, {sizes})", f"{count:,}"))
+        wide = [max(len(row[column]) for row in lines_of) for column in range(3)]
+        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in lines_of]
         rule = "-" * len(lines[0])
         size = f"{self.params.size:,} parameters, {self.dtype}, {self.params.nbytes / 1e6:.2f} MB"
         return "\n".join([lines[0], rule, *lines[1:], rule, size])
@@ -235,7 +281,7 @@ class Sequential:
         for layer in self.layers:
             layer.dtype = self.dtype
         for (layer, name), shape in self._parameters():
-            end = start + int(np.prod(shape))
+            end = start + math.prod(shape)
             setattr(layer, name, self.params[start:end].reshape(shape))
             setattr(layer, f"d{name}", self.grads[start:end].reshape(shape))
             start = end
@@ -266,7 +312,12 @@ class Sequential:
     def __getstate__(self) -> dict[str, Any]:
         """Pickled and deep-copied as data; the views are made anew."""
         layers = tuple(map(_without_arrays, self.layers))
-        return {"layers": layers, "dtype": self.dtype, "params": self.params}
+        return {
+            "layers": layers,
+            "input_shape": self.input_shape,
+            "dtype": self.dtype,
+            "params": self.params,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -291,10 +342,23 @@ def _without_arrays(layer: Layer) -> Layer:
     return other
 
 
-def _check_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+def _as_shape(shape: Sequence[int]) -> Shape:
+    """The shape of a sample: (channels, height, width), or (columns,)."""
+    try:
+        sizes = tuple(as_count(size, "input_shape") for size in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) not in (1, 3):
+        raise ValueError(
+            "Sequential input_shape: expected (channels, height, width), three whole numbers; "
+            f"got {shape!r}"
+        )
+    return sizes
+
+
+def _check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> tuple[Layer, ...]:
     if not layers:
         raise ValueError("Sequential: expected at least one layer")
-    outputs = None
     for position, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise TypeError(
@@ -309,7 +373,7 @@ def _check_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
                 "make a new layer, or use net.copy()"
             )
         try:
-            outputs = layer.outputs_for(outputs)
+            shape = layer.output_shape(shape)
         except ValueError as problem:
             raise ValueError(f"Sequential, layer {position}: {problem}") from None
     return layers

@@ -1,15 +1,22 @@
 """A network as plain data, for the engines that run whole epochs: one row of integers a layer.
 
 Columns of a row: what kind of layer it is, its inputs, its outputs, and where its parameters
-(w, then b) start in the flat vector. Every backend's engine reads the same program.
+(w, then b) start in the flat vector; then, of convolution and pooling, the sizes of images and
+windows; then, of dropout, what its masks come from. Every backend's engine reads the same program.
+
+With such layers a program has two parts: rows on images, and after FLATTEN rows on rows. Without
+them images are no different from rows, and Flatten is nothing.
 """
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .backends import active
 from .custom import UserActivation, UserLoss
-from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
+from .layers import ELU, Dropout, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
 from .optimizers import SGD, Adam, AdamW, Optimizer
 
@@ -17,34 +24,74 @@ if TYPE_CHECKING:
     from .network import Sequential
 
 # In the order of the enums in kernels/program.pxd. A subclass is a user's own layer: not listed.
-KINDS: tuple[type[Layer], ...] = (Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax)
+KINDS: tuple[type[Layer], ...] = (
+    Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax, Dropout, Conv2d, MaxPool2d, AvgPool2d, Flatten,
+)  # fmt: skip
+BUILT_IN: dict[str, type[Layer]] = {kind.__name__: kind for kind in KINDS}
 LOSSES: tuple[type[Loss], ...] = (HingeLoss, CrossEntropyLoss, NLLLoss, MSELoss)
 LINEAR, ELEMENTWISE = 0, range(1, 5)  # kinds
+DROPOUT, CONV, MAX_POOL, AVG_POOL, FLATTEN = range(6, 11)
 USER, USER_LOSS = len(KINDS), len(LOSSES)  # functions that users wrote
 PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
+WITH_IMAGES: set[str] = set()
+COLUMNS, SEED, MASKS = 18, 16, 17  # of a program's row, as in kernels/program.pxd
 
 
 class Program(NamedTuple):
     """What an engine runs."""
 
-    rows: np.ndarray  # (layers, 4) int64: kind, inputs, outputs, start of the parameters
-    alphas: np.ndarray  # (layers,) float64: ELU's α, 0 for other layers
+    rows: np.ndarray  # (layers, COLUMNS) int64
+    values: np.ndarray  # (layers,) float64: ELU's α, Dropout's p, 0 for other layers
+    layers: tuple[Layer, ...]  # the layer of each row
+    dtype: np.dtype
+
+    @property
+    def on_images(self) -> bool:
+        """Whether it has rows on images."""
+        return bool((self.rows[:, 0] == FLATTEN).any())
+
+    def set_masks(self) -> None:
+        """Take over the number of dropout's next step."""
+        self.rows[:, MASKS] = [getattr(layer, "step", 0) for layer in self.layers]
 
 
 class NotExpressible(Exception):  # noqa: N818 - no error: the layered loop takes over
     """A program cannot say this; the message says what."""
 
 
-def compile_network(net: "Sequential", inputs: int) -> Program:
-    """The program of a network whose samples have `inputs` columns."""
-    rows, start, columns = [], 0, inputs
+def compile_network(net: "Sequential", inputs: int, training: bool = False) -> Program:
+    """The program of a network whose samples have `inputs` columns; dropout is for training."""
+    rows, layers, start = [], [], 0
+    shape: Shape = net.input_shape or (inputs,)
+    on_images = any(isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d)) for layer in net.layers)
     for layer in net.layers:
-        kind, outputs = _kind(layer), layer.outputs_for(columns) or columns
-        rows.append((kind, columns, outputs, start))
-        start += sum(int(np.prod(shape)) for shape in layer.parameter_shapes().values())
-        columns = outputs
-    alphas = [getattr(layer, "alpha", 0.0) for layer in net.layers]
-    return Program(np.array(rows, np.int64), np.array(alphas))
+        kind, behind = _kind(layer), layer.output_shape(shape) or shape
+        idle = (kind == FLATTEN and (not on_images or len(shape) == 1)) or (
+            kind == DROPOUT and not training
+        )
+        if not idle:
+            sizes = math.prod(shape), math.prod(behind), start
+            seed = getattr(layer, "seed", 0)
+            rows.append((kind, *sizes, *_images(layer, shape, behind), seed, 0))
+            layers.append(layer)
+        start += sum(math.prod(s) for s in layer.parameter_shapes().values())
+        shape = behind
+    if len(shape) > 1:
+        raise NotExpressible(f"images {shape} come out of it")
+    if active().name not in WITH_IMAGES and any(DROPOUT <= row[0] <= FLATTEN for row in rows):
+        raise NotExpressible(f"the {active().name} engine has no such rows yet")
+    if not rows:
+        raise NotExpressible("it computes nothing")
+    values = [getattr(layer, "alpha", getattr(layer, "p", 0.0)) for layer in layers]
+    return Program(np.array(rows, np.int64), np.array(values), tuple(layers), net.dtype)
+
+
+def _images(layer: Layer, shape: Shape, behind: Shape) -> tuple[int, ...]:
+    """Images before and behind a window, and the window; zeros for other layers."""
+    if not isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d)):
+        return (0,) * 12
+    window = (layer._kernel, layer._stride, layer._padding)
+    return (*shape, *behind, *(int(n) for pair in window for n in pair))
 
 
 def _kind(layer: Layer) -> int:
@@ -78,20 +125,20 @@ def optimizer_settings(optimizer: Optimizer) -> tuple[int, list[float]]:
 
 
 def user_code(
-    kernels: Any, net: "Sequential", loss: Loss | None = None
+    kernels: Any, program: Program, loss: Loss | None = None
 ) -> tuple[list[Any], list[int]]:
     """The machine code of functions that users wrote, and its addresses for an engine's choices.
 
-    The loss's address comes first, and then two for each layer; 0 for what is built in.
+    The loss's address comes first, and then two for each row; 0 for what is built in.
     """
-    parts, addresses = [loss, *net.layers], [[0], *([0, 0] for _ in net.layers)]
-    codes = []
+    parts = [loss, *program.layers]
+    addresses, codes = [[0], *([0, 0] for _ in program.layers)], []
     for position, part in enumerate(parts):
         if isinstance(part, (UserActivation, UserLoss)):
             if not hasattr(kernels, "compile_activation"):
                 raise NotExpressible(
                     f"{part!r} is a user's own function, which only the numba backend fuses"
                 )
-            codes.append(part.code(net.dtype))
+            codes.append(part.code(program.dtype))
             addresses[position] = codes[-1].addresses
     return codes, [address for group in addresses for address in group]

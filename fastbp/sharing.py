@@ -5,11 +5,14 @@ its output; one split by its inputs needs just such columns, and its output is e
 partial sums, after which every thread has all of it. So such layers alternate, and what lies
 between them (elementwise) is split too. A small layer costs less than an exchange: every thread
 computes the whole of it.
+
+Rows on images are shared by samples, and so is all that follows them: see kernels/program.pxd. Then
+no layer is split.
 """
 
 import numpy as np
 
-from .program import ELEMENTWISE, LINEAR
+from .program import DROPOUT, ELEMENTWISE, LINEAR, Program
 
 WHOLE, BY_OUTPUTS, BY_INPUTS = range(3)  # as in kernels/program.pxd
 
@@ -18,12 +21,14 @@ WHOLE, BY_OUTPUTS, BY_INPUTS = range(3)  # as in kernels/program.pxd
 FIRST, LATER = 1 << 17, 1 << 19
 
 
-def splits(rows: np.ndarray, batch_size: int) -> list[int]:
+def splits(program: Program, batch_size: int) -> list[int]:
     """How each layer of a program is split: a dense one's weights, another one's columns."""
-    found: list[int] = []
-    for layer, (kind, inputs, outputs, _) in enumerate(rows):
+    rows, found = program.rows, list[int]()
+    if program.on_images:
+        return [WHOLE] * len(rows)
+    for layer, (kind, inputs, outputs) in enumerate(rows[:, :3]):
         before = found[-1] if found else WHOLE
-        if kind in ELEMENTWISE:
+        if kind in ELEMENTWISE or kind == DROPOUT:
             found.append(BY_OUTPUTS if before == BY_OUTPUTS else WHOLE)
         elif kind != LINEAR:
             found.append(WHOLE)
@@ -38,5 +43,5 @@ def splits(rows: np.ndarray, batch_size: int) -> list[int]:
 
 def _next_is_dense(kinds: np.ndarray) -> bool:
     """Whether, after elementwise layers, a dense layer comes that can take split columns."""
-    others = [kind for kind in kinds if kind not in ELEMENTWISE]
+    others = [kind for kind in kinds if kind not in ELEMENTWISE and kind != DROPOUT]
     return bool(others) and others[0] == LINEAR

@@ -12,8 +12,9 @@ import numpy as np
 
 from ._files import StrPath, write_atomically
 from .custom import DEFINED
-from .layers import BUILT_IN, Layer, describe
+from .layers import Layer
 from .network import Sequential
+from .program import BUILT_IN
 
 FORMAT = "fastbp"
 VERSION = "1"
@@ -36,9 +37,16 @@ def save(net: Sequential, path: StrPath) -> None:
         "dtype": str(net.dtype),
         "architecture": json.dumps([describe(layer) for layer in net.layers]),
     }
+    if net.input_shape is not None:
+        metadata["input_shape"] = json.dumps(net.input_shape)
     # safetensors takes no empty file: a network without parameters has one empty tensor
     data = _with_sorted_header(to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata))
     write_atomically(path, lambda file: file.write(data))
+
+
+def describe(layer: Layer) -> dict[str, Any]:
+    """A layer as plain data: its type's name and its settings."""
+    return {"type": type(layer).__name__} | {name: getattr(layer, name) for name in layer.settings}
 
 
 def _with_sorted_header(data: bytes) -> bytes:
@@ -87,7 +95,8 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
         known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
         parts = [_build_layer(row, known) for row in json.loads(metadata["architecture"])]
         _check_tensors(parts, tensors, metadata["dtype"])
-        net = Sequential(*parts, init="normal", dtype=metadata["dtype"])
+        shape = json.loads(metadata.get("input_shape", "null"))
+        net = Sequential(*parts, input_shape=shape, init="normal", dtype=metadata["dtype"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
         raise ValueError(f"{path}: cannot load a network: {reason}") from problem

@@ -14,7 +14,9 @@ What every kernel may rely on, because ``fastbp`` checked it once before the cal
 A kernel never allocates (the reference excepted), checks, logs, or takes None. A loss returns
 its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
 
-Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b.
+Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b. Images
+are (n, c, h, w): c channels of h rows and w columns; kernel, stride and padding are pairs (2,) of
+int64, for rows and columns.
 """
 
 from typing import NamedTuple
@@ -48,6 +50,34 @@ KERNELS: dict[str, Kernel] = {
     "tanh_backward": _kernel("y dy", "dx", "dx = dy * (1 - y**2)"),
     "sigmoid_forward": _kernel("x", "y", "y = 1 / (1 + exp(-x))"),
     "sigmoid_backward": _kernel("y dy", "dx", "dx = dy * y * (1 - y)"),
+    # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
+    "dropout": _kernel(
+        "x p seed step",
+        "y",
+        "y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column",
+    ),
+    # x (n, c, h, w); w (o, c, k, l); b (o,); y, dy (n, o, i, j), without padding
+    "conv2d_forward": _kernel(
+        "x w b stride", "y", "y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"
+    ),
+    "conv2d_backward": _kernel(
+        "x dy stride", "dw db", "dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"
+    ),
+    "conv2d_backward_input": _kernel(
+        "dy w stride", "dx", "dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"
+    ),
+    # x, dx (n, c, h, w); y, dy (n, c, i, j): windows that overlap or leave gaps are allowed
+    "max_pool2d_forward": _kernel("x kernel stride", "y", "y = the maximum of each window of x"),
+    "max_pool2d_backward": _kernel(
+        "x dy kernel stride", "dx", "dx = the sum of dy of windows whose first maximum is there"
+    ),
+    "avg_pool2d_forward": _kernel("x kernel stride", "y", "y = the mean of each window of x"),
+    "avg_pool2d_backward": _kernel(
+        "dy kernel stride", "dx", "dx = the sum of dy / the window's size over its windows"
+    ),
+    # x, dx (n, c, h, w); y, dy (n, c, h + 2 * padding[0], w + 2 * padding[1])
+    "pad2d_forward": _kernel("x padding value", "y", "y = x with a border of value"),
+    "pad2d_backward": _kernel("dy padding", "dx", "dx = dy without its border"),
     # row by row, x, y, dy, dx (n, o)
     "softmax_forward": _kernel("x", "y", "y = exp(x) / sum(exp(x)), row by row"),
     "log_softmax_forward": _kernel("x", "y", "y = x - log(sum(exp(x))), row by row"),

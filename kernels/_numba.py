@@ -874,8 +874,10 @@ def accuracy(x, labels):
 
 # The engine. Its numbers are those of fastbp.program and fastbp.engine.
 
-_DENSE, _RELU, _ELU, _TANH, _SIGMOID, _LOG_SOFTMAX, _USER = range(7)  # kinds of a program's rows
-_KIND, _INPUTS, _OUTPUTS, _PARAMS, _COLUMNS = range(5)  # columns of a program's row
+_DENSE, _RELU, _ELU, _TANH, _SIGMOID, _LOG_SOFTMAX = range(6)  # kinds of a program's rows
+_USER = 11
+_KIND, _INPUTS, _OUTPUTS, _PARAMS = range(4)  # columns of a program's row
+_COLUMNS = 18
 # Columns of a plan's row: where things lie in the workspace, in elements. y and dy are rows of
 # WIDTH, outputs rounded up to whole vectors, and fours; the gaps hold zeros and stay so. The native
 # engine has more of them.
@@ -1676,7 +1678,7 @@ def _pack(real, forth, program, plan, part, params, work):
 def engine_plan(program, batch, states, segments, params, plan):
     """lay out the workspace, for each thread; returns its size in elements"""
     lanes, size = max(_VECTOR_BYTES // params.itemsize, 4), 0
-    for layer, (kind, inputs, outputs, _) in enumerate(program.tolist()):
+    for layer, (kind, inputs, outputs, *_) in enumerate(program.tolist()):
         width = -(-outputs // lanes) * lanes
         plan[:, layer, _WIDTH] = width
         for part in range(3):

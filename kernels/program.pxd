@@ -24,12 +24,28 @@ cdef enum Kind:  # of a program's row
     TANH
     SIGMOID
     LOG_SOFTMAX
+    DROPOUT
+    CONV
+    MAX_POOL
+    AVG_POOL
+    FLATTEN
 
 cdef enum:  # columns of a program's row: plain data, the same for every backend
     KIND
     INPUTS
     OUTPUTS
     PARAMS  # where w and then b start in the flat parameter vector
+    CHANNELS  # of the images before a window, and behind it
+    HEIGHT
+    IMAGE_WIDTH
+    OUT_CHANNELS
+    OUT_HEIGHT
+    OUT_IMAGE_WIDTH
+    KERNEL  # of a window, two columns each: for rows and for columns
+    STRIDE = KERNEL + 2
+    PADDING = STRIDE + 2
+    SEED = PADDING + 2  # of dropout's masks
+    MASKS  # the number of the epoch's first
     COLUMNS
 
 cdef enum:  # columns of a plan's row: where things lie in the workspace, in elements
@@ -90,7 +106,7 @@ cdef enum:  # the float settings of a run
     BETA2
     EPSILON
     DECAY
-    ALPHAS  # of the program's ELU rows, from here on
+    VALUES  # ELU's alpha and dropout's p, one a row, from here on
 
 
 cdef struct Run:  # everything a thread needs to know

@@ -10,7 +10,7 @@ cimport activations
 cimport panels
 cimport rowwise
 from program cimport (
-    ALPHAS, BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DY, ELU, HINGE, INPUTS, Input,
+    VALUES, BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DY, ELU, HINGE, INPUTS, Input,
     KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, RELU, Run, SEGMENTS, SIGMOID, SPLIT,
     SQUARED_ERROR, TANH, W, WIDTH, Y, exchanged_at_once, first_segment, halves_of, hidden_input,
     meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
@@ -143,7 +143,7 @@ cdef inline bint forward_layer(
                 x + r * x_row + first, y + r * y_row + first, last - first)
         elif kind == ELU:
             activations.elu_forward[real](
-                x + r * x_row + first, <real> run.settings[ALPHAS + layer],
+                x + r * x_row + first, <real> run.settings[VALUES + layer],
                 y + r * y_row + first, last - first)
         elif kind == TANH:
             activations.tanh_forward[real](
@@ -238,7 +238,7 @@ cdef inline bint backward_layer(
         elif kind == ELU:
             activations.elu_backward[real](
                 y + r * y_row + begin, dy + r * y_row + begin,
-                <real> run.settings[ALPHAS + layer], dx + r * dx_row + begin, c)
+                <real> run.settings[VALUES + layer], dx + r * dx_row + begin, c)
         elif kind == TANH:
             activations.tanh_backward[real](
                 y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)

@@ -423,4 +423,4 @@ def test_a_layer_of_ones_own_must_say_what_it_does():
     with pytest.raises(NotImplementedError):
         layer.backward([[1.0]])
     assert layer.parameter_shapes() == {}
-    assert layer.outputs_for(7) == 7
+    assert layer.output_shape((7,)) == (7,)

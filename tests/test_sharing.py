@@ -34,4 +34,4 @@ BIG = {
 def test_splits(name):
     layers, expected = BIG[name]
     net = fb.Sequential(*copy.deepcopy(layers))
-    assert splits(compile_network(net, net.inputs).rows, 8) == expected
+    assert splits(compile_network(net, net.inputs), 8) == expected

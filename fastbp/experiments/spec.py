@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastbp.dense import LOSSES, dense_layers
-from fastbp.layers import BUILT_IN, Layer
+from fastbp.layers import Layer
 from fastbp.losses import Loss
 from fastbp.network import Sequential
+from fastbp.program import BUILT_IN
 
 if TYPE_CHECKING:
     from .claims import Claim

@@ -5,8 +5,9 @@ import itertools
 import pytest
 from command_line import run, run_script
 
-from fastbp import layers, losses
+from fastbp import losses
 from fastbp.backends import AUTOMATIC
+from fastbp.program import BUILT_IN
 
 LOSSES = [
     name
@@ -26,9 +27,7 @@ def checks(tmp_path_factory):
 def test_every_layer_and_loss_is_checked_on_every_backend_in_both_dtypes(checks):
     assert len(LOSSES) >= 4
     done = {(c["what"].split("(")[0], c["backend"], c["dtype"]) for c in checks}
-    assert done == set(
-        itertools.product([*layers.BUILT_IN, *LOSSES], AUTOMATIC, ["float32", "float64"])
-    )
+    assert done == set(itertools.product([*BUILT_IN, *LOSSES], AUTOMATIC, ["float32", "float64"]))
 
 
 def test_every_check_is_compared_with_its_tolerance(checks):
