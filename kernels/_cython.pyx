@@ -9,18 +9,23 @@ from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memset
 
 cimport activations
+cimport conv2d
 cimport dense
+cimport dropout as dropout_
 cimport engine
 cimport layout
 cimport panels
+cimport pooling
 cimport program as program_
 cimport rowwise
 cimport single
 cimport updates
+from convolution cimport Images
 from denormals cimport flush_denormals, restore_denormals
-from tile cimport real
+from tile cimport dvec, fvec, real
 
 cdef extern from *:
     """
@@ -118,6 +123,143 @@ def sigmoid_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] d
     """dx = dy * y * (1 - y)"""
     with nogil:
         activations.sigmoid_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):
+    """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
+    cdef dropout_.Masks masks = dropout_.masks_of(p, seed, step)
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            dropout_.drop_row[real](&masks, r, 0, x.shape[1], &x[r, 0], &y[r, 0])
+
+
+def conv2d_forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] b,
+                   const int64_t[::1] stride, real[:, :, :, ::1] y):
+    """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
+    cdef Images s = conv2d.sizes_of(x.shape, w.shape, y.shape, stride[0], stride[1])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            if real is float:
+                conv2d.forward_image[float, fvec](
+                    &s, &x[r, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[r, 0, 0, 0], NULL)
+            else:
+                conv2d.forward_image[double, dvec](
+                    &s, &x[r, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[r, 0, 0, 0], NULL)
+
+
+def conv2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
+                    const int64_t[::1] stride, real[:, :, :, ::1] dw, real[::1] db):
+    """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
+    cdef Images s = conv2d.sizes_of(x.shape, dw.shape, dy.shape, stride[0], stride[1])
+    cdef Py_ssize_t r
+    with nogil:
+        memset(&dw[0, 0, 0, 0], 0, dw.shape[0] * dw.shape[1] * dw.shape[2] * dw.shape[3]
+               * sizeof(real))
+        memset(&db[0], 0, db.shape[0] * sizeof(real))
+        for r in range(x.shape[0]):
+            if real is float:
+                conv2d.backward_image[float, fvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dw[0, 0, 0, 0], &db[0], NULL)
+            else:
+                conv2d.backward_image[double, dvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dw[0, 0, 0, 0], &db[0], NULL)
+
+
+def conv2d_backward_input(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w,
+                          const int64_t[::1] stride, real[:, :, :, ::1] dx):
+    """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
+    cdef Images s = conv2d.sizes_of(dx.shape, w.shape, dy.shape, stride[0], stride[1])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(dx.shape[0]):
+            if real is float:
+                conv2d.backward_input_image[float, fvec](
+                    &s, &dy[r, 0, 0, 0], &w[0, 0, 0, 0], &dx[r, 0, 0, 0], NULL)
+            else:
+                conv2d.backward_input_image[double, dvec](
+                    &s, &dy[r, 0, 0, 0], &w[0, 0, 0, 0], &dx[r, 0, 0, 0], NULL)
+
+
+def max_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
+                       const int64_t[::1] stride, real[:, :, :, ::1] y):
+    """y = the maximum of each window of x"""
+    cdef Images s = windows_of(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            pooling.max_forward[real](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], 1)
+
+
+def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
+                        const int64_t[::1] kernel, const int64_t[::1] stride,
+                        real[:, :, :, ::1] dx):
+    """dx = the sum of dy of windows whose first maximum is there"""
+    cdef Images s = windows_of(x.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            pooling.max_backward[real](&s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], 1)
+
+
+def avg_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
+                       const int64_t[::1] stride, real[:, :, :, ::1] y):
+    """y = the mean of each window of x"""
+    cdef Images s = windows_of(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            pooling.average_forward[real](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], 1)
+
+
+def avg_pool2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] kernel,
+                        const int64_t[::1] stride, real[:, :, :, ::1] dx):
+    """dx = the sum of dy / the window's size over its windows"""
+    cdef Images s = windows_of(dx.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(dx.shape[0]):
+            pooling.average_backward[real](&s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], 1)
+
+
+def pad2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] padding, double value,
+                  real[:, :, :, ::1] y):
+    """y = x with a border of value"""
+    cdef Py_ssize_t r, i, j, k, top = padding[0], left = padding[1]
+    with nogil:
+        for r in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                for j in range(y.shape[2]):
+                    for k in range(y.shape[3]):
+                        y[r, i, j, k] = <real> value
+            pooling.pad[real](&x[r, 0, 0, 0], &y[r, 0, 0, 0], x.shape[1], x.shape[2], x.shape[3],
+                              top, left, 1)
+
+
+def pad2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] padding,
+                   real[:, :, :, ::1] dx):
+    """dx = dy without its border"""
+    cdef Py_ssize_t r, i, j, k, top = padding[0], left = padding[1]
+    with nogil:
+        for r in range(dx.shape[0]):
+            for i in range(dx.shape[1]):
+                for j in range(dx.shape[2]):
+                    for k in range(dx.shape[3]):
+                        dx[r, i, j, k] = dy[r, i, top + j, left + k]
+
+
+cdef Images windows_of(const Py_ssize_t* x, const Py_ssize_t* y, const int64_t* kernel,
+                       const int64_t* stride) noexcept nogil:
+    """The sizes of images and their windows, for pooling."""
+    cdef Images s
+    s.channels, s.height, s.width = x[1], x[2], x[3]
+    s.out_channels, s.out_height, s.out_width = y[1], y[2], y[3]
+    s.kernel[0], s.kernel[1] = kernel[0], kernel[1]
+    s.stride[0], s.stride[1] = stride[0], stride[1]
+    s.padding[0] = s.padding[1] = 0
+    s.pixel = 1
+    return s
 
 
 def softmax_forward(const real[:, ::1] x, real[:, ::1] y):
