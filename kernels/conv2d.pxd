@@ -5,7 +5,7 @@ row, and every other stride, goes pixel by pixel.
 """
 
 from convolution cimport (
-    Images, add_products, backward_pixels, first_window, forward_pixels,
+    Images, add_products, backward_pixels, forward_pixels,
 )
 from tile cimport dvec, fvec, real, vec
 
@@ -36,10 +36,10 @@ cdef inline void forward_image(
     cdef Py_ssize_t vectors = s.out_width // lanes if s.stride[1] == 1 else 0
     for i in range(s.out_height):
         forward_pixels[vec, real](
-            s, i, 0, vectors, lanes, <const vec*> x, w, s.channels * window, 1, b, y)
-        forward_pixels[real, real](
-            s, i, vectors * lanes, s.out_width - vectors * lanes, 1, x, w, s.channels * window, 1,
-            b, y)
+            s, i, 0, vectors, lanes, False, <const vec*> x, w, s.channels * window, 1, b, y)
+        forward_pixels[vec, real](
+            s, i, vectors * lanes, s.out_width - vectors * lanes, 1, True, <const vec*> x, w,
+            s.channels * window, 1, b, y)
 
 
 cdef inline void backward_input_image(
@@ -51,10 +51,11 @@ cdef inline void backward_input_image(
     cdef Py_ssize_t vectors = max(0, inside) // lanes
     for i in range(s.height):
         if vectors:
-            backward_pixels[vec, real](s, i, first, vectors, lanes, <const vec*> dy, w, dx)
+            backward_pixels[vec, real](
+                s, i, first, vectors, lanes, False, <const vec*> dy, w, dx)
         for j in range(s.width):
             if j < first or j >= first + vectors * lanes:
-                backward_pixels[real, real](s, i, j, 1, 1, dy, w, dx)
+                backward_pixels[vec, real](s, i, j, 1, 1, True, <const vec*> dy, w, dx)
 
 
 cdef inline void backward_image(

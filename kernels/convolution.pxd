@@ -4,42 +4,35 @@ In the layers' kernels an image is (c, h, w), and a vector holds neighbours of a
 the engine SAMPLES images lie sample by sample, (c, h, w, SAMPLES), and a vector holds samples: then
 nothing depends on the images' sizes. The tiles only know steps from one element to the next.
 
+Where no vector fits, a tile is `narrow`: each of its vectors holds one number.
+
 Padding is no matter of theirs: x is padded before. Every sum runs in one fixed order.
 """
 
 from libc.string cimport memset
 
-from tile cimport MOST_LANES, dvec, fsum4, dsum4, fvec, real, vec
+from tile cimport dsum4, fsum4, fvec, real, times, vec
 
 cdef extern from *:
     """
     #if defined(__GNUC__)
-    #define lane(a, v) (_Generic((v), float: (float) (a), fvec: (float) (a), \\
-                                 double: (double) (a), dvec: (double) (a)))
+    #define spread(a, v) ((__typeof__((v)[0])) (a) + (__typeof__(v)) {0})
+    #define first_lane(v) ((v)[0])
     #else
-    #define lane(a, v) (a)
+    #define spread(a, v) (a)
+    #define first_lane(v) (v)
     #endif
-    #define scaled(a, v) (lane(a, v) * (v))
-    #define raised(a, v) (lane(a, v) + (v))
     /* 32 vector registers hold 8 x 2 sums and 4 x 5 products; 16 hold 6 x 2 and 2 x 5 */
     enum { MOST_OUTS = VECTOR_BYTES == 64 ? 8 : 6, MOST_PRODUCTS = VECTOR_BYTES == 64 ? 4 : 2 };
     enum { MOST_TAPS = 5, SAMPLES = 16 };
     """
-    double scaled(double a, double v) noexcept nogil  # a scalar times a scalar or vector
-    double raised(double a, double v) noexcept nogil  # and their sum
+    double spread(double a, double v) noexcept nogil  # a in all vec of a vector like v
+    double first_lane(double v) noexcept nogil
     enum:
         MOST_OUTS
         MOST_PRODUCTS
         MOST_TAPS
         SAMPLES  # images that the engine takes at a time
-
-# What a tile's elements are: vectors, or at the edges, where no vector fits, single numbers.
-ctypedef fused lanes:
-    fvec
-    dvec
-    float
-    double
-
 
 cdef struct Taps:  # what one output sums over, with the steps from one to the next in x and in w
     Py_ssize_t channels
@@ -67,13 +60,14 @@ cdef struct Images:  # of a convolution: sizes of x (padded) and y, window, and 
 
 
 cdef inline void _sum_tile(
-    Py_ssize_t outs, Py_ssize_t positions, const Taps* taps,
-    const lanes* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
+    Py_ssize_t outs, Py_ssize_t positions, bint narrow, const Taps* taps,
+    const vec* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
     real* y, Py_ssize_t y_out, Py_ssize_t y_position,
 ) noexcept nogil:
-    """y[o, p] = b[o] + the sum over taps of w[o] * x[p], for `outs` by `positions`, constants."""
-    cdef lanes acc[MOST_OUTS][2]
-    cdef lanes x_now[2]
+    """y[o, p] = b[o] + the sum over taps of w[o] * x[p], for `outs` by `positions`, constants like
+    narrow."""
+    cdef vec acc[MOST_OUTS][2]
+    cdef vec x_now[2]
     cdef const real* x_start
     cdef const real* w_start
     cdef Py_ssize_t o, p, c, k, j
@@ -81,45 +75,51 @@ cdef inline void _sum_tile(
     if b != NULL:
         for o in range(outs):
             for p in range(positions):
-                acc[o][p] = raised(b[o], acc[o][p])
+                acc[o][p] = spread(b[o], acc[o][p])
     for c in range(taps.channels):
         for k in range(taps.rows):
             x_start = <const real*> x + c * taps.x_channel + k * taps.x_row
             w_start = w + c * taps.w_channel + k * taps.w_row
             for j in range(taps.columns):
                 for p in range(positions):
-                    x_now[p] = (<const lanes*> (x_start + p * x_position))[0]
+                    if narrow:
+                        x_now[p] = spread(x_start[p * x_position], acc[0][0])
+                    else:
+                        x_now[p] = (<const vec*> (x_start + p * x_position))[0]
                 for o in range(outs):
                     for p in range(positions):
-                        acc[o][p] = acc[o][p] + scaled(w_start[o * w_out], x_now[p])
+                        acc[o][p] = acc[o][p] + times(w_start[o * w_out], x_now[p])
                 x_start += taps.x_column
                 w_start += taps.w_column
     for o in range(outs):
         for p in range(positions):
-            (<lanes*> (y + o * y_out + p * y_position))[0] = acc[o][p]
+            if narrow:
+                y[o * y_out + p * y_position] = <real> first_lane(acc[o][p])
+            else:
+                (<vec*> (y + o * y_out + p * y_position))[0] = acc[o][p]
 
 
 cdef inline void _sum_outs(
-    Py_ssize_t outs, Py_ssize_t positions, const Taps* taps,
-    const lanes* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
+    Py_ssize_t outs, Py_ssize_t positions, bint narrow, const Taps* taps,
+    const vec* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
     real* y, Py_ssize_t y_out, Py_ssize_t y_position,
 ) noexcept nogil:
     """_sum_tile for any number of positions."""
     cdef Py_ssize_t p = 0
     while p + 2 <= positions:
-        _sum_tile[lanes, real](
-            outs, 2, taps, <const lanes*> (<const real*> x + p * x_position), x_position, w, w_out,
+        _sum_tile[vec, real](
+            outs, 2, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position, w, w_out,
             b, y + p * y_position, y_out, y_position)
         p += 2
     if p < positions:
-        _sum_tile[lanes, real](
-            outs, 1, taps, <const lanes*> (<const real*> x + p * x_position), x_position, w, w_out,
+        _sum_tile[vec, real](
+            outs, 1, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position, w, w_out,
             b, y + p * y_position, y_out, y_position)
 
 
 cdef inline void sums(
-    Py_ssize_t outs, Py_ssize_t positions, const Taps* taps,
-    const lanes* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
+    Py_ssize_t outs, Py_ssize_t positions, bint narrow, const Taps* taps,
+    const vec* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
     real* y, Py_ssize_t y_out, Py_ssize_t y_position,
 ) noexcept nogil:
     """_sum_tile for any number of outs and positions."""
@@ -128,19 +128,19 @@ cdef inline void sums(
         count = outs - o
         if count >= MOST_OUTS:
             count = MOST_OUTS
-            _sum_outs[lanes, real](MOST_OUTS, positions, taps, x, x_position, w, w_out, b,
+            _sum_outs[vec, real](MOST_OUTS, positions, narrow, taps, x, x_position, w, w_out, b,
                                    y, y_out, y_position)
         elif count >= 6:
             count = 6
-            _sum_outs[lanes, real](6, positions, taps, x, x_position, w, w_out, b,
+            _sum_outs[vec, real](6, positions, narrow, taps, x, x_position, w, w_out, b,
                                    y, y_out, y_position)
         elif count >= 4:
             count = 4
-            _sum_outs[lanes, real](4, positions, taps, x, x_position, w, w_out, b,
+            _sum_outs[vec, real](4, positions, narrow, taps, x, x_position, w, w_out, b,
                                    y, y_out, y_position)
         else:
             count = 1
-            _sum_outs[lanes, real](1, positions, taps, x, x_position, w, w_out, b,
+            _sum_outs[vec, real](1, positions, narrow, taps, x, x_position, w, w_out, b,
                                    y, y_out, y_position)
         w += count * w_out
         if b != NULL:
@@ -151,7 +151,7 @@ cdef inline void sums(
 
 cdef inline void forward_pixels(
     const Images* s, Py_ssize_t i, Py_ssize_t j, Py_ssize_t positions, Py_ssize_t position,
-    const lanes* x, const real* w, Py_ssize_t w_out, Py_ssize_t w_tap, const real* b, real* y,
+    bint narrow, const vec* x, const real* w, Py_ssize_t w_out, Py_ssize_t w_tap, const real* b, real* y,
 ) noexcept nogil:
     """The outputs (i, j) and on, `position` pixels apart, of all channels: y = x ⋆ w + b."""
     cdef Taps taps
@@ -160,9 +160,9 @@ cdef inline void forward_pixels(
     taps.x_column, taps.w_column = s.pixel, w_tap
     taps.x_row, taps.w_row = s.width * s.pixel, s.kernel[1] * w_tap
     taps.x_channel, taps.w_channel = s.height * taps.x_row, s.kernel[0] * taps.w_row
-    sums[lanes, real](
-        s.out_channels, positions, &taps,
-        <const lanes*> (<const real*> x + i * s.stride[0] * taps.x_row + j * x_column),
+    sums[vec, real](
+        s.out_channels, positions, narrow, &taps,
+        <const vec*> (<const real*> x + i * s.stride[0] * taps.x_row + j * x_column),
         position * x_column, w, w_out, b, y + (i * s.out_width + j) * s.pixel,
         s.out_height * s.out_width * s.pixel, position * s.pixel)
 
@@ -174,7 +174,7 @@ cdef inline Py_ssize_t first_window(Py_ssize_t at, Py_ssize_t kernel, Py_ssize_t
 
 cdef inline void backward_pixels(
     const Images* s, Py_ssize_t i, Py_ssize_t j, Py_ssize_t positions, Py_ssize_t position,
-    const lanes* dy, const real* w, real* dx,
+    bint narrow, const vec* dy, const real* w, real* dx,
 ) noexcept nogil:
     """dx at (i, j) of x and on, `position` pixels apart, of all channels: dx = dy ⋆ᵀ w.
 
@@ -192,9 +192,9 @@ cdef inline void backward_pixels(
     taps.x_column, taps.w_column = s.pixel, -s.stride[1]
     taps.x_row, taps.w_row = s.out_width * s.pixel, -s.stride[0] * s.kernel[1]
     taps.x_channel, taps.w_channel = s.out_height * taps.x_row, s.channels * window
-    sums[lanes, real](
-        s.channels, positions, &taps,
-        <const lanes*> (<const real*> dy + top * taps.x_row + left * s.pixel), position * s.pixel,
+    sums[vec, real](
+        s.channels, positions, narrow, &taps,
+        <const vec*> (<const real*> dy + top * taps.x_row + left * s.pixel), position * s.pixel,
         w + (i - top * s.stride[0]) * s.kernel[1] + j - left * s.stride[1], window, NULL,
         dx + ((i - s.padding[0]) * inner_width + j - s.padding[1]) * s.pixel,
         inner_height * inner_width * s.pixel, position * s.pixel)
@@ -206,7 +206,7 @@ cdef inline void _product_tile(
     const real* dy, Py_ssize_t dy_out, Py_ssize_t dy_row, Py_ssize_t dy_column,
     real* dw, Py_ssize_t dw_out,
 ) noexcept nogil:
-    """dw[o, t] += the sum over rows, columns and lanes of dy[o] * x[t], `outs` by `taps`."""
+    """dw[o, t] += the sum over rows, columns and vec of dy[o] * x[t], `outs` by `taps`."""
     cdef vec acc[MOST_PRODUCTS][MOST_TAPS]
     cdef vec row[8]
     cdef real totals[8]
@@ -267,7 +267,7 @@ cdef inline void add_products(
     const Images* s, Py_ssize_t first_column, Py_ssize_t columns, Py_ssize_t column,
     const vec* x, const real* dy, real* dw,
 ) noexcept nogil:
-    """dw += x ⋆ dy over some columns of dy, `column` pixels apart, and the lanes of a vector."""
+    """dw += x ⋆ dy over some columns of dy, `column` pixels apart, and the vec of a vector."""
     cdef Py_ssize_t c, k, j = 0, taps, x_row = s.width * s.pixel
     cdef Py_ssize_t window = s.kernel[0] * s.kernel[1], image = s.out_height * s.out_width
     cdef const real* x_start
