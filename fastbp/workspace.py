@@ -11,7 +11,7 @@ from .program import LINEAR, Program
 # zero, up to which leaving out the others pays.
 BLOCK, CHUNK, MOST_USED = 4, 64, 0.6
 
-SPLIT, W, M, PLAN_COLUMNS = 0, 4, 5, 10  # of a plan's row, as in kernels/program.pxd
+SPLIT, W, M, PLAN_COLUMNS = 0, 4, 5, 15  # of a plan's row, as in kernels/program.pxd
 
 
 class Choices(NamedTuple):

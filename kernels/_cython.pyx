@@ -9,7 +9,7 @@ from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cimport activations
 cimport conv2d
@@ -21,6 +21,7 @@ cimport panels
 cimport pooling
 cimport program as program_
 cimport rowwise
+cimport samples
 cimport single
 cimport updates
 from convolution cimport Images
@@ -127,7 +128,7 @@ def sigmoid_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] d
 
 def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):
     """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
-    cdef dropout_.Masks masks = dropout_.masks_of(p, seed, step)
+    cdef dropout_.Masks masks = dropout_.masks_from(p, seed, step)
     cdef Py_ssize_t r
     with nogil:
         for r in range(x.shape[0]):
@@ -189,7 +190,10 @@ def max_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
     cdef Py_ssize_t r
     with nogil:
         for r in range(x.shape[0]):
-            pooling.max_forward[real](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], 1)
+            if real is float:
+                pooling.max_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+            else:
+                pooling.max_forward[double, dvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
 
 
 def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
@@ -199,8 +203,16 @@ def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
     cdef Images s = windows_of(x.shape, dy.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
+        memset(&dx[0, 0, 0, 0], 0, x.shape[0] * s.channels * s.height * s.width * sizeof(real))
         for r in range(x.shape[0]):
-            pooling.max_backward[real](&s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], 1)
+            if real is float:
+                pooling.max_backward[float, fvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, False,
+                    NULL)
+            else:
+                pooling.max_backward[double, dvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, False,
+                    NULL)
 
 
 def avg_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
@@ -210,7 +222,10 @@ def avg_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
     cdef Py_ssize_t r
     with nogil:
         for r in range(x.shape[0]):
-            pooling.average_forward[real](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], 1)
+            if real is float:
+                pooling.average_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+            else:
+                pooling.average_forward[double, dvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
 
 
 def avg_pool2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] kernel,
@@ -219,8 +234,14 @@ def avg_pool2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] kernel,
     cdef Images s = windows_of(dx.shape, dy.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
+        memset(&dx[0, 0, 0, 0], 0, dx.shape[0] * s.channels * s.height * s.width * sizeof(real))
         for r in range(dx.shape[0]):
-            pooling.average_backward[real](&s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], 1)
+            if real is float:
+                pooling.average_backward[float, fvec](
+                    &s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, NULL)
+            else:
+                pooling.average_backward[double, dvec](
+                    &s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, NULL)
 
 
 def pad2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] padding, double value,
@@ -402,7 +423,11 @@ def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ss
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, program_.KIND] == program_.DENSE:
+            if program[layer, program_.KIND] == program_.CONV:
+                memcpy(&work[plan[layer, program_.W + part]],
+                       &params[program[layer, program_.PARAMS]],
+                       program_.weights_of(&program[layer, 0]) * sizeof(real))
+            elif program[layer, program_.KIND] == program_.DENSE:
                 panels.pack[real](&params[program[layer, program_.PARAMS]],
                                   program[layer, program_.INPUTS], program[layer, program_.OUTPUTS],
                                   &work[plan[layer, program_.W + part]],
@@ -415,7 +440,11 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, program_.KIND] == program_.DENSE:
+            if program[layer, program_.KIND] == program_.CONV:
+                memcpy(&params[program[layer, program_.PARAMS]],
+                       &work[plan[layer, program_.W + part]],
+                       program_.weights_of(&program[layer, 0]) * sizeof(real))
+            elif program[layer, program_.KIND] == program_.DENSE:
                 panels.unpack[real](&work[plan[layer, program_.W + part]],
                                     program_.panel_width[real](NULL),
                                     program[layer, program_.INPUTS],
@@ -441,11 +470,17 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.threads = choices[program_.THREADS]
     run.sync = &sync[0]
     run.exchanges = 0
+    run.sample = run.shift = run.mask = 0
     with nogil:
         state = flush_denormals()
-        step = engine.train_steps[real](
-            &run, &work[0], &data[0], &labels[0], &values[0, 0],
-            &order[0], order.shape[0], first, last, &losses[0])
+        if program_.on_images(run.program, run.layers):
+            step = samples.train_steps[real](
+                &run, &work[0], &data[0], &labels[0], &values[0, 0],
+                &order[0], order.shape[0], first, last, &losses[0])
+        else:
+            step = engine.train_steps[real](
+                &run, &work[0], &data[0], &labels[0], &values[0, 0],
+                &order[0], order.shape[0], first, last, &losses[0])
         restore_denormals(state)
     return step
 
@@ -465,9 +500,14 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.thread = 0
     run.threads = 1
     run.exchanges = 0
+    run.sample = run.shift = run.mask = 0
     with nogil:
         state = flush_denormals()
-        engine.forward_samples[real](&run, &work[0], &data[0], thread, first, last, &scores[0, 0])
+        if program_.on_images(run.program, run.layers):
+            samples.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+        else:
+            engine.forward_samples[real](
+                &run, &work[0], &data[0], thread, first, last, &scores[0, 0])
         restore_denormals(state)
 
 

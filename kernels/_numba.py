@@ -882,7 +882,7 @@ _COLUMNS = 18
 # WIDTH, outputs rounded up to whole vectors, and fours; the gaps hold zeros and stay so. The native
 # engine has more of them.
 _SPLIT, _WIDTH, _Y, _DY, _W, _M, _V = range(7)
-_PLAN_COLUMNS = 10
+_PLAN_COLUMNS = 15
 _HINGE, _CROSS_ENTROPY, _NLL, _SQUARED_ERROR, _USER_LOSS = range(5)
 _PLAIN, _MOMENTUM, _NESTEROV, _ADAM, _ADAMW = range(5)
 # The integer settings of a run; after them the addresses of functions that users wrote: the loss,

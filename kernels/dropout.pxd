@@ -23,7 +23,7 @@ cdef struct Masks:  # of one step
     double scale  # of what stays: 1 / (1 - p)
 
 
-cdef inline Masks masks_of(double p, int64_t seed, int64_t step) noexcept nogil:
+cdef inline Masks masks_from(double p, int64_t seed, int64_t step) noexcept nogil:
     cdef Masks masks
     masks.seed, masks.step = <uint64_t> seed, <uint64_t> step
     masks.threshold = <uint64_t> (p * 4294967296.0)

@@ -7,9 +7,9 @@ from batch cimport (
     BYTES, CHUNK, FLOATS, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source,
 )
 from program cimport (
-    BATCH, COLUMNS, DENSE, FEATURES, INPUTS, Input, KIND, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS,
+    BATCH, COLUMNS, CONV, DENSE, FEATURES, INPUTS, Input, KIND, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS,
     PRIVATE, Run, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE, WIDTH, X, X_STRIDE,
-    Y, hidden_input, meet,
+    Y, hidden_input, meet, weights_of,
 )
 from stages cimport backward_layer, forward_layer, loss_of
 from tile cimport BLOCK, real
@@ -108,14 +108,18 @@ cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:
     """Let every thread have the first one's copy of the layers that are not split."""
     cdef const int64_t* row
     cdef const int64_t* plan
-    cdef Py_ssize_t layer, part, to_first
+    cdef Py_ssize_t layer, part, to_first, size
     for layer in range(run.layers if run.thread else 0):
         row, plan = run.program + layer * COLUMNS, run.plan + layer * PLAN_COLUMNS
         to_first = run.thread * plan[PRIVATE]
         if row[KIND] == DENSE and plan[SPLIT] == WHOLE:
-            for part in range(run.choices[STATES] + 1):
-                memcpy(work + plan[W + part], work + plan[W + part] - to_first,
-                       plan[WIDTH] * (row[INPUTS] + 1) * sizeof(real))
+            size = plan[WIDTH] * (row[INPUTS] + 1)
+        elif row[KIND] == CONV:
+            size = weights_of(row)
+        else:
+            continue
+        for part in range(run.choices[STATES] + 1):
+            memcpy(work + plan[W + part], work + plan[W + part] - to_first, size * sizeof(real))
     return meet(run)
 
 
@@ -128,10 +132,12 @@ cdef inline Py_ssize_t train_steps(
     cdef Py_ssize_t step
     cdef bint more
     cdef Input batch, coming = gather[real](run, work, data, order, samples, first)
+    run.mask = first
     if not copy_whole_layers[real](run, work) or not forward_layer[real](run, 0, work, &coming):
         return first
     for step in range(first, last):
         run.step = run.choices[STEPS_BEFORE] + step + 1
+        run.mask = step
         batch = coming
         more = step + 1 < last
         if more:
@@ -141,6 +147,7 @@ cdef inline Py_ssize_t train_steps(
                 &coming if more else NULL, labels, values, losses + step):
             return step
         if more and run.program[KIND] != DENSE:
+            run.mask = step + 1
             forward_layer[real](run, 0, work, &coming)
     return last
 

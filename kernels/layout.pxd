@@ -2,9 +2,12 @@
 
 from libc.stdint cimport int64_t
 
+from convolution cimport SAMPLES
 from program cimport (
-    BY_INPUTS, BY_OUTPUTS, COLUMNS, DENSE, DY, EXCHANGE, INPUTS, KIND, MOST_EXCHANGED, OUTPUTS,
-    PLAN_COLUMNS, PRIVATE, SPLIT, STEP, W, WHOLE, WIDTH, Y, width_of,
+    BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, ELU, EXCHANGE,
+    FLATTEN, HEIGHT, IMAGE_WIDTH, INPUTS, KIND, LOSSES, MOST_EXCHANGED, OUTPUTS, PADDED, PADDING,
+    PARITY, PLAN_COLUMNS, PRIVATE, RELU, SIGMOID, SPLIT, STEP, SUMS, TANH, W, WHOLE, WIDTH, Y,
+    on_images, weights_of, width_of,
 )
 from tile cimport real
 
@@ -25,11 +28,13 @@ cdef inline Py_ssize_t lay_out_weights(
     cdef int64_t* place
     for layer in range(layers):
         row, place = program + layer * COLUMNS, plan + layer * PLAN_COLUMNS
-        if row[KIND] == DENSE and (place[SPLIT] == WHOLE) == whole:
-            for part in range(3):
-                place[W + part] = size
-                if part <= states:
-                    size += place[WIDTH] * (row[INPUTS] + 1)
+        if row[KIND] != DENSE and row[KIND] != CONV or (place[SPLIT] == WHOLE) != whole:
+            continue
+        for part in range(3):
+            place[W + part] = size
+            if part <= states:
+                size += (place[WIDTH] * (row[INPUTS] + 1) if row[KIND] == DENSE
+                         else pages[real](weights_of(row), params))
     return size
 
 
@@ -49,6 +54,106 @@ cdef inline Py_ssize_t lay_out_activations(
     return size + batch * widest
 
 
+cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
+    return kind == RELU or kind == ELU or kind == TANH or kind == SIGMOID
+
+
+cdef inline Py_ssize_t lay_out_blocks(
+    const int64_t* program, Py_ssize_t size, int64_t* plan, const real* params,
+) noexcept nogil:
+    """A thread's y and dy of rows on images, for one block; returns where they end.
+
+    What is elementwise overwrites its dy, and its x if the row before it does not need that again.
+    """
+    cdef Py_ssize_t layer = 0
+    cdef int64_t before = FLATTEN
+    cdef const int64_t* row = program
+    cdef int64_t* place = plan
+    plan[BLOCK] = size
+    size += pages[real](row[INPUTS] * SAMPLES, params)
+    while row[KIND] != FLATTEN:
+        if layer and (is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
+            place[DY] = place[DY - PLAN_COLUMNS]
+            place[Y] = place[Y - PLAN_COLUMNS]
+        else:
+            place[DY] = size
+            size += pages[real](row[OUTPUTS] * SAMPLES, params)
+        if layer == 0 or is_elementwise(before) or not (
+                is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
+            place[Y] = size
+            size += pages[real](row[OUTPUTS] * SAMPLES, params)
+        if row[KIND] == CONV:
+            place[PADDED] = size
+            size += pages[real](row[CHANNELS] * (row[HEIGHT] + 2 * row[PADDING]) * SAMPLES
+                                * (row[IMAGE_WIDTH] + 2 * row[PADDING + 1]), params)
+        before = row[KIND]
+        layer += 1
+        row += COLUMNS
+        place += PLAN_COLUMNS
+    return size
+
+
+cdef inline Py_ssize_t lay_out_rows(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t segments,
+    Py_ssize_t size, int64_t* plan, const real* params,
+) noexcept nogil:
+    """Once: what belongs to the whole batch, behind FLATTEN, and the sums of gradients."""
+    cdef Py_ssize_t layer
+    cdef bint flat = False
+    cdef const int64_t* row
+    cdef int64_t* place
+    for layer in range(layers):
+        row, place = program + layer * COLUMNS, plan + layer * PLAN_COLUMNS
+        flat = flat or row[KIND] == FLATTEN
+        if flat:
+            place[Y] = size
+            place[DY] = size + batch * place[WIDTH]
+            size += 2 * batch * place[WIDTH]
+        elif row[KIND] == CONV:
+            place[SUMS] = size
+            size += segments * weights_of(row)
+    size = pages[real](size, params)
+    plan[LOSSES] = size
+    return pages[real](size + batch * <Py_ssize_t> (sizeof(double) // sizeof(real)), params)
+
+
+cdef inline Py_ssize_t lay_out_by_samples(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
+    Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
+) noexcept nogil:
+    """The same for a program with rows on images, where only the batch's rows are shared.
+
+    One segment is one thread's, or several threads' that have nothing to do with each other: then
+    not even they are.
+    """
+    cdef Py_ssize_t layer, thread, largest = 0, size = 0, start, once = 0
+    cdef int64_t* plan
+    for layer in range(layers):  # the largest step: of a batch, or of a convolution
+        if program[layer * COLUMNS + KIND] == CONV:
+            largest = max(largest, weights_of(program + layer * COLUMNS))
+        elif program[layer * COLUMNS + KIND] == DENSE:
+            largest = max(largest, batch * plans[layer * PLAN_COLUMNS + WIDTH])
+    once = lay_out_rows[real](program, layers, batch, segments, 0, plans, params)
+    start = 2 * once if segments > 1 else 0
+    size = start
+    for thread in range(threads):
+        plan = plans + thread * layers * PLAN_COLUMNS
+        if segments > 1:
+            lay_out_rows[real](program, layers, batch, segments, 0, plan, params)
+        else:
+            lay_out_rows[real](program, layers, batch, segments, size, plan, params)
+            size += 2 * once
+        size = lay_out_weights[real](program, layers, states, True, size, plan, params)
+        size = lay_out_blocks[real](program, pages[real](size, params), plan, params)
+        for layer in range(layers):
+            plan[layer * PLAN_COLUMNS + STEP] = size
+            plan[layer * PLAN_COLUMNS + PARITY] = once
+        size += pages[real](largest, params)
+        for layer in range(layers):
+            plan[layer * PLAN_COLUMNS + PRIVATE] = (size - start) // (thread + 1)
+    return size
+
+
 cdef inline Py_ssize_t lay_out(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
     Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
@@ -62,6 +167,9 @@ cdef inline Py_ssize_t lay_out(
         for layer in range(layers):
             plan[layer * PLAN_COLUMNS + WIDTH] = width_of[real](
                 program[layer * COLUMNS + OUTPUTS], params)
+    if on_images(program, layers):
+        return lay_out_by_samples[real](
+            program, layers, batch, states, segments, plans, threads, params)
     for layer in range(layers):
         row, plan = program + layer * COLUMNS, plans + layer * PLAN_COLUMNS
         if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:

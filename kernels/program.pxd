@@ -10,11 +10,17 @@ columns of x that the thread has anyway), or it is small and every thread comput
 Threads exchange nothing but sums: y of a layer that is split by inputs, dx of one that is split by
 outputs. Those run over fixed segments of W, added in order, so that they are bitwise the same
 however many threads there are.
+
+A program with rows on images is shared by samples instead. Every thread has a copy of all weights,
+and takes its segments of the batch through the whole network and back. It meets the others once a
+step; then every thread sums the segments' gradients of convolutions, and computes those of dense
+layers from everybody's x and dy, and so all copies of the weights stay the same.
 """
 
 from libc.stdint cimport int32_t, int64_t
 
 from barrier cimport wait_for_all
+from dropout cimport Masks, masks_from
 from tile cimport PANEL, dvec, fvec, real
 
 cdef enum Kind:  # of a program's row
@@ -60,6 +66,12 @@ cdef enum:  # columns of a plan's row: where things lie in the workspace, in ele
     EXCHANGE  # the size of a buffer for sums. There are two, first of all in the workspace: while
     # some still read one, others fill the other
     PRIVATE  # from what one thread has to itself to what the next one has
+    # Of programs with rows on images; what threads share there exists twice, for every other step:
+    PADDED  # a convolution's x with a border
+    SUMS  # of a convolution's gradients, a segment's after another's
+    BLOCK  # the samples that the first row reads
+    LOSSES  # of each sample, in doubles
+    PARITY  # from what a step shares to what the next one does
     PLAN_COLUMNS
 
 cdef enum Split:  # of a dense layer, or what the columns of another's output are
@@ -120,6 +132,9 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t threads
     int64_t* sync
     int64_t exchanges  # so far
+    Py_ssize_t sample  # where a stage starts in the batch
+    Py_ssize_t shift  # of what threads share, for every other step
+    Py_ssize_t mask  # the number of the step in this epoch, for dropout
 
 
 cdef struct Input:  # what a layer reads: n samples
@@ -206,6 +221,44 @@ cdef inline real* partial_sums(
             + segment * exchanged_at_once(run) * width)
 
 
+cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """Where the rows of a layer's output start, for the samples that a stage is about."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return work + plan[Y] + run.shift + run.sample * plan[WIDTH]
+
+
+cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return work + plan[DY] + run.shift + run.sample * plan[WIDTH]
+
+
+cdef inline Masks masks_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """A dropout layer's masks of this step."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    return masks_from(run.settings[VALUES + layer], row[SEED], row[MASKS] + run.mask)
+
+
+cdef inline Py_ssize_t weights_of(const int64_t* row) noexcept nogil:
+    """The size of a convolution's w and b."""
+    return row[OUT_CHANNELS] * (row[CHANNELS] * row[KERNEL] * row[KERNEL + 1] + 1)
+
+
+cdef inline real* partial_gradient(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t segment,
+) noexcept nogil:
+    """A segment's part of the gradient of a convolution's w and b."""
+    return (work + run.plan[layer * PLAN_COLUMNS + SUMS] + run.shift
+            + segment * weights_of(run.program + layer * COLUMNS))
+
+
+cdef inline bint on_images(const int64_t* program, Py_ssize_t layers) noexcept nogil:
+    cdef Py_ssize_t layer
+    for layer in range(layers):
+        if program[layer * COLUMNS + KIND] == FLATTEN:
+            return True
+    return False
+
+
 cdef inline Input hidden_input(
     const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t n,
 ) noexcept nogil:
@@ -213,7 +266,7 @@ cdef inline Input hidden_input(
     cdef Input input
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
     input.n = n
-    input.x = work + before[Y]
+    input.x = y_of[real](run, layer - 1, <real*> work)
     input.row = before[WIDTH]
     input.bounds = NULL
     input.starts = NULL

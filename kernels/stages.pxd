@@ -7,13 +7,14 @@ returns bint returns 0 if the run was given up while it waited for others.
 from libc.stdint cimport int64_t
 
 cimport activations
+cimport dropout
 cimport panels
 cimport rowwise
 from program cimport (
-    VALUES, BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DY, ELU, HINGE, INPUTS, Input,
+    VALUES, BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, ELU, HINGE, INPUTS, Input,
     KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, RELU, Run, SEGMENTS, SIGMOID, SPLIT,
-    SQUARED_ERROR, TANH, W, WIDTH, Y, exchanged_at_once, first_segment, halves_of, hidden_input,
-    meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
+    SQUARED_ERROR, TANH, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, halves_of, hidden_input,
+    masks_of, meet, output_columns, own_weights, panel_width, partial_sums, segment_start, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
@@ -58,7 +59,7 @@ cdef inline void multiply_transposed(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t halves = halves_of(last - first, panel)
-    cdef const real* dy = work + plan[DY] + start * plan[WIDTH] + first
+    cdef const real* dy = dy_of[real](run, layer, work) + start * plan[WIDTH] + first
     cdef const real* w = work + plan[W] + first * inputs
     if real is float:
         panels.backward_input[float, fvec](n, first_row, last_row, halves, dy, plan[WIDTH], w,
@@ -125,8 +126,9 @@ cdef inline bint forward_layer(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t first, last, r, y_row = plan[WIDTH]
-    cdef real* y = work + plan[Y]
+    cdef real* y = y_of[real](run, layer, work)
     cdef int64_t kind = row[KIND]
+    cdef dropout.Masks masks
     if input.bounds != NULL:
         sparse_layer[real](run, work, NULL, input)
         return True
@@ -137,6 +139,8 @@ cdef inline bint forward_layer(
         multiply[real](run, layer, work, input.n, x, x_row, 0, row[INPUTS],
                        work + plan[W] + y_row * row[INPUTS], first, last, y, y_row)
         return True
+    if kind == DROPOUT:
+        masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
         if kind == RELU:
             activations.relu_forward[real](
@@ -151,6 +155,9 @@ cdef inline bint forward_layer(
         elif kind == SIGMOID:
             activations.sigmoid_forward[real](
                 x + r * x_row + first, y + r * y_row + first, last - first)
+        elif kind == DROPOUT:
+            dropout.drop_row[real](
+                &masks, run.sample + r, first, last, x + r * x_row, y + r * y_row)
         else:
             rowwise.log_softmax_row[real](x + r * x_row, y + r * y_row, row[OUTPUTS])
     return True
@@ -218,9 +225,10 @@ cdef inline bint backward_layer(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t begin, end, r, c, y_row = plan[WIDTH], dx_row
-    cdef const real* y = work + plan[Y]
-    cdef const real* dy = work + plan[DY]
+    cdef const real* y = y_of[real](run, layer, work)
+    cdef const real* dy = dy_of[real](run, layer, work)
     cdef real* dx
+    cdef dropout.Masks masks
     cdef Input hidden
     cdef int64_t kind = row[KIND]
     if layer == 0:
@@ -228,7 +236,9 @@ cdef inline bint backward_layer(
     if kind == DENSE:
         hidden = hidden_input[real](run, layer, work, first.n)
         return backward_dense[real](run, layer, work, &hidden, NULL)
-    dx, dx_row = work + plan[DY - PLAN_COLUMNS], plan[WIDTH - PLAN_COLUMNS]
+    dx, dx_row = dy_of[real](run, layer - 1, work), plan[WIDTH - PLAN_COLUMNS]
+    if kind == DROPOUT:
+        masks = masks_of(run, layer)
     output_columns(run, layer, panel_width[real](work), &begin, &end)
     c = end - begin
     for r in range(first.n if c > 0 else 0):
@@ -245,10 +255,35 @@ cdef inline bint backward_layer(
         elif kind == SIGMOID:
             activations.sigmoid_backward[real](
                 y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
+        elif kind == DROPOUT:
+            dropout.drop_row[real](
+                &masks, run.sample + r, begin, end, dy + r * y_row, dx + r * dx_row)
         else:
             rowwise.log_softmax_backward_row[real](
                 y + r * y_row, dy + r * y_row, dx + r * dx_row, row[OUTPUTS])
     return True
+
+
+cdef inline double loss_row(
+    const Run* run, real* work, Py_ssize_t r, Py_ssize_t n, Py_ssize_t sample,
+    const int64_t* labels, const real* values,
+) noexcept nogil:
+    """The loss of row r of the batch's n, which is that sample, and the gradient by its output."""
+    cdef Py_ssize_t last = run.layers - 1
+    cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
+    cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
+    cdef const real* y = y_of[real](run, last, work) + r * width
+    cdef real* dy = dy_of[real](run, last, work) + r * width
+    cdef real share = <real> (1.0 / n)
+    if run.choices[LOSS] == HINGE:
+        return rowwise.hinge_row[real](
+            y, labels[sample], <real> run.settings[MARGIN], share, dy, o)
+    if run.choices[LOSS] == CROSS_ENTROPY:
+        return rowwise.cross_entropy_row[real](y, labels[sample], share, dy, o)
+    if run.choices[LOSS] == NLL:
+        return rowwise.nll_row[real](y, labels[sample], share, dy, o)
+    return rowwise.squared_error_row[real](
+        y, values + sample * o, <real> (1.0 / (n * o)), dy, o) / o
 
 
 cdef inline double loss_of(
@@ -256,25 +291,8 @@ cdef inline double loss_of(
     const int64_t* labels, const real* values,
 ) noexcept nogil:
     """The batch's loss, and the gradient by the last layer's output."""
-    cdef Py_ssize_t last = run.layers - 1, r
-    cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
-    cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
-    cdef const real* y = work + run.plan[last * PLAN_COLUMNS + Y]
-    cdef real* dy = work + run.plan[last * PLAN_COLUMNS + DY]
-    cdef real share = <real> (1.0 / n)
+    cdef Py_ssize_t r
     cdef double total = 0
     for r in range(n):
-        if run.choices[LOSS] == HINGE:
-            total += rowwise.hinge_row[real](
-                y + r * width, labels[samples[r]], <real> run.settings[MARGIN], share,
-                dy + r * width, o)
-        elif run.choices[LOSS] == CROSS_ENTROPY:
-            total += rowwise.cross_entropy_row[real](
-                y + r * width, labels[samples[r]], share, dy + r * width, o)
-        elif run.choices[LOSS] == NLL:
-            total += rowwise.nll_row[real](
-                y + r * width, labels[samples[r]], share, dy + r * width, o)
-        else:
-            total += rowwise.squared_error_row[real](
-                y + r * width, values + samples[r] * o, <real> (1.0 / (n * o)), dy + r * width, o)
-    return total / (n * o if run.choices[LOSS] == SQUARED_ERROR else n)
+        total += loss_row[real](run, work, r, n, samples[r], labels, values)
+    return total / n

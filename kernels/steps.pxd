@@ -8,9 +8,9 @@ from libc.stdint cimport int64_t
 cimport panels
 cimport updates
 from program cimport (
-    ADAM, BETA2, BY_OUTPUTS, COLUMNS, DECAY, DY, EPSILON, INPUTS, Input, LR, M, MOMENTUM,
+    ADAM, BETA2, BY_OUTPUTS, COLUMNS, DECAY, EPSILON, INPUTS, Input, LR, M, MOMENTUM,
     MOMENTUM_OR_BETA1, NESTEROV, OPTIMIZER, PLAIN, PLAN_COLUMNS, Run, SPLIT, STEP, V, W,
-    WHOLE, WIDTH, halves_of, panel_width,
+    WHOLE, WIDTH, dy_of, halves_of, panel_width,
 )
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
@@ -23,7 +23,9 @@ cdef inline void optimize(
     cdef int64_t kind = run.choices[OPTIMIZER]
     cdef real lr = <real> s[LR], beta1 = <real> s[MOMENTUM_OR_BETA1], decay = <real> s[DECAY]
     cdef real fix1, fix2
-    if kind == MOMENTUM:
+    if kind == PLAIN:
+        updates.sgd[real](g, lr, w, n)
+    elif kind == MOMENTUM:
         updates.momentum[real](g, lr, beta1, decay, w, w + to_m, n)
     elif kind == NESTEROV:
         updates.nesterov[real](g, lr, beta1, decay, w, w + to_m, n)
@@ -67,7 +69,7 @@ cdef inline const real* step_of(
     """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = first, r, j, width = plan[WIDTH]
-    cdef const real* dy = work + plan[DY]
+    cdef const real* dy = dy_of[real](run, layer, work)
     cdef real* step = work + plan[STEP]
     cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
