@@ -17,7 +17,8 @@ from setuptools import Extension, setup
 # Not -ffast-math, not -fassociative-math: regrouping sums would break the range reduction in
 # elementary.pxd, and the vector types of tile.pxd leave nothing to gain from it. Traps and errno
 # are not used; without them comparisons and square roots vectorise.
-FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+# What is inline is so by attribute; everything else stays a function of its own.
+FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fno-inline-functions-called-once"]
 
 # For the .pxd files too, which a directive at the top of a .pyx does not reach.
 DIRECTIVES = {

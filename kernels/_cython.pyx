@@ -21,7 +21,7 @@ cimport panels
 cimport pooling
 cimport program as program_
 cimport rowwise
-cimport samples
+cimport samples as by_samples
 cimport single
 cimport updates
 from convolution cimport Images
@@ -452,6 +452,24 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
                                     &params[program[layer, program_.PARAMS]])
 
 
+# Functions of their own, so that the compiler takes the engine in parts.
+
+cdef Py_ssize_t train_on_rows(
+    program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
+    const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    return engine.train_steps[real](
+        run, work, data, labels, values, order, samples, first, last, losses)
+
+
+cdef Py_ssize_t train_on_images(
+    program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
+    const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    return by_samples.train_steps[real](
+        run, work, data, labels, values, order, samples, first, last, losses)
+
+
 def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                 const double[::1] settings, const int64_t[::1] choices, const uint8_t[::1] data,
                 const int64_t[::1] labels, const real[:, ::1] values, const int64_t[::1] order,
@@ -474,11 +492,11 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
-            step = samples.train_steps[real](
+            step = train_on_images[real](
                 &run, &work[0], &data[0], &labels[0], &values[0, 0],
                 &order[0], order.shape[0], first, last, &losses[0])
         else:
-            step = engine.train_steps[real](
+            step = train_on_rows[real](
                 &run, &work[0], &data[0], &labels[0], &values[0, 0],
                 &order[0], order.shape[0], first, last, &losses[0])
         restore_denormals(state)
@@ -504,7 +522,7 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
-            samples.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+            by_samples.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
         else:
             engine.forward_samples[real](
                 &run, &work[0], &data[0], thread, first, last, &scores[0, 0])

@@ -11,7 +11,7 @@ from program cimport (
     PRIVATE, Run, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE, WIDTH, X, X_STRIDE,
     Y, hidden_input, meet, weights_of,
 )
-from stages cimport backward_layer, forward_layer, loss_of
+from stages cimport backward_layer, forward_apart, loss_of
 from tile cimport BLOCK, real
 
 
@@ -91,7 +91,7 @@ cdef inline bint train_step(
     cdef double loss
     for layer in range(1, run.layers):
         hidden = hidden_input[real](run, layer, work, first.n)
-        if not forward_layer[real](run, layer, work, &hidden):
+        if not forward_apart[real](run, layer, work, &hidden):
             return False
     loss = loss_of[real](run, work, first.n, chosen, labels, values)
     if run.thread == 0:
@@ -133,7 +133,7 @@ cdef inline Py_ssize_t train_steps(
     cdef bint more
     cdef Input batch, coming = gather[real](run, work, data, order, samples, first)
     run.mask = first
-    if not copy_whole_layers[real](run, work) or not forward_layer[real](run, 0, work, &coming):
+    if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):
         return first
     for step in range(first, last):
         run.step = run.choices[STEPS_BEFORE] + step + 1
@@ -148,7 +148,7 @@ cdef inline Py_ssize_t train_steps(
             return step
         if more and run.program[KIND] != DENSE:
             run.mask = step + 1
-            forward_layer[real](run, 0, work, &coming)
+            forward_apart[real](run, 0, work, &coming)
     return last
 
 
@@ -170,7 +170,7 @@ cdef inline void forward_samples(
         for layer in range(run.layers):
             if layer:
                 input = hidden_input[real](run, layer, work, n)
-            forward_layer[real](run, layer, work, &input)
+            forward_apart[real](run, layer, work, &input)
         for r in range(n):
             memcpy(scores + (start + r) * outputs, work + plan[Y] + r * plan[WIDTH],
                    outputs * sizeof(real))

@@ -16,7 +16,7 @@ from program cimport (
     PARITY, PLAN_COLUMNS, Run, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, V, W, WIDTH, dy_of,
     first_segment, hidden_input, meet, panel_width, partial_gradient, weights_of, y_of,
 )
-from stages cimport backward_layer, forward_layer, loss_row, multiply_transposed
+from stages cimport backward_rows, forward_apart, loss_row, multiply_transposed
 from steps cimport optimize, step_of, update_weights
 from tile cimport pinned, real
 
@@ -126,7 +126,7 @@ cdef inline void forward_samples_of_block(
         block_stage[real](run, layer, work, n, 0, False)
     for layer in range(flat + 1, run.layers):
         hidden = hidden_input[real](run, layer, work, n)
-        forward_layer[real](run, layer, work, &hidden)
+        forward_apart[real](run, layer, work, &hidden)
 
 
 cdef inline void train_block(
@@ -137,9 +137,6 @@ cdef inline void train_block(
     cdef Py_ssize_t layer, r, flat = flatten_row(run)
     cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
     cdef const int64_t* row
-    cdef Input none
-    none.n = n
-    none.bounds = NULL
     forward_samples_of_block[real](run, work, data, chosen, n)
     for r in range(n):
         losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
@@ -150,7 +147,7 @@ cdef inline void train_block(
                 run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
                 dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
         else:
-            backward_layer[real](run, layer, work, &none, NULL)
+            backward_rows[real](run, layer, work, n, 0, row[OUTPUTS])
     for layer in range(flat, -1, -1):
         block_stage[real](run, layer, work, n, segment, True)
 

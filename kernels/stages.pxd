@@ -18,7 +18,7 @@ from program cimport (
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
-from tile cimport PANEL, dvec, fvec, real
+from tile cimport dvec, fvec, pinned, real
 
 cdef enum:
     ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update
@@ -117,28 +117,16 @@ cdef inline bint forward_by_inputs(
     return True
 
 
-cdef inline bint forward_layer(
-    Run* run, Py_ssize_t layer, real* work, const Input* input,
+cdef inline void forward_rows(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first,
+    Py_ssize_t last,
 ) noexcept nogil:
-    """One layer's output, or this thread's columns of it."""
-    cdef Py_ssize_t x_row = input.row
+    """The columns first..last of what a layer without weights puts out."""
+    cdef Py_ssize_t x_row = input.row, y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r
     cdef const real* x = <const real*> input.x
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t first, last, r, y_row = plan[WIDTH]
     cdef real* y = y_of[real](run, layer, work)
-    cdef int64_t kind = row[KIND]
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
     cdef dropout.Masks masks
-    if input.bounds != NULL:
-        sparse_layer[real](run, work, NULL, input)
-        return True
-    if kind == DENSE and plan[SPLIT] == BY_INPUTS:
-        return forward_by_inputs[real](run, layer, work, input)
-    output_columns(run, layer, panel_width[real](work), &first, &last)
-    if kind == DENSE:
-        multiply[real](run, layer, work, input.n, x, x_row, 0, row[INPUTS],
-                       work + plan[W] + y_row * row[INPUTS], first, last, y, y_row)
-        return True
     if kind == DROPOUT:
         masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
@@ -159,8 +147,47 @@ cdef inline bint forward_layer(
             dropout.drop_row[real](
                 &masks, run.sample + r, first, last, x + r * x_row, y + r * y_row)
         else:
-            rowwise.log_softmax_row[real](x + r * x_row, y + r * y_row, row[OUTPUTS])
+            rowwise.log_softmax_row[real](x + r * x_row, y + r * y_row, last)
+
+
+cdef inline bint forward_layer(
+    Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """One layer's output, or this thread's columns of it."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t first, last
+    if input.bounds != NULL:
+        sparse_layer[real](run, work, NULL, input)
+        return True
+    if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
+        return forward_by_inputs[real](run, layer, work, input)
+    output_columns(run, layer, panel_width[real](work), &first, &last)
+    if row[KIND] == DENSE:
+        multiply[real](run, layer, work, input.n, <const real*> input.x, input.row, 0, row[INPUTS],
+                       work + plan[W] + plan[WIDTH] * row[INPUTS], first, last,
+                       y_of[real](run, layer, work), plan[WIDTH])
+    else:
+        forward_rows[real](run, layer, work, input, first, last)
     return True
+
+
+# What is called in several places is called through a pointer that the compiler cannot see through.
+# It would put a copy of it into each, and take minutes over one large function.
+ctypedef bint (*float_forward)(Run*, Py_ssize_t, float*, const Input*) noexcept nogil
+ctypedef bint (*double_forward)(Run*, Py_ssize_t, double*, const Input*) noexcept nogil
+
+
+cdef inline bint forward_apart(
+    Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """forward_layer, as a function of its own."""
+    cdef float_forward of_floats = forward_layer[float]
+    cdef double_forward of_doubles = forward_layer[double]
+    if real is float:
+        return (<float_forward> pinned(<const void*> of_floats))(run, layer, work, input)
+    else:
+        return (<double_forward> pinned(<const void*> of_doubles))(run, layer, work, input)
 
 
 cdef inline bint backward_by_outputs(
@@ -212,7 +239,42 @@ cdef inline bint backward_dense(
                                       work + before[DY], before[WIDTH])
         update_weights[real](run, layer, work, input, step, k, end, first, last)
         k = end
-    return coming == NULL or forward_layer[real](run, layer, work, coming)
+    return coming == NULL or forward_apart[real](run, layer, work, coming)
+
+
+cdef inline void backward_rows(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """From the columns first..last of dy of a layer without weights, dy of the layer before it."""
+    cdef Py_ssize_t y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r, count = last - first
+    cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH]
+    cdef const real* y = y_of[real](run, layer, work)
+    cdef const real* dy = dy_of[real](run, layer, work)
+    cdef real* dx = dy_of[real](run, layer - 1, work)
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
+    cdef dropout.Masks masks
+    if kind == DROPOUT:
+        masks = masks_of(run, layer)
+    for r in range(n if count > 0 else 0):
+        if kind == RELU:
+            activations.relu_backward[real](
+                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, count)
+        elif kind == ELU:
+            activations.elu_backward[real](
+                y + r * y_row + first, dy + r * y_row + first,
+                <real> run.settings[VALUES + layer], dx + r * dx_row + first, count)
+        elif kind == TANH:
+            activations.tanh_backward[real](
+                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, count)
+        elif kind == SIGMOID:
+            activations.sigmoid_backward[real](
+                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, count)
+        elif kind == DROPOUT:
+            dropout.drop_row[real](
+                &masks, run.sample + r, first, last, dy + r * y_row, dx + r * dx_row)
+        else:
+            rowwise.log_softmax_backward_row[real](
+                y + r * y_row, dy + r * y_row, dx + r * dx_row, last)
 
 
 cdef inline bint backward_layer(
@@ -222,45 +284,17 @@ cdef inline bint backward_layer(
 
     `first` is what the first layer read, and `coming` what it will read next, or NULL.
     """
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t begin, end, r, c, y_row = plan[WIDTH], dx_row
-    cdef const real* y = y_of[real](run, layer, work)
-    cdef const real* dy = dy_of[real](run, layer, work)
-    cdef real* dx
-    cdef dropout.Masks masks
-    cdef Input hidden
-    cdef int64_t kind = row[KIND]
-    if layer == 0:
-        return kind != DENSE or backward_dense[real](run, 0, work, first, coming)
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
+    cdef Py_ssize_t begin, end
+    cdef Input input = first[0]
     if kind == DENSE:
-        hidden = hidden_input[real](run, layer, work, first.n)
-        return backward_dense[real](run, layer, work, &hidden, NULL)
-    dx, dx_row = dy_of[real](run, layer - 1, work), plan[WIDTH - PLAN_COLUMNS]
-    if kind == DROPOUT:
-        masks = masks_of(run, layer)
+        if layer:
+            input = hidden_input[real](run, layer, work, first.n)
+        return backward_dense[real](run, layer, work, &input, NULL if layer else coming)
+    if layer == 0:
+        return True
     output_columns(run, layer, panel_width[real](work), &begin, &end)
-    c = end - begin
-    for r in range(first.n if c > 0 else 0):
-        if kind == RELU:
-            activations.relu_backward[real](
-                y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
-        elif kind == ELU:
-            activations.elu_backward[real](
-                y + r * y_row + begin, dy + r * y_row + begin,
-                <real> run.settings[VALUES + layer], dx + r * dx_row + begin, c)
-        elif kind == TANH:
-            activations.tanh_backward[real](
-                y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
-        elif kind == SIGMOID:
-            activations.sigmoid_backward[real](
-                y + r * y_row + begin, dy + r * y_row + begin, dx + r * dx_row + begin, c)
-        elif kind == DROPOUT:
-            dropout.drop_row[real](
-                &masks, run.sample + r, begin, end, dy + r * y_row, dx + r * dx_row)
-        else:
-            rowwise.log_softmax_backward_row[real](
-                y + r * y_row, dy + r * y_row, dx + r * dx_row, row[OUTPUTS])
+    backward_rows[real](run, layer, work, first.n, begin, end)
     return True
 
 
