@@ -87,7 +87,7 @@ def _random_words(seed, step, rows, columns):
         high_a, high_b = (a >> bits) ^ np.uint64(keys[1]), (b >> bits) ^ np.uint64(keys[0])
         counter = [high_b ^ counter[1], b & low, high_a ^ counter[3], a & low]
         keys = [(keys[0] + 0x9E3779B9) & 2**32 - 1, (keys[1] + 0xBB67AE85) & 2**32 - 1]
-    return np.stack(counter, axis=-1).reshape(rows, -1 if rows else 0)[:, :columns]
+    return np.stack(counter, axis=-1).reshape(rows, 4 * row.shape[1])[:, :columns]
 
 
 def conv2d_forward(x, w, b, stride, y):
