@@ -476,6 +476,49 @@ def _sigmoid_backward(y, dy, dx, n):
         dx[i] = dy[i] * y[i] * (type(y[i])(1) - y[i])
 
 
+# Dropout's masks: Philox4x32-10 (Salmon et al. 2011), as in the reference, but words of 32 bits lie
+# in numbers of 64, whose products hold two of them. One call makes the words of four columns.
+
+_LOW_WORD, _WORD_BITS = np.uint64(2**32 - 1), np.uint64(32)
+_FACTORS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+
+
+@_core
+def _random_words(seed, step, row, group):
+    """The four random words of the columns from 4 * group on."""
+    a, b, key_a, key_b = np.uint64(group), np.uint64(row), np.uint64(seed), np.uint64(seed)
+    c, d = np.uint64(step) & _LOW_WORD, np.uint64(step) >> _WORD_BITS
+    key_a, key_b = key_a & _LOW_WORD, key_b >> _WORD_BITS
+    for _ in range(10):
+        one, two = a * _FACTORS[0], c * _FACTORS[1]
+        a, b = (two >> _WORD_BITS) ^ key_a ^ b, two & _LOW_WORD
+        c, d = (one >> _WORD_BITS) ^ key_b ^ d, one & _LOW_WORD
+        key_a, key_b = (key_a + _KEY_STEPS[0]) & _LOW_WORD, (key_b + _KEY_STEPS[1]) & _LOW_WORD
+    return a, b, c, d
+
+
+@_core
+def _dropout_numbers(p, y):
+    """Below which words numbers are dropped, and what the others are multiplied by."""
+    return np.uint64(p * 4294967296.0), type(y)(1 / (1 - p))
+
+
+@_core
+def _dropout_row(x, limit, factor, seed, step, row, first, y, n):
+    """n elements of one row, from column `first` on, which is a multiple of 4."""
+    zero, whole = type(factor)(0), n - n % 4
+    for j in range(0, whole, 4):
+        a, b, c, d = _random_words(seed, step, row, (first + j) // 4)
+        y[j] = zero if a < limit else x[j] * factor
+        y[j + 1] = zero if b < limit else x[j + 1] * factor
+        y[j + 2] = zero if c < limit else x[j + 2] * factor
+        y[j + 3] = zero if d < limit else x[j + 3] * factor
+    words = _random_words(seed, step, row, (first + whole) // 4)
+    for j in range(n - whole):
+        y[whole + j] = zero if words[j] < limit else x[whole + j] * factor
+
+
 # Over one row of o columns. A loss returns the row's own, and weights its gradient by `share`.
 
 
@@ -745,6 +788,143 @@ def sigmoid_forward(x, y):
 def sigmoid_backward(y, dy, dx):
     """dx = dy * y * (1 - y)"""
     _sigmoid_backward(_pointer(y), _pointer(dy), _pointer(dx), y.size)
+
+
+@_jit
+def dropout(x, p, seed, step, y):
+    """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
+    limit, factor = _dropout_numbers(p, y.dtype.type(0))
+    for r in range(x.shape[0]):
+        _dropout_row(_pointer(x[r]), limit, factor, seed, step, r, 0, _pointer(y[r]), x.shape[1])
+
+
+@_jit
+def conv2d_forward(x, w, b, stride, y):
+    """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
+    down, right = stride
+    for r, o, i in np.ndindex(y.shape[:3]):
+        row = y[r, o, i]
+        row[:] = b[o]
+        for c, k in np.ndindex(w.shape[1:3]):
+            _add_windows(x[r, c, i * down + k], w[o, c, k], right, row)
+
+
+@_core
+def _add_windows(x, w, right, y):
+    """y[j] += the sum of x[j * right + l] * w[l], three l at a time."""
+    columns, whole = y.shape[0], w.shape[0] - w.shape[0] % 3
+    for l in range(0, whole, 3):
+        at, w0, w1, w2 = x[l:], w[l], w[l + 1], w[l + 2]
+        for j in range(columns):
+            y[j] += at[j * right] * w0 + at[j * right + 1] * w1 + at[j * right + 2] * w2
+    for l in range(whole, w.shape[0]):
+        at = x[l:]
+        for j in range(columns):
+            y[j] += at[j * right] * w[l]
+
+
+@_regroup
+def conv2d_backward(x, dy, stride, dw, db):
+    """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
+    down, right = stride
+    n, _, rows, columns = dy.shape
+    dw[:] = 0
+    db[:] = 0
+    for r in range(n):
+        for o in range(db.shape[0]):
+            for i in range(rows):
+                dy_i = dy[r, o, i]
+                for j in range(columns):
+                    db[o] += dy_i[j]
+                for c, k, l in np.ndindex(dw.shape[1:]):
+                    total, at = dw.dtype.type(0), x[r, c, i * down + k, l:]
+                    for j in range(columns):
+                        total += at[j * right] * dy_i[j]
+                    dw[o, c, k, l] += total
+
+
+@_jit
+def conv2d_backward_input(dy, w, stride, dx):
+    """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
+    down, right = stride
+    dx[:] = 0
+    for r, o, i in np.ndindex(dy.shape[:3]):
+        dy_i = dy[r, o, i]
+        for c, k, l in np.ndindex(w.shape[1:]):
+            at, weight = dx[r, c, i * down + k, l:], w[o, c, k, l]
+            for j in range(dy_i.shape[0]):
+                at[j * right] += dy_i[j] * weight
+
+
+@_jit
+def max_pool2d_forward(x, kernel, stride, y):
+    """y = the maximum of each window of x"""
+    for r, c, i, j in np.ndindex(y.shape):
+        k, l = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
+        y[r, c, i, j] = x[r, c, k, l]
+
+
+@_jit
+def max_pool2d_backward(x, dy, kernel, stride, dx):
+    """dx = the sum of dy of windows whose first maximum is there"""
+    dx[:] = 0
+    for r, c, i, j in np.ndindex(dy.shape):
+        k, l = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
+        dx[r, c, k, l] += dy[r, c, i, j]
+
+
+@_core
+def _first_maximum(x, top, left, kernel):
+    """Where the largest number of a window is, or the first NaN."""
+    row, column, most = top, left, x[top, left]
+    for k in range(top, top + kernel[0]):
+        for l in range(left, left + kernel[1]):
+            if most == most and not x[k, l] <= most:
+                row, column, most = k, l, x[k, l]
+    return row, column
+
+
+@_jit
+def avg_pool2d_forward(x, kernel, stride, y):
+    """y = the mean of each window of x"""
+    size = y.dtype.type(kernel[0] * kernel[1])
+    for r, c, i, j in np.ndindex(y.shape):
+        total = y.dtype.type(0)
+        for k in range(i * stride[0], i * stride[0] + kernel[0]):
+            for l in range(j * stride[1], j * stride[1] + kernel[1]):
+                total += x[r, c, k, l]
+        y[r, c, i, j] = total / size
+
+
+@_jit
+def avg_pool2d_backward(dy, kernel, stride, dx):
+    """dx = the sum of dy / the window's size over its windows"""
+    size = dx.dtype.type(kernel[0] * kernel[1])
+    dx[:] = 0
+    for r, c, i, j in np.ndindex(dy.shape):
+        share = dy[r, c, i, j] / size
+        for k in range(i * stride[0], i * stride[0] + kernel[0]):
+            for l in range(j * stride[1], j * stride[1] + kernel[1]):
+                dx[r, c, k, l] += share
+
+
+@_jit
+def pad2d_forward(x, padding, value, y):
+    """y = x with a border of value"""
+    (top, left), (_, _, h, w) = padding, x.shape
+    y[:] = value
+    for r, c, i in np.ndindex(x.shape[:3]):
+        for j in range(w):
+            y[r, c, top + i, left + j] = x[r, c, i, j]
+
+
+@_jit
+def pad2d_backward(dy, padding, dx):
+    """dx = dy without its border"""
+    top, left = padding
+    for r, c, i in np.ndindex(dx.shape[:3]):
+        for j in range(dx.shape[3]):
+            dx[r, c, i, j] = dy[r, c, top + i, left + j]
 
 
 @_jit
