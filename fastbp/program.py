@@ -33,7 +33,7 @@ LINEAR, ELEMENTWISE = 0, range(1, 5)  # kinds
 DROPOUT, CONV, MAX_POOL, AVG_POOL, FLATTEN = range(6, 11)
 USER, USER_LOSS = len(KINDS), len(LOSSES)  # functions that users wrote
 PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
-WITH_IMAGES = {"cython"}
+WITH_IMAGES = {"cython", "numba"}
 COLUMNS, SEED, MASKS = 18, 16, 17  # of a program's row, as in kernels/program.pxd
 
 

@@ -1054,21 +1054,24 @@ def accuracy(x, labels):
 
 # The engine. Its numbers are those of fastbp.program and fastbp.engine.
 
-_DENSE, _RELU, _ELU, _TANH, _SIGMOID, _LOG_SOFTMAX = range(6)  # kinds of a program's rows
-_USER = 11
-_KIND, _INPUTS, _OUTPUTS, _PARAMS = range(4)  # columns of a program's row
-_COLUMNS = 18
+# Kinds of a program's rows, and its columns: KERNEL, STRIDE and PADDING are for rows, and the next
+# column each for columns.
+_DENSE, _RELU, _ELU, _TANH, _SIGMOID, _LOG_SOFTMAX = range(6)
+_DROPOUT, _CONV, _MAX_POOL, _AVG_POOL, _FLATTEN = range(6, 11)
+_KIND, _INPUTS, _OUTPUTS, _PARAMS = range(4)
+_CHANNELS, _HEIGHT, _IMAGE_WIDTH, _OUT_CHANNELS, _OUT_HEIGHT, _OUT_IMAGE_WIDTH = range(4, 10)
+_KERNEL, _STRIDE, _PADDING, _SEED, _MASKS, _COLUMNS = 10, 12, 14, 16, 17, 18
 # Columns of a plan's row: where things lie in the workspace, in elements. y and dy are rows of
 # WIDTH, outputs rounded up to whole vectors, and fours; the gaps hold zeros and stay so. The native
-# engine has more of them.
-_SPLIT, _WIDTH, _Y, _DY, _W, _M, _V = range(7)
+# engine has more of them. The last three are of programs with images: see there.
+_SPLIT, _WIDTH, _Y, _DY, _W, _M, _V, _INPUT, _SUMS, _ORIGIN = range(10)
 _PLAN_COLUMNS = 15
 _HINGE, _CROSS_ENTROPY, _NLL, _SQUARED_ERROR, _USER_LOSS = range(5)
 _PLAIN, _MOMENTUM, _NESTEROV, _ADAM, _ADAMW = range(5)
 # The integer settings of a run; after them the addresses of functions that users wrote: the loss,
-# and then forward and backward of each layer. And the float ones; after them each layer's alpha.
+# and then forward and backward of each layer. And the float ones; after them each layer's alpha or p.
 _LOSS, _THREADS, _BATCH, _SOURCE, _FEATURES, _SKIP, _X, _X_STRIDE, _OPTIMIZER, _STEPS = range(10)
-_CODE = 12
+_SEGMENTS, _CODE = 10, 12
 _SCALE, _MARGIN, _LR, _BETA1, _BETA2, _EPSILON, _DECAY, _ALPHAS = range(8)
 _BYTES, _FLOATS, _DOUBLES = range(3)  # what the data's elements are
 _GROUP = 64  # samples whose zeros one word's bits tell
@@ -1090,6 +1093,8 @@ class _Run(typing.NamedTuple):
     x: typing.Any  # the batch: this thread's own part of the workspace
     scratch: typing.Any
     listed: bool  # whether the batch's zeros are left out
+    step: int  # of the epoch, and the batch's first row that is computed: dropout's masks want both
+    row: int
 
 
 class _Zeros(typing.NamedTuple):
@@ -1117,6 +1122,12 @@ def _lanes(x):
 def _overload_lanes(x):
     lanes = _VECTOR_BYTES * 8 // x.bitwidth
     return lambda x: lanes
+
+
+@_core
+def _during(run, step, row):
+    """The same, computing from this row on in this step of the epoch."""
+    return _Run(*run[:-2], step, row)
 
 
 @_core
@@ -1252,7 +1263,7 @@ def _place(run, layer, column):
 @_core
 def _owned(run, layer):
     """Return the output columns of a layer that this thread computes, as (first, last)."""
-    while layer > 0 and _program(run, layer, _KIND) not in (_DENSE, _LOG_SOFTMAX):
+    while layer > 0 and _program(run, layer, _KIND) not in (_DENSE, _LOG_SOFTMAX, _FLATTEN):
         layer -= 1  # an elementwise layer's columns belong to whoever computed its input
     outputs = _program(run, layer, _OUTPUTS)
     if _program(run, layer, _KIND) != _DENSE:
@@ -1398,6 +1409,14 @@ def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
 
 
 @_core
+def _drop(run, layer, r, first, x, y, n):
+    """Dropout of the columns from `first` on of a sample, or of their gradients."""
+    limit, factor = _dropout_numbers(run.settings[_ALPHAS + layer], y[0])
+    seed, step = _program(run, layer, _SEED), _program(run, layer, _MASKS) + run.step
+    _dropout_row(x, limit, factor, seed, step, run.row + r, first, y, n)
+
+
+@_core
 def _forward_elements(run, layer, n):
     """This thread's columns of an activation's output."""
     kind = _program(run, layer, _KIND)
@@ -1417,6 +1436,8 @@ def _forward_elements(run, layer, n):
             _sigmoid_forward(x_r, y_r, last - first)
         elif kind == _LOG_SOFTMAX:
             _log_softmax_row(x_r, y_r, last)
+        elif kind == _DROPOUT:
+            _drop(run, layer, r, first, x_r, y_r, last - first)
         else:
             code = run.choices[_CODE + 1 + 2 * layer]
             _call_activation(code, x_r, y_r, y_r, y_r, last - first)
@@ -1430,14 +1451,20 @@ def _forward_layer(run, layer, n, zeros):
     elif layer == 0:
         _forward_panels(run, n, zeros)
     else:
-        x, x_row = _input(run, layer)
-        w = _place(run, layer, _W)
-        b = _shift(w, x_row * _whole(_program(run, layer, _OUTPUTS), 4))
-        first, last = _owned(run, layer)
-        _product_of_rows(
-            n, first, last, x_row, x, x_row, w, x_row, b,
-            _place(run, layer, _Y), _plan(run, layer, _WIDTH),
-        )  # fmt: skip
+        _forward_dense(run, layer, n)
+
+
+@_core
+def _forward_dense(run, layer, n):
+    """This thread's columns of a dense layer's output, but the first layer's."""
+    x, x_row = _input(run, layer)
+    w = _place(run, layer, _W)
+    b = _shift(w, x_row * _whole(_program(run, layer, _OUTPUTS), 4))
+    first, last = _owned(run, layer)
+    _product_of_rows(
+        n, first, last, x_row, x, x_row, w, x_row, b,
+        _place(run, layer, _Y), _plan(run, layer, _WIDTH),
+    )  # fmt: skip
 
 
 @_core
@@ -1462,6 +1489,8 @@ def _backward_elements(run, layer, n):
             _sigmoid_backward(y_r, dy_r, dx_r, last - first)
         elif kind == _LOG_SOFTMAX:
             _log_softmax_backward_row(y_r, dy_r, dx_r, last)
+        elif kind == _DROPOUT:
+            _drop(run, layer, r, first, dy_r, dx_r, last - first)
         else:
             code, x_r = run.choices[_CODE + 2 + 2 * layer], _shift(x, r * x_row + first)
             _call_activation(code, x_r, y_r, dy_r, dx_r, last - first)
@@ -1548,10 +1577,20 @@ def _update_listed(run, n, zeros, columns, dy, dy_row, w):
 
 
 @_core
+def _scale_gradient(run, layer, n):
+    """For plain SGD, this thread's columns of dy of a dense layer times -lr."""
+    first, last = _owned(run, layer)
+    dy, dy_row = _place(run, layer, _DY), _plan(run, layer, _WIDTH)
+    if run.choices[_OPTIMIZER] == _PLAIN:
+        for r in range(n):
+            for j in range(first, last):
+                dy[r * dy_row + j] *= type(dy[0])(-run.settings[_LR])
+
+
+@_core
 def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
-    """A step of b, whose gradient is the sum of dy; times -lr, for plain SGD, dy then is too."""
-    plain, real = run.choices[_OPTIMIZER] == _PLAIN, type(b[0])
-    factor = real(-run.settings[_LR]) if plain else real(1)
+    """A step of b, whose gradient is the sum of dy; for plain SGD, dy is times -lr already."""
+    plain = run.choices[_OPTIMIZER] == _PLAIN
     dy, dy_row = _place(run, layer, _DY), _plan(run, layer, _WIDTH)
     unit, g = _lanes(b[0]), run.scratch
     for p in range(first, last, unit):
@@ -1560,7 +1599,6 @@ def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
             g[j] = 0
         for r in range(n):
             for j in range(count):
-                dy[r * dy_row + p + j] *= factor
                 g[j] += dy[r * dy_row + p + j]
         if plain:
             for j in range(count):
@@ -1570,29 +1608,45 @@ def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
 
 
 @_core
+def _to_memory(run, layer):
+    """How far behind a layer's W lies what the optimiser remembers of it."""
+    w = _plan(run, layer, _W)
+    return _plan(run, layer, _M) - w, _plan(run, layer, _V) - w
+
+
+@_core
 def _update_layer(run, step, layer, n, zeros):
     """A step of this thread's columns of W and b."""
-    first, last = _owned(run, layer)
+    _scale_gradient(run, layer, n)
+    if layer:
+        _update_dense(run, step, layer, n)
+    else:
+        _update_panels(run, step, n, zeros)
+
+
+@_core
+def _update_dense(run, step, layer, n):
+    """Of any dense layer but the first."""
+    (first, last), (to_m, to_v) = _owned(run, layer), _to_memory(run, layer)
     if first == last:
         return
-    w, inputs, width = (
-        _place(run, layer, _W),
-        _program(run, layer, _INPUTS),
-        _plan(run, layer, _WIDTH),
-    )
-    to_m = _plan(run, layer, _M) - _plan(run, layer, _W)
-    to_v = _plan(run, layer, _V) - _plan(run, layer, _W)
+    w, dy, width = _place(run, layer, _W), _place(run, layer, _DY), _plan(run, layer, _WIDTH)
     x, x_row = _input(run, layer)
-    dy = _place(run, layer, _DY)
-    if layer:
-        b = _shift(w, x_row * _whole(_program(run, layer, _OUTPUTS), 4))
-        _update_bias(run, step, layer, n, first, last, b, to_m, to_v)
-        _update(
-            run, step, last - first, x_row, n, _shift(dy, first), width, x, x_row,
-            _shift(w, first * x_row), x_row, to_m, to_v,
-        )  # fmt: skip
-        return
-    _update_bias(run, step, layer, n, first, last, _shift(w, width * inputs), to_m, to_v)
+    b = _shift(w, x_row * _whole(_program(run, layer, _OUTPUTS), 4))
+    _update_bias(run, step, layer, n, first, last, b, to_m, to_v)
+    _update(
+        run, step, last - first, x_row, n, _shift(dy, first), width, x, x_row,
+        _shift(w, first * x_row), x_row, to_m, to_v,
+    )  # fmt: skip
+
+
+@_core
+def _update_panels(run, step, n, zeros):
+    """Of the first layer."""
+    (first, last), (to_m, to_v) = _owned(run, 0), _to_memory(run, 0)
+    w, dy, width = _place(run, 0, _W), _place(run, 0, _DY), _plan(run, 0, _WIDTH)
+    inputs, (x, x_row) = _program(run, 0, _INPUTS), _input(run, 0)
+    _update_bias(run, step, 0, n, first, last, _shift(w, width * inputs), to_m, to_v)
     unit = _lanes(w[0]) * _PANEL
     for p in range(first, last, unit):
         columns, panel, dy_p = min(unit, width - p), _shift(w, p * inputs), _shift(dy, p)
@@ -1607,28 +1661,39 @@ def _update_layer(run, step, layer, n, zeros):
 @_core
 def _loss_of(run, n, chosen, labels, values):
     """The batch's loss, and the gradient by the last layer's output."""
-    layer = run.layers - 1
-    o, width, real = _program(run, layer, _OUTPUTS), _plan(run, layer, _WIDTH), type(values[0])
-    y, dy, kind, total = _place(run, layer, _Y), _place(run, layer, _DY), run.choices[_LOSS], 0.0
-    share, margin = real(1 / n), real(run.settings[_MARGIN])
+    total = 0.0
     for r in range(n):
-        y_r, dy_r, label = _shift(y, r * width), _shift(dy, r * width), 0
-        if kind != _SQUARED_ERROR:
-            label = labels[chosen[r]]
-        target = _shift(values, chosen[r] * o)
-        if kind == _HINGE:
-            total += _hinge_row(y_r, label, margin, share, dy_r, o)
-        elif kind == _CROSS_ENTROPY:
-            total += _cross_entropy_row(y_r, label, share, dy_r, o)
-        elif kind == _NLL:
-            total += _nll_row(y_r, label, share, dy_r, o)
-        elif kind == _SQUARED_ERROR:
-            total += _squared_error_row(y_r, target, real(1 / (n * o)), dy_r, o)
-        else:
-            total += _call_loss(run.choices[_CODE], y_r, label, target, dy_r, o)
-            for j in range(o):
-                dy_r[j] *= share
-    return total / (n * o if kind == _SQUARED_ERROR else n)
+        total += _loss_of_row(run, r, n, chosen[r], labels, values)
+    return total / _terms(run, n)
+
+
+@_core
+def _terms(run, n):
+    """How many terms the loss is the mean of."""
+    return n * _program(run, run.layers - 1, _OUTPUTS) if run.choices[_LOSS] == _SQUARED_ERROR else n
+
+
+@_core
+def _loss_of_row(run, r, n, sample, labels, values):
+    """One row's loss, of a batch of n, and the gradient by the last layer's output."""
+    layer, real, kind = run.layers - 1, type(values[0]), run.choices[_LOSS]
+    o, width = _program(run, layer, _OUTPUTS), _plan(run, layer, _WIDTH)
+    y, dy = _shift(_place(run, layer, _Y), r * width), _shift(_place(run, layer, _DY), r * width)
+    target = _shift(values, sample * o)
+    share, margin = real(1 / _terms(run, n)), real(run.settings[_MARGIN])
+    if kind == _SQUARED_ERROR:
+        return _squared_error_row(y, target, share, dy, o)
+    label = labels[sample]
+    if kind == _HINGE:
+        return _hinge_row(y, label, margin, share, dy, o)
+    if kind == _CROSS_ENTROPY:
+        return _cross_entropy_row(y, label, share, dy, o)
+    if kind == _NLL:
+        return _nll_row(y, label, share, dy, o)
+    loss = _call_loss(run.choices[_CODE], y, label, target, dy, o)
+    for j in range(o):
+        dy[j] *= share
+    return loss
 
 
 # The steps of an epoch, which the layered loop of fastbp.training specifies, without Python.
@@ -1766,8 +1831,9 @@ def _prepare(real, addresses, layers, part, thread, threads):
     scratch = _shift(x, _whole(batch * features, 16))
     listed = choices[_SKIP] != 0 and program[_KIND] == _DENSE
     run = _Run(
-        program, plan, layers, settings, choices, work, thread, threads, sync, x, scratch, listed
-    )
+        program, plan, layers, settings, choices, work, thread, threads, sync, x, scratch, listed,
+        0, 0,
+    )  # fmt: skip
     groups, blocks = (batch + _GROUP - 1) // _GROUP, (features + _BLOCK - 1) // _BLOCK
     chosen = _at(_shift(scratch, _SCRATCH), np.int64)
     samples = _shift(chosen, batch)
@@ -1793,8 +1859,9 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
             _sort_columns(run, n, zeros)
         # Some may still read what the last step left in y.
         if not _meet(run) or not _train_step(
-            run, choices[_STEPS] + step + 1, n, chosen, zeros, labels, values, _shift(losses, step)
-        ):
+            _during(run, step, 0), choices[_STEPS] + step + 1, n, chosen, zeros, labels, values,
+            _shift(losses, step),
+        ):  # fmt: skip
             break
         step += 1
     _floating_mode(before)
