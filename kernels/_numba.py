@@ -8,6 +8,7 @@ In order: pointers and vectors; exp and tanh; what is computed over elements and
 the engine (its numbers, its barrier, its layers, its steps); and functions that users wrote.
 """
 
+import contextlib
 import ctypes
 import math
 import operator
@@ -119,10 +120,12 @@ _BLOCK = 128  # rows of a panel that fit into the nearest cache
 class _Vectors:
     """Emits instructions on vectors of the real numbers that a pointer points to."""
 
-    def __init__(self, context, builder, pointer):
+    def __init__(self, context, builder, pointer, lanes=None):
         self.builder, self.real = builder, context.get_value_type(pointer.dtype)
-        self.lanes = _VECTOR_BYTES * 8 // pointer.dtype.bitwidth
+        self.lanes = lanes or _VECTOR_BYTES * 8 // pointer.dtype.bitwidth
         self.type = llvmlite.ir.VectorType(self.real, self.lanes)
+        word = llvmlite.ir.IntType(pointer.dtype.bitwidth)
+        self.words = llvmlite.ir.VectorType(word, self.lanes)
         self.intp = context.get_value_type(types.intp)
 
     def number(self, n):
@@ -154,9 +157,13 @@ class _Vectors:
 
     def spread(self, pointer):
         """The number at a pointer, in every lane."""
-        number = self.builder.load(pointer)
+        return self.everywhere(self.builder.load(pointer))
+
+    def everywhere(self, number):
+        """The number in every lane."""
+        type_ = llvmlite.ir.VectorType(number.type, self.lanes)
         first = self.builder.insert_element(
-            llvmlite.ir.Constant(self.type, llvmlite.ir.Undefined), number, self._lane(0)
+            llvmlite.ir.Constant(type_, llvmlite.ir.Undefined), number, self._lane(0)
         )
         return self._shuffle(first, first, [0] * self.lanes)
 
@@ -182,6 +189,17 @@ class _Vectors:
             vectors = [self._halve(a, b if b is not a else None, terms) for a, b in pairs]
             terms //= 2
         return vectors
+
+    def totals(self, vectors):
+        """The sum of each vector's lanes, a number each."""
+        whole = 1 << (len(vectors) - 1).bit_length()
+        padding = [llvmlite.ir.Constant(self.type, None) for _ in range(whole - len(vectors))]
+        sums = self.sums(vectors + padding)
+        count = sums[0].type.count
+        return [
+            self.builder.extract_element(sums[i // count], self._lane(i % count))
+            for i in range(len(vectors))
+        ]
 
     def _halve(self, a, b, terms):
         """Add the second half of every `terms` lanes to their first, in a and then in b."""
@@ -1071,7 +1089,7 @@ _PLAIN, _MOMENTUM, _NESTEROV, _ADAM, _ADAMW = range(5)
 # The integer settings of a run; after them the addresses of functions that users wrote: the loss,
 # and then forward and backward of each layer. And the float ones; after them each layer's alpha or p.
 _LOSS, _THREADS, _BATCH, _SOURCE, _FEATURES, _SKIP, _X, _X_STRIDE, _OPTIMIZER, _STEPS = range(10)
-_SEGMENTS, _CODE = 10, 12
+_SEGMENTS, _STATES, _CODE = range(10, 13)
 _SCALE, _MARGIN, _LR, _BETA1, _BETA2, _EPSILON, _DECAY, _ALPHAS = range(8)
 _BYTES, _FLOATS, _DOUBLES = range(3)  # what the data's elements are
 _GROUP = 64  # samples whose zeros one word's bits tell
@@ -1581,10 +1599,11 @@ def _scale_gradient(run, layer, n):
     """For plain SGD, this thread's columns of dy of a dense layer times -lr."""
     first, last = _owned(run, layer)
     dy, dy_row = _place(run, layer, _DY), _plan(run, layer, _WIDTH)
+    factor = type(dy[0])(-run.settings[_LR])
     if run.choices[_OPTIMIZER] == _PLAIN:
         for r in range(n):
             for j in range(first, last):
-                dy[r * dy_row + j] *= type(dy[0])(-run.settings[_LR])
+                dy[r * dy_row + j] *= factor
 
 
 @_core
@@ -1670,7 +1689,9 @@ def _loss_of(run, n, chosen, labels, values):
 @_core
 def _terms(run, n):
     """How many terms the loss is the mean of."""
-    return n * _program(run, run.layers - 1, _OUTPUTS) if run.choices[_LOSS] == _SQUARED_ERROR else n
+    return (
+        n * _program(run, run.layers - 1, _OUTPUTS) if run.choices[_LOSS] == _SQUARED_ERROR else n
+    )
 
 
 @_core
@@ -1889,6 +1910,742 @@ def _forward_samples(real, addresses, layers, thread, first, last):
     _floating_mode(before)
 
 
+# Rows on images, of programs that have them. Threads share a batch by its samples: a thread takes
+# _SAMPLES of them at a time, a block, through all rows, forth and back. Within a block images lie
+# (column, sample), where a column is one (c, h, w), so that whole vectors run over samples whatever
+# the sizes of images and windows. From FLATTEN on a sample is a row again, as in other programs.
+#
+# A thread has weights of its own, a copy of all of them, and of a block whatever comes before
+# FLATTEN. What the steps of the weights are made of lies where all see it: x and dy of dense layers
+# for the whole batch, and sums of a convolution's dw and db over segments of the batch, in which
+# the blocks are added in order. So threads meet once a step, and then each takes the same steps.
+# There are two of what is shared, for odd and even steps: some still read the one when others
+# write the other. Columns of the plan: INPUT says where an image row's input lies, with a border
+# for a padded convolution; SUMS where the sums, or dy of the batch; of rows behind images INPUT
+# is y of the batch. ORIGIN is where the first thread's weights lie, and in FLATTEN the losses.
+
+_SAMPLES = 16
+_TILE = (4, 2, 1) if _VECTOR_BYTES == 64 else (2, 1)  # rows and columns of the tiles below
+_IN_PLACE = _RELU, _ELU, _TANH, _SIGMOID, _DROPOUT
+_STRIP = 24 << 10  # bytes of dy that stay in the nearest cache while dw is summed
+
+
+@contextlib.contextmanager
+def _loops(builder, v, counts):
+    """Nested loops; gives their indices."""
+    with contextlib.ExitStack() as stack:
+        loops = [cgutils.for_range(builder, n, intp=v.intp) for n in counts]
+        yield [stack.enter_context(loop).index for loop in loops]
+
+
+@contextlib.contextmanager
+def _if_equal(builder, v, a, b):
+    with builder.if_then(builder.icmp_signed("==", a, v.number(b))):
+        yield
+
+
+@numba.extending.intrinsic
+def _correlate(typing, rows, columns, counts, a, a_strides, b, b_strides, start, c, c_strides):
+    """c[i, j] = start[i] + the sum over k, l, m < counts of a[i, k, l, m] * b[j, k, l, m].
+
+    a and start hold numbers, b and c vectors of samples. Sizes of the tile are of _TILE; start may
+    be None.
+    """
+
+    def emit(context, builder, v, m, n, values):
+        _, _, counts, a, (a_row, *a_s), b, (b_column, *b_s), start, c, (c_row, c_column) = values
+        starts = [None] * m
+        if start is not None:
+            starts = [v.spread(v.where(start, v.number(i))) for i in range(m)]
+        sums = {(i, j): v.variable(starts[i]) for i in range(m) for j in range(n)}
+        with _loops(builder, v, counts) as indices:
+            at, numbers = (
+                v.where(p, *zip(indices, s, strict=True)) for p, s in ((b, b_s), (a, a_s))
+            )
+            vectors = [v.load(v.where(at, (v.number(j), b_column))) for j in range(n)]
+            for i in range(m):
+                number = v.spread(v.where(numbers, (v.number(i), a_row)))
+                for j in range(n):
+                    v.add_product(sums[i, j], number, vectors[j])
+        for i, j in sums:
+            place = v.where(c, (v.number(i), c_row), (v.number(j), c_column))
+            v.store(builder.load(sums[i, j]), place)
+
+    return _tiles(emit, rows, columns, counts, a, a_strides, b, b_strides, start, c, c_strides)
+
+
+@numba.extending.intrinsic
+def _add_gradient(typing, rows, columns, counts, a, a_strides, b, b_strides, c, c_row):
+    """c[i, j] += the sum over k, l < counts and samples of a[i, k, l] * b[j, k, l].
+
+    a and b hold vectors of samples. Without columns b counts as 1.
+    """
+
+    def emit(context, builder, v, m, n, values):
+        _, _, counts, a, (a_row, *a_s), b, (b_column, *b_s), c, c_row = values
+        sums = {(i, j): v.variable() for i in range(m) for j in range(max(n, 1))}
+        with _loops(builder, v, counts) as indices:
+            at_a, at_b = (
+                v.where(p, *zip(indices, s, strict=True)) for p, s in ((a, a_s), (b, b_s))
+            )
+            for part in range(_SAMPLES // v.lanes):
+                left = [v.load(v.where(at_a, (v.number(i), a_row)), part) for i in range(m)]
+                right = [v.load(v.where(at_b, (v.number(j), b_column)), part) for j in range(n)]
+                for i, j in sums:
+                    if n:
+                        v.add_product(sums[i, j], left[i], right[j])
+                    else:
+                        total = builder.load(sums[i, j])
+                        builder.store(builder.fadd(total, left[i]), sums[i, j])
+        totals = v.totals([builder.load(total) for total in sums.values()])
+        for (i, j), total in zip(sums, totals, strict=True):
+            place = v.where(c, (v.number(i), c_row), v.number(j))
+            builder.store(builder.fadd(builder.load(place), total), place)
+
+    return _tiles(
+        emit, rows, columns, counts, a, a_strides, b, b_strides, c, c_row, columns_of=(3, 2, 1, 0)
+    )
+
+
+def _tiles(emit, *arguments, columns_of=_TILE):
+    """An intrinsic that emits a tile for each size, and chooses among them when it runs."""
+
+    def generate(context, builder, signature, values):
+        v = _Vectors(context, builder, signature.args[3])
+        values = [
+            cgutils.unpack_tuple(builder, value) if isinstance(type_, types.BaseTuple)
+            else None if type_ == types.none
+            else value
+            for type_, value in zip(signature.args, values, strict=True)
+        ]  # fmt: skip
+        for m in _TILE:
+            with _if_equal(builder, v, values[0], m):
+                for n in columns_of:
+                    with _if_equal(builder, v, values[1], n):
+                        emit(context, builder, v, m, n, values)
+        return context.get_dummy_value()
+
+    return _void(*arguments), generate
+
+
+@numba.extending.intrinsic
+def _pool(typing, counts, x, strides, size, y):
+    """y = the maximum of a window, or, unless size is None, its sum over size; of vectors."""
+
+    def generate(context, builder, signature, values):
+        v = _Vectors(context, builder, signature.args[1], _SAMPLES)
+        counts, strides = (cgutils.unpack_tuple(builder, values[i]) for i in (0, 2))
+        if signature.args[3] == types.none:
+            v.store(_first_largest(builder, v, counts, values[1], strides)[0], values[4])
+            return context.get_dummy_value()
+        total = v.variable()
+        with _loops(builder, v, counts) as indices:
+            value = v.load(v.where(values[1], *zip(indices, strides, strict=True)))
+            builder.store(builder.fadd(builder.load(total), value), total)
+        v.store(builder.fdiv(builder.load(total), v.everywhere(values[3])), values[4])
+        return context.get_dummy_value()
+
+    return _void(counts, x, strides, size, y), generate
+
+
+@numba.extending.intrinsic
+def _pool_back(typing, counts, x, strides, size, dy, dx):
+    """From dy of a window what it adds to dx; x is None where size is not."""
+
+    def generate(context, builder, signature, values):
+        v = _Vectors(context, builder, signature.args[4], _SAMPLES)
+        counts, strides = (cgutils.unpack_tuple(builder, values[i]) for i in (0, 2))
+        dy, largest = v.load(values[4]), None
+        if signature.args[3] == types.none:
+            _, largest = _first_largest(builder, v, counts, values[1], strides)
+        else:
+            dy = builder.fdiv(dy, v.everywhere(values[3]))
+        with _loops(builder, v, counts) as indices:
+            place = v.where(values[5], *zip(indices, strides, strict=True))
+            share = dy
+            if largest is not None:
+                number = v.everywhere(_number_in_window(builder, v, counts, indices))
+                chosen = builder.icmp_signed("==", largest, number)
+                share = builder.select(chosen, dy, llvmlite.ir.Constant(v.type, None))
+            v.store(builder.fadd(v.load(place), share), place)
+        return context.get_dummy_value()
+
+    return _void(counts, x, strides, size, dy, dx), generate
+
+
+def _first_largest(builder, v, counts, x, strides):
+    """The maximum of a window, or its first NaN, and which of the window's elements it is."""
+    best = v.variable(v.load(x))
+    which = v.variable(llvmlite.ir.Constant(v.words, None))
+    with _loops(builder, v, counts) as indices:
+        value, old = v.load(v.where(x, *zip(indices, strides, strict=True))), builder.load(best)
+        larger = builder.and_(
+            builder.fcmp_unordered(">", value, old), builder.fcmp_ordered("ord", old, old)
+        )
+        number = v.everywhere(_number_in_window(builder, v, counts, indices))
+        builder.store(builder.select(larger, value, old), best)
+        builder.store(builder.select(larger, number, builder.load(which)), which)
+    return builder.load(best), builder.load(which)
+
+
+def _number_in_window(builder, v, counts, indices):
+    number = builder.add(builder.mul(indices[0], counts[1]), indices[1])
+    return number if v.words.element == v.intp else builder.trunc(number, v.words.element)
+
+
+class _Windows(typing.NamedTuple):
+    """The sizes of an image row: c, h, w before it, o, i, j behind it, kh, kw of the window."""
+
+    c: int
+    h: int
+    w: int
+    o: int
+    i: int
+    j: int
+    kh: int
+    kw: int
+    down: int
+    right: int
+    top: int
+    left: int
+
+
+@_core
+def _windows(run, layer):
+    at = _shift(run.program, layer * _COLUMNS + _CHANNELS)
+    return _Windows(
+        at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11]
+    )
+
+
+@_core
+def _tile_of(left, most):
+    """The size of the next tile, where so many rows or columns are left."""
+    return most if left >= most else 2 if left >= 2 else 1
+
+
+@_core
+def _forward_conv(run, layer):
+    """A convolution of a block whose input has a border, so that windows need no bounds."""
+    s, x, y, w = (
+        _windows(run, layer),
+        _place(run, layer, _INPUT),
+        _place(run, layer, _Y),
+        _place(run, layer, _W),
+    )
+    wide, plane, lanes = s.w + 2 * s.left, s.i * s.j * _SAMPLES, _lanes(w[0])
+    x_plane, weights = (s.h + 2 * s.top) * wide * _SAMPLES, s.c * s.kh * s.kw
+    for i in range(s.i):
+        j = 0
+        while j < s.j:
+            n, o = _tile_of(s.j - j, _TILE[0]), 0
+            x_ij = _shift(x, (i * s.down * wide + j * s.right) * _SAMPLES)
+            while o < s.o:
+                m, y_ij = (
+                    _tile_of(s.o - o, _TILE[0]),
+                    _shift(y, o * plane + (i * s.j + j) * _SAMPLES),
+                )
+                for part in range(0, _SAMPLES, lanes):
+                    _correlate(
+                        m, n, (s.c, s.kh, s.kw), _shift(w, o * weights),
+                        (weights, s.kh * s.kw, s.kw, 1), _shift(x_ij, part),
+                        (s.right * _SAMPLES, x_plane, wide * _SAMPLES, _SAMPLES),
+                        _shift(w, s.o * weights + o), _shift(y_ij, part), (plane, _SAMPLES),
+                    )  # fmt: skip
+                o += m
+            j += n
+
+
+@_core
+def _met(at, kernel, stride, outputs):
+    """Of the windows that meet a row or column: the first one's element, its number, how many.
+
+    The next one is the one before it, whose element is `stride` further on.
+    """
+    late = max(at // stride - (outputs - 1), 0)
+    first, number = at % stride + late * stride, at // stride - late
+    return first, number, max(min(number + 1, (kernel - first + stride - 1) // stride), 0)
+
+
+@_core
+def _backward_conv_input(run, layer):
+    """From dy of a block dy of the row before."""
+    s, dx, dy, w = (
+        _windows(run, layer),
+        _place(run, layer - 1, _DY),
+        _place(run, layer, _DY),
+        _place(run, layer, _W),
+    )
+    plane, dx_plane, lanes = s.i * s.j * _SAMPLES, s.h * s.w * _SAMPLES, _lanes(w[0])
+    window = s.kh * s.kw
+    for h in range(s.h):
+        k, i, rows = _met(h + s.top, s.kh, s.down, s.i)
+        at = 0
+        while at < s.w:
+            l, j, columns = _met(at + s.left, s.kw, s.right, s.j)
+            n, c = _alike(at, s.w - at, l, j, columns, s), 0
+            while c < s.c:
+                m = _tile_of(s.c - c, _TILE[0])
+                for part in range(0, _SAMPLES, lanes):
+                    _correlate(
+                        m, n, (s.o, rows, columns), _shift(w, c * window + k * s.kw + l),
+                        (window, s.c * window, s.down * s.kw, s.right),
+                        _shift(dy, (i * s.j + j) * _SAMPLES + part),
+                        (_SAMPLES, plane, -s.j * _SAMPLES, -_SAMPLES), None,
+                        _shift(dx, c * dx_plane + (h * s.w + at) * _SAMPLES + part),
+                        (dx_plane, _SAMPLES),
+                    )  # fmt: skip
+                c += m
+            at += n
+
+
+@_core
+def _alike(at, left, first, number, count, s):
+    """How many columns from `at` on are met by windows in the same way, each by the next ones."""
+    n = _tile_of(left, _TILE[0])
+    while n > 1:
+        if (first, number + n - 1, count) == _met(at + n - 1 + s.left, s.kw, s.right, s.j):
+            break
+        n //= 2
+    return n
+
+
+@_core
+def _backward_conv(run, layer, sums):
+    """Add a block's part of dw and db to sums, a strip of dy's rows after another."""
+    s, x, dy = _windows(run, layer), _place(run, layer, _INPUT), _place(run, layer, _DY)
+    plane, weights, row = s.i * s.j * _SAMPLES, s.c * s.kh * s.kw, s.j * _SAMPLES
+    strips = min(s.i, 1 + _TILE[0] * plane * _VECTOR_BYTES // (_lanes(dy[0]) * _STRIP))
+    o = 0
+    while o < s.o:
+        m = _tile_of(s.o - o, _TILE[0])
+        for strip in range(strips):
+            first = s.i * strip // strips
+            rows, dy_o = s.i * (strip + 1) // strips - first, _shift(dy, o * plane + first * row)
+            _add_gradient(
+                m, 0, (rows, s.j), dy_o, (plane, row, _SAMPLES), dy_o, (0, 0, 0),
+                _shift(sums, s.o * weights + o), 1,
+            )  # fmt: skip
+            _add_weights(s, m, rows, dy_o, x, first, _shift(sums, o * weights))
+        o += m
+
+
+@_core
+def _add_weights(s, m, rows, dy, x, first, sums):
+    """For m channels of dy, from its row `first` on."""
+    wide, plane, weights = s.w + 2 * s.left, s.i * s.j * _SAMPLES, s.c * s.kh * s.kw
+    for c in range(s.c):
+        for k in range(s.kh):
+            l = 0
+            while l < s.kw:
+                n = 3 if s.kw - l == 3 or s.kw - l > 4 else _tile_of(s.kw - l, 2)
+                start = (c * (s.h + 2 * s.top) + first * s.down + k) * wide + l
+                _add_gradient(
+                    m, n, (rows, s.j), dy, (plane, s.j * _SAMPLES, _SAMPLES),
+                    _shift(x, start * _SAMPLES),
+                    (_SAMPLES, s.down * wide * _SAMPLES, s.right * _SAMPLES),
+                    _shift(sums, (c * s.kh + k) * s.kw + l), weights,
+                )  # fmt: skip
+                l += n
+
+
+@_core
+def _within(i, kernel, stride, padding, size):
+    """Where a window starts, and how long it is, without the border."""
+    start = i * stride - padding
+    return max(start, 0), min(start + kernel, size) - max(start, 0)
+
+
+@_core
+def _pool_images(run, layer, forth):
+    """A pooling row of a block, forth or back."""
+    s, maximum = _windows(run, layer), _program(run, layer, _KIND) == _MAX_POOL
+    size = type(run.work[0])(s.kh * s.kw)
+    x, dx = _place(run, layer, _INPUT), _place(run, layer - 1, _DY) if layer else run.work
+    strides = s.w * _SAMPLES, _SAMPLES
+    if not forth:
+        _fill(dx, s.c * s.h * s.w * _SAMPLES, 0)
+    for c in range(s.c):
+        for i in range(s.i):
+            h, rows = _within(i, s.kh, s.down, s.top, s.h)
+            for j in range(s.j):
+                w, columns = _within(j, s.kw, s.right, s.left, s.w)
+                at = ((c * s.h + h) * s.w + w) * _SAMPLES
+                behind = ((c * s.i + i) * s.j + j) * _SAMPLES
+                y, dy = (
+                    _shift(_place(run, layer, _Y), behind),
+                    _shift(_place(run, layer, _DY), behind),
+                )
+                if forth and maximum:
+                    _pool((rows, columns), _shift(x, at), strides, None, y)
+                elif forth:
+                    _pool((rows, columns), _shift(x, at), strides, size, y)
+                elif maximum:
+                    _pool_back((rows, columns), _shift(x, at), strides, None, dy, _shift(dx, at))
+                else:
+                    _pool_back((rows, columns), None, strides, size, dy, _shift(dx, at))
+
+
+@_core
+def _fill(x, n, value):
+    for i in range(n):
+        x[i] = value
+
+
+@_core
+def _copy(x, y, n):
+    for i in range(n):
+        y[i] = x[i]
+
+
+@_core
+def _elements_forth(run, layer):
+    """An elementwise row of a block, where its output lies: in the place of its input, or a copy."""
+    x, y, n = (
+        _place(run, layer, _INPUT),
+        _place(run, layer, _Y),
+        _program(run, layer, _OUTPUTS) * _SAMPLES,
+    )
+    kind, alpha = _program(run, layer, _KIND), type(y[0])(run.settings[_ALPHAS + layer])
+    if kind > _FLATTEN:
+        _call_activation(run.choices[_CODE + 1 + 2 * layer], x, y, y, y, n)
+        return
+    if _plan(run, layer, _INPUT) != _plan(run, layer, _Y):
+        _copy(x, y, n)
+    if kind == _RELU:
+        _relu_forward(y, y, n)
+    elif kind == _ELU:
+        _elu_forward(y, alpha, y, n)
+    elif kind == _TANH:
+        _tanh_forward(y, y, n)
+    elif kind == _SIGMOID:
+        _sigmoid_forward(y, y, n)
+    else:
+        _drop_block(run, layer, y)
+
+
+@_core
+def _elements_back(run, layer):
+    """From dy of an elementwise row dy of the row before."""
+    y, dy, dx = _place(run, layer, _Y), _place(run, layer, _DY), _place(run, layer - 1, _DY)
+    n, kind = _program(run, layer, _OUTPUTS) * _SAMPLES, _program(run, layer, _KIND)
+    alpha = type(y[0])(run.settings[_ALPHAS + layer])
+    if kind > _FLATTEN:
+        x = _place(run, layer, _INPUT)
+        _call_activation(run.choices[_CODE + 2 + 2 * layer], x, y, dy, dx, n)
+        return
+    if _plan(run, layer, _DY) != _plan(run, layer - 1, _DY):
+        _copy(dy, dx, n)
+    if kind == _RELU:
+        _relu_backward(y, dx, dx, n)
+    elif kind == _ELU:
+        _elu_backward(y, dx, alpha, dx, n)
+    elif kind == _TANH:
+        _tanh_backward(y, dx, dx, n)
+    elif kind == _SIGMOID:
+        _sigmoid_backward(y, dx, dx, n)
+    else:
+        _drop_block(run, layer, dx)
+
+
+@_core
+def _drop_block(run, layer, y):
+    """Dropout of a block of images, or of their gradients, in place."""
+    limit, factor = _dropout_numbers(run.settings[_ALPHAS + layer], y[0])
+    seed, step = _program(run, layer, _SEED), _program(run, layer, _MASKS) + run.step
+    columns, zero = _program(run, layer, _OUTPUTS), type(y[0])(0)
+    for group in range((columns + 3) // 4):
+        for r in range(_SAMPLES):
+            words = _random_words(seed, step, run.row + r, group)
+            for j in range(min(4, columns - 4 * group)):
+                at = (4 * group + j) * _SAMPLES + r
+                y[at] = zero if words[j] < limit else y[at] * factor
+
+
+@_core
+def _forward_images(run, layer):
+    """One image row of a block."""
+    kind = _program(run, layer, _KIND)
+    if kind == _CONV:
+        if layer and _plan(run, layer, _INPUT) != _plan(run, layer - 1, _Y):
+            s = _windows(run, layer)
+            _into_border(_place(run, layer - 1, _Y), s, _place(run, layer, _INPUT))
+        _forward_conv(run, layer)
+    elif kind == _MAX_POOL or kind == _AVG_POOL:
+        _pool_images(run, layer, True)
+    else:
+        _elements_forth(run, layer)
+
+
+@_core
+def _into_border(x, s, y):
+    """y = x, within a border that is there already."""
+    wide, row = s.w + 2 * s.left, s.w * _SAMPLES
+    for c in range(s.c):
+        for h in range(s.h):
+            at = (c * (s.h + 2 * s.top) + s.top + h) * wide + s.left
+            _copy(_shift(x, (c * s.h + h) * row), _shift(y, at * _SAMPLES), row)
+
+
+@_core
+def _backward_images(run, layer, segment, first):
+    """From dy of an image row dy of the row before, unless it is the first with weights."""
+    kind = _program(run, layer, _KIND)
+    if kind == _CONV:
+        _backward_conv(run, layer, _segment_sums(run, layer, segment))
+    if layer == first:
+        return
+    if kind == _CONV:
+        _backward_conv_input(run, layer)
+    elif kind == _MAX_POOL or kind == _AVG_POOL:
+        _pool_images(run, layer, False)
+    else:
+        _elements_back(run, layer)
+
+
+@_core
+def _weights_of(run, layer):
+    """How many parameters a convolution has."""
+    s = _windows(run, layer)
+    return s.o * (s.c * s.kh * s.kw + 1)
+
+
+@_core
+def _segment_sums(run, layer, segment):
+    """Where a segment's sums of a convolution's dw and db lie, of the step at hand."""
+    number = run.step % 2 * run.choices[_SEGMENTS] + segment
+    return _shift(_place(run, layer, _SUMS), number * _whole(_weights_of(run, layer), _SAMPLES))
+
+
+@_core
+def _flatten(run, layer, n):
+    """A block's images as rows."""
+    x, y, y_row = _place(run, layer - 1, _Y), _place(run, layer, _Y), _plan(run, layer, _WIDTH)
+    for r in range(n):
+        for column in range(_program(run, layer, _OUTPUTS)):
+            y[r * y_row + column] = x[column * _SAMPLES + r]
+
+
+@_core
+def _unflatten(run, layer, n):
+    """The rows' gradients as those of images; of samples that are not there, 0."""
+    dy, dx, dy_row = _place(run, layer, _DY), _place(run, layer - 1, _DY), _plan(run, layer, _WIDTH)
+    for column in range(_program(run, layer, _OUTPUTS)):
+        for r in range(_SAMPLES):
+            dx[column * _SAMPLES + r] = dy[r * dy_row + column] if r < n else 0
+
+
+@_core
+def _gather_images(run, data, chosen, n):
+    """A block's samples, columns outside; in place of samples that are not there, the last one."""
+    features, scale = run.choices[_FEATURES], type(run.x[0])(run.settings[_SCALE])
+    s, x, column = _windows(run, 0), _place(run, 0, _INPUT), 0
+    rows = _at(run.scratch, np.int64)
+    for r in range(_SAMPLES):
+        rows[r] = chosen[min(r, n - 1)] * features
+    bordered = s.top + s.left > 0 and _program(run, 0, _KIND) == _CONV
+    while column < features:
+        count, at = features, 0
+        if bordered:
+            count, line = s.w, column // s.w
+            at = ((line // s.h * 2 + 1) * s.top + line) * (s.w + 2 * s.left) + s.left
+        for j in range(count):
+            x_j = _shift(x, (at + j) * _SAMPLES)
+            for r in range(_SAMPLES):
+                x_j[r] = type(scale)(data[rows[r] + column + j]) * scale
+        column += count
+
+
+@_core
+def _gather_block(run, data, chosen, n):
+    """Of whatever the data's elements are."""
+    source = run.choices[_SOURCE]
+    if source == _BYTES:
+        _gather_images(run, _at(data, np.uint8), chosen, n)
+    elif source == _FLOATS:
+        _gather_images(run, _at(data, np.float32), chosen, n)
+    else:
+        _gather_images(run, _at(data, np.float64), chosen, n)
+
+
+@_core
+def _find_kind(run, kind):
+    """The first row of a kind, or how many rows there are."""
+    layer = 0
+    while layer < run.layers and _program(run, layer, _KIND) != kind:
+        layer += 1
+    return layer
+
+
+@_core
+def _show_rows(run, layer, row):
+    """Let y and dy of the rows from FLATTEN on start at this sample of the batch."""
+    batch = run.choices[_BATCH]
+    for at in range(layer, run.layers):
+        start = (run.step % 2 * batch + row) * _plan(run, at, _WIDTH)
+        run.plan[at * _PLAN_COLUMNS + _Y] = _plan(run, at, _INPUT) + start
+        run.plan[at * _PLAN_COLUMNS + _DY] = _plan(run, at, _SUMS) + start
+
+
+@_core
+def _forward_block(run, data, flatten, chosen, n):
+    """The scores of a block of samples."""
+    _gather_block(run, data, chosen, n)
+    for layer in range(flatten):
+        _forward_images(run, layer)
+    _show_rows(run, flatten, run.row)
+    _flatten(run, flatten, n)
+    for layer in range(flatten + 1, run.layers):
+        if _program(run, layer, _KIND) == _DENSE:
+            _forward_dense(run, layer, n)
+        else:
+            _forward_elements(run, layer, n)
+
+
+@_core
+def _backward_block(run, flatten, first, segment, n):
+    """From the gradients of a block's scores all that the steps of the weights are made of."""
+    for layer in range(run.layers - 1, flatten, -1):
+        _backward_layer(run, layer, n)
+        if _program(run, layer, _KIND) == _DENSE:
+            _scale_gradient(run, layer, n)
+    if first < flatten:
+        _unflatten(run, flatten, n)
+        for layer in range(flatten - 1, first - 1, -1):
+            _backward_images(run, layer, segment, first)
+
+
+@_core
+def _train_segment(run, addresses, flatten, first, segment, chosen, n):
+    """Forward, loss and backward of the blocks of a segment of a batch of n."""
+    labels, values = _at(addresses[7], np.int64), _at(addresses[8], type(run.work[0]))
+    losses, (first_block, last_block) = _losses(run, flatten), _blocks_of(run, segment, n)
+    for layer in range(flatten):
+        if _program(run, layer, _KIND) == _CONV:
+            _fill(_segment_sums(run, layer, segment), _weights_of(run, layer), 0)
+    for block in range(first_block, last_block):
+        row = block * _SAMPLES
+        here, count = _during(run, run.step, row), min(_SAMPLES, n - row)
+        _forward_block(here, addresses[6], flatten, _shift(chosen, row), count)
+        for r in range(count):
+            losses[row + r] = _loss_of_row(here, r, n, chosen[row + r], labels, values)
+        _backward_block(here, flatten, first, segment, count)
+
+
+@_core
+def _blocks_of(run, segment, n):
+    """The blocks that a segment of a batch of n has, from the first to before the last."""
+    blocks, segments = (n + _SAMPLES - 1) // _SAMPLES, run.choices[_SEGMENTS]
+    return blocks * segment // segments, blocks * (segment + 1) // segments
+
+
+@_core
+def _losses(run, flatten):
+    """Where the losses of the batch's samples are."""
+    losses = _at(_place(run, flatten, _ORIGIN), np.float64)
+    return _shift(losses, run.step % 2 * run.choices[_BATCH])
+
+
+@_core
+def _mean_loss(run, flatten, n):
+    losses, total = _losses(run, flatten), 0.0
+    for r in range(n):
+        total += losses[r]
+    return total / _terms(run, n)
+
+
+@_core
+def _update_conv(run, step, layer):
+    """A step of a convolution's w and b, from the sums of all segments in their order."""
+    (to_m, to_v), g = _to_memory(run, layer), run.scratch
+    weights, w = _weights_of(run, layer), _place(run, layer, _W)
+    for start in range(0, weights, _SCRATCH):
+        count = min(_SCRATCH, weights - start)
+        _fill(g, count, 0)
+        for segment in range(run.choices[_SEGMENTS]):
+            sums = _shift(_segment_sums(run, layer, segment), start)
+            for i in range(count):
+                g[i] += sums[i]
+        if run.choices[_OPTIMIZER] == _PLAIN:
+            _sgd(g, type(g[0])(run.settings[_LR]), _shift(w, start), count)
+        else:
+            _optimize(run, step, g, _shift(w, start), to_m, to_v, count)
+
+
+@_core
+def _update_all(run, step, flatten, n):
+    """A step of this thread's copy of all weights."""
+    _show_rows(run, flatten, 0)
+    for layer in range(run.layers):
+        if _program(run, layer, _KIND) == _CONV:
+            _update_conv(run, step, layer)
+        elif _program(run, layer, _KIND) == _DENSE:
+            _update_dense(run, step, layer, n)
+
+
+@_core
+def _copy_weights(run):
+    """Take over what the first thread has, which alone took part in every step so far."""
+    for layer in range(run.layers):
+        kind, way = _program(run, layer, _KIND), _plan(run, layer, _ORIGIN) - _plan(run, layer, _W)
+        size = _weights_of(run, layer)
+        if kind == _DENSE:
+            row = _plan(run, layer - 1, _WIDTH)
+            size = _plan(run, layer, _WIDTH) + row * _whole(_program(run, layer, _OUTPUTS), 4)
+        if kind == _DENSE or kind == _CONV:
+            for part in range(run.choices[_STATES] + 1):
+                place = _place(run, layer, _W + part)
+                _copy(_shift(place, way), place, size)
+
+
+@_jit
+def _train_images(real, addresses, layers, count, thread, first, last):
+    """See train_steps; real is a number of the network's dtype, count that of the samples."""
+    before = _flush_denormals()
+    choices, order = _at(addresses[3], np.int64), _at(addresses[9], np.int64)
+    threads, batch, step = choices[_THREADS], choices[_BATCH], first
+    team, _, _ = _prepare(real, addresses, layers, thread, thread, threads)
+    run, _, _ = _prepare(real, addresses, layers, thread, 0, 1)  # all columns are this thread's
+    losses, segments = _at(addresses[10], np.float64), choices[_SEGMENTS]
+    flatten, lowest = _find_kind(run, _FLATTEN), _find_kind(run, _CONV)
+    if thread:
+        _copy_weights(run)  # nobody writes them before all have met
+    while step < last:
+        n, chosen = min(batch, count - step * batch), _shift(order, step * batch)
+        here = _during(run, step, 0)
+        for segment in range(segments * thread // threads, segments * (thread + 1) // threads):
+            _train_segment(here, addresses, flatten, lowest, segment, chosen, n)
+        if not _meet(team):
+            break
+        loss = _mean_loss(here, flatten, n)
+        if thread == 0:
+            losses[step] = loss
+        if loss - loss != 0:  # NaN or infinite
+            break
+        _update_all(here, choices[_STEPS] + step + 1, flatten, n)
+        step += 1
+    _floating_mode(before)
+    return step
+
+
+@_jit
+def _forward_images_of(real, addresses, layers, thread, first, last):
+    """See forward_samples."""
+    before = _flush_denormals()
+    run, _, chosen = _prepare(real, addresses, layers, thread, 0, 1)
+    scores, flatten = _at(addresses[7], type(real)), _find_kind(run, _FLATTEN)
+    o, width = _program(run, layers - 1, _OUTPUTS), _plan(run, layers - 1, _WIDTH)
+    for start in range(first, last, _SAMPLES):
+        n = min(_SAMPLES, last - start)
+        for r in range(n):
+            chosen[r] = start + r
+        _forward_block(run, addresses[6], flatten, chosen, n)
+        y = _place(run, layers - 1, _Y)
+        for r in range(n):
+            _copy(_shift(y, r * width), _shift(scores, (start + r) * o), o)
+    _floating_mode(before)
+
+
 @_core
 def _pack_layer(forth, layer, inputs, outputs, row, width, unit, params, work):
     """Bring a dense layer's w and b, which follow each other, into the engine's order, or back.
@@ -1920,10 +2677,21 @@ def _pack(real, forth, program, plan, part, params, work):
                 plan[layer - 1, _WIDTH], plan[layer, _WIDTH], _lanes(real) * _PANEL,
                 params[program[layer, _PARAMS] :], work[plan[layer, _W + part] :],
             )  # fmt: skip
+        elif program[layer, _KIND] == _CONV:
+            count = program[layer, _OUT_CHANNELS] + program[layer, _OUT_CHANNELS] * (
+                program[layer, _CHANNELS] * program[layer, _KERNEL] * program[layer, _KERNEL + 1]
+            )
+            own = params[program[layer, _PARAMS] :][:count]
+            if forth:
+                work[plan[layer, _W + part] :][:count] = own
+            else:
+                own[:] = work[plan[layer, _W + part] :][:count]
 
 
 def engine_plan(program, batch, states, segments, params, plan):
     """lay out the workspace, for each thread; returns its size in elements"""
+    if _FLATTEN in program[:, _KIND]:
+        return _plan_images(program, batch, states, segments, params.itemsize, plan)
     lanes, size = max(_VECTOR_BYTES // params.itemsize, 4), 0
     for layer, (kind, inputs, outputs, *_) in enumerate(program.tolist()):
         width = -(-outputs // lanes) * lanes
@@ -1942,6 +2710,79 @@ def engine_plan(program, batch, states, segments, params, plan):
             plan[thread, layer, _Y:_W] = size, size + room
             size += 2 * room
     return size
+
+
+class _Room:
+    """Gives out parts of the workspace, each on cache lines of its own."""
+
+    size = 0
+
+    def take(self, elements):
+        start, self.size = self.size, self.size + -(-int(elements) // 16) * 16
+        return start
+
+
+def _plan_images(program, batch, states, segments, itemsize, plan):
+    """engine_plan for programs with images."""
+    room, flatten = _Room(), program[:, _KIND].tolist().index(_FLATTEN)
+    lanes = max(_VECTOR_BYTES // itemsize, 4)
+    plan[:, :, _WIDTH] = -(-program[:, _OUTPUTS] // lanes) * lanes
+    for thread, own in enumerate(plan):
+        room.take(-room.size % 1024)  # no two threads' weights share a page
+        if thread == 0 or segments > 1:
+            _plan_weights(room, program, states, own)
+        _plan_block(room, program[:flatten], own)
+        if thread and segments > 1:  # threads that train together
+            own[flatten:, _INPUT : _ORIGIN + 1] = plan[0, flatten:, _INPUT : _ORIGIN + 1]
+            own[:flatten, _SUMS] = plan[0, :flatten, _SUMS]
+        else:
+            _plan_batch(room, program, flatten, batch, segments, own)
+            own[flatten, _ORIGIN] = room.take(2 * batch * 8 // itemsize)
+        own[:flatten, _ORIGIN] = plan[0, :flatten, _W]
+        own[flatten + 1 :, _ORIGIN] = plan[0, flatten + 1 :, _W]
+    return room.size
+
+
+def _plan_weights(room, program, states, plan):
+    """One thread's copy of all weights, and of what the optimiser remembers of them."""
+    for part in range(states + 1):
+        for layer, row in enumerate(program):
+            plan[layer, _W + part] = room.size
+            if row[_KIND] == _DENSE:
+                outputs = -(-row[_OUTPUTS] // 4) * 4
+                room.take(plan[layer, _WIDTH] + outputs * plan[layer - 1, _WIDTH])
+            elif row[_KIND] == _CONV:
+                room.take(_weights_in(row))
+
+
+def _weights_in(row):
+    window = row[_CHANNELS] * row[_KERNEL] * row[_KERNEL + 1]
+    return row[_OUT_CHANNELS] * (window + 1)
+
+
+def _plan_block(room, program, plan):
+    """One thread's block of images, row by row; what is elementwise lies in its input's place."""
+    windows = _CONV, _MAX_POOL, _AVG_POOL
+    for layer, row in enumerate(program):
+        bordered = row[_KIND] == _CONV and row[_PADDING : _PADDING + 2].any()
+        c, h, w, top, left = row[[_CHANNELS, _HEIGHT, _IMAGE_WIDTH, _PADDING, _PADDING + 1]]
+        inputs = c * (h + 2 * top) * (w + 2 * left) if bordered else row[_INPUTS]
+        fresh = layer == 0 or bordered
+        plan[layer, _INPUT] = room.take(inputs * _SAMPLES) if fresh else plan[layer - 1, _Y]
+        if layer and program[layer - 1, _KIND] in windows and row[_KIND] in _IN_PLACE:
+            plan[layer, [_Y, _DY]] = plan[layer - 1, [_Y, _DY]]
+        else:
+            plan[layer, [_Y, _DY]] = [room.take(row[_OUTPUTS] * _SAMPLES) for _ in range(2)]
+
+
+def _plan_batch(room, program, flatten, batch, segments, plan):
+    """What threads share: y and dy of rows behind images, and the sums of convolutions."""
+    for layer, row in enumerate(program):
+        if layer >= flatten:
+            size = 2 * batch * plan[layer, _WIDTH]
+            plan[layer, [_INPUT, _SUMS]] = room.take(size), room.take(size)
+        elif row[_KIND] == _CONV:
+            plan[layer, _SUMS] = room.take(2 * segments * -(-_weights_in(row) // 16) * 16)
 
 
 def engine_pack(program, plan, part, params, work):
@@ -1963,13 +2804,15 @@ def train_steps(
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
     arrays = program, plan, settings, choices, work, sync, data, labels, values, order, losses
     real, count = work.dtype.type(0), len(order)
-    return _train_steps(real, _addresses(*arrays), len(program), count, thread, first, last)
+    run = _train_images if _FLATTEN in program[:, _KIND] else _train_steps
+    return run(real, _addresses(*arrays), len(program), count, thread, first, last)
 
 
 def forward_samples(program, plan, settings, choices, data, thread, first, last, work, scores):
     """write the scores of the samples first..last, alone and without waiting for anybody"""
     arrays = program, plan, settings, choices, work, choices, data, scores
-    _forward_samples(work.dtype.type(0), _addresses(*arrays), len(program), thread, first, last)
+    run = _forward_images_of if _FLATTEN in program[:, _KIND] else _forward_samples
+    run(work.dtype.type(0), _addresses(*arrays), len(program), thread, first, last)
 
 
 # Functions that users wrote. Each becomes a loop of its own, which the engine calls at its address:
