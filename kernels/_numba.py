@@ -1435,30 +1435,52 @@ def _drop(run, layer, r, first, x, y, n):
 
 
 @_core
+def _activate(run, layer, x, y, n):
+    """n elements in a row of an activation."""
+    kind = _program(run, layer, _KIND)
+    if kind == _RELU:
+        _relu_forward(x, y, n)
+    elif kind == _ELU:
+        _elu_forward(x, type(y[0])(run.settings[_ALPHAS + layer]), y, n)
+    elif kind == _TANH:
+        _tanh_forward(x, y, n)
+    elif kind == _SIGMOID:
+        _sigmoid_forward(x, y, n)
+    else:
+        _call_activation(run.choices[_CODE + 1 + 2 * layer], x, y, y, y, n)
+
+
+@_core
+def _activate_back(run, layer, x, y, dy, dx, n):
+    """From dy of an activation dx, n elements in a row."""
+    kind = _program(run, layer, _KIND)
+    if kind == _RELU:
+        _relu_backward(y, dy, dx, n)
+    elif kind == _ELU:
+        _elu_backward(y, dy, type(y[0])(run.settings[_ALPHAS + layer]), dx, n)
+    elif kind == _TANH:
+        _tanh_backward(y, dy, dx, n)
+    elif kind == _SIGMOID:
+        _sigmoid_backward(y, dy, dx, n)
+    else:
+        _call_activation(run.choices[_CODE + 2 + 2 * layer], x, y, dy, dx, n)
+
+
+@_core
 def _forward_elements(run, layer, n):
-    """This thread's columns of an activation's output."""
+    """This thread's columns of an elementwise layer's output, or LogSoftmax's."""
     kind = _program(run, layer, _KIND)
     first, last = _owned(run, layer)
     x, x_row = _input(run, layer)
     y, y_row = _place(run, layer, _Y), _plan(run, layer, _WIDTH)
     for r in range(n if first < last else 0):
         x_r, y_r = _shift(x, r * x_row + first), _shift(y, r * y_row + first)
-        if kind == _RELU:
-            _relu_forward(x_r, y_r, last - first)
-        elif kind == _ELU:
-            alpha = type(y_r[0])(run.settings[_ALPHAS + layer])
-            _elu_forward(x_r, alpha, y_r, last - first)
-        elif kind == _TANH:
-            _tanh_forward(x_r, y_r, last - first)
-        elif kind == _SIGMOID:
-            _sigmoid_forward(x_r, y_r, last - first)
-        elif kind == _LOG_SOFTMAX:
+        if kind == _LOG_SOFTMAX:
             _log_softmax_row(x_r, y_r, last)
         elif kind == _DROPOUT:
             _drop(run, layer, r, first, x_r, y_r, last - first)
         else:
-            code = run.choices[_CODE + 1 + 2 * layer]
-            _call_activation(code, x_r, y_r, y_r, y_r, last - first)
+            _activate(run, layer, x_r, y_r, last - first)
 
 
 @_core
@@ -1487,7 +1509,7 @@ def _forward_dense(run, layer, n):
 
 @_core
 def _backward_elements(run, layer, n):
-    """From dy of an activation, this thread's columns of dy of the layer before it."""
+    """From dy of such a layer, this thread's columns of dy of the layer before it."""
     kind = _program(run, layer, _KIND)
     first, last = _owned(run, layer)
     x, x_row = _input(run, layer)
@@ -1496,22 +1518,12 @@ def _backward_elements(run, layer, n):
     for r in range(n if first < last else 0):
         y_r, dy_r = _shift(y, r * y_row + first), _shift(dy, r * y_row + first)
         dx_r = _shift(dx, r * x_row + first)
-        if kind == _RELU:
-            _relu_backward(y_r, dy_r, dx_r, last - first)
-        elif kind == _ELU:
-            alpha = type(y_r[0])(run.settings[_ALPHAS + layer])
-            _elu_backward(y_r, dy_r, alpha, dx_r, last - first)
-        elif kind == _TANH:
-            _tanh_backward(y_r, dy_r, dx_r, last - first)
-        elif kind == _SIGMOID:
-            _sigmoid_backward(y_r, dy_r, dx_r, last - first)
-        elif kind == _LOG_SOFTMAX:
+        if kind == _LOG_SOFTMAX:
             _log_softmax_backward_row(y_r, dy_r, dx_r, last)
         elif kind == _DROPOUT:
             _drop(run, layer, r, first, dy_r, dx_r, last - first)
         else:
-            code, x_r = run.choices[_CODE + 2 + 2 * layer], _shift(x, r * x_row + first)
-            _call_activation(code, x_r, y_r, dy_r, dx_r, last - first)
+            _activate_back(run, layer, _shift(x, r * x_row + first), y_r, dy_r, dx_r, last - first)
 
 
 @_core
@@ -2049,28 +2061,28 @@ def _pool(typing, counts, x, strides, size, y):
 
 
 @numba.extending.intrinsic
-def _pool_back(typing, counts, x, strides, size, dy, dx):
-    """From dy of a window what it adds to dx; x is None where size is not."""
+def _pool_back(typing, counts, x, strides, size, overlap, dy, dx):
+    """From dy of a window its dx, to which it adds if windows overlap; x is None if size is not."""
 
     def generate(context, builder, signature, values):
-        v = _Vectors(context, builder, signature.args[4], _SAMPLES)
+        v = _Vectors(context, builder, signature.args[5], _SAMPLES)
         counts, strides = (cgutils.unpack_tuple(builder, values[i]) for i in (0, 2))
-        dy, largest = v.load(values[4]), None
+        dy, largest, none = v.load(values[5]), None, llvmlite.ir.Constant(v.type, None)
         if signature.args[3] == types.none:
             _, largest = _first_largest(builder, v, counts, values[1], strides)
         else:
             dy = builder.fdiv(dy, v.everywhere(values[3]))
         with _loops(builder, v, counts) as indices:
-            place = v.where(values[5], *zip(indices, strides, strict=True))
-            share = dy
+            place = v.where(values[6], *zip(indices, strides, strict=True))
+            share, before = dy, builder.select(values[4], v.load(place), none)
             if largest is not None:
                 number = v.everywhere(_number_in_window(builder, v, counts, indices))
                 chosen = builder.icmp_signed("==", largest, number)
-                share = builder.select(chosen, dy, llvmlite.ir.Constant(v.type, None))
-            v.store(builder.fadd(v.load(place), share), place)
+                share = builder.select(chosen, dy, none)
+            v.store(builder.fadd(before, share), place)
         return context.get_dummy_value()
 
-    return _void(counts, x, strides, size, dy, dx), generate
+    return _void(counts, x, strides, size, overlap, dy, dx), generate
 
 
 def _first_largest(builder, v, counts, x, strides):
@@ -2169,42 +2181,51 @@ def _met(at, kernel, stride, outputs):
 
 @_core
 def _backward_conv_input(run, layer):
-    """From dy of a block dy of the row before."""
-    s, dx, dy, w = (
-        _windows(run, layer),
-        _place(run, layer - 1, _DY),
-        _place(run, layer, _DY),
-        _place(run, layer, _W),
-    )
-    plane, dx_plane, lanes = s.i * s.j * _SAMPLES, s.h * s.w * _SAMPLES, _lanes(w[0])
-    window = s.kh * s.kw
-    for h in range(s.h):
-        k, i, rows = _met(h + s.top, s.kh, s.down, s.i)
-        at = 0
-        while at < s.w:
-            l, j, columns = _met(at + s.left, s.kw, s.right, s.j)
-            n, c = _alike(at, s.w - at, l, j, columns, s), 0
-            while c < s.c:
-                m = _tile_of(s.c - c, _TILE[0])
-                for part in range(0, _SAMPLES, lanes):
-                    _correlate(
-                        m, n, (s.o, rows, columns), _shift(w, c * window + k * s.kw + l),
-                        (window, s.c * window, s.down * s.kw, s.right),
-                        _shift(dy, (i * s.j + j) * _SAMPLES + part),
-                        (_SAMPLES, plane, -s.j * _SAMPLES, -_SAMPLES), None,
-                        _shift(dx, c * dx_plane + (h * s.w + at) * _SAMPLES + part),
-                        (dx_plane, _SAMPLES),
-                    )  # fmt: skip
-                c += m
-            at += n
+    """From dy of a block dy of the row before, where windows meet neighbours alike many at once.
+
+    Neighbours are columns, or, at the borders to the left and right, rows.
+    """
+    s, w = _windows(run, layer), 0
+    while w < s.w:
+        columns = _alike(w, s.w - w, s.kw, s.right, s.left, s.j)
+        h = 0
+        while h < s.h:
+            rows = 1
+            if columns == 1:
+                rows = _alike(h, s.h - h, s.kh, s.down, s.top, s.i)
+            _backward_tile(run, layer, s, h, w, rows * columns, s.w if columns == 1 else 1)
+            h += rows
+        w += columns
 
 
 @_core
-def _alike(at, left, first, number, count, s):
-    """How many columns from `at` on are met by windows in the same way, each by the next ones."""
-    n = _tile_of(left, _TILE[0])
+def _backward_tile(run, layer, s, h, w, n, step):
+    """n columns, or rows where a step is a whole row, from (h, w) on, of all channels."""
+    dx, dy, weights = _place(run, layer - 1, _DY), _place(run, layer, _DY), _place(run, layer, _W)
+    k, i, rows = _met(h + s.top, s.kh, s.down, s.i)
+    p, j, columns = _met(w + s.left, s.kw, s.right, s.j)
+    line, plane, dx_plane = s.j * _SAMPLES, s.i * s.j * _SAMPLES, s.h * s.w * _SAMPLES
+    window, c, lanes = s.kh * s.kw, 0, _lanes(dx[0])
+    beside = _SAMPLES if step == 1 else line
+    while c < s.c:
+        m = _tile_of(s.c - c, _TILE[0])
+        for part in range(0, _SAMPLES, lanes):
+            _correlate(
+                m, n, (rows, columns, s.o), _shift(weights, c * window + k * s.kw + p),
+                (window, s.down * s.kw, s.right, s.c * window),
+                _shift(dy, i * line + j * _SAMPLES + part), (beside, -line, -_SAMPLES, plane), None,
+                _shift(dx, c * dx_plane + (h * s.w + w) * _SAMPLES + part),
+                (dx_plane, step * _SAMPLES),
+            )  # fmt: skip
+        c += m
+
+
+@_core
+def _alike(at, left, kernel, stride, padding, outputs):
+    """How many columns (or rows) from `at` on are met alike, each by the next windows."""
+    n, (first, number, count) = _tile_of(left, _TILE[0]), _met(at + padding, kernel, stride, outputs)
     while n > 1:
-        if (first, number + n - 1, count) == _met(at + n - 1 + s.left, s.kw, s.right, s.j):
+        if (first, number + n - 1, count) == _met(at + n - 1 + padding, kernel, stride, outputs):
             break
         n //= 2
     return n
@@ -2263,8 +2284,9 @@ def _pool_images(run, layer, forth):
     size = type(run.work[0])(s.kh * s.kw)
     x, dx = _place(run, layer, _INPUT), _place(run, layer - 1, _DY) if layer else run.work
     strides = s.w * _SAMPLES, _SAMPLES
-    if not forth:
-        _fill(dx, s.c * s.h * s.w * _SAMPLES, 0)
+    overlap = s.down < s.kh or s.right < s.kw
+    if not forth and (overlap or s.i * s.kh < s.h or s.j * s.kw < s.w):
+        _fill(dx, s.c * s.h * s.w * _SAMPLES, 0)  # else windows fill it
     for c in range(s.c):
         for i in range(s.i):
             h, rows = _within(i, s.kh, s.down, s.top, s.h)
@@ -2281,9 +2303,9 @@ def _pool_images(run, layer, forth):
                 elif forth:
                     _pool((rows, columns), _shift(x, at), strides, size, y)
                 elif maximum:
-                    _pool_back((rows, columns), _shift(x, at), strides, None, dy, _shift(dx, at))
+                    _pool_back((rows, columns), _shift(x, at), strides, None, overlap, dy, _shift(dx, at))
                 else:
-                    _pool_back((rows, columns), None, strides, size, dy, _shift(dx, at))
+                    _pool_back((rows, columns), None, strides, size, overlap, dy, _shift(dx, at))
 
 
 @_core
@@ -2299,58 +2321,47 @@ def _copy(x, y, n):
 
 
 @_core
+def _apart(run, x, y, n):
+    """x, or a copy of it where it is y: loops over what is the same use no vectors."""
+    if x != y:
+        return _shift(run.work, x)
+    _copy(_shift(run.work, x), run.scratch, n)
+    return run.scratch
+
+
+@_core
 def _elements_forth(run, layer):
-    """An elementwise row of a block, where its output lies: in the place of its input, or a copy."""
-    x, y, n = (
-        _place(run, layer, _INPUT),
-        _place(run, layer, _Y),
-        _program(run, layer, _OUTPUTS) * _SAMPLES,
-    )
-    kind, alpha = _program(run, layer, _KIND), type(y[0])(run.settings[_ALPHAS + layer])
-    if kind > _FLATTEN:
-        _call_activation(run.choices[_CODE + 1 + 2 * layer], x, y, y, y, n)
+    """An elementwise row of a block."""
+    x, y, n = _plan(run, layer, _INPUT), _plan(run, layer, _Y), _program(run, layer, _OUTPUTS)
+    if _program(run, layer, _KIND) == _DROPOUT:
+        _drop_block(run, layer, _shift(run.work, x), _shift(run.work, y))
         return
-    if _plan(run, layer, _INPUT) != _plan(run, layer, _Y):
-        _copy(x, y, n)
-    if kind == _RELU:
-        _relu_forward(y, y, n)
-    elif kind == _ELU:
-        _elu_forward(y, alpha, y, n)
-    elif kind == _TANH:
-        _tanh_forward(y, y, n)
-    elif kind == _SIGMOID:
-        _sigmoid_forward(y, y, n)
-    else:
-        _drop_block(run, layer, y)
+    for start in range(0, n * _SAMPLES, _SCRATCH):
+        count = min(_SCRATCH, n * _SAMPLES - start)
+        x_part = _apart(run, x + start, y + start, count)
+        _activate(run, layer, x_part, _shift(run.work, y + start), count)
 
 
 @_core
 def _elements_back(run, layer):
     """From dy of an elementwise row dy of the row before."""
-    y, dy, dx = _place(run, layer, _Y), _place(run, layer, _DY), _place(run, layer - 1, _DY)
-    n, kind = _program(run, layer, _OUTPUTS) * _SAMPLES, _program(run, layer, _KIND)
-    alpha = type(y[0])(run.settings[_ALPHAS + layer])
-    if kind > _FLATTEN:
-        x = _place(run, layer, _INPUT)
-        _call_activation(run.choices[_CODE + 2 + 2 * layer], x, y, dy, dx, n)
+    dy, dx, n = _plan(run, layer, _DY), _plan(run, layer - 1, _DY), _program(run, layer, _OUTPUTS)
+    x, y = _place(run, layer, _INPUT), _place(run, layer, _Y)
+    if _program(run, layer, _KIND) == _DROPOUT:
+        _drop_block(run, layer, _shift(run.work, dy), _shift(run.work, dx))
         return
-    if _plan(run, layer, _DY) != _plan(run, layer - 1, _DY):
-        _copy(dy, dx, n)
-    if kind == _RELU:
-        _relu_backward(y, dx, dx, n)
-    elif kind == _ELU:
-        _elu_backward(y, dx, alpha, dx, n)
-    elif kind == _TANH:
-        _tanh_backward(y, dx, dx, n)
-    elif kind == _SIGMOID:
-        _sigmoid_backward(y, dx, dx, n)
-    else:
-        _drop_block(run, layer, dx)
+    for start in range(0, n * _SAMPLES, _SCRATCH):
+        count = min(_SCRATCH, n * _SAMPLES - start)
+        dy_part = _apart(run, dy + start, dx + start, count)
+        _activate_back(
+            run, layer, _shift(x, start), _shift(y, start), dy_part,
+            _shift(run.work, dx + start), count,
+        )  # fmt: skip
 
 
 @_core
-def _drop_block(run, layer, y):
-    """Dropout of a block of images, or of their gradients, in place."""
+def _drop_block(run, layer, x, y):
+    """Dropout of a block of images, or of their gradients."""
     limit, factor = _dropout_numbers(run.settings[_ALPHAS + layer], y[0])
     seed, step = _program(run, layer, _SEED), _program(run, layer, _MASKS) + run.step
     columns, zero = _program(run, layer, _OUTPUTS), type(y[0])(0)
@@ -2359,7 +2370,7 @@ def _drop_block(run, layer, y):
             words = _random_words(seed, step, run.row + r, group)
             for j in range(min(4, columns - 4 * group)):
                 at = (4 * group + j) * _SAMPLES + r
-                y[at] = zero if words[j] < limit else y[at] * factor
+                y[at] = zero if words[j] < limit else x[at] * factor
 
 
 @_core
