@@ -829,16 +829,16 @@ def conv2d_forward(x, w, b, stride, y):
 
 @_core
 def _add_windows(x, w, right, y):
-    """y[j] += the sum of x[j * right + l] * w[l], three l at a time."""
+    """y[j] += the sum of x[j * right + p] * w[p], three p at a time."""
     columns, whole = y.shape[0], w.shape[0] - w.shape[0] % 3
-    for l in range(0, whole, 3):
-        at, w0, w1, w2 = x[l:], w[l], w[l + 1], w[l + 2]
+    for p in range(0, whole, 3):
+        at, w0, w1, w2 = x[p:], w[p], w[p + 1], w[p + 2]
         for j in range(columns):
             y[j] += at[j * right] * w0 + at[j * right + 1] * w1 + at[j * right + 2] * w2
-    for l in range(whole, w.shape[0]):
-        at = x[l:]
+    for p in range(whole, w.shape[0]):
+        at = x[p:]
         for j in range(columns):
-            y[j] += at[j * right] * w[l]
+            y[j] += at[j * right] * w[p]
 
 
 @_regroup
@@ -854,11 +854,11 @@ def conv2d_backward(x, dy, stride, dw, db):
                 dy_i = dy[r, o, i]
                 for j in range(columns):
                     db[o] += dy_i[j]
-                for c, k, l in np.ndindex(dw.shape[1:]):
-                    total, at = dw.dtype.type(0), x[r, c, i * down + k, l:]
+                for c, k, p in np.ndindex(dw.shape[1:]):
+                    total, at = dw.dtype.type(0), x[r, c, i * down + k, p:]
                     for j in range(columns):
                         total += at[j * right] * dy_i[j]
-                    dw[o, c, k, l] += total
+                    dw[o, c, k, p] += total
 
 
 @_jit
@@ -868,8 +868,8 @@ def conv2d_backward_input(dy, w, stride, dx):
     dx[:] = 0
     for r, o, i in np.ndindex(dy.shape[:3]):
         dy_i = dy[r, o, i]
-        for c, k, l in np.ndindex(w.shape[1:]):
-            at, weight = dx[r, c, i * down + k, l:], w[o, c, k, l]
+        for c, k, p in np.ndindex(w.shape[1:]):
+            at, weight = dx[r, c, i * down + k, p:], w[o, c, k, p]
             for j in range(dy_i.shape[0]):
                 at[j * right] += dy_i[j] * weight
 
@@ -878,8 +878,8 @@ def conv2d_backward_input(dy, w, stride, dx):
 def max_pool2d_forward(x, kernel, stride, y):
     """y = the maximum of each window of x"""
     for r, c, i, j in np.ndindex(y.shape):
-        k, l = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
-        y[r, c, i, j] = x[r, c, k, l]
+        k, p = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
+        y[r, c, i, j] = x[r, c, k, p]
 
 
 @_jit
@@ -887,8 +887,8 @@ def max_pool2d_backward(x, dy, kernel, stride, dx):
     """dx = the sum of dy of windows whose first maximum is there"""
     dx[:] = 0
     for r, c, i, j in np.ndindex(dy.shape):
-        k, l = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
-        dx[r, c, k, l] += dy[r, c, i, j]
+        k, p = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
+        dx[r, c, k, p] += dy[r, c, i, j]
 
 
 @_core
@@ -896,9 +896,9 @@ def _first_maximum(x, top, left, kernel):
     """Where the largest number of a window is, or the first NaN."""
     row, column, most = top, left, x[top, left]
     for k in range(top, top + kernel[0]):
-        for l in range(left, left + kernel[1]):
-            if most == most and not x[k, l] <= most:
-                row, column, most = k, l, x[k, l]
+        for p in range(left, left + kernel[1]):
+            if most == most and not x[k, p] <= most:
+                row, column, most = k, p, x[k, p]
     return row, column
 
 
@@ -909,8 +909,8 @@ def avg_pool2d_forward(x, kernel, stride, y):
     for r, c, i, j in np.ndindex(y.shape):
         total = y.dtype.type(0)
         for k in range(i * stride[0], i * stride[0] + kernel[0]):
-            for l in range(j * stride[1], j * stride[1] + kernel[1]):
-                total += x[r, c, k, l]
+            for p in range(j * stride[1], j * stride[1] + kernel[1]):
+                total += x[r, c, k, p]
         y[r, c, i, j] = total / size
 
 
@@ -922,17 +922,17 @@ def avg_pool2d_backward(dy, kernel, stride, dx):
     for r, c, i, j in np.ndindex(dy.shape):
         share = dy[r, c, i, j] / size
         for k in range(i * stride[0], i * stride[0] + kernel[0]):
-            for l in range(j * stride[1], j * stride[1] + kernel[1]):
-                dx[r, c, k, l] += share
+            for p in range(j * stride[1], j * stride[1] + kernel[1]):
+                dx[r, c, k, p] += share
 
 
 @_jit
 def pad2d_forward(x, padding, value, y):
     """y = x with a border of value"""
-    (top, left), (_, _, h, w) = padding, x.shape
+    top, left = padding
     y[:] = value
     for r, c, i in np.ndindex(x.shape[:3]):
-        for j in range(w):
+        for j in range(x.shape[3]):
             y[r, c, top + i, left + j] = x[r, c, i, j]
 
 
@@ -1087,7 +1087,7 @@ _PLAN_COLUMNS = 15
 _HINGE, _CROSS_ENTROPY, _NLL, _SQUARED_ERROR, _USER_LOSS = range(5)
 _PLAIN, _MOMENTUM, _NESTEROV, _ADAM, _ADAMW = range(5)
 # The integer settings of a run; after them the addresses of functions that users wrote: the loss,
-# and then forward and backward of each layer. And the float ones; after them each layer's alpha or p.
+# and then forward and backward of each layer. And the float ones; after them alpha or p of each.
 _LOSS, _THREADS, _BATCH, _SOURCE, _FEATURES, _SKIP, _X, _X_STRIDE, _OPTIMIZER, _STEPS = range(10)
 _SEGMENTS, _STATES, _CODE = range(10, 13)
 _SCALE, _MARGIN, _LR, _BETA1, _BETA2, _EPSILON, _DECAY, _ALPHAS = range(8)
@@ -2223,7 +2223,10 @@ def _backward_tile(run, layer, s, h, w, n, step):
 @_core
 def _alike(at, left, kernel, stride, padding, outputs):
     """How many columns (or rows) from `at` on are met alike, each by the next windows."""
-    n, (first, number, count) = _tile_of(left, _TILE[0]), _met(at + padding, kernel, stride, outputs)
+    n, (first, number, count) = (
+        _tile_of(left, _TILE[0]),
+        _met(at + padding, kernel, stride, outputs),
+    )
     while n > 1:
         if (first, number + n - 1, count) == _met(at + n - 1 + padding, kernel, stride, outputs):
             break
@@ -2257,17 +2260,17 @@ def _add_weights(s, m, rows, dy, x, first, sums):
     wide, plane, weights = s.w + 2 * s.left, s.i * s.j * _SAMPLES, s.c * s.kh * s.kw
     for c in range(s.c):
         for k in range(s.kh):
-            l = 0
-            while l < s.kw:
-                n = 3 if s.kw - l == 3 or s.kw - l > 4 else _tile_of(s.kw - l, 2)
-                start = (c * (s.h + 2 * s.top) + first * s.down + k) * wide + l
+            p = 0
+            while p < s.kw:
+                n = 3 if s.kw - p == 3 or s.kw - p > 4 else _tile_of(s.kw - p, 2)
+                start = (c * (s.h + 2 * s.top) + first * s.down + k) * wide + p
                 _add_gradient(
                     m, n, (rows, s.j), dy, (plane, s.j * _SAMPLES, _SAMPLES),
                     _shift(x, start * _SAMPLES),
                     (_SAMPLES, s.down * wide * _SAMPLES, s.right * _SAMPLES),
-                    _shift(sums, (c * s.kh + k) * s.kw + l), weights,
+                    _shift(sums, (c * s.kh + k) * s.kw + p), weights,
                 )  # fmt: skip
-                l += n
+                p += n
 
 
 @_core
@@ -2303,7 +2306,9 @@ def _pool_images(run, layer, forth):
                 elif forth:
                     _pool((rows, columns), _shift(x, at), strides, size, y)
                 elif maximum:
-                    _pool_back((rows, columns), _shift(x, at), strides, None, overlap, dy, _shift(dx, at))
+                    _pool_back(
+                        (rows, columns), _shift(x, at), strides, None, overlap, dy, _shift(dx, at)
+                    )
                 else:
                     _pool_back((rows, columns), None, strides, size, overlap, dy, _shift(dx, at))
 
@@ -2382,7 +2387,7 @@ def _forward_images(run, layer):
             s = _windows(run, layer)
             _into_border(_place(run, layer - 1, _Y), s, _place(run, layer, _INPUT))
         _forward_conv(run, layer)
-    elif kind == _MAX_POOL or kind == _AVG_POOL:
+    elif kind in (_MAX_POOL, _AVG_POOL):
         _pool_images(run, layer, True)
     else:
         _elements_forth(run, layer)
@@ -2408,7 +2413,7 @@ def _backward_images(run, layer, segment, first):
         return
     if kind == _CONV:
         _backward_conv_input(run, layer)
-    elif kind == _MAX_POOL or kind == _AVG_POOL:
+    elif kind in (_MAX_POOL, _AVG_POOL):
         _pool_images(run, layer, False)
     else:
         _elements_back(run, layer)
@@ -2603,7 +2608,7 @@ def _copy_weights(run):
         if kind == _DENSE:
             row = _plan(run, layer - 1, _WIDTH)
             size = _plan(run, layer, _WIDTH) + row * _whole(_program(run, layer, _OUTPUTS), 4)
-        if kind == _DENSE or kind == _CONV:
+        if kind in (_DENSE, _CONV):
             for part in range(run.choices[_STATES] + 1):
                 place = _place(run, layer, _W + part)
                 _copy(_shift(place, way), place, size)
