@@ -43,6 +43,13 @@ def _core(function):
     return dispatcher
 
 
+def _inline(function):
+    """Compile a part of kernels as if it stood where it is called: once there, else LLVM would
+    optimise all that it calls twice.
+    """
+    return numba.njit(function, inline="always", **_OPTIONS)
+
+
 def _jit(function):
     """Compile without the GIL; keep the machine code on disk where a folder for it can be found."""
     return _numba_cache.keep(numba.njit(function, **_OPTIONS))
@@ -1483,7 +1490,7 @@ def _forward_elements(run, layer, n):
             _activate(run, layer, x_r, y_r, last - first)
 
 
-@_core
+@_inline
 def _forward_layer(run, layer, n, zeros):
     """This thread's columns of one layer's output."""
     if _program(run, layer, _KIND) != _DENSE:
@@ -1732,7 +1739,7 @@ def _loss_of_row(run, r, n, sample, labels, values):
 # The steps of an epoch, which the layered loop of fastbp.training specifies, without Python.
 
 
-@numba.njit(inline="always", **_OPTIONS)  # else LLVM would optimise all of this twice
+@_inline
 def _train_step(run, step, n, chosen, zeros, labels, values, loss):
     """Forward, loss, backward and update of one batch; False if it was given up or diverged.
 
@@ -2179,7 +2186,7 @@ def _met(at, kernel, stride, outputs):
     return first, number, max(min(number + 1, (kernel - first + stride - 1) // stride), 0)
 
 
-@_core
+@_inline
 def _backward_conv_input(run, layer):
     """From dy of a block dy of the row before, where windows meet neighbours alike many at once.
 
@@ -2234,7 +2241,7 @@ def _alike(at, left, kernel, stride, padding, outputs):
     return n
 
 
-@_core
+@_inline
 def _backward_conv(run, layer, sums):
     """Add a block's part of dw and db to sums, a strip of dy's rows after another."""
     s, x, dy = _windows(run, layer), _place(run, layer, _INPUT), _place(run, layer, _DY)
@@ -2288,7 +2295,8 @@ def _pool_images(run, layer, forth):
     x, dx = _place(run, layer, _INPUT), _place(run, layer - 1, _DY) if layer else run.work
     strides = s.w * _SAMPLES, _SAMPLES
     overlap = s.down < s.kh or s.right < s.kw
-    if not forth and (overlap or s.i * s.kh < s.h or s.j * s.kw < s.w):
+    gaps = s.top + s.left > 0 or s.i * s.kh < s.h or s.j * s.kw < s.w
+    if not forth and (overlap or gaps):
         _fill(dx, s.c * s.h * s.w * _SAMPLES, 0)  # else windows fill it
     for c in range(s.c):
         for i in range(s.i):
@@ -2334,7 +2342,7 @@ def _apart(run, x, y, n):
     return run.scratch
 
 
-@_core
+@_inline
 def _elements_forth(run, layer):
     """An elementwise row of a block."""
     x, y, n = _plan(run, layer, _INPUT), _plan(run, layer, _Y), _program(run, layer, _OUTPUTS)
@@ -2347,7 +2355,7 @@ def _elements_forth(run, layer):
         _activate(run, layer, x_part, _shift(run.work, y + start), count)
 
 
-@_core
+@_inline
 def _elements_back(run, layer):
     """From dy of an elementwise row dy of the row before."""
     dy, dx, n = _plan(run, layer, _DY), _plan(run, layer - 1, _DY), _program(run, layer, _OUTPUTS)
@@ -2378,7 +2386,7 @@ def _drop_block(run, layer, x, y):
                 y[at] = zero if words[j] < limit else x[at] * factor
 
 
-@_core
+@_inline
 def _forward_images(run, layer):
     """One image row of a block."""
     kind = _program(run, layer, _KIND)
@@ -2403,7 +2411,7 @@ def _into_border(x, s, y):
             _copy(_shift(x, (c * s.h + h) * row), _shift(y, at * _SAMPLES), row)
 
 
-@_core
+@_inline
 def _backward_images(run, layer, segment, first):
     """From dy of an image row dy of the row before, unless it is the first with weights."""
     kind = _program(run, layer, _KIND)
@@ -2472,7 +2480,7 @@ def _gather_images(run, data, chosen, n):
         column += count
 
 
-@_core
+@_inline
 def _gather_block(run, data, chosen, n):
     """Of whatever the data's elements are."""
     source = run.choices[_SOURCE]
@@ -2503,7 +2511,7 @@ def _show_rows(run, layer, row):
         run.plan[at * _PLAN_COLUMNS + _DY] = _plan(run, at, _SUMS) + start
 
 
-@_core
+@_inline
 def _forward_block(run, data, flatten, chosen, n):
     """The scores of a block of samples."""
     _gather_block(run, data, chosen, n)
@@ -2518,7 +2526,7 @@ def _forward_block(run, data, flatten, chosen, n):
             _forward_elements(run, layer, n)
 
 
-@_core
+@_inline
 def _backward_block(run, flatten, first, segment, n):
     """From the gradients of a block's scores all that the steps of the weights are made of."""
     for layer in range(run.layers - 1, flatten, -1):
@@ -2531,7 +2539,7 @@ def _backward_block(run, flatten, first, segment, n):
             _backward_images(run, layer, segment, first)
 
 
-@_core
+@_inline
 def _train_segment(run, addresses, flatten, first, segment, chosen, n):
     """Forward, loss and backward of the blocks of a segment of a batch of n."""
     labels, values = _at(addresses[7], np.int64), _at(addresses[8], type(run.work[0]))
@@ -2588,7 +2596,7 @@ def _update_conv(run, step, layer):
             _optimize(run, step, g, _shift(w, start), to_m, to_v, count)
 
 
-@_core
+@_inline
 def _update_all(run, step, flatten, n):
     """A step of this thread's copy of all weights."""
     _show_rows(run, flatten, 0)
@@ -2599,7 +2607,7 @@ def _update_all(run, step, flatten, n):
             _update_dense(run, step, layer, n)
 
 
-@_core
+@_inline
 def _copy_weights(run):
     """Take over what the first thread has, which alone took part in every step so far."""
     for layer in range(run.layers):
