@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+from image_cases import ON_IMAGES, images_of, make_image_case
 
 from fastbp.kernels import KERNELS, _numpy
 
 ALPHA, MARGIN, LR, SCALE = 0.7, 1.0, 0.1, 1 / 255
+P, SEED, STEP = 0.3, 2**40 + 7, 2**33 + 5  # of dropout; both of its numbers have more than 32 bits
 OVER_INPUTS = ("gather", "dense_forward", "dense_backward", "dense_backward_input")
 
 
@@ -24,8 +26,11 @@ def make_case(
     n samples, i inputs, o outputs; `source` is the dtype of gather's data. Numbers are standard
     normal. Scores of losses and of argmax are multiples of 1/16, so that two are equal now and then
     and some lie exactly on the margin. Real outputs hold NaN and labels hold -1, so that a cell
-    left unwritten shows; what an optimiser's step reads too (params, m, v) holds numbers.
+    left unwritten shows; what an optimiser's step reads too (params, m, v) holds numbers. For a
+    kernel on images, i and o choose the sizes of images and windows.
     """
+    if name in ON_IMAGES:
+        return make_image_case(name, n, images_of(n, i, o), dtype, rng)
     kernel, width = KERNELS[name], i if name in OVER_INPUTS else o
 
     def normal(*shape: int) -> np.ndarray:
@@ -51,7 +56,9 @@ def make_case(
         "beta1": lambda: 0.9,
         "beta2": lambda: 0.99,
         "epsilon": lambda: 1e-3,
-        "step": lambda: 3.0,
+        "step": lambda: STEP if name == "dropout" else 3.0,
+        "p": lambda: P,
+        "seed": lambda: SEED,
     }
     outputs = {
         "x": lambda: np.full((n, i), np.nan, dtype),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from image_cases import ON_IMAGES, Images, make_image_case
 from kernel_cases import make_case
 
 from fastbp.kernels import KERNELS, _numpy
@@ -53,6 +54,8 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
     bounds = {k: 8 * eps * np.abs(v) for k, v in want.items() if v is not None}
     n, o = np.shape(a.get("x", a.get("dy")))[:2] if not name.endswith("_step") else (0, 0)
     match name:
+        case _ if name in ON_IMAGES:
+            bounds = sums_on_images(name, case, eps)
         case "dense_forward":
             bounds["y"] = (o + 2) * eps * (a["x"] @ a["w"] + a["b"])  # x is (n, i) here
         case "dense_backward":
@@ -87,6 +90,25 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
     if "returned" in bounds:  # the sum over the batch runs in double whatever the dtype
         bounds["returned"] += n * o * np.finfo(np.float64).eps * a["x"].max(initial=0)
     return bounds
+
+
+def sums_on_images(name: str, case: dict[str, Any], eps: float) -> dict[str, np.ndarray]:
+    """How far each result may be: by the kernel itself, of absolute values; 0 where none is sum."""
+    if name in ("max_pool2d_forward", "pad2d_forward", "pad2d_backward"):
+        return {output: 0 for output in KERNELS[name].outputs}
+    match name:
+        case "conv2d_forward":
+            terms = case["w"][0].size + 1
+        case "conv2d_backward":
+            terms = case["dy"][:, 0].size
+        case "conv2d_backward_input":
+            terms = case["w"][:, 0].size
+        case _:
+            terms = case["kernel"].prod()
+    keep = ("x",) if name == "max_pool2d_backward" else ()  # there x chooses, and is in no sum
+    sizes = {k: v if k in keep else np.abs(v) for k, v in case.items()}
+    sums = call(_numpy, name, copy_of(sizes))
+    return {output: (terms + 1) * eps * sums[output] for output in KERNELS[name].outputs}
 
 
 def check(module: Any, name: str, case: dict[str, Any], dtype: str) -> None:
@@ -138,6 +160,38 @@ def test_inputs_may_be_read_only(compiled: Any, name: str, rng: np.random.Genera
     check(compiled, name, case, "float32")
 
 
+IMAGES = {
+    "one pixel": Images(1, (1, 1), 1, (1, 1)),
+    "one pixel, 17 channels": Images(17, (1, 1), 16, (1, 1)),
+    "1x1 window": Images(3, (7, 5), 4, (1, 1)),
+    "1x1 window, gaps": Images(2, (7, 11), 3, (1, 1), (3, 2)),
+    "2x2 side by side": Images(6, (8, 8), 5, (2, 2), (2, 2)),
+    "2x2 and a rest": Images(6, (7, 9), 5, (2, 2), (2, 2)),
+    "3x3 that overlap by one": Images(3, (13, 13), 2, (3, 3), (2, 2)),
+    "3x3 that overlap by two": Images(15, (9, 19), 16, (3, 3), padding=(1, 1)),
+    "2x3, down 1 and right 2": Images(4, (5, 8), 7, (2, 3), (1, 2)),
+    "3x2, down 2 and right 1": Images(4, (8, 5), 17, (3, 2), (2, 1)),
+    "4x1": Images(2, (11, 3), 3, (4, 1), (3, 3)),
+    "1x4": Images(2, (3, 11), 33, (1, 4)),
+    "5x5": Images(6, (14, 14), 16, (5, 5)),
+    "5x5, one channel": Images(1, (28, 28), 6, (5, 5), padding=(2, 2)),
+    "5x5 by threes": Images(2, (17, 23), 3, (5, 5), (3, 3)),
+    "the whole image": Images(5, (4, 6), 9, (4, 6), padding=(0, 0)),
+    "the whole width": Images(1, (6, 31), 8, (2, 31), (2, 1), padding=(0, 2)),
+    "larger than a vector": Images(1, (3, 67), 1, (3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", ON_IMAGES)
+@EVERY_DTYPE
+@pytest.mark.parametrize("images", IMAGES.values(), ids=IMAGES)
+def test_windows_of_any_size_and_step(
+    compiled: Any, name: str, dtype: str, images: Images, rng: np.random.Generator
+) -> None:
+    for n in (0, 1, 2, 15, 16, 17, 33):
+        check(compiled, name, make_image_case(name, n, images, dtype, rng), dtype)
+
+
 def fenced(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A copy in the middle of a longer, oddly aligned memory full of NaN (or of 0); and that."""
     fill = np.nan if array.dtype.kind == "f" else 0
@@ -165,6 +219,7 @@ def test_kernels_keep_inside_their_arrays_and_need_no_alignment(
 
 
 ELEMENTWISE = [
+    ("dropout", "x", "y"),
     *((f"{f}_forward", "x", "y") for f in ("relu", "elu", "tanh", "sigmoid")),
     *((f"{f}_backward", "dy", "dx") for f in ("relu", "elu", "tanh", "sigmoid")),
     *((f"{f}_backward", "y", "dx") for f in ("relu", "elu", "tanh", "sigmoid")),

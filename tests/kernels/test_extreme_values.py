@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from image_cases import ON_IMAGES
 from kernel_cases import make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS, _numpy
 
 DTYPES = ["float32", "float64"]
-ACTIVATIONS = [k for k in KERNELS if k.endswith("_forward") and k != "dense_forward"]
+# of one row, which becomes one row
+ON_ROWS = [k for k in KERNELS if k not in ON_IMAGES and not k.startswith("dense")]
+ACTIVATIONS = [k for k in ON_ROWS if k.endswith("_forward")]
 HUGE = np.array(
     [[1e4, 0, -1e4], [-1e4, -1e4, -1e4], [1e4, 1e4, 9999], [-1e4, 1e4, 0], [0, -1e4, 5]]
 )
@@ -129,7 +132,7 @@ def test_dense_backward_shows_what_is_not_finite(
 
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5])
-SMOOTH = [k for k in KERNELS if k.endswith(("_forward", "_backward")) and not k.startswith("dense")]
+SMOOTH = [k for k in ON_ROWS if k.endswith(("_forward", "_backward"))]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
