@@ -1,9 +1,11 @@
 """Every kernel of the contract on every backend, on one core, checked before it is timed."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+from image_cases import ON_IMAGES, Images, make_image_case
 from kernel_cases import make_case
 from measures import kernels_or_skip, note
 from threadpoolctl import threadpool_limits
@@ -12,6 +14,8 @@ from fastbp import backends
 from fastbp.kernels import KERNELS, _numpy
 
 HIDDEN, SCORES = (784, 800), (784, 10)  # inputs, outputs: of the first layer, of the last
+IMAGES = Images(6, (14, 14), 16, (5, 5))  # of LeNet's second convolution
+POOLED = Images(6, (28, 28), 6, (2, 2), (2, 2), (2, 2))  # and of what is behind its first
 DENSE = ("dense_forward", "dense_backward", "dense_backward_input")
 ON_SCORES = ("argmax", "accuracy", "softmax_forward", "log_softmax_forward", "log_softmax_backward")
 
@@ -48,16 +52,27 @@ def _check(kernels: Any, name: str, case: dict[str, Any]) -> None:
         np.testing.assert_allclose(case[output], expected[output], rtol=1e-3, atol=1e-4 * scale)
 
 
+def _flops(name: str, n: int, i: int, o: int) -> int:
+    """Of one call, where it is a product of matrices."""
+    if name.startswith("conv2d"):
+        w = IMAGES.filters * IMAGES.channels * math.prod(IMAGES.kernel)
+        return 2 * n * w * math.prod(IMAGES.behind(name)[1:])
+    return 2 * n * i * o if name in DENSE else 0
+
+
 @pytest.mark.parametrize("backend", backends.AUTOMATIC)
 @pytest.mark.parametrize(
     ("name", "shape"), _calls(), ids=lambda v: v if isinstance(v, str) else "x".join(map(str, v))
 )
 def bench_kernel(benchmark: Any, name: str, shape: tuple[int, int, int], backend: str) -> None:
-    kernels = kernels_or_skip(backend)
-    case = make_case(name, *shape, np.float32, np.random.default_rng(0))
-    n, i, o = shape
+    kernels, rng, (n, i, o) = kernels_or_skip(backend), np.random.default_rng(0), shape
+    if name in ON_IMAGES:
+        images = IMAGES if name.startswith("conv2d") else POOLED
+        case = make_image_case(name, n, images, np.float32, rng)
+    else:
+        case = make_case(name, n, i, o, np.float32, rng)
     benchmark.group = name if name.endswith("_step") else f"{name} n={n}"
     with threadpool_limits(1, user_api="blas"):
         _check(kernels, name, case)
         benchmark(getattr(kernels, name), *case.values())
-    note(benchmark, benchmark.group, backend, flops=2 * n * i * o if name in DENSE else 0)
+    note(benchmark, benchmark.group, backend, flops=_flops(name, *shape))

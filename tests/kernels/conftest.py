@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from fastbp import backends
 
@@ -34,3 +36,13 @@ def compiled(request: pytest.FixtureRequest) -> Any:
 def kernels(request: pytest.FixtureRequest) -> Any:
     """Each kernel module, the reference among them."""
     return _load(request.param)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _one_thread() -> Iterator[None]:
+    """The reference's small products in several threads wait a hundred times as long as they take.
+
+    On a machine that is busy, that is.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        yield

@@ -95,7 +95,7 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
 def sums_on_images(name: str, case: dict[str, Any], eps: float) -> dict[str, np.ndarray]:
     """How far each result may be: by the kernel itself, of absolute values; 0 where none is sum."""
     if name in ("max_pool2d_forward", "pad2d_forward", "pad2d_backward"):
-        return {output: 0 for output in KERNELS[name].outputs}
+        return dict.fromkeys(KERNELS[name].outputs, 0)
     match name:
         case "conv2d_forward":
             terms = case["w"][0].size + 1
