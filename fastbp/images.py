@@ -50,7 +50,8 @@ class _Windows(Layer):
                 "Sequential(..., input_shape=(channels, height, width))"
             )
         if len(shape) != 3:
-            raise ValueError(f"{self!r} takes images (channels, h, w), but rows {shape} come in")
+            what = "rows" if len(shape) == 1 else "samples"
+            raise ValueError(f"{self!r} takes images (channels, h, w), but {what} {shape} come in")
         padded = np.array(shape[1:]) + 2 * self._padding
         if (padded < self._kernel).any():
             raise ValueError(
