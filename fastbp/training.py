@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, fields
 from typing import NamedTuple, TextIO
 
@@ -160,7 +161,7 @@ def fit(
     history = History() if history is None else history
     run = _Run(net, samples, loss, optimizer, batch_size, callbacks)
     engine = _engine(run, threads, fused, history)
-    with limit_threads(threads):
+    with limit_threads(threads), _training(net):
         for number in range(len(history.epochs) + 1, len(history.epochs) + epochs + 1):
             order = np.random.default_rng([seed, number]).permutation(len(samples.x))
             start = time.perf_counter()
@@ -187,6 +188,18 @@ def fit(
             for callback in callbacks:
                 callback.on_epoch_end(record, net)
     return history
+
+
+@contextmanager
+def _training(net: Sequential) -> Iterator[None]:
+    """Every layer in training mode, and afterwards in the one it was in."""
+    modes = [layer.training for layer in net.layers]
+    net.train()
+    try:
+        yield
+    finally:
+        for layer, mode in zip(net.layers, modes, strict=True):
+            layer.training = mode
 
 
 class _Run(NamedTuple):
