@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_matrix
 from .backends import kernels
 from .datasets import Dataset
 from .inference import fused_scores
@@ -107,10 +106,7 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
             raise TypeError(
                 f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
             ) from None
-        x_raw = np.asarray(x_raw)
-        if net.input_shape is not None and x_raw.shape[1:] == net.input_shape:
-            x_raw = as_rows(x_raw)
-        x, y, scale = as_matrix(x_raw, f"{name} x", columns=net.inputs), np.asarray(y_raw), 1.0
+        x, y, scale = as_rows(net.as_input(x_raw, f"{name} x")), np.asarray(y_raw), 1.0
     if not len(x):
         raise ValueError(f"{name}: expected at least one sample, got none")
     shape = net.shapes[-1] or (x.shape[1],)

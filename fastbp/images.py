@@ -173,7 +173,7 @@ class Conv2d(_Windows):
         _, h, w = self._image_shape(shape)
         if shape is not None and shape[0] != self.in_channels:
             raise ValueError(
-                f"{self!r} takes images of {self.in_channels} channels, but {shape} come in"
+                f"{self!r} takes images ({self.in_channels}, h, w), but {shape} come in"
             )
         return self.out_channels, h, w
 

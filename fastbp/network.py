@@ -157,15 +157,18 @@ class Sequential:
         self.layers[0].backward_parameters(gradient)
         return None
 
-    def as_input(self, x: npt.ArrayLike, name: str, dtype: np.dtype) -> np.ndarray:
+    def as_input(self, x: npt.ArrayLike, name: str, dtype: np.dtype | None = None) -> np.ndarray:
         """Check samples, and shape them like ``input_shape`` if the network has one."""
         shape = self.input_shape
-        if shape is None:
+        if shape is None or len(shape) == 1:
             return as_matrix(x, name, dtype=dtype, columns=self.inputs)
         array = np.asarray(x)
-        if array.shape[1:] in (shape, (math.prod(shape),)):
-            array = array.reshape(len(array), *shape)
-        return as_batch(array, name, dtype=dtype, shape=shape)
+        if array.shape[1:] not in (shape, (self.inputs,)):
+            raise ValueError(
+                f"{name}: expected images {shape}, or rows of their {self.inputs} numbers; "
+                f"got shape {array.shape}"
+            )
+        return as_batch(array.reshape(len(array), *shape), name, dtype=dtype)
 
     def scores(self, x: "npt.ArrayLike | Dataset", threads: int | None = None) -> np.ndarray:
         """The output of the last layer, (n, outputs), for any number of samples.
@@ -202,7 +205,7 @@ class Sequential:
 
     def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
         """The most probable class of each sample, (n,) int64."""
-        scores = self.scores(x)
+        scores = self._class_scores(x)
         labels = np.empty(len(scores), np.int64)
         kernels().argmax(scores, labels)
         return labels
@@ -214,10 +217,19 @@ class Sequential:
         """
         if (single := self._of_one(x, softmax=True)) is not None:
             return single
-        scores = self.scores(x)
+        scores = self._class_scores(x)
         probabilities = np.empty_like(scores)
         kernels().softmax_forward(scores, probabilities)
         return probabilities
+
+    def _class_scores(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+        scores = self.scores(x)
+        if scores.ndim > 2:
+            raise ValueError(
+                f"{self!r}: images {scores.shape[1:]} come out of it, which are no scores of "
+                "classes; end it in Flatten()"
+            )
+        return scores
 
     def summary(self) -> None:
         """Print the layers, their output shapes and their numbers of parameters."""
@@ -326,7 +338,10 @@ class Sequential:
         self._bind()
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        parts = [*map(repr, self.layers)]
+        if self.input_shape is not None:
+            parts.append(f"input_shape={self.input_shape}")
+        return f"Sequential({', '.join(parts)})"
 
     __str__ = table
 
