@@ -336,7 +336,7 @@ def test_only_images_go_in(dtype, make, shape, error, text):
 
 def test_the_channels_must_fit(dtype):
     layer = on(LAYERS["Conv2d"](), SHAPE, dtype)
-    text = " takes images of 2 channels, but (3, 7, 5) come in"
+    text = " takes images (2, h, w), but (3, 7, 5) come in"
     with pytest.raises(ValueError, match="^" + re.escape(repr(layer) + text)):
         layer.forward(np.zeros((4, 3, 7, 5)))
 
