@@ -81,6 +81,8 @@ def one_sample(kernels: Any, net: "Sequential") -> Any:
         user_code(kernels, program)
     except NotExpressible:
         return None
+    if program.on_images:  # which it knows nothing of
+        return None
     # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.
     skip_zeros = not net.params.flags.writeable and bool(np.isfinite(net.params).all())
     single = kernels.OneSample(program.rows, program.values, net.params, skip_zeros)
