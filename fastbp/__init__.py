@@ -12,7 +12,7 @@ if not (_Path(__file__).parent / "kernels").is_dir():
     # A source checkout: kernels/ lies beside fastbp/, and is fastbp.kernels from here on.
     __path__.append(str(_Path(__file__).resolve().parents[1]))
 
-from . import datasets, initializers
+from . import datasets, initializers, models
 from .backends import use_backend
 from .custom import GradientError, activation, loss
 from .evaluation import evaluate
@@ -63,5 +63,6 @@ __all__ = [
     "initializers",
     "load",
     "loss",
+    "models",
     "use_backend",
 ]

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Writing files so that nobody ever sees half of one, and reading TOML that people wrote."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,29 @@ from pathlib import Path
 from typing import Any
 
 StrPath = str | PathLike[str]
+MOST_BYTES = 100_000  # of a TOML file; more was not written by hand
+
+
+def read_toml(path: StrPath) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is too large, or no TOML; the message has the path and the reason.
+    """
+    import tomllib
+
+    with open(path, "rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{path}: more than {MOST_BYTES:,} bytes; expected a short TOML file")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{path}: no TOML file: {problem}") from problem
 
 
 def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = "wb") -> None:

@@ -90,11 +90,18 @@ NAMES: dict[str, type[Initializer]] = {
 
 
 def initializer(init: str | Initializer) -> Initializer:
-    """An initializer from its name, or the one given."""
+    """An initializer from its name ("normal:0.01" is Normal(0.01)), or the one given."""
     if isinstance(init, Initializer):
         return init
-    if init not in NAMES:
+    name, colon, std = init.partition(":") if isinstance(init, str) else ("", "", "")
+    if name == "normal" and colon:
+        try:
+            return Normal(float(std))
+        except ValueError:
+            name = ""
+    if name not in NAMES or colon:
         raise ValueError(
-            f"init: expected {', '.join(NAMES)} or an fb.initializers object; got {init!r}"
+            f"init: expected {', '.join(NAMES)}, normal:STD or an fb.initializers object; "
+            f"got {init!r}"
         )
-    return NAMES[init]()
+    return NAMES[name]()

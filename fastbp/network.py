@@ -59,7 +59,7 @@ class Sequential:
         seed: int = 0,
         dtype: npt.DTypeLike = "float32",
     ) -> None:
-        self.input_shape = None if input_shape is None else _as_shape(input_shape)
+        self.input_shape = None if input_shape is None else as_shape(input_shape)
         self.layers = _check_layers(layers, self.input_shape)
         self.dtype = as_dtype(dtype)
         size = sum(math.prod(shape) for _, shape in self._parameters())
@@ -357,7 +357,7 @@ def _without_arrays(layer: Layer) -> Layer:
     return other
 
 
-def _as_shape(shape: Sequence[int]) -> Shape:
+def as_shape(shape: Sequence[int]) -> Shape:
     """The shape of a sample: (channels, height, width), or (columns,)."""
     try:
         sizes = tuple(as_count(size, "input_shape") for size in shape)

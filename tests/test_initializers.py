@@ -118,7 +118,10 @@ def test_an_initializer_of_ones_own():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    text = "init: expected normal, uniform, glorot, he or an fb.initializers object; got 'zeros'"
+    text = (
+        "init: expected normal, uniform, glorot, he, normal:STD or an fb.initializers object; "
+        "got 'zeros'"
+    )
     with pytest.raises(ValueError, match=re.escape(text)):
         fb.Sequential(fb.Linear(2, 2), init="zeros")
     with pytest.raises(ValueError, match=r"init: expected normal, .*; got 'xavier'"):

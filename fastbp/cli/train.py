@@ -1,60 +1,61 @@
 """``python -m fastbp train``: train a network, keep everything about the run in one folder."""
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import fastbp as fb
-from fastbp.backends import Backend
-from fastbp.cli import FAILURE, INTERRUPTED, _arguments, _progress
+from fastbp import models
+from fastbp.cli import FAILURE, INTERRUPTED, USAGE, _arguments, _folder, _progress
 from fastbp.datasets import Dataset
-from fastbp.dense import ACTIVATIONS, LOSSES, dense_network
 from fastbp.initializers import NAMES as INITS
-from fastbp.initializers import Initializer, Normal
+from fastbp.models import ACTIVATIONS, LOSSES, Model
 from fastbp.network import Sequential
 from fastbp.threads import requested
-from fastbp.training import Callback, Epoch
+from fastbp.training import Callback
 
 HELP = "train a network and keep its model, history and pictures"
 
 
+# What the options below override: the model's, by the same names.
+OVERRIDES = ("loss", "batch_size", "lr", "epochs", "init", "seed", "dtype")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments; the defaults are the reports' final classifier."""
+    """Add the command's arguments; where they are left out, the model says."""
     whole, positive = _arguments.whole, _arguments.positive
     _arguments.add_data(parser)
     add = parser.add_argument
     add(
+        "--model",
+        type=_model_name,
+        metavar="MODEL",
+        help=f"{', '.join(models.NAMED)}, or a TOML file written like those in fastbp/models; "
+        "a run's config.toml, with its --data and --limit, repeats the run (default: dense)",
+    )
+    add(
         "--hidden",
         type=_hidden,
-        default=(800, 100),
         metavar="800,100",
-        help="units of the hidden layers, or 'none' (default: 800,100)",
+        help="units of the hidden layers, or 'none', in place of a --model (default: 800,100)",
     )
-    add("--activation", choices=ACTIVATIONS, default="tanh", help="(default: %(default)s)")
-    add(
-        "--loss",
-        choices=LOSSES,
-        default="hinge",
-        help="hinge or cross-entropy on scores, nll on LogSoftmax (default: %(default)s)",
-    )
-    add("--batch-size", type=whole(1), default=8, metavar="N", help="(default: %(default)s)")
-    add("--lr", type=positive, default=0.01, help="learning rate (default: %(default)s)")
-    add("--epochs", type=whole(1), default=25, metavar="N", help="(default: %(default)s)")
+    activation_help = "what is between those, in place of a --model (default: tanh)"
+    add("--activation", choices=ACTIVATIONS, help=activation_help)
+    loss_help = "hinge or cross-entropy on scores, nll on LogSoftmax, which is added"
+    add("--loss", choices=LOSSES, help=loss_help + _defaults("loss"))
+    add("--batch-size", type=whole(1), metavar="N", help="samples a step" + _defaults("batch_size"))
+    add("--lr", type=positive, help="learning rate" + _defaults("lr"))
+    add("--epochs", type=whole(1), metavar="N", help="times through the data" + _defaults("epochs"))
     add(
         "--init",
         type=_init,
-        default=Normal(),
         metavar=f"{{{','.join(INITS)}}}",
-        help="how weights start; normal:STD sets its deviation (default: normal:0.001)",
+        help="how weights start; normal:STD sets its deviation" + _defaults("init"),
     )
-    seed_help = "of the weights and the order of the samples (default: %(default)s)"
-    add("--seed", type=whole(0), default=0, metavar="N", help=seed_help)
-    add("--dtype", choices=("float32", "float64"), default="float32", help="(default: %(default)s)")
+    seed_help = "of the weights and the order of the samples (default: 0)"
+    add("--seed", type=whole(0), metavar="N", help=seed_help)
+    add("--dtype", choices=("float32", "float64"), help="(default: float32)")
     _arguments.add_backend(parser)
     threads_help = "threads that train; no bit depends on it (default: the fastest, as measured)"
     add("--threads", type=whole(1), metavar="N", help=threads_help)
@@ -68,43 +69,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and write the folder: all of it, or what was finished when it stopped."""
+    if args.model and (args.hidden is not None or args.activation):
+        other = "--activation" if args.hidden is None else "--hidden"
+        sys.stderr.write(
+            f"python -m fastbp train: error: {other} describes a dense network: it does not go "
+            "with --model\n"
+        )
+        return USAGE
     backend = _arguments.choose_backend(args)
     requested(args.threads)  # a wrong FASTBP_NUM_THREADS ends here, before the folder is made
+    model = chosen_model(args)
     train, test = _arguments.load_data(args)
     train = train if args.limit is None else train.first(args.limit)
-    net = build_network(args, train)
-    folder = _make_folder(args.output, net, args)
-    _write_config(folder, args, train, test, backend)
+    model = model.fitted(train.features, train.classes)
+    net = model.build(train.features, train.classes)
+    folder = _folder.make(args.output, model, "" if args.model else _dense_name(model))
+    _folder.write_config(folder, model, args.data, train, test, backend)
 
     history = fb.History()
-    show = _progress.progress(args.epochs, len(train), args.quiet)
+    show = _progress.progress(model.epochs, len(train), args.quiet)
     code, ending = 0, ""
     try:
         with show:
             show.say(
-                f"{net!r}\n{train!r}\n{backend.name} {backend.detail}, {args.dtype} -> {folder}"
+                f"{net!r}\n{train!r}\n{backend.name} {backend.detail}, {net.dtype} -> {folder}"
             )
-            _fit(args, net, train, test, history, (Recorder(folder, history), show))
+            _fit(args, model, net, train, test, history, (_folder.Recorder(folder, history), show))
     except KeyboardInterrupt:
         code, ending = INTERRUPTED, "stopped"
     except fb.DivergenceError as divergence:
         code, ending = FAILURE, f"error: {divergence}"
-    _write_losses(folder, history)
+    _folder.write_losses(folder, history)
     if code:
-        finished = f"finished {len(history.epochs)} of {args.epochs} epochs"
+        finished = f"finished {len(history.epochs)} of {model.epochs} epochs"
         sys.stderr.write(f"fastbp: {ending}; {finished}; what there is lies in {folder}\n")
         return code
     if not args.no_plots:
         from fastbp.cli._pictures import draw_run
 
         show.say("drawing pictures")
-        draw_run(folder, net, history, test, args.batch_size)
-    _report(args, net, history, folder, backend)
+        draw_run(folder, net, history, test, model.batch_size)
+    _report(args, net, history, folder)
     return 0
 
 
 def _fit(
     args: argparse.Namespace,
+    model: Model,
     net: Sequential,
     train: Dataset,
     test: Dataset,
@@ -114,54 +125,24 @@ def _fit(
     fb.fit(
         net,
         train,
-        loss=LOSSES[args.loss](),
-        optimizer=fb.SGD(lr=args.lr),
-        epochs=args.epochs,
-        batch_size=args.batch_size,
+        loss=model.make_loss(),
+        optimizer=model.make_optimizer(),
+        epochs=model.epochs,
+        batch_size=model.batch_size,
         validation=test,
-        seed=args.seed,
+        seed=model.seed,
         callbacks=callbacks,
         history=history,
         threads=args.threads,
     )
 
 
-def build_network(args: argparse.Namespace, data: Dataset) -> Sequential:
-    """The network that the arguments describe, for this data."""
-    sizes = [data.features, *args.hidden, data.classes]
-    return dense_network(
-        sizes, args.activation, args.loss, init=args.init, seed=args.seed, dtype=args.dtype
-    )
-
-
-class Recorder(Callback):
-    """Writes history and model after every epoch, so that nothing finished is ever lost."""
-
-    def __init__(self, folder: Path, history: fb.History) -> None:
-        self.folder, self.history = folder, history
-        history.to_csv(folder / "history.csv")
-
-    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
-        """Replace both files, each atomically."""
-        with _ctrl_c_held_back():
-            net.save(self.folder / "model.safetensors")
-            self.history.to_csv(self.folder / "history.csv")
-
-
-@contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block: files that belong together stay together."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say
-        yield
-        return
-    pressed = []
-    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:
-        raise KeyboardInterrupt
+def chosen_model(args: argparse.Namespace) -> Model:
+    """The model that the arguments describe."""
+    named = args.model
+    model = models.read(named) if named else models.dense(args.hidden, args.activation)
+    given = {name: getattr(args, name) for name in OVERRIDES}
+    return replace(model, **{name: value for name, value in given.items() if value is not None})
 
 
 def _hidden(text: str) -> tuple[int, ...]:
@@ -176,82 +157,37 @@ def _hidden(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def _init(text: str) -> Initializer:
+def _init(text: str) -> str:
     name, colon, std = text.partition(":")
     if name == "normal" and colon:
-        return Normal(_arguments.positive(std))
-    if text not in INITS:
+        _arguments.positive(std)
+    elif text not in INITS:
         raise argparse.ArgumentTypeError(f"expected {', '.join(INITS)} or normal:STD, got {text!r}")
-    return INITS[text]()
+    return text
 
 
-def _make_folder(output: Path | None, net: Sequential, args: argparse.Namespace) -> Path:
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        if any(output.iterdir()):
-            raise ValueError(f"--output {output}: the folder is not empty; name a new one")
-        return output
-    sizes = "-".join(map(str, [net.inputs, *args.hidden, net.outputs]))
-    return _arguments.new_folder(f"{sizes}-{args.activation}-{args.loss}")
+def _model_name(text: str) -> str:
+    if text not in models.NAMED and not Path(text).exists():
+        known = ", ".join(models.NAMED)
+        raise argparse.ArgumentTypeError(f"expected {known} or a TOML file; there is no {text!r}")
+    return text
 
 
-def _settings(
-    args: argparse.Namespace, train: Dataset, test: Dataset, backend: Backend
-) -> dict[str, Any]:
-    """Everything that determines the run, as plain data."""
-    return {
-        "fastbp": fb.__version__,
-        "data": {
-            "path": args.data or "MNIST, embedded",
-            "train_samples": len(train),
-            "test_samples": len(test),
-            "features": train.features,
-            "classes": train.classes,
-            "scale": train.scale,
-        },
-        "network": {
-            "hidden": list(args.hidden),
-            "activation": args.activation,
-            "init": repr(args.init),
-            "dtype": args.dtype,
-        },
-        "training": {
-            "loss": args.loss,
-            "optimizer": "sgd",
-            "lr": args.lr,
-            "batch_size": args.batch_size,
-            "epochs": args.epochs,
-            "seed": args.seed,
-        },
-        "computation": {"backend": backend.name, "detail": backend.detail},
-    }
+def _dense_name(model: Model) -> str:
+    """The sizes of a dense network, and what is between them, as its folder is called."""
+    outputs = [row["outputs"] for row in model.layers if "outputs" in row]
+    kinds = {row["type"].lower() for row in model.layers}
+    between = [name for name in ACTIVATIONS if name in kinds]
+    return "-".join(map(str, [model.layers[0]["inputs"], *outputs, *between]))
 
 
-def _write_config(
-    folder: Path, args: argparse.Namespace, train: Dataset, test: Dataset, backend: Backend
-) -> None:
-    import tomli_w
-
-    from fastbp._files import write_atomically
-
-    settings = _settings(args, train, test, backend)
-    write_atomically(folder / "config.toml", lambda file: tomli_w.dump(settings, file))
+def _defaults(setting: str) -> str:
+    """What the named models have, for --help."""
+    values = [f"{name} {getattr(models.read(name), setting)}" for name in models.NAMED]
+    return f" (default: the model's; {', '.join(values)})"
 
 
-def _write_losses(folder: Path, history: fb.History) -> None:
-    import numpy as np
-
-    from fastbp._files import write_atomically
-
-    losses = history.loss_by_iteration
-    write_atomically(
-        folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, loss=losses)
-    )
-
-
-def _report(
-    args: argparse.Namespace, net: Sequential, history: fb.History, folder: Path, backend: Backend
-) -> None:
+def _report(args: argparse.Namespace, net: Sequential, history: fb.History, folder: Path) -> None:
     last, best = history.epochs[-1], max(history.epochs, key=lambda epoch: epoch.test_accuracy)
     if args.json:
         _arguments.print_json(
@@ -277,9 +213,9 @@ def _report(
             "train accuracy": f"{100 * last.train_accuracy:.2f} %",
             "test accuracy": f"{100 * last.test_accuracy:.2f} % "
             f"(best {100 * best.test_accuracy:.2f} % after epoch {best.epoch})",
-            "training time": f"{history.seconds:.3g} s over {args.epochs} epochs, "
+            "training time": f"{history.seconds:.3g} s over {len(history.epochs)} epochs, "
             "without evaluation",
-            "computed by": f"{history.path}, {args.dtype}",
+            "computed by": f"{history.path}, {net.dtype}",
             "kept in": str(folder),
         },
     )

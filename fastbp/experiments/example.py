@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._files import read_toml
 from fastbp.layers import Layer, Linear
 from fastbp.losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
 from fastbp.network import Sequential
@@ -27,7 +27,6 @@ LOSSES: dict[str, type[Loss]] = {
 KEYS = {"title", "inputs", "target", "loss", "rate", "layer", "reported"}
 NO_BIAS = "none"  # in place of a number: this unit has no bias
 WIDEST, MOST_LAYERS = 8, 12  # more would be no explanation any more
-MOST_BYTES = 100_000
 
 
 class WrittenDown(Layer):
@@ -72,14 +71,10 @@ def read_example(path: str | Path) -> Example:
     ValueError
         If it is no TOML, or not such a network; the message has the path and the reason.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
+    written = read_toml(path)
     try:
-        if len(data) > MOST_BYTES:
-            raise ValueError(f"more than {MOST_BYTES:,} bytes are no small network")
-        return _example(tomllib.loads(data.decode("utf-8")))
-    except (ValueError, TypeError, RecursionError) as problem:
+        return _example(written)
+    except (ValueError, TypeError) as problem:
         raise ValueError(f"{path}: {problem}") from problem
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from fastbp.dense import LOSSES, dense_layers
-from fastbp.layers import Layer
+from fastbp import models
 from fastbp.losses import Loss
+from fastbp.models import Model
 from fastbp.network import Sequential
-from fastbp.program import BUILT_IN
 
 if TYPE_CHECKING:
     from .claims import Claim
@@ -33,34 +33,31 @@ class Network:
     batch_size: int = 8
     init: str = "normal"  # N(0, 1)·10⁻³, biases 0
     pixels_over: float = 255  # the network sees pixels / this
-    # In place of hidden and activation, any built-in layers with their arguments, as in
-    # (("Linear", 784, 128), ("ReLU",), ("Linear", 128, 10)).
-    layers: tuple[tuple[Any, ...], ...] = ()
+    model: str = ""  # in place of hidden and activation, one of fastbp.models.NAMED
 
     def build(self, seed: int) -> Sequential:
         """The network before training; Sequential complains where layers do not fit."""
-        return Sequential(*self._layers(), init=self.init, seed=seed)
+        return self._model.build(INPUTS, CLASSES, seed)
 
     def make_loss(self) -> Loss:
         """What is minimised."""
-        return LOSSES[self.loss]()
+        return self._model.make_loss()
 
-    def _layers(self) -> list[Layer]:
-        if self.layers:
-            return [BUILT_IN[name](*arguments) for name, *arguments in self.layers]
-        return dense_layers([INPUTS, *self.hidden, CLASSES], self.activation, self.loss)
+    @cached_property
+    def _model(self) -> Model:
+        named = self.model
+        model = models.read(named) if named else models.dense(self.hidden, self.activation)
+        return replace(model, init=self.init, loss=self.loss)
 
     @property
     def sizes(self) -> str:
-        """Its layers in short: 784-800-100-10."""
-        if self.layers:
-            return "-".join("x".join(map(str, layer)) for layer in self.layers)
-        return "-".join(map(str, (INPUTS, *self.hidden, CLASSES)))
+        """Its layers in short, as in 784-800-100-10, or the model's name."""
+        return self.model or "-".join(map(str, (INPUTS, *self.hidden, CLASSES)))
 
     @property
     def key(self) -> str:
         """A name for it that holds all its settings: that of its folder."""
-        parts = [self.sizes, *([] if self.layers else [self.activation]), self.loss]
+        parts = [self.sizes, *([] if self.model else [self.activation]), self.loss]
         parts += [f"rate{self.lr:g}", f"batch{self.batch_size}", f"epochs{self.epochs}", self.init]
         return "_".join([*parts, f"pixels-over-{self.pixels_over:g}"])
 

@@ -206,7 +206,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(ValueError, match=r"binary.toml: .*utf-8"):
         read_example(tmp_path / "binary.toml")
     (tmp_path / "huge.toml").write_text("#" * 200_000)
-    with pytest.raises(ValueError, match="are no small network"):
+    with pytest.raises(ValueError, match="expected a short TOML file"):
         read_example(tmp_path / "huge.toml")
 
 

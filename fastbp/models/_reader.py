@@ -1,0 +1,137 @@
+"""Reads a model's TOML file, strictly: what is not understood is an error that says where it is.
+
+A run's config.toml is such a file too. It has more tables, which say what was computed on what;
+they are no part of the model.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from fastbp._checks import as_count, as_dtype, as_number
+from fastbp._files import read_toml
+from fastbp.initializers import initializer
+from fastbp.network import as_shape
+from fastbp.program import BUILT_IN
+
+from . import TAKES, Model
+from ._names import LOSSES, NAMED, OPTIMIZERS
+
+TABLES = ("network", "training")
+OF_A_RUN = ("fastbp", "data", "computation")  # tables and keys that ``train`` adds
+NETWORK = ("model", "input_shape", "init", "dtype", "layers")
+TRAINING = ("loss", "optimizer", "lr", "batch_size", "epochs", "seed")
+MOST_LAYERS = 1000
+
+
+def read_model(source: str) -> Model:
+    """See ``fastbp.models.read``."""
+    path = NAMED.get(source, Path(source))
+    written = read_toml(path)
+    try:
+        return _model(written, source, path.stem)
+    except (ValueError, TypeError) as problem:
+        raise type(problem)(f"{source}: {problem}") from None
+
+
+def _model(written: dict[str, Any], source: str, name: str) -> Model:
+    _refuse_unknown(written, (*TABLES, *OF_A_RUN), TABLES)
+    if "network" not in written:
+        raise ValueError("'network' is missing: a table with layers = [{type = \"Linear\"}, …]")
+    network = _table(written, "network")
+    training = _table(written, "training")
+    settings = _training(training) | {"name": network.get("model", name), "source": source}
+    settings["layers"] = tuple(_layers(network))
+    for key in ("init", "dtype"):
+        if key in network:
+            settings[key] = _text(network[key], f"network: {key}")
+    if "input_shape" in network:
+        settings["input_shape"] = _in("network", lambda: as_shape(network["input_shape"]))
+    model = Model(**settings)
+    _text(model.name, "network: model")
+    _in("network", lambda: (initializer(model.init), as_dtype(model.dtype)))
+    return model
+
+
+def _layers(network: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    _refuse_unknown(network, NETWORK, NETWORK, "network: ")
+    rows = network.get("layers")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError('network: layers: expected a list of tables, [{type = "Linear"}, …]')
+    if not 1 <= len(rows) <= MOST_LAYERS:
+        raise ValueError(f"network: layers: expected 1 to {MOST_LAYERS} of them, got {len(rows)}")
+    for place, row in enumerate(rows, 1):
+        _in(f"layer {place}", lambda row=row: _check_layer(row))
+        yield row
+
+
+def _check_layer(row: dict[str, Any]) -> None:
+    """Refuse an unknown type, and settings that it has not, or lacks; values are its own matter."""
+    kind = row.get("type")
+    if not isinstance(kind, str) or kind not in BUILT_IN:
+        raise ValueError(f"type: expected {', '.join(BUILT_IN)}; got {kind!r}")
+    parameters = inspect.signature(BUILT_IN[kind]).parameters
+    given = set(row) - {"type"}
+    if unknown := given - set(parameters):
+        known = ", ".join(parameters) or "none"
+        raise ValueError(f"{kind} has no setting {min(unknown)!r}; it has {known}")
+    left_out = {TAKES.get(kind), "outputs" if kind == "Linear" else None}
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in given | left_out:
+            raise ValueError(f"{kind}: {name!r} is missing")
+
+
+def _training(training: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a model that its training table gives."""
+    kind = training.get("optimizer", Model.optimizer)
+    for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
+        value = training.get(name, getattr(Model, name))
+        if not isinstance(value, str) or value not in known:
+            raise ValueError(f"training: {name}: expected {', '.join(known)}; got {value!r}")
+    parameters = inspect.signature(OPTIMIZERS[kind]).parameters
+    options = [name for name in parameters if name != "lr"]
+    _refuse_unknown(training, (*TRAINING, *options), (*TRAINING, *options), "training: ")
+    found = {name: value for name, value in training.items() if name in TRAINING}
+    for name, least in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
+        if name in found:
+            found[name] = as_count(found[name], f"training: {name}", least=least)
+    if "lr" in found:
+        found["lr"] = as_number(found["lr"], "training: lr", above=0)
+    found["options"] = {name: training[name] for name in options if name in training}
+    for name, value in found["options"].items():
+        if isinstance(parameters[name].default, bool) and not isinstance(value, bool):
+            raise TypeError(f"training: {name}: expected true or false, got {value!r}")
+    lr = found.get("lr", Model.lr)
+    _in("training", lambda: OPTIMIZERS[kind](lr=lr, **found["options"]))
+    return found
+
+
+def _table(written: dict[str, Any], name: str) -> dict[str, Any]:
+    table = written.get(name, {})
+    if not isinstance(table, dict):
+        raise TypeError(f"{name}: expected a table, [{name}]; got {table!r}")
+    return table
+
+
+def _refuse_unknown(
+    table: dict[str, Any], allowed: Collection[str], named: Iterable[str], where: str = ""
+) -> None:
+    if unknown := set(table) - set(allowed):
+        raise ValueError(f"{where}unknown key {min(unknown)!r}; known are {', '.join(named)}")
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a text, got {value!r}")
+    return value
+
+
+def _in(where: str, check: Any) -> Any:
+    """What a check gives; its errors say where it was."""
+    try:
+        return check()
+    except (ValueError, TypeError) as problem:
+        raise type(problem)(f"{where}: {problem}") from None
