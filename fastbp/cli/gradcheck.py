@@ -1,6 +1,7 @@
 """``python -m fastbp gradcheck``: every hand-written gradient against numeric ones."""
 
 import argparse
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,8 +9,11 @@ import numpy as np
 import fastbp as fb
 from fastbp import backends
 from fastbp.cli import FAILURE, _arguments
+from fastbp.layers import Shape
 from fastbp.losses import Loss
 from fastbp.network import Sequential
+
+INPUTS, IMAGES = 7, (2, 7, 6)
 
 HELP = "check every layer's and loss's gradient against central differences"
 
@@ -34,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         with backends.use_backend(name):
             for dtype in ("float32", "float64"):
                 for what, net, loss in cases(dtype, args.seed):
-                    x, y = _samples(args.seed)
+                    x, y = _samples(args.seed, net.inputs or INPUTS)
                     result = fb.gradcheck(net, loss, x, y)
                     failures += not result
                     rows.append(
@@ -49,11 +53,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
-    """Every layer under a smooth loss, then every loss: (what is checked, network, loss)."""
+    """Every layer under a smooth loss, and every loss: (what is checked, network, loss)."""
 
     def net(*middle: fb.Layer, last: tuple[fb.Layer, ...] = ()) -> Sequential:
         return fb.Sequential(
-            fb.Linear(7, 5), *middle, fb.Linear(5, 4), *last, seed=seed, init="glorot", dtype=dtype
+            fb.Linear(INPUTS, 5),
+            *middle,
+            fb.Linear(5, 4),
+            *last,
+            seed=seed,
+            init="glorot",
+            dtype=dtype,
         )
 
     yield "Linear", net(), fb.CrossEntropyLoss()
@@ -63,11 +73,37 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
     for loss in (fb.HingeLoss(), fb.HingeLoss(0.3), fb.CrossEntropyLoss(), fb.MSELoss()):
         yield repr(loss), net(fb.Tanh()), loss
     yield "NLLLoss()", net(fb.Tanh(), last=(fb.LogSoftmax(),)), fb.NLLLoss()
+    yield "Dropout(0.4)", net(fb.Dropout(0.4)), fb.CrossEntropyLoss()
+    yield from image_cases(dtype, seed)
 
 
-def _samples(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
+    """Every layer of images, behind a convolution, so that its dx is checked too."""
+
+    def net(*layers: fb.Layer) -> Sequential:
+        return fb.Sequential(
+            fb.Conv2d(2, 3, 2), *layers, fb.Flatten(), fb.Linear(columns(*layers), 4),
+            input_shape=IMAGES, seed=seed, init="glorot", dtype=dtype,
+        )  # fmt: skip
+
+    def columns(*layers: fb.Layer) -> int:
+        shape: Shape | None = (3, 6, 5)
+        for layer in layers:
+            shape = layer.output_shape(shape)
+        return math.prod(shape or ())
+
+    layers: tuple[fb.Layer, ...] = (
+        fb.Conv2d(3, 2, 3), fb.Conv2d(3, 2, (3, 2), (2, 1), (1, 0)),
+        fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1), fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1),
+    )  # fmt: skip
+    for layer in layers:
+        yield repr(layer), net(layer), fb.CrossEntropyLoss()
+    yield "Flatten()", net(), fb.CrossEntropyLoss()
+
+
+def _samples(seed: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(11, 7)), rng.integers(0, 4, 11)
+    return rng.normal(size=(11, inputs)), rng.integers(0, 4, 11)
 
 
 def _backends(name: str | None) -> Iterator[tuple[str, str]]:
