@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,9 @@ from fastbp import _plot_curves as _curves
 from fastbp import _plot_style as style
 from fastbp._files import StrPath, write_atomically
 from fastbp._plot_network import network as network
+from fastbp._plot_weights import feature_maps as feature_maps
+from fastbp._plot_weights import filters as filters
+from fastbp._plot_weights import first_layer_weights as first_layer_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,42 +184,6 @@ def misclassified(
         note += " and the probability the network gave it"
     titles = [f"{true[k]} → {taken[k]}{values[k]}" for k in wrong]
     return style.tiles(pictures[wrong], titles, what, most, note)[0]
-
-
-def first_layer_weights(
-    w: ArrayLike, image_shape: tuple[int, int], *, most: int = 64, label: str = "incoming weight"
-) -> Figure:
-    """Draw the incoming weights of units as pictures, those of largest norm first.
-
-    All share one scale with zero in its middle. It ends at the 99.5th percentile of the
-    magnitudes drawn, so that a few weights don't fade all others.
-
-    Parameters
-    ----------
-    w : (inputs, units) array
-        Weights of the first layer.
-    image_shape : (rows, cols)
-        Shape of an input picture; rows × cols = inputs.
-    most : int
-        How many units at most.
-    label : str
-        What the numbers are: their gradient can be drawn too.
-
-    Raises
-    ------
-    ValueError
-        When the shapes disagree, a weight is not finite, or `most` is not positive.
-    """
-    weights = style.numbers("weights", w, image_shape[0] * image_shape[1], "units")
-    if not (weights.size and np.isfinite(weights).all()):
-        raise ValueError("weights: expected finite values, got none, NaN or infinity")
-    order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
-    pictures, what = weights.T[order].reshape(-1, *image_shape), "units, largest norm first"
-    limit = float(np.percentile(np.abs(pictures[: max(most, 1)]), 99.5)) or 1.0
-    scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-    figure, ax = style.tiles(pictures, [""] * len(order), what, most, **scale)
-    style.colour_bar(figure, ax, label, extend="both", extendfrac=0.03)
-    return figure
 
 
 def sample_digits(images: ArrayLike, labels: ArrayLike, *, most: int = 25) -> Figure:

@@ -1,6 +1,7 @@
 """Models: what their TOML files say is what is built, and what is wrong in one is named."""
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 import tomli_w
@@ -62,7 +63,7 @@ def test_dense_alone_is_the_named_one_for_any_data():
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_only_nll_ends_in_log_softmax(loss):
-    model = models.replace(models.dense([4]), loss=loss)
+    model = replace(models.dense([4]), loss=loss)
     last = model.build(3, 2).layers[-1]
     assert isinstance(last, fb.LogSoftmax) == (loss == "nll")
     again = model.fitted(3, 2).build(3, 2)  # it gets no second one
@@ -120,7 +121,7 @@ def test_what_is_written_down_is_read_again(tmp_path):
     path = written(tmp_path, tomli_w.dumps(data), "config.toml")
     again = models.read(path)
     assert again.name == "mine"  # not config
-    assert models.replace(again, source=model.source) == model
+    assert replace(again, source=model.source) == model
     assert (again.build(126, 4).params == model.build(126, 4).params).all()
 
 

@@ -81,10 +81,15 @@ def load_data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
 
 def check_features(model: str, net: Sequential, data: Dataset) -> None:
     """Refuse data that does not fit a model, by the names that the user gave both."""
-    if net.inputs not in (None, data.features):
-        raise ValueError(
-            f"{model}: takes {net.inputs} features, but {data.name} has {data.features}"
-        )
+    if net.inputs in (None, data.features):
+        return
+    takes = f"{net.inputs} features"
+    if net.input_shape is not None and len(net.input_shape) == 3:
+        takes = f"images {'x'.join(map(str, net.input_shape))}, {takes}"
+    has = str(data.features)
+    if data.image_shape is not None:
+        has = f"images {'x'.join(map(str, data.image_shape))}, {has}"
+    raise ValueError(f"{model}: takes {takes}, but {data.name} has {has}")
 
 
 def choose_backend(args: argparse.Namespace) -> backends.Backend:

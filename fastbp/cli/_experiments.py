@@ -115,7 +115,8 @@ class Bar(Silent):
 
 
 def _summary(network: Network, seed: int, run: Run) -> str:
-    what = f"{network.sizes} {network.activation} {network.loss} rate {network.lr:g} seed {seed}"
+    parts = (network.sizes, network.activation, network.loss, f"rate {network.lr:g} seed {seed}")
+    what = " ".join(filter(None, parts))
     if run.error:
         return f"{what}: {run.error.partition(',')[0]}"
     last = run.history.epochs[-1]

@@ -1,14 +1,20 @@
 """The pictures of a training run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastbp import plots
 from fastbp.datasets import Dataset
+from fastbp.images import Conv2d
+from fastbp.inference import stages
 from fastbp.layers import Linear
 from fastbp.network import Sequential
 from fastbp.training import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw_run(
@@ -31,11 +37,27 @@ def draw_run(
         figures["misclassified"] = plots.misclassified(
             test.images(wrong), test.y[wrong], predictions[wrong], probabilities[wrong]
         )
-        first = next(layer for layer in net.layers if isinstance(layer, Linear))
-        assert first.w is not None  # it is part of a network
-        figures["first_layer_weights"] = plots.first_layer_weights(first.w, test.image_shape)
+        figures |= pictures_of_weights(net, test, test.image_shape)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
+
+
+def pictures_of_weights(
+    net: Sequential, test: Dataset, image_shape: tuple[int, int]
+) -> "dict[str, Figure]":
+    """Name -> figure: filters and feature maps of convolutions, or the first layer's weights."""
+    convolutions = [layer for layer in net.layers if isinstance(layer, Conv2d)]
+    figures = {}
+    for number, layer in enumerate(convolutions, 1):
+        assert layer.w is not None  # it is part of a network
+        figures[f"filters_{number}"] = plots.filters(layer.w, title=f"Filters of {layer!r}")
+    if convolutions:
+        figures["feature_maps"] = plots.feature_maps(stages(net, test))
+    first = next((layer for layer in net.layers if layer.parameter_shapes()), None)
+    if isinstance(first, Linear) and first.inputs == test.features:
+        assert first.w is not None
+        figures["first_layer_weights"] = plots.first_layer_weights(first.w, image_shape)
+    return figures
 
 
 def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:

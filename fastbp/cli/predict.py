@@ -94,9 +94,7 @@ def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray
     """A picture file as one row of grey values from 0 to 1, and as pixels."""
     from PIL import Image, UnidentifiedImageError
 
-    side = math.isqrt(net.inputs or 0)
-    if side * side != net.inputs:
-        raise ValueError(f"the model takes {net.inputs} inputs, which is no square picture")
+    rows, columns = _picture_size(net)
     with path.open("rb") as file:
         try:
             grey = _as_grey(Image.open(file), background="white" if invert else "black")
@@ -109,14 +107,31 @@ def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray
             unknown = isinstance(problem, UnidentifiedImageError)  # its own text names an object
             reason = "its format is unknown" if unknown else problem
             raise ValueError(f"{path}: not a readable picture ({reason})") from problem
-    if grey.size != (side, side):
+    if grey.size != (columns, rows):
         width, height = grey.size
-        sys.stderr.write(f"fastbp: {path}: resized from {width}×{height} to {side}×{side} pixels\n")
-        grey = grey.resize((side, side), Image.Resampling.LANCZOS)
+        sys.stderr.write(
+            f"fastbp: {path}: resized from {width}×{height} to {columns}×{rows} pixels\n"
+        )
+        grey = grey.resize((columns, rows), Image.Resampling.LANCZOS)
     picture = np.asarray(grey, np.uint8)
     if invert:
         picture = 255 - picture
     return picture.reshape(1, -1) / 255, picture
+
+
+def _picture_size(net: Sequential) -> tuple[int, int]:
+    """Rows and columns of a grey picture that the network takes."""
+    if net.input_shape is not None and len(net.input_shape) == 3:
+        channels, rows, columns = net.input_shape
+        if channels != 1:
+            raise ValueError(
+                f"the model takes pictures of {channels} channels; only grey ones are read"
+            )
+        return rows, columns
+    side = math.isqrt(net.inputs or 0)
+    if side * side != net.inputs:
+        raise ValueError(f"the model takes {net.inputs} inputs, which is no square picture")
+    return side, side
 
 
 def _as_grey(image: "Image", background: str) -> "Image":

@@ -168,7 +168,7 @@ def network_text(variant: Variant) -> str:
     parts = [network.sizes, network.activation, network.loss, f"rate {network.lr:g}"]
     if network.pixels_over != 255:
         parts.append(f"pixels/{network.pixels_over:g}")
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
 
 
 def reported_text(variant: Variant, key: str, measure: Measure) -> str:

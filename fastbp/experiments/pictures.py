@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp import plots
 from fastbp.datasets import Dataset
+from fastbp.images import Conv2d
+from fastbp.inference import stages
 from fastbp.layers import Linear
 from fastbp.network import Sequential
 
@@ -72,27 +74,35 @@ def _first_gradient(material: Material, figure: Figure) -> Made:
     """The first weights' gradient before and after the first backward pass of all."""
     network = material.outcome.experiment.variants[0].network
     net, loss = network.build(seed=0), network.make_loss()
-    first = next(layer for layer in net.layers if isinstance(layer, Linear))
-    assert first.dw is not None
+    first = _first_with_weights(net)
     before = np.abs(first.dw).max()
     x, y = material.train.batch(slice(0, network.batch_size))
     value, gradient = loss(net.forward(x), y)
     net.backward(gradient)
-    rows, columns = slice(404, 408), slice(0, 6)
-    corner = np.array2string(first.dw[rows, columns], precision=4, max_line_width=120)
+    images = isinstance(first, Conv2d)
+    where = "the first filter" if images else "rows 404 to 407, columns 0 to 5"
+    corner = first.dw[0, 0] if images else first.dw[404:408, :6]
+    numbers = np.array2string(corner, precision=4, max_line_width=120)
     text = (
         f"{first!r}.dw before the first backward pass: all {before:g} (PyTorch: None)\n"
         f"after one on {len(x)} samples (loss {value:.4f}), of the shape {first.dw.shape}, "
         f"largest magnitude {np.abs(first.dw).max():.6f};\n"
-        f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}:\n"
-        f"{corner}\n"
+        f"{where}:\n{numbers}\n"
     )
     yield "first-gradient", "The first weights' gradient, before and after", text
-    if material.train.image_shape is not None and first.dw.any():
+    name, caption = "first-gradient-picture", "The first weights' gradient, as pictures"
+    label = "gradient by the weight"
+    if images:
+        yield name, caption, plots.filters(first.dw, title=caption, label=label)
+    elif material.train.image_shape is not None and first.dw.any():
         picture = plots.first_layer_weights(
-            first.dw, material.train.image_shape, most=32, label="gradient by the weight"
+            first.dw, material.train.image_shape, most=32, label=label
         )
-        yield "first-gradient-picture", "The first weights' gradient, as pictures", picture
+        yield name, caption, picture
+
+
+def _first_with_weights(net: Sequential) -> Any:
+    return next(layer for layer in net.layers if isinstance(layer, (Linear, Conv2d)))
 
 
 def _probabilities(kind: str) -> Maker:
@@ -123,6 +133,22 @@ def _weights(material: Material, figure: Figure) -> Made:
         yield "first-layer-weights", "What the first layer's units look at", picture
 
 
+def _filters(material: Material, figure: Figure) -> Made:
+    net = material.net()
+    found = [layer for layer in net.layers if isinstance(layer, Conv2d)] if net else []
+    for number, layer in enumerate(found, 1):
+        assert layer.w is not None
+        title = f"The filters of convolution {number}, trained"
+        yield f"filters-{number}", title, plots.filters(layer.w, title=title)
+
+
+def _feature_maps(material: Material, figure: Figure) -> Made:
+    net = material.net()
+    if net is not None:
+        picture = plots.feature_maps(stages(net, material.test))
+        yield "feature-maps", "What the layers make of the first test image", picture
+
+
 def _misclassified(material: Material, figure: Figure) -> Made:
     net, test = material.net(), material.test
     if net is not None:
@@ -149,6 +175,8 @@ MAKERS: dict[str, Maker] = {
     "easy_image": _probabilities("easy"),
     "hard_image": _probabilities("hard"),
     "first_layer_weights": _weights,
+    "filters": _filters,
+    "feature_maps": _feature_maps,
     "misclassified": _misclassified,
     "worked_example": _worked_example,
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +15,7 @@ from fastbp.training import Callback, Epoch
 
 from . import kept
 from .kept import Run
-from .spec import CLASSES, INPUTS, Experiment, Network
+from .spec import Experiment, Network
 
 Runs = dict[tuple[Network, int], Run]  # by network and seed
 
@@ -101,8 +99,7 @@ def train(
 def _work(run: tuple[Network, int]) -> float:
     """About how long it takes. The longest come first, so that all processors end together."""
     network, _ = run
-    sizes = [INPUTS, *network.hidden, CLASSES]
-    return network.epochs * (sum(map(math.prod, itertools.pairwise(sizes))) + 1e5)
+    return network.epochs * (network.multiply_adds + 1e5)
 
 
 def _train_missing(

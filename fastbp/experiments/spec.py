@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -53,6 +54,19 @@ class Network:
     def sizes(self) -> str:
         """Its layers in short, as in 784-800-100-10, or the model's name."""
         return self.model or "-".join(map(str, (INPUTS, *self.hidden, CLASSES)))
+
+    @cached_property
+    def multiply_adds(self) -> int:
+        """Those of a forward pass of one sample: about how much work it is."""
+        net = self.build(seed=0)
+        shapes = zip(net.layers, net.shapes, strict=True)
+        # Each number that comes out takes as many as one unit, or one filter, has weights.
+        return sum(
+            math.prod(shape or ()) * math.prod(layer.parameter_shapes()["w"])
+            // layer.parameter_shapes()["b"][0]
+            for layer, shape in shapes
+            if layer.parameter_shapes()
+        )  # fmt: skip
 
     @property
     def key(self) -> str:
