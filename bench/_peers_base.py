@@ -25,10 +25,20 @@ class Problem(NamedTuple):
         return cls(setting, x, y, setting.net())
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a sample: (784,), or (1, 28, 28) for a network on images."""
+        return self.start.input_shape or self.x.shape[1:]
+
+    @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """W (inputs, outputs) and b of every dense layer."""
+        """W and b of every layer that has them: (inputs, outputs), or (out, in, rows, columns)."""
         layers: list[Any] = [layer for layer in self.start.layers if layer.parameter_shapes()]
         return [(layer.w, layer.b) for layer in layers]
+
+
+def pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of a window, its stride or its padding."""
+    return size if isinstance(size, tuple) else (size, size)
 
 
 class Peer(ABC):

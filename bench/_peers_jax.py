@@ -6,11 +6,33 @@ from typing import Any
 
 import jax
 import numpy as np
-from _peers_base import Peer, Problem
+from _peers_base import Peer, Problem, pair
+from jax import lax
 from jax import numpy as jnp
 
-ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+import fastbp as fb
+
+WITHOUT_PARAMETERS = {
+    fb.Tanh: jnp.tanh, fb.Sigmoid: jax.nn.sigmoid, fb.ReLU: jax.nn.relu,
+    fb.Flatten: lambda x: x.reshape(len(x), -1),
+}  # fmt: skip
 Parameters = list[tuple[jax.Array, jax.Array]]
+
+
+def convolution(layer: fb.Conv2d, w: jax.Array, b: jax.Array, x: jax.Array) -> jax.Array:
+    """X ⋆ W + b, images as (n, channels, rows, columns)."""
+    padding = [(n, n) for n in pair(layer.padding)]
+    y = lax.conv_general_dilated(
+        x, w, pair(layer.stride), padding, dimension_numbers=("NCHW", "OIHW", "NCHW")
+    )
+    return y + b[:, None, None]
+
+
+def max_pool(layer: fb.MaxPool2d, x: jax.Array) -> jax.Array:
+    """The maximum of each window."""
+    window, stride = (1, 1, *pair(layer.kernel)), (1, 1, *pair(layer.stride))
+    padding = [(0, 0), (0, 0), *((n, n) for n in pair(layer.padding))]
+    return lax.reduce_window(x, -jnp.inf, lax.max, window, stride, padding)
 
 
 def hinge(scores: jax.Array, labels: jax.Array) -> jax.Array:
@@ -34,8 +56,7 @@ class Jax(Peer):
 
     def __init__(self, problem: Problem, threads: int | None) -> None:
         super().__init__(problem, threads)
-        self.x, self.y = jnp.asarray(problem.x), jnp.asarray(problem.y)
-        self.activation = ACTIVATIONS[problem.setting.activation]
+        self.x, self.y = self._inputs(problem.x), jnp.asarray(problem.y)
         self.loss = LOSSES[problem.setting.loss]
         self.compiled: dict[int, Any] = {}
         self.probabilities = jax.jit(lambda params, x: jax.nn.softmax(self._scores(params, x)))
@@ -53,16 +74,27 @@ class Jax(Peer):
         return time.perf_counter() - start
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.probabilities(self.start, x))
+        return np.asarray(self.probabilities(self.start, self._inputs(x)))
+
+    def _inputs(self, x: np.ndarray) -> jax.Array:
+        return jnp.asarray(x.reshape(-1, *self.problem.shape))
 
     def _parameters(self) -> Parameters:
         return [(jnp.array(w), jnp.array(b)) for w, b in self.problem.weights]
 
     def _scores(self, params: Parameters, x: jax.Array) -> jax.Array:
-        *hidden, (w, b) = params
-        for weight, bias in hidden:
-            x = self.activation(x @ weight + bias)
-        return x @ w + b
+        left = iter(params)
+        for layer in self.problem.start.layers:
+            if isinstance(layer, fb.Linear):
+                w, b = next(left)
+                x = x @ w + b
+            elif isinstance(layer, fb.Conv2d):
+                x = convolution(layer, *next(left), x)
+            elif isinstance(layer, fb.MaxPool2d):
+                x = max_pool(layer, x)
+            else:
+                x = WITHOUT_PARAMETERS[type(layer)](x)
+        return x
 
     def _step(self, params: Parameters, x: jax.Array, y: jax.Array) -> tuple[Parameters, jax.Array]:
         objective = jax.value_and_grad(lambda params: self.loss(self._scores(params, x), y))

@@ -10,12 +10,27 @@ from _peers_base import Peer, Problem
 from torch import Tensor, nn
 from torch.nn import functional
 
-ACTIVATIONS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+import fastbp as fb
+
+WITHOUT_SETTINGS = {fb.Tanh: nn.Tanh, fb.Sigmoid: nn.Sigmoid, fb.ReLU: nn.ReLU,
+                    fb.Flatten: nn.Flatten}  # fmt: skip
 
 
 def hinge(scores: Tensor, labels: Tensor) -> Tensor:
     """The sum over the wrong classes: multi_margin_loss divides it by the number of classes."""
     return functional.multi_margin_loss(scores, labels) * scores.shape[1]
+
+
+def module(layer: fb.Layer) -> nn.Module:
+    """The same layer."""
+    if isinstance(layer, fb.Linear):
+        return nn.Linear(layer.inputs, layer.outputs)
+    if isinstance(layer, fb.Conv2d):
+        window = layer.kernel, layer.stride, layer.padding
+        return nn.Conv2d(layer.in_channels, layer.out_channels, *window)
+    if isinstance(layer, fb.MaxPool2d):
+        return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
+    return WITHOUT_SETTINGS[type(layer)]()
 
 
 LOSSES = {"hinge": hinge, "cross-entropy": functional.cross_entropy}
@@ -28,11 +43,8 @@ class Torch(Peer):
 
     def __init__(self, problem: Problem, threads: int | None) -> None:
         super().__init__(problem, threads)
-        self.x, self.y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
-        layers: list[nn.Module] = []
-        for w, _ in problem.weights:
-            layers += [nn.Linear(*w.shape), ACTIVATIONS[problem.setting.activation]()]
-        self.model = nn.Sequential(*layers[:-1])
+        self.x, self.y = self._inputs(problem.x), torch.from_numpy(problem.y)
+        self.model = nn.Sequential(*map(module, problem.start.layers))
         self.loss = LOSSES[problem.setting.loss]
         self.optimizer = torch.optim.SGD(self.model.parameters(), problem.setting.lr)
         self.forward: Callable[[Tensor], Tensor] = self.model
@@ -52,11 +64,14 @@ class Torch(Peer):
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return torch.softmax(self.forward(torch.from_numpy(x)), 1).numpy()
+            return torch.softmax(self.forward(self._inputs(x)), 1).numpy()
 
     def limited(self) -> AbstractContextManager:
         torch.set_num_threads(self.threads or 1)
         return nullcontext()
+
+    def _inputs(self, x: np.ndarray) -> Tensor:
+        return torch.from_numpy(x).reshape(-1, *self.problem.shape)
 
     def _objective(self, x: Tensor, y: Tensor) -> Tensor:
         return self.loss(self.model(x), y)
@@ -70,8 +85,9 @@ class Torch(Peer):
             yield loss
 
     def _start(self) -> None:
-        """The starting weights; PyTorch's W is (outputs, inputs)."""
-        parameters = [array for w, b in self.problem.weights for array in (w.T, b)]
+        """The starting weights; PyTorch's W of a dense layer is (outputs, inputs)."""
+        weights = ((w.T if w.ndim == 2 else w, b) for w, b in self.problem.weights)
+        parameters = [array for pair in weights for array in pair]
         with torch.no_grad():
             for parameter, array in zip(self.model.parameters(), parameters, strict=True):
                 parameter.copy_(torch.from_numpy(array))

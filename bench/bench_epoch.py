@@ -1,4 +1,4 @@
-"""Whole epochs of the four settings on every backend and loop, and the prediction of one sample.
+"""Whole epochs of the settings on every backend and loop, and the prediction of one sample.
 
 Before a loop is timed, the losses of its first iterations are compared with the reference's.
 """
@@ -23,6 +23,7 @@ from fastbp import backends, threads
 ROUNDS = 3
 EPOCH = 60_000
 PART = 12_000  # of an epoch of the slower loops, enough for a rate
+PART_OF_IMAGES = 2_000  # the same for networks on images
 
 
 class Loop(NamedTuple):
@@ -77,7 +78,7 @@ def _epoch(setting: Setting, loop: Loop, samples: int) -> fb.History:
 @pytest.mark.benchmark(timer=training_seconds)
 def bench_epoch(benchmark: Any, setting: Setting, loop: Loop) -> None:
     kernels_or_skip(loop.backend)
-    samples = EPOCH if loop.fused else PART
+    samples = EPOCH if loop.fused else PART_OF_IMAGES if setting.model else PART
     benchmark.group = setting.name
     with fb.use_backend(loop.backend):
         first = _epoch(setting, loop, CHECKED * setting.batch_size)

@@ -33,7 +33,7 @@ from fastbp import backends, threads
 PREDICT_ONE = "predict-one"
 PREDICTIONS = 1000  # calls in one measurement
 REST = 0.2  # seconds before each: the threads of the library before it spin a while, then sleep
-SLOW_BATCH = 32  # below this batch size the others train on fewer samples than an epoch's
+SLOW_BATCH = 32  # up to this batch size the others train on fewer samples than an epoch's
 LIBRARIES = ("torch", "jax", "scikit-learn", "numpy")
 
 
@@ -119,7 +119,9 @@ def installed_peers(problem: Problem, compiled: bool) -> list[Peer]:
         from _peers_jax import Jax
 
         peers.append(Jax(problem, None))
-    if find_spec("sklearn") and problem.setting.loss == "cross-entropy":  # it has no hinge
+    setting = problem.setting
+    if find_spec("sklearn") and setting.loss == "cross-entropy" and not setting.model:
+        # It has no hinge and no convolutions.
         from _peers_sklearn import ScikitLearn
 
         peers += [ScikitLearn(problem, n) for n in counts]
@@ -141,7 +143,7 @@ def check(peer: Peer, problem: Problem) -> float:
 def epoch_clock(peer: Peer, problem: Problem, most: int) -> Callable[[], float]:
     """What measures the seconds of a whole epoch."""
     whole = len(problem.x)
-    fewer = not isinstance(peer, Fastbp) and problem.setting.batch_size < SLOW_BATCH
+    fewer = not isinstance(peer, Fastbp) and problem.setting.batch_size <= SLOW_BATCH
     samples = min(most, whole) if fewer else whole
     order = first_order(samples)
     return lambda: peer.epoch(order) * whole / samples

@@ -1,4 +1,4 @@
-"""What is measured: four trainings on MNIST, and how to know that one was computed rightly."""
+"""What is measured: trainings on MNIST, and how to know that one was computed rightly."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +19,7 @@ LOSSES = {"hinge": fb.HingeLoss, "cross-entropy": fb.CrossEntropyLoss}
 
 @dataclass(frozen=True)
 class Setting:
-    """One training: dense layers of these sizes, one activation between them, plain SGD."""
+    """One training by plain SGD: dense layers of these sizes with one activation, or a model."""
 
     name: str
     sizes: tuple[int, ...]
@@ -27,9 +27,12 @@ class Setting:
     loss: str
     batch_size: int
     lr: float
+    model: str = ""  # one of fastbp's named models, in place of sizes and activation
 
     def net(self) -> fb.Sequential:
         """The network with its starting weights, the same at every call."""
+        if self.model:
+            return fb.models.read(self.model).build(features=784, classes=10, seed=SEED)
         layers: list[fb.Layer] = []
         for inputs, outputs in pairwise(self.sizes):
             layers += [fb.Linear(inputs, outputs), ACTIVATIONS[self.activation]()]
@@ -42,7 +45,7 @@ class Setting:
     @property
     def forward_flops(self) -> int:
         """Operations of dense arithmetic to predict one sample; a multiply-add counts as two."""
-        return sum(2 * i * o for i, o in pairwise(self.sizes))
+        return 2 * sum(fb.models.multiply_adds(self.net()))
 
     @property
     def flops(self) -> int:
@@ -50,13 +53,15 @@ class Setting:
 
         All are counted. An engine that leaves out zeros may seem to do more than the processor can.
         """
-        return 3 * self.forward_flops - 2 * self.sizes[0] * self.sizes[1]
+        first, *_ = fb.models.multiply_adds(self.net())
+        return 3 * self.forward_flops - 2 * first
 
     def __str__(self) -> str:
-        sizes = "-".join(map(str, self.sizes))
-        return f"{sizes}, {self.activation}, {self.loss}, batch {self.batch_size}"
+        what = f"{'-'.join(map(str, self.sizes))}, {self.activation}"
+        return f"{NAMES.get(self.model, what)}, {self.loss}, batch {self.batch_size}"
 
 
+NAMES = {"lenet": "LeNet-style, 2 convolutions"}
 FINAL = (784, 800, 100, 10)
 SETTINGS = {
     setting.name: setting
@@ -65,6 +70,7 @@ SETTINGS = {
         Setting("deep-b8", (784, 600, 800, 100, 10), "tanh", "hinge", 8, 0.01),
         Setting("simple-b64", (784, 128, 10), "sigmoid", "cross-entropy", 64, 0.1),
         Setting("final-b512", FINAL, "tanh", "cross-entropy", 512, 0.1),
+        Setting("lenet-b32", (), "", "cross-entropy", 32, 0.1, model="lenet"),
     )
 }
 PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -58,15 +57,7 @@ class Network:
     @cached_property
     def multiply_adds(self) -> int:
         """Those of a forward pass of one sample: about how much work it is."""
-        net = self.build(seed=0)
-        shapes = zip(net.layers, net.shapes, strict=True)
-        # Each number that comes out takes as many as one unit, or one filter, has weights.
-        return sum(
-            math.prod(shape or ()) * math.prod(layer.parameter_shapes()["w"])
-            // layer.parameter_shapes()["b"][0]
-            for layer, shape in shapes
-            if layer.parameter_shapes()
-        )  # fmt: skip
+        return sum(models.multiply_adds(self.build(seed=0)))
 
     @property
     def key(self) -> str:

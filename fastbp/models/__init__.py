@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastbp.layers import Layer, LogSoftmax, Shape
+from fastbp.images import Conv2d
+from fastbp.layers import Layer, Linear, LogSoftmax, Shape
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
@@ -170,6 +171,16 @@ def dense(hidden: Sequence[int] | None = None, activation: str | None = None) ->
         for row in ({"type": "Linear", "outputs": size}, {"type": kind})
     ]
     return replace(model, layers=(*rows, {"type": "Linear"}))
+
+
+def multiply_adds(net: Sequential) -> list[int]:
+    """Those of a forward pass of one sample, of each layer that has weights."""
+    return [
+        # Each number that comes out takes as many as one unit, or one filter, has weights.
+        math.prod(shape or ()) * layer.w.size // layer.b.size
+        for layer, shape in zip(net.layers, net.shapes, strict=True)
+        if isinstance(layer, (Linear, Conv2d)) and layer.w is not None and layer.b is not None
+    ]
 
 
 def _is_linear(row: dict[str, Any]) -> bool:

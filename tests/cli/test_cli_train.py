@@ -38,7 +38,12 @@ def test_config_is_what_was_asked_for(trained):
             "features": 784, "classes": 10, "scale": 1 / 255,
         },
         "network": {
-            "hidden": [32, 16], "activation": "elu", "init": "Glorot()", "dtype": "float32",
+            "model": "dense", "init": "glorot", "dtype": "float32",
+            "layers": [
+                {"type": "Linear", "inputs": 784, "outputs": 32}, {"type": "ELU"},
+                {"type": "Linear", "inputs": 32, "outputs": 16}, {"type": "ELU"},
+                {"type": "Linear", "inputs": 16, "outputs": 10},
+            ],
         },
         "training": {
             "loss": "cross-entropy", "optimizer": "sgd", "lr": 0.05, "batch_size": 16,

@@ -76,11 +76,15 @@ def test_network_is_the_one_asked_for(variants, options):
 @pytest.mark.parametrize("options", VARIANTS)
 def test_options_are_recorded_in_the_config(variants, options):
     config = read_config(variants[options][0])
+    hidden, between, _ = VARIANTS[options]
+    layers = config["network"]["layers"]
+    assert [row["outputs"] for row in layers if row["type"] == "Linear"] == [*hidden, 10]
+    kinds = [row["type"] for row in layers if row["type"] != "Linear"]
+    assert kinds == [text.partition("(")[0] for text in between]
     settings = config["network"] | config["training"]
-    assert settings["hidden"] == VARIANTS[options][0]
     words = options.replace("--", "").split()
     for name, value in zip(words[::2], words[1::2], strict=True):
-        assert name == "hidden" or settings[name] == value
+        assert name in ("hidden", "activation") or settings[name] == value
 
 
 def test_nll_on_log_softmax_trains_like_cross_entropy_and_hinge_does_not(variants):
@@ -107,7 +111,7 @@ def test_init_and_seed_fix_the_beginning(beginnings, init):
     )
     net = fb.load(folder / "model.safetensors")
     np.testing.assert_allclose(net.params, expected.params, rtol=0, atol=1e-25)
-    assert read_config(folder)["network"]["init"] == repr(INITS[init])
+    assert read_config(folder)["network"]["init"] == init
 
 
 @pytest.fixture(scope="module")

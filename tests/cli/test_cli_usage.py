@@ -43,6 +43,7 @@ WRONG_USAGE = {  # command line -> what is named
     "train --init normal:0": "--init",
     "train --init he:2": "--init",
     "train --dtype float16": "--dtype",
+    "train --model letnet": "--model: expected dense, lenet or a TOML file; there is no 'letnet'",
     "train --backend torch": "--backend",
     "train --data x --classes 1": "--classes",
     "train --data x --scale 0": "--scale",
@@ -98,8 +99,8 @@ def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
 DATA = {"--data", "--label", "--classes", "--scale"}
 FLAGS = {
     "train": DATA | {
-        "--hidden", "--activation", "--loss", "--batch-size", "--lr", "--epochs", "--init",
-        "--seed", "--dtype", "--backend", "--threads", "--limit", "--output", "--no-plots",
+        "--model", "--hidden", "--activation", "--loss", "--batch-size", "--lr", "--epochs",
+        "--init", "--seed", "--dtype", "--backend", "--threads", "--limit", "--output", "--no-plots",
         "--quiet", "--json",
     },
     "evaluate": DATA | {"--split", "--backend", "--json"},
