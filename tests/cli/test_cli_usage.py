@@ -100,8 +100,8 @@ DATA = {"--data", "--label", "--classes", "--scale"}
 FLAGS = {
     "train": DATA | {
         "--model", "--hidden", "--activation", "--loss", "--batch-size", "--lr", "--epochs",
-        "--init", "--seed", "--dtype", "--backend", "--threads", "--limit", "--output", "--no-plots",
-        "--quiet", "--json",
+        "--init", "--seed", "--dtype", "--backend", "--threads", "--limit", "--output",
+        "--no-plots", "--quiet", "--json",
     },
     "evaluate": DATA | {"--split", "--backend", "--json"},
     "predict": DATA | {"--index", "--invert", "--split", "--backend", "--plot", "--json"},
