@@ -5,6 +5,7 @@ Numbers of both signs are red and blue with white in between, which colour-blind
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def first_layer_weights(
     ValueError
         When the shapes disagree, a weight is not finite, or `most` is not positive.
     """
-    weights = _finite(style.numbers("weights", w, image_shape[0] * image_shape[1], "units"))
+    weights = _finite("weights", style.numbers("weights", w, math.prod(image_shape), "units"))
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
     pictures, what = weights.T[order].reshape(-1, *image_shape), "units, largest norm first"
     scale = _signed(pictures[: max(most, 1)])
@@ -76,7 +77,8 @@ def filters(
     ValueError
         When the array has not four dimensions, a weight is not finite, or `most` is not positive.
     """
-    weights = _finite(style.numbers("weights", w, "out_channels", "in_channels", "rows", "cols"))
+    sizes = ("out_channels", "in_channels", "rows", "cols")
+    weights = _finite("weights", style.numbers("weights", w, *sizes))
     shown = weights[: max(most, 0), : max(most, 0)]
     if not shown.size:
         raise ValueError(f"filters: expected at least one to draw, got most={most}")
@@ -120,7 +122,7 @@ def feature_maps(stages: Sequence[tuple[str, ArrayLike]], *, most: int = 16) -> 
         not positive.
     """
     drawn = [
-        (name, _finite(style.numbers(name, maps, "channels", "rows", "cols")))
+        (name, _finite(name, style.numbers(name, maps, "channels", "rows", "cols")))
         for name, maps in stages
     ]
     if not drawn or most < 1:
@@ -168,10 +170,10 @@ def _bare(ax: Axes, right: float, bottom: float) -> None:
     ax.tick_params(length=0, labelsize=TICK, labelcolor=DIM)
 
 
-def _finite(weights: Floats) -> Floats:
-    if not (weights.size and np.isfinite(weights).all()):
-        raise ValueError("weights: expected finite values, got none, NaN or infinity")
-    return weights
+def _finite(thing: str, values: Floats) -> Floats:
+    if not (values.size and np.isfinite(values).all()):
+        raise ValueError(f"{thing}: expected finite values, got none, NaN or infinity")
+    return values
 
 
 def _signed(values: Floats, percent: float = 99.5) -> dict[str, Any]:
