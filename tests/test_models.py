@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import tomli_w
@@ -203,3 +204,14 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_the_files_are_toml_of_two_tables(name):
     with models.NAMED[name].open("rb") as file:
         assert set(tomllib.load(file)) == {"network", "training"}
+
+
+def test_the_documented_file_is_one(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "models.md").read_text("utf-8")
+    _, _, rest = page.partition("```toml\n")
+    model = models.read(written(tmp_path, rest.partition("```")[0]))
+    assert text(model.build(784, 10)) == (
+        "Conv2d(1, 8, 5, 2, 2), ELU(0.5), AvgPool2d(2, 2, 0), Flatten(), "
+        f"{model.build(784, 10).layers[4]!r}, Linear(392, 64), Tanh(), Linear(64, 10)"
+    )
+    assert repr(model.make_optimizer()) == "SGD(lr=0.02, momentum=0.9)"
