@@ -72,7 +72,7 @@ SETTINGS = {
         Setting("final-b512", FINAL, "tanh", "cross-entropy", 512, 0.1),
         # At a higher rate a ReLU that rounding moves across 0 parts the losses of two libraries, or
         # of two precisions of one, within a hundred iterations.
-        Setting("lenet-b32", (), "", "cross-entropy", 32, 0.02, model="lenet"),
+        Setting("lenet-b32", (), "", "cross-entropy", 32, 0.01, model="lenet"),
     )
 }
 PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a time
