@@ -5,6 +5,7 @@ same for every number of threads, so the number may change from chunk to chunk: 
 ``Threads`` measures what is faster at the moment, which also answers a busy machine.
 """
 
+import math
 import time
 from collections.abc import Callable
 
@@ -28,10 +29,11 @@ from .sharing import splits
 from .workspace import Choices, Workspace, is_sparse
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
-# After which a number of threads that was slower is tried again: soon at first, as the system may
-# need a while to bring a new thread to a processor of its own.
-RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05
-FIRST_STEPS = 8  # of a number of threads whose pace is unknown
+# A trial of a number of threads: short at first, later this share of the time since the start, so
+# that it costs a short run little, and does not mislead a long one on a busy machine.
+FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.04
+LEAST_STEPS = 2  # of a trial: a single one is too much like a first
+RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried again: soon at first
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
@@ -40,7 +42,8 @@ BLOCK = 16  # samples that the engines take at a time through rows on images
 
 LR = 2  # in the settings
 THREADS, SPARSE, STEPS_BEFORE = map(Choices._fields.index, ("threads", "sparse", "steps_before"))
-GIVE_UP, SPINS = 16, 17  # words of `sync`: ends every wait; turns of waiting before yielding
+# Words of `sync`: ends every wait; turns of waiting before yielding; processors with a thread.
+GIVE_UP, SPINS, TAKEN = 16, 17, 18
 
 
 class Engine:
@@ -137,8 +140,8 @@ class Engine:
         done = 0
         try:
             while done < steps:
-                count, threads = self.threads.next_chunk()
-                last = min(done + count, steps)
+                count, threads = self.threads.next_chunk(steps - done)
+                last = done + count
                 started = time.perf_counter()
                 stopped = self._run(order, losses, done, last, threads)
                 self.threads.took(threads, last - done, time.perf_counter() - started)
@@ -182,37 +185,49 @@ class Threads:
     """How many threads run the next chunk of steps, and how many steps it has.
 
     A number that was asked for is kept. Otherwise one thread and as many as there are processors
-    are measured against each other, again and again: what is slower is tried for one chunk every
-    half second, and more often at first. The very first steps only tell how many make a chunk,
-    which must be long enough for a processor that was idle to wake up and fill its cache.
+    are measured against each other, again and again: what is slower is tried every half second,
+    and more often at first.
     """
 
     def __init__(self, asked: int | None, most: int) -> None:
         number = thread_counts.requested(asked)
         allowed = thread_counts.available() if number is None else number
         self.most = max(1, min(allowed, most))
+        self.choices = {self.most} if number is not None else {1, self.most}
         self.pace: dict[int, float] = {}  # seconds a step, by number of threads
         self.tried: dict[int, float] = {}  # when
+        self.trial = 0.0  # seconds that the trial which is going on has lasted
         self.started = time.perf_counter()
-        self.choices = {self.most} if number is not None else {1, self.most}
 
-    def next_chunk(self) -> tuple[int, int]:
-        """(steps, threads) of the next chunk."""
+    def next_chunk(self, steps: int) -> tuple[int, int]:
+        """How many of so many steps make the next chunk, and its threads."""
         now = time.perf_counter()
+        seconds = self._trial_seconds(now)
         for threads in sorted(self.choices):
             tried = self.tried.get(threads, -1e9)
             if now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started)):
                 break
         else:
             threads = min(self.choices, key=lambda number: self.pace[number])
-        pace = self.pace.get(threads)
-        return (FIRST_STEPS if pace is None else max(1, int(CHUNK_SECONDS / pace))), threads
+            seconds = CHUNK_SECONDS
+        if threads not in self.pace:
+            return 1, threads
+        wanted = max(LEAST_STEPS, seconds / self.pace[threads])
+        chunks = math.ceil(steps / wanted)
+        return math.ceil(steps / chunks), threads  # no small rest, whose pace would mislead
 
     def took(self, threads: int, steps: int, seconds: float) -> None:
-        """Learn from a chunk."""
-        if threads in self.pace or len(self.choices) == 1:
-            self.tried[threads] = time.perf_counter()
+        """Learn from a chunk; but the very first one only tells how many steps make a trial."""
+        now = time.perf_counter()
+        if threads in self.pace:
+            self.trial += seconds
+            if self.trial > self._trial_seconds(now) / 2:
+                self.tried[threads] = now
+                self.trial = 0.0
         self.pace[threads] = seconds / steps
+
+    def _trial_seconds(self, now: float) -> float:
+        return min(CHUNK_SECONDS, max(FIRST_TRIAL, TRIAL_SHARE * (now - self.started)))
 
     def __str__(self) -> str:
         used = min(self.choices, key=lambda number: self.pace.get(number, 0))

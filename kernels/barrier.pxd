@@ -3,10 +3,13 @@
 sync[0] counts arrivals and sync[8], a cache line further on, the rounds. sync[16] set to 1 lets
 everybody through at once, for when a run is given up. A thread spins for sync[17] turns, a few
 microseconds, which is what the others usually need; then it yields its processor at every turn: it
-may be what they wait for.
+may be what they wait for. sync[TAKEN] is for processors.pxd.
 """
 
 from libc.stdint cimport int64_t
+
+cdef enum:
+    TAKEN = 18
 
 cdef extern from *:
     """

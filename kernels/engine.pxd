@@ -3,14 +3,16 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
+from barrier cimport TAKEN
 from batch cimport (
     BYTES, CHUNK, FLOATS, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source,
 )
 from program cimport (
-    BATCH, COLUMNS, CONV, DENSE, FEATURES, INPUTS, Input, KIND, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS,
-    PRIVATE, Run, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE, WIDTH, X, X_STRIDE,
-    Y, hidden_input, meet, weights_of,
+    BATCH, COLUMNS, CONV, DENSE, FEATURES, INPUTS, Input, KIND, MOST_PREDICTED, OUTPUTS,
+    PLAN_COLUMNS, PRIVATE, Run, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE,
+    WIDTH, X, X_STRIDE, Y, hidden_input, meet, weights_of,
 )
+from processors cimport leave_taken_processor
 from stages cimport backward_layer, forward_apart, loss_of
 from tile cimport BLOCK, real
 
@@ -131,7 +133,10 @@ cdef inline Py_ssize_t train_steps(
     """The steps first..last of an epoch; returns the first that was not done."""
     cdef Py_ssize_t step
     cdef bint more
-    cdef Input batch, coming = gather[real](run, work, data, order, samples, first)
+    cdef Input batch, coming
+    if run.threads > 1:
+        leave_taken_processor(run.sync + TAKEN)
+    coming = gather[real](run, work, data, order, samples, first)
     run.mask = first
     if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):
         return first

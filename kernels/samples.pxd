@@ -7,10 +7,12 @@ after another, so that a block's images stay in its cache.
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
+from barrier cimport TAKEN
 from batch cimport BYTES, FLOATS, bytes_of, fetch_rows, source
 from blocks cimport backward_block, forward_block
 from convolution cimport SAMPLES
 from engine cimport copy_whole_layers
+from processors cimport leave_taken_processor
 from program cimport (
     BATCH, BLOCK, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, INPUTS, Input, KIND, LOSSES, M, OUTPUTS,
     PARITY, PLAN_COLUMNS, Run, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, V, W, WIDTH, dy_of,
@@ -215,6 +217,8 @@ cdef inline Py_ssize_t train_steps(
     cdef Py_ssize_t step, start, n, segment, r
     cdef double loss
     cdef const double* rows
+    if run.threads > 1:
+        leave_taken_processor(run.sync + TAKEN)
     if not copy_whole_layers[real](run, work):
         return first
     for step in range(first, last):

@@ -265,25 +265,113 @@ def test_every_cpu_level_agrees(tmp_path):
 # Threads are chosen
 
 
-def test_threads_are_measured_unless_told(monkeypatch):
+class Clock:
+    """Stands in for the module time: it moves when it is told."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
     monkeypatch.setattr(engine_module.thread_counts, "available", lambda: 2)
     monkeypatch.delenv("FASTBP_NUM_THREADS", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(engine_module, "time", Clock())
+    return engine_module.time
+
+
+def chunks(threads, clock, total, pace):
+    """(threads, steps, seconds) of each chunk of so many steps: pace is what a step takes."""
+    done = 0
+    while done < total:
+        steps, number = threads.next_chunk(total - done)
+        assert 1 <= steps <= total - done
+        seconds = steps * pace(number)
+        clock.now += seconds
+        threads.took(number, steps, seconds)
+        done += steps
+        yield number, steps, seconds
+
+
+def test_threads_are_measured_unless_told(monkeypatch, clock):
     threads = engine_module.Threads(None, 8)
-    tried = []
-    for turn in range(8):
-        steps, number = threads.next_chunk()
-        # The first steps take longest: that must not tell against the number they are done with.
-        pace = {1: 2e-5, 2: 1e-5 if turn > 2 else 1e-3}[number]
-        threads.took(number, steps, steps * pace)
-        tried.append((number, steps))
-    assert [number for number, _ in tried] == [1, 1, 2, 2, 2, 2, 2, 2]
-    assert [steps for _, steps in tried] == pytest.approx([8, 1000, 8, 20, *[2000] * 4], abs=1)
+    numbers = [
+        number for number, *_ in chunks(threads, clock, 1000, {1: 7e-5, 2: 4.5e-5}.__getitem__)
+    ]
+    # The first step of either says how many make a trial.
+    assert numbers == [1, 1, 2, 2, 2, 2, 2]
+    assert clock.now == pytest.approx(1000 * 4.5e-5, rel=0.02)
     assert str(threads) == "2 threads"
-    assert engine_module.Threads(3, 8).next_chunk()[1] == 3
+    assert engine_module.Threads(3, 8).next_chunk(9)[1] == 3
     assert engine_module.Threads(3, 2).most == 2  # no more than there is work for
     monkeypatch.setenv("FASTBP_NUM_THREADS", "1")
     assert engine_module.Threads(None, 8).choices == {1}
+
+
+@pytest.mark.parametrize("fastest", [1, 2])
+@pytest.mark.parametrize("step", [3e-6, 5e-5, 4e-3])
+@pytest.mark.parametrize("total", [1, 10, 117, 20_000])
+def test_trials_cost_little_however_long_a_run_is(clock, fastest, step, total):
+    threads = engine_module.Threads(None, 8)
+    used = []
+    while clock.now < 0.05 or len(used) < 50:  # short epochs, which no trial fits into, or long
+        used += chunks(threads, clock, total, lambda number: step * (1 + (number != fastest)))
+    used = [chunk for chunk in used if chunk[0] != fastest]
+    tries = 2 + np.log2(1 + clock.now / 0.05)  # of two steps at least, which here take two each
+    assert sum(seconds for *_, seconds in used) < 0.005 + 4 * step * tries + 0.05 * clock.now
+    assert len(used) > 1
+    assert max(seconds for *_, seconds in used) <= 0.02 + 2 * step
+
+
+def test_a_number_of_threads_that_becomes_faster_is_found_out(clock):
+    threads = engine_module.Threads(None, 8)
+    list(chunks(threads, clock, 20_000, {1: 1e-4, 2: 2e-4}.__getitem__))
+    assert str(threads) == "1 thread"
+    list(chunks(threads, clock, 7000, {1: 1e-4, 2: 6e-5}.__getitem__))
+    assert str(threads) == "2 threads"
+    last = list(chunks(threads, clock, 1100, {1: 1e-4, 2: 6e-5}.__getitem__))
+    assert all(seconds > 0.01 for *_, seconds in last)  # no short rest at the end
+
+
+PLACES = """
+import os, sys, numpy as np, fastbp as fb
+from fastbp import engine
+words = []
+original = engine.Engine._run
+def run(self, *arguments):
+    done = original(self, *arguments)
+    words.append(int(self.sync[engine.TAKEN]))
+    return done
+engine.Engine._run = run
+if sys.argv[1] == "1":
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+allowed = os.sched_getaffinity(0)
+rng = np.random.default_rng(0)
+data = rng.random((64, 784)), rng.integers(0, 10, 64)
+net = fb.Sequential(fb.Linear(784, 800), fb.Tanh(), fb.Linear(800, 10))
+for _ in range(20):
+    fb.fit(net, data, loss=fb.HingeLoss(), optimizer=fb.SGD(0.1), epochs=1, batch_size=8, threads=2)
+assert os.sched_getaffinity(0) == allowed
+print(min(word.bit_count() for word in words), max(word.bit_count() for word in words))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processors are Linux's to choose")
+@pytest.mark.parametrize("backend", ["cython"], indirect=True)
+@pytest.mark.parametrize("processors", [1, 2])
+def test_threads_that_train_together_are_on_processors_of_their_own(processors):
+    """As far as there are so many; and they may go where they might before."""
+    if len(os.sched_getaffinity(0)) < processors:
+        pytest.skip("one processor")
+    environment = {**os.environ, "FASTBP_BACKEND": "cython"}
+    result = subprocess.run(
+        [sys.executable, "-c", PLACES, str(processors)],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert result.stdout.split() == [str(processors)] * 2
 
 
 # Endings
