@@ -100,7 +100,7 @@ class Engine:
         )  # fmt: skip
         margin = getattr(loss, "margin", 0.0)
         self.settings = np.array([scale, margin, *rates, *self.program.values])
-        self.sparse = kind == PLAIN and is_sparse(self.program, x, net.params)
+        self.sparse = kind == PLAIN and is_sparse(self.program, x, net.params, self.space.reach)
         choices = Choices(
             loss=loss_number(loss), threads=1, batch=self.batch_size, source=Choices.source_of(x),
             features=x.shape[1], sparse=self.sparse, x=self.space.x, x_stride=self.space.x_stride,
@@ -190,10 +190,8 @@ class Threads:
     """
 
     def __init__(self, asked: int | None, most: int) -> None:
-        number = thread_counts.requested(asked)
-        allowed = thread_counts.available() if number is None else number
-        self.most = max(1, min(allowed, most))
-        self.choices = {self.most} if number is not None else {1, self.most}
+        self.most = max(1, min(thread_counts.count(asked), most))
+        self.choices = {self.most} if thread_counts.requested(asked) else {1, self.most}
         self.pace: dict[int, float] = {}  # seconds a step, by number of threads
         self.tried: dict[int, float] = {}  # when
         self.trial = 0.0  # seconds that the trial which is going on has lasted

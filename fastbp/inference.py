@@ -39,8 +39,7 @@ def fused_scores(
         code, addresses = user_code(kernels, program)  # the code must stay while it may be called
     except NotExpressible:
         return None
-    most = thread_counts.requested(threads) or thread_counts.available()
-    number = max(1, min(most, len(x) // LEAST))
+    number = max(1, min(thread_counts.count(threads), len(x) // LEAST))
     space = Workspace(
         kernels, program, net.params, BATCH,
         splits=[0] * len(program.rows), threads=number, buffers=number,
@@ -49,7 +48,7 @@ def fused_scores(
     kernels.engine_pack(program.rows, space.plan[0], 0, net.params, space.work)
     choices = Choices(
         loss=0, threads=1, batch=BATCH, source=Choices.source_of(x), features=x.shape[1],
-        sparse=is_sparse(program, x, net.params), x=space.x, x_stride=space.x_stride,
+        sparse=is_sparse(program, x, net.params, space.reach), x=space.x, x_stride=space.x_stride,
         optimizer=0, steps_before=0, segments=1, states=0,
     )  # fmt: skip
     numbers = np.array([*choices, *addresses], np.int64)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import threads as thread_counts
-from ._checks import as_count
 from .backends import active
 from .losses import Loss
 from .network import Sequential
@@ -95,10 +94,10 @@ def fit_many(
         for other in jobs[:number]:
             if other.net is job.net or other.optimizer is job.optimizer:
                 raise ValueError(f"fit_many: job {number} shares its net or optimizer with another")
-    at_once = thread_counts.requested(threads) or thread_counts.available()
+    at_once = thread_counts.count(threads)
     active()  # chosen here, once, not by whichever thread is first
     stop = threading.Event()
-    with ThreadPoolExecutor(as_count(at_once, "threads"), "fastbp") as pool:
+    with ThreadPoolExecutor(at_once, "fastbp") as pool:
         runs = [pool.submit(_train, job, train, validation, stop) for job in jobs]
         try:
             _wait(runs)

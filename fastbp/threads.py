@@ -37,6 +37,11 @@ def requested(threads: int | None = None) -> int | None:
     return int(text) if text.isdecimal() and int(text) else None
 
 
+def count(threads: int | None = None) -> int:
+    """How many threads may compute: the number asked for, else one for every processor."""
+    return requested(threads) or available()
+
+
 def run_together(
     work: Callable[[int], Result], threads: int, give_up: Callable[[], object]
 ) -> Result:

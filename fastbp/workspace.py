@@ -11,7 +11,7 @@ from .program import LINEAR, Program
 # zero, up to which leaving out the others pays.
 BLOCK, CHUNK, MOST_USED = 4, 64, 0.6
 
-SPLIT, W, M, PLAN_COLUMNS = 0, 4, 5, 15  # of a plan's row, as in kernels/program.pxd
+SPLIT, WIDTH, W, M, PLAN_COLUMNS = 0, 1, 4, 5, 15  # of a plan's row, as in kernels/program.pxd
 
 
 class Choices(NamedTuple):
@@ -46,6 +46,8 @@ class Workspace:
     work : (elements,) ndarray of the parameters' dtype
     x, x_stride : int
         Where the buffers for batches start in `work`, and how far apart they are.
+    reach : int
+        How far a batch's output of the first layer extends.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Workspace:
         self.plan = np.zeros((threads, len(rows), PLAN_COLUMNS), np.int64)
         self.plan[:, :, SPLIT] = splits
         size = kernels.engine_plan(rows, batch_size, states, segments, params, self.plan)
+        self.reach = batch_size * int(self.plan[0, 0, WIDTH])
         # A buffer has room for the batch's values, padded to whole blocks, and for the numbers that
         # say where they belong: in either engine's way, and if not a single one is zero.
         values = batch_size * (features // BLOCK + features % BLOCK) * BLOCK
@@ -75,11 +78,14 @@ class Workspace:
         self.work = _aligned(self.x + self.x_stride * buffers, dtype)
 
 
-def is_sparse(program: Program, x: np.ndarray, params: np.ndarray) -> bool:
+def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, reach: int) -> bool:
     """Whether it pays to leave out the data's zeros, by what some samples hold of them.
 
-    Not where a parameter is infinite or NaN, whose product with zero must be seen.
+    Not where a parameter is infinite or NaN, whose product with zero must be seen; nor where the
+    first layer's output reaches further than the 32 bits in which its rows' starts are kept.
     """
+    if reach >= 2**31:
+        return False
     whole = x.shape[1] // BLOCK * BLOCK
     if program.rows[0, 0] != LINEAR or not whole or not np.isfinite(params).all():
         return False
