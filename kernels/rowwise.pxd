@@ -18,9 +18,9 @@ cdef inline real row_max(const real* x, Py_ssize_t o) noexcept nogil:
     return top
 
 
-cdef inline real exp_shifted(const real* x, real* y, Py_ssize_t o) noexcept nogil:
-    """y = exp(x - max(x)), of which at least one is 1 and none overflows; returns their sum."""
-    cdef real top = row_max[real](x, o), total = 0
+cdef inline real exp_shifted(const real* x, real top, real* y, Py_ssize_t o) noexcept nogil:
+    """y = exp(x - top); with top = max(x) at least one is 1 and none overflows. Their sum."""
+    cdef real total = 0
     cdef Py_ssize_t j
     for j in range(o):
         y[j] = exp_[real](x[j] - top)
@@ -30,7 +30,7 @@ cdef inline real exp_shifted(const real* x, real* y, Py_ssize_t o) noexcept nogi
 
 
 cdef inline void softmax_row(const real* x, real* y, Py_ssize_t o) noexcept nogil:
-    cdef real total = exp_shifted[real](x, y, o)
+    cdef real total = exp_shifted[real](x, row_max[real](x, o), y, o)
     cdef Py_ssize_t j
     for j in range(o):
         y[j] = y[j] / total
@@ -63,7 +63,7 @@ cdef inline double cross_entropy_row(
     """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) / n."""
     cdef real top = row_max[real](x, o), score = x[label], total
     cdef Py_ssize_t j
-    total = exp_shifted[real](x, dx, o)
+    total = exp_shifted[real](x, top, dx, o)
     for j in range(o):
         dx[j] = dx[j] / total * share
     dx[label] -= share
