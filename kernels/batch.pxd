@@ -8,7 +8,7 @@ fill no block are blocks of one.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memset
 
 from tile cimport BLOCK, real
 
@@ -40,6 +40,7 @@ cdef extern from *:
 
 cdef enum:
     CHUNK = 64  # samples whose sums, for a panel, stay in the nearest cache
+    BLOCKS_AT_ONCE = 256  # of a sample, of which those that are not zero are listed
 
 ctypedef fused source:
     uint8_t
@@ -73,31 +74,45 @@ cdef inline void gather_rows(
             x[r * columns + j] = <real> row[j] * scale
 
 
+cdef inline Py_ssize_t used_blocks(
+    const source* row, Py_ssize_t first, Py_ssize_t last, int32_t* used,
+) noexcept nogil:
+    """The blocks first..last that are not all zero; returns how many."""
+    cdef source zeros[BLOCK]
+    cdef Py_ssize_t b, count = 0
+    memset(&zeros, 0, sizeof(zeros))
+    for b in range(first, last):  # without a branch, which nobody could foresee
+        used[count] = <int32_t> b
+        count += memcmp(row + b * BLOCK, &zeros, sizeof(zeros)) != 0
+    return count
+
+
 cdef inline void gather_blocks(
     const source* data, Py_ssize_t columns, const int64_t* samples, Py_ssize_t start, Py_ssize_t n,
     Py_ssize_t y_row, real scale, int32_t* bounds, int32_t* starts, real* x,
 ) noexcept nogil:
     """The entries of one chunk: of n samples from number `start` on."""
-    cdef source zeros[BLOCK]
-    cdef source values[BLOCK]
+    cdef int32_t used[BLOCKS_AT_ONCE]
     cdef const source* row
-    cdef Py_ssize_t b, r, i, e, whole = columns // BLOCK, blocks = blocks_of(columns)
+    cdef Py_ssize_t first, b, r, i, k, e, whole = columns // BLOCK, blocks = blocks_of(columns)
     for b in range(blocks):
         bounds[2 * b] = bounds[2 * b + 1] = <int32_t> (b * n)
-    memset(&zeros, 0, sizeof(zeros))
     for r in range(n):
         row = data + samples[start + r] * columns
-        for b in range(whole):
-            memcpy(&values, row + b * BLOCK, sizeof(values))
-            e = bounds[2 * b + 1]
-            starts[e] = <int32_t> ((start + r) * y_row)
-            if source is uint8_t and real is float:
-                scale_bytes(&values[0], scale, x + e * BLOCK)
-            else:
-                for i in range(BLOCK):
-                    x[e * BLOCK + i] = <real> values[i] * scale
-            # Without a branch, which nobody could foresee: what is all zero is overwritten.
-            bounds[2 * b + 1] += memcmp(&values, &zeros, sizeof(values)) != 0
+        first = 0
+        while first < whole:
+            for k in range(used_blocks[source](row, first, min(whole, first + BLOCKS_AT_ONCE),
+                                               &used[0])):
+                b = used[k]
+                e = bounds[2 * b + 1]
+                bounds[2 * b + 1] = <int32_t> (e + 1)
+                starts[e] = <int32_t> ((start + r) * y_row)
+                if source is uint8_t and real is float:
+                    scale_bytes(row + b * BLOCK, scale, x + e * BLOCK)
+                else:
+                    for i in range(BLOCK):
+                        x[e * BLOCK + i] = <real> row[b * BLOCK + i] * scale
+            first += BLOCKS_AT_ONCE
         for b in range(whole, blocks):
             e = bounds[2 * b + 1]
             starts[e] = <int32_t> ((start + r) * y_row)
