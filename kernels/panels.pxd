@@ -9,6 +9,7 @@ nothing forward and has no gradient. Their forward and update go over W block by
 """
 
 from libc.stdint cimport int32_t
+from libc.string cimport memcpy, memset
 
 from tile cimport (
     BLOCK, DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, tile_dot,
@@ -16,29 +17,42 @@ from tile cimport (
 )
 
 
+cdef inline void pack_row(
+    const real* row, Py_ssize_t outputs, real* panels, Py_ssize_t width, Py_ssize_t panel_size,
+) noexcept nogil:
+    """A row of w, to where it lies in each panel; the gap after it becomes 0."""
+    cdef Py_ssize_t p = 0
+    while p < outputs:
+        if outputs - p < width:
+            memset(panels, 0, width * sizeof(real))
+        memcpy(panels, row + p, min(width, outputs - p) * sizeof(real))
+        panels += panel_size
+        p += width
+
+
 cdef inline void pack(
     const real* w, Py_ssize_t inputs, Py_ssize_t outputs, real* panels, Py_ssize_t width,
 ) noexcept nogil:
     """w (inputs, outputs) and b, which follows it, as panels of w and then b; gaps become 0."""
-    cdef Py_ssize_t k, j, whole = (outputs + width - 1) // width * width
+    cdef Py_ssize_t k, whole = (outputs + width - 1) // width * width
     for k in range(inputs):
-        for j in range(whole):
-            panels[(j - j % width) * inputs + k * width + j % width] = (
-                w[k * outputs + j] if j < outputs else <real> 0)
-    for j in range(whole):
-        panels[whole * inputs + j] = w[inputs * outputs + j] if j < outputs else <real> 0
+        pack_row[real](w + k * outputs, outputs, panels + k * width, width, inputs * width)
+    pack_row[real](w + inputs * outputs, outputs, panels + whole * inputs, width, width)
 
 
 cdef inline void unpack(
     const real* panels, Py_ssize_t width, Py_ssize_t inputs, Py_ssize_t outputs, real* w,
 ) noexcept nogil:
     """What pack did, undone."""
-    cdef Py_ssize_t k, j, whole = (outputs + width - 1) // width * width
+    cdef Py_ssize_t k, p
     for k in range(inputs):
-        for j in range(outputs):
-            w[k * outputs + j] = panels[(j - j % width) * inputs + k * width + j % width]
-    for j in range(outputs):
-        w[inputs * outputs + j] = panels[whole * inputs + j]
+        p = 0
+        while p < outputs:
+            memcpy(w + k * outputs + p, panels + p * inputs + k * width,
+                   min(width, outputs - p) * sizeof(real))
+            p += width
+    memcpy(w + inputs * outputs, panels + (outputs + width - 1) // width * width * inputs,
+           outputs * sizeof(real))
 
 
 cdef inline void _forward_rows(
