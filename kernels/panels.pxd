@@ -1,7 +1,7 @@
 """Dense layers of the engine: weights in panels, the optimiser's step fused into the gradient.
 
 A panel is PANEL vectors wide and holds those columns of W for all inputs, row after row, padded
-with zeros at the right edge of W; `halves` is 1 where the right half of a panel is nothing else.
+with zeros at the right edge of W; `vectors` is how many of a panel's hold anything else.
 A thread has panels, or rows, of its own (program.pxd); none writes to what another one reads.
 
 Sparse data, which are mostly zeros, come as entries (see batch.pxd): an input that is zero adds
@@ -56,50 +56,58 @@ cdef inline void unpack(
 
 
 cdef inline void _forward_rows(
-    Py_ssize_t n, Py_ssize_t halves, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
+    Py_ssize_t n, Py_ssize_t vectors, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
     const vec* w, Py_ssize_t width, const vec* b, real* y, Py_ssize_t y_row,
 ) noexcept nogil:
     """n rows (a constant) of one panel's output."""
-    cdef Py_ssize_t j, half
-    for half in range(halves):
-        j = half * VECTORS
-        tile_multiply[real, vec](n, VECTORS, depth, x, x_row, 1, w + j, width,
-                                 b + j if b != NULL else NULL, 0, (<vec*> y) + j, y_row)
+    cdef Py_ssize_t j = 0
+    while j < vectors:
+        if vectors - j == 1:
+            tile_multiply[real, vec](n, 1, depth, x, x_row, 1, w + j, width,
+                                     b + j if b != NULL else NULL, 0, (<vec*> y) + j, y_row)
+        else:
+            tile_multiply[real, vec](n, VECTORS, depth, x, x_row, 1, w + j, width,
+                                     b + j if b != NULL else NULL, 0, (<vec*> y) + j, y_row)
+        j += VECTORS
 
 
 cdef inline void forward_panel(
-    Py_ssize_t n, Py_ssize_t halves, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
+    Py_ssize_t n, Py_ssize_t vectors, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
     const vec* w, Py_ssize_t width, const vec* b, real* y, Py_ssize_t y_row,
 ) noexcept nogil:
     """y = x @ w + b for the columns of one panel; b may be NULL, for zero."""
     cdef Py_ssize_t r = 0
     while r + ROWS <= n:
-        _forward_rows[real, vec](ROWS, halves, depth, x + r * x_row, x_row, w, width, b,
+        _forward_rows[real, vec](ROWS, vectors, depth, x + r * x_row, x_row, w, width, b,
                                  y + r * y_row, y_row)
         r += ROWS
     while r + 2 <= n:
-        _forward_rows[real, vec](2, halves, depth, x + r * x_row, x_row, w, width, b,
+        _forward_rows[real, vec](2, vectors, depth, x + r * x_row, x_row, w, width, b,
                                  y + r * y_row, y_row)
         r += 2
     if r < n:
-        _forward_rows[real, vec](1, halves, depth, x + r * x_row, x_row, w, width, b,
+        _forward_rows[real, vec](1, vectors, depth, x + r * x_row, x_row, w, width, b,
                                  y + r * y_row, y_row)
 
 
 cdef inline void _add_rows(
-    Py_ssize_t count, Py_ssize_t halves, Py_ssize_t n, const real* x, Py_ssize_t x_row,
+    Py_ssize_t count, Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
     const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width,
 ) noexcept nogil:
     """`count` rows (a constant) of one panel's W, plus their part of xᵀ @ step."""
-    cdef Py_ssize_t j, half
-    for half in range(halves):
-        j = half * VECTORS
-        tile_multiply[real, vec](count, VECTORS, n, x, 1, x_row, (<const vec*> step) + j, step_row,
-                                 w + j, width, w + j, width)
+    cdef Py_ssize_t j = 0
+    while j < vectors:
+        if vectors - j == 1:
+            tile_multiply[real, vec](count, 1, n, x, 1, x_row, (<const vec*> step) + j, step_row,
+                                     w + j, width, w + j, width)
+        else:
+            tile_multiply[real, vec](count, VECTORS, n, x, 1, x_row, (<const vec*> step) + j,
+                                     step_row, w + j, width, w + j, width)
+        j += VECTORS
 
 
 cdef inline void add_panel(
-    Py_ssize_t n, Py_ssize_t halves, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
+    Py_ssize_t n, Py_ssize_t vectors, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
     const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width,
 ) noexcept nogil:
     """w += xᵀ @ step for the columns of one panel: with step = -lr * dy, a step of plain SGD.
@@ -108,17 +116,17 @@ cdef inline void add_panel(
     """
     cdef Py_ssize_t k = 0
     while k + ROWS <= depth:
-        _add_rows[real, vec](ROWS, halves, n, x + k, x_row, step, step_row,
+        _add_rows[real, vec](ROWS, vectors, n, x + k, x_row, step, step_row,
                              <vec*> (<real*> w + k * width), width)
         k += ROWS
     while k < depth:
-        _add_rows[real, vec](1, halves, n, x + k, x_row, step, step_row,
+        _add_rows[real, vec](1, vectors, n, x + k, x_row, step, step_row,
                              <vec*> (<real*> w + k * width), width)
         k += 1
 
 
 cdef inline void sparse_panel(
-    Py_ssize_t inputs, Py_ssize_t halves, Py_ssize_t width, vec* w,
+    Py_ssize_t inputs, Py_ssize_t vectors, Py_ssize_t width, vec* w,
     const int32_t* u_bounds, const int32_t* u_starts, const real* u_x, const real* step,
     const int32_t* f_bounds, const int32_t* f_starts, const real* f_x, real* y,
 ) noexcept nogil:
@@ -144,12 +152,12 @@ cdef inline void sparse_panel(
         row = block * BLOCK if block < whole else whole * (BLOCK - 1) + block
         tile = <vec*> (<real*> w + row * width)
         j = 0
-        while j < halves * VECTORS:  # SPARSE_VECTORS are a panel or half of it
+        while j < vectors:  # SPARSE_VECTORS are a panel or half of it
             if block >= whole:  # the last inputs, if they fill no block, are blocks of one
                 tile_sparse[vec, real](1, SPARSE_VECTORS, tile + j, width,
                                        u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
                                        f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
-            elif halves * VECTORS < SPARSE_VECTORS:
+            elif vectors <= VECTORS:
                 tile_sparse[vec, real](BLOCK, VECTORS, tile + j, width,
                                        u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
                                        f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
@@ -176,35 +184,35 @@ cdef inline void gradient_rows(
 
 
 cdef inline void _input_rows(
-    Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last, Py_ssize_t halves,
+    Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last, Py_ssize_t vectors,
     const real* dy, Py_ssize_t dy_row, const real* w, Py_ssize_t width, Py_ssize_t panel_size,
     real* dx, Py_ssize_t dx_row, const vec* _vec,
 ) noexcept nogil:
     cdef Py_ssize_t k = first
     while k + DOT_COLUMNS <= last:
         tile_dot[vec, real](rows, DOT_COLUMNS, PANEL, <const vec*> dy, dy_row, width,
-                            <const vec*> (w + k * width), width, panel_size, halves // 2,
-                            halves % 2 * VECTORS, dx + k, dx_row)
+                            <const vec*> (w + k * width), width, panel_size, vectors // PANEL,
+                            vectors % PANEL, dx + k, dx_row)
         k += DOT_COLUMNS
     while k < last:
         tile_dot[vec, real](rows, 1, PANEL, <const vec*> dy, dy_row, width,
-                            <const vec*> (w + k * width), width, panel_size, halves // 2,
-                            halves % 2 * VECTORS, dx + k, dx_row)
+                            <const vec*> (w + k * width), width, panel_size, vectors // PANEL,
+                            vectors % PANEL, dx + k, dx_row)
         k += 1
 
 
 cdef inline void backward_input(
-    Py_ssize_t n, Py_ssize_t first, Py_ssize_t last, Py_ssize_t halves,
+    Py_ssize_t n, Py_ssize_t first, Py_ssize_t last, Py_ssize_t vectors,
     const real* dy, Py_ssize_t dy_row, const real* w, Py_ssize_t width, Py_ssize_t panel_size,
     real* dx, Py_ssize_t dx_row, const vec* v,
 ) noexcept nogil:
-    """dx = dy @ wᵀ for the inputs `first` to `last`, over so many half panels of w."""
+    """dx = dy @ wᵀ for the inputs `first` to `last`, over so many vectors of a row of w."""
     cdef Py_ssize_t r = 0
     while r + DOT_ROWS <= n:
-        _input_rows[real, vec](DOT_ROWS, first, last, halves, dy + r * dy_row, dy_row, w, width,
+        _input_rows[real, vec](DOT_ROWS, first, last, vectors, dy + r * dy_row, dy_row, w, width,
                                panel_size, dx + r * dx_row, dx_row, v)
         r += DOT_ROWS
     while r < n:
-        _input_rows[real, vec](1, first, last, halves, dy + r * dy_row, dy_row, w, width,
+        _input_rows[real, vec](1, first, last, vectors, dy + r * dy_row, dy_row, w, width,
                                panel_size, dx + r * dx_row, dx_row, v)
         r += 1

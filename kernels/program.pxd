@@ -158,9 +158,9 @@ cdef inline Py_ssize_t panel_width(const real* _real) noexcept nogil:
         return PANEL * <Py_ssize_t> (sizeof(dvec) // sizeof(double))
 
 
-cdef inline Py_ssize_t halves_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
-    """How many half panels so many columns take."""
-    return (2 * columns + panel - 1) // panel
+cdef inline Py_ssize_t vectors_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
+    """How many vectors so many columns take."""
+    return (PANEL * columns + panel - 1) // panel
 
 
 cdef inline Py_ssize_t segment_start(

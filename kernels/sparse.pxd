@@ -5,14 +5,14 @@ from libc.stdint cimport int32_t, int64_t
 cimport panels
 from batch cimport CHUNK, blocks_of
 from program cimport (
-    INPUTS, Input, Run, STEP, W, WIDTH, Y, halves_of, output_columns, panel_width,
+    INPUTS, Input, Run, STEP, W, WIDTH, Y, output_columns, panel_width, vectors_of,
 )
-from tile cimport BLOCK, dvec, fvec, real
+from tile cimport BLOCK, PANEL, dvec, fvec, real
 
 
 cdef inline void sparse_chunk(
     const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
-    Py_ssize_t p, Py_ssize_t halves,
+    Py_ssize_t p, Py_ssize_t vectors,
 ) noexcept nogil:
     """One chunk of sparse_layer, for the panel that starts at column p."""
     cdef Py_ssize_t inputs = run.program[INPUTS], panel = panel_width[real](work)
@@ -34,10 +34,10 @@ cdef inline void sparse_chunk(
         f_bounds, f_starts = coming.bounds + bound, coming.starts + entry
         f_x = <const real*> coming.x + entry * BLOCK
     if real is float:
-        panels.sparse_panel[fvec, float](inputs, halves, panel, <fvec*> w, u_bounds, u_starts, u_x,
+        panels.sparse_panel[fvec, float](inputs, vectors, panel, <fvec*> w, u_bounds, u_starts, u_x,
                                          step, f_bounds, f_starts, f_x, y)
     else:
-        panels.sparse_panel[dvec, double](inputs, halves, panel, <dvec*> w, u_bounds, u_starts, u_x,
+        panels.sparse_panel[dvec, double](inputs, vectors, panel, <dvec*> w, u_bounds, u_starts, u_x,
                                           step, f_bounds, f_starts, f_x, y)
 
 
@@ -52,21 +52,21 @@ cdef inline void sparse_layer(
     cdef const int64_t* plan = run.plan
     cdef const real* b = work + plan[W] + plan[WIDTH] * run.program[INPUTS]
     cdef real* y = work + plan[Y]
-    cdef Py_ssize_t panel = panel_width[real](work), first, last, p, r, j, chunk, halves
+    cdef Py_ssize_t panel = panel_width[real](work), first, last, p, r, j, chunk, vectors
     cdef Py_ssize_t before = 0 if done == NULL else done.n
     cdef Py_ssize_t after = 0 if coming == NULL else coming.n
     output_columns(run, 0, panel, &first, &last)
     p = first
     while p < last:
-        halves = min(2, halves_of(last - p, panel))
+        vectors = min(PANEL, vectors_of(last - p, panel))
         for r in range(after):
             for j in range(p, p + panel):
                 y[r * plan[WIDTH] + j] = b[j]
         if before <= CHUNK and after <= CHUNK:
-            sparse_chunk[real](run, work, done, coming, 0, p, halves)
+            sparse_chunk[real](run, work, done, coming, 0, p, vectors)
         else:
             for chunk in range((before + CHUNK - 1) // CHUNK):
-                sparse_chunk[real](run, work, done, NULL, chunk, p, halves)
+                sparse_chunk[real](run, work, done, NULL, chunk, p, vectors)
             for chunk in range((after + CHUNK - 1) // CHUNK):
-                sparse_chunk[real](run, work, NULL, coming, chunk, p, halves)
+                sparse_chunk[real](run, work, NULL, coming, chunk, p, vectors)
         p += panel

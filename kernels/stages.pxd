@@ -11,10 +11,11 @@ cimport dropout
 cimport panels
 cimport rowwise
 from program cimport (
-    VALUES, BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, ELU, HINGE, INPUTS, Input,
+    BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, ELU, HINGE, INPUTS, Input,
     KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, RELU, Run, SEGMENTS, SIGMOID, SPLIT,
-    SQUARED_ERROR, TANH, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, halves_of, hidden_input,
-    masks_of, meet, output_columns, own_weights, panel_width, partial_sums, segment_start, y_of,
+    SQUARED_ERROR, TANH, VALUES, W, WIDTH, dy_of, exchanged_at_once, first_segment, hidden_input,
+    masks_of, meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
+    vectors_of, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
@@ -34,18 +35,18 @@ cdef inline void multiply(
     start is a row of y or NULL.
     """
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
-    cdef Py_ssize_t p = first, depth = last_row - first_row, halves
+    cdef Py_ssize_t p = first, depth = last_row - first_row, vectors
     cdef const real* w
     while p < last:
-        halves = min(2, halves_of(last - p, panel))
+        vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + run.plan[layer * PLAN_COLUMNS + W] + p * inputs + first_row * panel
         if real is float:
             panels.forward_panel[float, fvec](
-                n, halves, depth, x + first_row, x_row, <const fvec*> w, panel,
+                n, vectors, depth, x + first_row, x_row, <const fvec*> w, panel,
                 <const fvec*> (start + p if start != NULL else NULL), y + p, y_row)
         else:
             panels.forward_panel[double, dvec](
-                n, halves, depth, x + first_row, x_row, <const dvec*> w, panel,
+                n, vectors, depth, x + first_row, x_row, <const dvec*> w, panel,
                 <const dvec*> (start + p if start != NULL else NULL), y + p, y_row)
         p += panel
 
@@ -58,14 +59,14 @@ cdef inline void multiply_transposed(
     """dx = dy @ w.T for n samples from `start` on and these rows and columns of w."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
-    cdef Py_ssize_t halves = halves_of(last - first, panel)
+    cdef Py_ssize_t vectors = vectors_of(last - first, panel)
     cdef const real* dy = dy_of[real](run, layer, work) + start * plan[WIDTH] + first
     cdef const real* w = work + plan[W] + first * inputs
     if real is float:
-        panels.backward_input[float, fvec](n, first_row, last_row, halves, dy, plan[WIDTH], w,
+        panels.backward_input[float, fvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
                                            panel, inputs * panel, dx, dx_row, NULL)
     else:
-        panels.backward_input[double, dvec](n, first_row, last_row, halves, dy, plan[WIDTH], w,
+        panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
                                             panel, inputs * panel, dx, dx_row, NULL)
 
 

@@ -10,7 +10,7 @@ cimport updates
 from program cimport (
     ADAM, BETA2, BY_OUTPUTS, COLUMNS, DECAY, EPSILON, INPUTS, Input, LR, M, MOMENTUM,
     MOMENTUM_OR_BETA1, NESTEROV, OPTIMIZER, PLAIN, PLAN_COLUMNS, Run, SPLIT, STEP, V, W,
-    WHOLE, WIDTH, dy_of, halves_of, panel_width,
+    WHOLE, WIDTH, dy_of, panel_width, vectors_of,
 )
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
@@ -104,19 +104,19 @@ cdef inline void update_weights(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], width = plan[WIDTH]
     cdef Py_ssize_t panel = panel_width[real](work), p = first, count = last_row - first_row
-    cdef Py_ssize_t halves
+    cdef Py_ssize_t vectors
     cdef const real* x = <const real*> input.x + first_row
     cdef real* w
     while p < last:
-        halves = min(2, halves_of(last - p, panel))
+        vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * panel
         if run.choices[OPTIMIZER] != PLAIN:
             optimize_panel[real](run, input, first_row, last_row, step + p, width,
                                  w - first_row * panel, panel, plan[M] - plan[W], plan[V] - plan[W])
         elif real is float:
             panels.add_panel[float, fvec](
-                input.n, halves, count, x, input.row, step + p, width, <fvec*> w, panel)
+                input.n, vectors, count, x, input.row, step + p, width, <fvec*> w, panel)
         else:
             panels.add_panel[double, dvec](
-                input.n, halves, count, x, input.row, step + p, width, <dvec*> w, panel)
+                input.n, vectors, count, x, input.row, step + p, width, <dvec*> w, panel)
         p += panel
