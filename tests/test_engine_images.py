@@ -14,6 +14,9 @@ from fastbp import inference, sharing
 from fastbp import program as program_module
 from fastbp.backends import active
 
+# The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
+pytestmark = pytest.mark.timeout(300)
+
 SHAPE, CLASSES = (2, 9, 8), 5
 FEATURES = 2 * 9 * 8
 
