@@ -502,46 +502,116 @@ def _sigmoid_backward(y, dy, dx, n):
 
 
 # Dropout's masks: Philox4x32-10 (Salmon et al. 2011), as in the reference, but words of 32 bits lie
-# in numbers of 64, whose products hold two of them. One call makes the words of four columns.
+# in numbers of 64, whose products hold two of them. It makes the words of four columns at once.
 
-_LOW_WORD, _WORD_BITS = np.uint64(2**32 - 1), np.uint64(32)
-_FACTORS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_PHILOX_FACTORS, _PHILOX_KEYS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
+_SAMPLES = 16  # of images that are computed together, and of words
 
 
-@_core
-def _random_words(seed, step, row, group):
-    """The four random words of the columns from 4 * group on."""
-    a, b, key_a, key_b = np.uint64(group), np.uint64(row), np.uint64(seed), np.uint64(seed)
-    c, d = np.uint64(step) & _LOW_WORD, np.uint64(step) >> _WORD_BITS
-    key_a, key_b = key_a & _LOW_WORD, key_b >> _WORD_BITS
+@numba.extending.intrinsic
+def _drop_rows(typing, limit, factor, seed, step, row, group, count, x, y):
+    """y = x * factor, or 0 where a random word is below the limit: `count` columns of 16 rows.
+
+    Numbers lie (column, row); the first column is 4 * group.
+    """
+
+    def generate(context, builder, signature, values):
+        limit, factor, seed, step, row, group, count, x, y = values
+        v = _Vectors(context, builder, signature.args[7], _SAMPLES)
+        rows = builder.add(v.everywhere(row), _lane_numbers())
+        words = _philox(builder, v, seed, step, rows, v.everywhere(group))
+        for i, word in enumerate(words):
+            with builder.if_then(builder.icmp_signed(">", count, v.number(i))):
+                v.store(_kept(builder, v, word, limit, v.load(x, i), factor), y, i)
+        return context.get_dummy_value()
+
+    return _void(limit, factor, seed, step, row, group, count, x, y), generate
+
+
+@numba.extending.intrinsic
+def _drop_columns(typing, limit, factor, seed, step, row, group, count, x, y):
+    """The same, but `count` columns, at most 64, of one row."""
+
+    def generate(context, builder, signature, values):
+        limit, factor, seed, step, row, group, count, x, y = values
+        v = _Vectors(context, builder, signature.args[7], _SAMPLES)
+        groups = builder.add(v.everywhere(group), _lane_numbers())
+        words = _interleave(builder, _philox(builder, v, seed, step, v.everywhere(row), groups))
+        v = _Vectors(context, builder, signature.args[7], 4 * _SAMPLES)
+        room = cgutils.alloca_once(builder, v.type)
+        part = builder.bitcast(room, x.type)
+        with builder.if_else(builder.icmp_signed("==", count, v.number(v.lanes))) as (whole, some):
+            with whole:
+                v.store(_kept(builder, v, words, limit, v.load(x), factor), y)
+            with some:
+                with cgutils.for_range(builder, count, intp=v.intp) as loop:
+                    number = builder.load(v.where(x, loop.index))
+                    builder.store(number, v.where(part, loop.index))
+                v.store(_kept(builder, v, words, limit, v.load(part), factor), part)
+                with cgutils.for_range(builder, count, intp=v.intp) as loop:
+                    number = builder.load(v.where(part, loop.index))
+                    builder.store(number, v.where(y, loop.index))
+        return context.get_dummy_value()
+
+    return _void(limit, factor, seed, step, row, group, count, x, y), generate
+
+
+def _lane_numbers():
+    type_ = llvmlite.ir.VectorType(_INT64, _SAMPLES)
+    return llvmlite.ir.Constant(type_, list(range(_SAMPLES)))
+
+
+def _kept(builder, v, words, limit, x, factor):
+    """x * factor, but 0 where a word is below the limit."""
+    limit = v.everywhere(builder.trunc(limit, llvmlite.ir.IntType(32)))
+    dropped = builder.icmp_unsigned("<", words, limit)
+    product = builder.fmul(x, v.everywhere(factor))
+    return builder.select(dropped, llvmlite.ir.Constant(v.type, None), product)
+
+
+def _philox(builder, v, seed, step, row, group):
+    """Four vectors of random words: instructions on vectors of 64-bit numbers."""
+    low, bits = (v.everywhere(llvmlite.ir.Constant(_INT64, n)) for n in (2**32 - 1, 32))
+    seed, step = v.everywhere(seed), v.everywhere(step)
+    keys = [builder.and_(seed, low), builder.lshr(seed, bits)]
+    a, b, c, d = group, row, builder.and_(step, low), builder.lshr(step, bits)
+    factors, steps = (
+        [v.everywhere(llvmlite.ir.Constant(_INT64, n)) for n in numbers]
+        for numbers in (_PHILOX_FACTORS, _PHILOX_KEYS)
+    )
     for _ in range(10):
-        one, two = a * _FACTORS[0], c * _FACTORS[1]
-        a, b = (two >> _WORD_BITS) ^ key_a ^ b, two & _LOW_WORD
-        c, d = (one >> _WORD_BITS) ^ key_b ^ d, one & _LOW_WORD
-        key_a, key_b = (key_a + _KEY_STEPS[0]) & _LOW_WORD, (key_b + _KEY_STEPS[1]) & _LOW_WORD
-    return a, b, c, d
+        one, two = builder.mul(a, factors[0]), builder.mul(c, factors[1])
+        a = builder.xor(builder.xor(builder.lshr(two, bits), keys[0]), b)
+        c = builder.xor(builder.xor(builder.lshr(one, bits), keys[1]), d)
+        b, d = builder.and_(two, low), builder.and_(one, low)
+        keys = [builder.and_(builder.add(k, s), low) for k, s in zip(keys, steps, strict=True)]
+    short = llvmlite.ir.VectorType(llvmlite.ir.IntType(32), _SAMPLES)
+    return [builder.trunc(word, short) for word in (a, b, c, d)]
+
+
+def _interleave(builder, words):
+    """The four words of each lane, one after the other, in one vector."""
+
+    def shuffle(a, b, lanes):
+        mask = llvmlite.ir.VectorType(llvmlite.ir.IntType(32), len(lanes))
+        return builder.shuffle_vector(a, b, llvmlite.ir.Constant(mask, lanes))
+
+    halves = [shuffle(a, b, list(range(2 * _SAMPLES))) for a, b in (words[:2], words[2:])]
+    return shuffle(*halves, [w * _SAMPLES + lane for lane in range(_SAMPLES) for w in range(4)])
 
 
 @_core
 def _dropout_numbers(p, y):
     """Below which words numbers are dropped, and what the others are multiplied by."""
-    return np.uint64(p * 4294967296.0), type(y)(1 / (1 - p))
+    return np.int64(p * 4294967296.0), type(y)(1 / (1 - p))
 
 
 @_core
 def _dropout_row(x, limit, factor, seed, step, row, first, y, n):
     """n elements of one row, from column `first` on, which is a multiple of 4."""
-    zero, whole = type(factor)(0), n - n % 4
-    for j in range(0, whole, 4):
-        a, b, c, d = _random_words(seed, step, row, (first + j) // 4)
-        y[j] = zero if a < limit else x[j] * factor
-        y[j + 1] = zero if b < limit else x[j + 1] * factor
-        y[j + 2] = zero if c < limit else x[j + 2] * factor
-        y[j + 3] = zero if d < limit else x[j + 3] * factor
-    words = _random_words(seed, step, row, (first + whole) // 4)
-    for j in range(n - whole):
-        y[whole + j] = zero if words[j] < limit else x[whole + j] * factor
+    for j in range(0, n, 64):
+        count, group = min(n - j, 64), (first + j) // 4
+        _drop_columns(limit, factor, seed, step, row, group, count, _shift(x, j), _shift(y, j))
 
 
 # Over one row of o columns. A loss returns the row's own, and weights its gradient by `share`.
@@ -1943,7 +2013,6 @@ def _forward_samples(real, addresses, layers, thread, first, last):
 # for a padded convolution; SUMS where the sums, or dy of the batch; of rows behind images INPUT
 # is y of the batch. ORIGIN is where the first thread's weights lie, and in FLATTEN the losses.
 
-_SAMPLES = 16
 _TILE = (4, 2, 1) if _VECTOR_BYTES == 64 else (2, 1)  # rows and columns of the tiles below
 _IN_PLACE = _RELU, _ELU, _TANH, _SIGMOID, _DROPOUT
 _STRIP = 24 << 10  # bytes of dy that stay in the nearest cache while dw is summed
@@ -2377,13 +2446,12 @@ def _drop_block(run, layer, x, y):
     """Dropout of a block of images, or of their gradients."""
     limit, factor = _dropout_numbers(run.settings[_ALPHAS + layer], y[0])
     seed, step = _program(run, layer, _SEED), _program(run, layer, _MASKS) + run.step
-    columns, zero = _program(run, layer, _OUTPUTS), type(y[0])(0)
-    for group in range((columns + 3) // 4):
-        for r in range(_SAMPLES):
-            words = _random_words(seed, step, run.row + r, group)
-            for j in range(min(4, columns - 4 * group)):
-                at = (4 * group + j) * _SAMPLES + r
-                y[at] = zero if words[j] < limit else x[at] * factor
+    columns = _program(run, layer, _OUTPUTS)
+    for column in range(0, columns, 4):
+        _drop_rows(
+            limit, factor, seed, step, run.row, column // 4, columns - column,
+            _shift(x, column * _SAMPLES), _shift(y, column * _SAMPLES),
+        )  # fmt: skip
 
 
 @_inline
