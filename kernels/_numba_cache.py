@@ -207,8 +207,9 @@ quiet = False  # whether to compile without saying so
 def _say(name: str, signature: Any, folder: str | None) -> None:
     """One line for the engine, which takes long, and one for all kernels together."""
     where = f"once; kept in {folder}" if folder else NOWHERE
-    if name == "_train_steps":
-        tell(f"Numba compiles the engine for {signature[0]}: some ten seconds, {where}")
+    engines = {"_train_steps": "the engine", "_train_images": "the engine for images"}
+    if name in engines:
+        tell(f"Numba compiles {engines[name]} for {signature[0]}: some ten seconds, {where}")
     else:
         tell(f"Numba compiles kernels as they are needed: a few seconds, {where}")
 
