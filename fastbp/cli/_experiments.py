@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
+from fastbp.cli._display import AboveBar, Plain, Silent
 from fastbp.experiments.content import clock
 from fastbp.experiments.kept import Run
 from fastbp.experiments.runner import Watcher
@@ -12,25 +13,15 @@ from fastbp.experiments.spec import Experiment, Network
 from fastbp.training import Epoch
 
 
-def display(quiet: bool) -> "Silent":
+def display(quiet: bool) -> "Display":
     """The display for this stderr."""
     if quiet:
-        return Silent()
+        return Display()
     return Bar() if sys.stderr.isatty() else Lines()
 
 
-class Silent(Watcher):
+class Display(Silent, Watcher):
     """Shows nothing; what the displays have in common."""
-
-    def __enter__(self) -> Self:
-        self.started = time.perf_counter()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        """Show one line of text."""
 
     def start(self, wanted: int, missing: Sequence[tuple[Network, int]]) -> None:
         """Say how much there is to do."""
@@ -58,16 +49,11 @@ class Silent(Watcher):
         return f"  ({clock(elapsed * (self.work / self.worked - 1))} left)"
 
 
-class Lines(Silent):
+class Lines(Plain, Display):
     """A line a network, for logs and pipes."""
 
-    def say(self, line: str) -> None:
-        """Write the line."""
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
 
-
-class Bar(Silent):
+class Bar(AboveBar, Display):
     """A live bar over all networks, and a line for each that is finished above it."""
 
     def __enter__(self) -> Self:
@@ -86,13 +72,6 @@ class Bar(Silent):
         self.task = self.bar.add_task("", total=None, count="", left="")
         self.bar.start()
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.bar.stop()
-
-    def say(self, line: str) -> None:
-        """Write the line above the bar."""
-        self.bar.console.print(line, markup=False, soft_wrap=True)
 
     def epoch(self, network: Network, seed: int, epoch: Epoch) -> None:
         """Move the bar."""

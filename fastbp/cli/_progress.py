@@ -4,7 +4,9 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from typing import Self
 
+from fastbp.cli._display import AboveBar, Plain, Silent
 from fastbp.network import Sequential
 from fastbp.training import Callback, Epoch
 
@@ -18,22 +20,12 @@ def progress(epochs: int, samples: int, quiet: bool) -> "Progress":
     return Lines(epochs, samples)
 
 
-class Progress(Callback):
+class Progress(Silent, Callback):
     """Shows nothing; what the displays have in common."""
 
     def __init__(self, epochs: int, samples: int) -> None:
         self.epochs, self.samples = epochs, samples
         self.started = time.perf_counter()
-
-    def __enter__(self) -> "Progress":
-        self.started = time.perf_counter()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        """Show one line of text."""
 
     def time_left(self, epoch: int, samples: int = 0) -> str:
         """How long the rest will take, evaluation included, as h:mm:ss."""
@@ -43,13 +35,8 @@ class Progress(Callback):
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
 
 
-class Lines(Progress):
+class Lines(Plain, Progress):
     """A line an epoch, for logs and pipes."""
-
-    def say(self, line: str) -> None:
-        """Write the line."""
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Write the epoch's figures."""
@@ -60,10 +47,10 @@ class Lines(Progress):
         )
 
 
-class Bar(Progress):
+class Bar(AboveBar, Progress):
     """A live bar over all epochs, with the latest figures below it."""
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         from rich.console import Console, RenderableType
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
@@ -89,13 +76,6 @@ class Bar(Progress):
         )
         self.bar.start()
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.bar.stop()
-
-    def say(self, line: str) -> None:
-        """Write the line above the bar."""
-        self.bar.console.print(line, markup=False, soft_wrap=True)
 
     def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
         """Move the bar."""

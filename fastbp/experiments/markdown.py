@@ -37,7 +37,6 @@ def _section(section: Section, link: Link) -> list[str]:
         f"## {experiment.row}: {experiment.title}",
         f"`python -m fastbp experiment {experiment.name}`. {experiment.setting}.",
         f"Reported: {experiment.reported}.",
-        experiment.missing and f"**{experiment.missing}**",
     ]
     if experiment.variants:
         parts.append(table(variant_table(section)))

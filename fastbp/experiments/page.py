@@ -57,7 +57,6 @@ def _section(section: Section) -> str:
         f"{escape(experiment.title)}</h2>",
         f"<p>{escape(experiment.setting)}. <code>experiment {experiment.name}</code></p>",
         f"<p>Reported: {escape(experiment.reported)}.</p>",
-        f'<p class="warning">{escape(experiment.missing)}</p>' if experiment.missing else "",
     ]
     if experiment.variants:
         parts.append(_table(variant_table(section)))

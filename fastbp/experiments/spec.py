@@ -102,8 +102,6 @@ class Experiment:
         What the report says came out, in a sentence.
     choices : tuple of str
         What the report leaves open, what was chosen, and why.
-    missing : str
-        What cannot be reproduced yet, and why; the page says so in its place.
     """
 
     name: str
@@ -115,7 +113,6 @@ class Experiment:
     figures: tuple[Figure, ...] = ()
     claims: tuple[Claim, ...] = ()
     choices: tuple[str, ...] = ()
-    missing: str = ""
 
     def variant(self, label: str) -> Variant:
         """The variant of that label."""
