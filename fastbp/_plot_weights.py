@@ -85,7 +85,7 @@ def filters(
     out, channels, rows, cols = shown.shape
     inch = min((WIDTH - 0.9) / out, LARGEST)
     tall = min(max(rows / cols, 0.2), 5.0)
-    size = (max(out * inch + 0.5, 3.5), channels * tall * inch + 0.75)
+    size = (max(out * inch + 0.5, 3.5), max(channels * tall * inch + 0.75, 2.2))
     figure, ax = style.new_figure(title, "filter", "channel" if channels > 1 else "", size)
     scale = _signed(shown)
     for k, c in np.ndindex(out, channels):

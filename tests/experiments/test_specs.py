@@ -118,7 +118,7 @@ def test_a_network_that_several_figures_share_is_one_network():
     networks = [variant.network for e in EXPERIMENTS for variant in e.variants]
     assert networks.count(B) == 4  # tanh, hinge, 800–100, and 800–100 once more
     assert networks.count(A) == 6
-    assert sum(network.epochs for network in set(networks)) == 435  # 275 of the reports
+    assert sum(network.epochs for network in set(networks)) == 415  # 275 of the reports
     assert len({network.key for network in networks}) == len(set(networks))
 
 
