@@ -23,9 +23,51 @@ cdef extern from *:
     /* p, whose history the compiler shall not know: else it spreads one address over registers */
     #define pinned(p) ({ const void *pinned_ = (p); __asm__("" : "+r"(pinned_)); pinned_; })
 
-    /* out[i] = the sum of v[i]'s lanes, for four vectors: fold each to 16 bytes, then transpose */
+    /* Sums of lanes: each function adds two halves of every group of lanes, of two vectors at once,
+       until a group is one lane. The order is the same for 4 vectors and for 16. */
+    typedef float quarter __attribute__((vector_size(16), aligned(4), may_alias));
+    #if VECTOR_BYTES == 64
+    static inline fvec fold16(fvec a, fvec b) {
+        return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+             + __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15,
+                                       24, 25, 26, 27, 28, 29, 30, 31);
+    }
+    static inline fvec fold8(fvec a, fvec b) {
+        return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11,
+                                       16, 17, 18, 19, 24, 25, 26, 27)
+             + __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15,
+                                       20, 21, 22, 23, 28, 29, 30, 31);
+    }
+    static inline fvec fold4(fvec a, fvec b) {
+        return __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13,
+                                       16, 17, 20, 21, 24, 25, 28, 29)
+             + __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15,
+                                       18, 19, 22, 23, 26, 27, 30, 31);
+    }
+    static inline fvec fold2(fvec a, fvec b) {
+        return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14,
+                                       16, 18, 20, 22, 24, 26, 28, 30)
+             + __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15,
+                                       17, 19, 21, 23, 25, 27, 29, 31);
+    }
+    static inline fvec fold_row(fvec a, fvec b, fvec c, fvec d) {
+        return fold8(fold16(a, b), fold16(c, d));
+    }
     static inline void fsum4(const fvec *v, float *out) {
-        typedef float quarter __attribute__((vector_size(16), aligned(4), may_alias));
+        fvec s = fold_row(v[0], v[1], v[2], v[3]);
+        s = fold4(s, s);
+        s = fold2(s, s);
+        *(quarter *) out = *(const quarter *) &s;
+    }
+    /* Four rows of four sums each, `row` elements apart, from their folded rows. */
+    static inline void fsum16(fvec a, fvec b, fvec c, fvec d, float *out, Py_ssize_t row) {
+        fvec s = fold2(fold4(a, b), fold4(c, d));
+        for (int i = 0; i < 4; i++) *(quarter *) (out + i * row) = ((const quarter *) &s)[i];
+    }
+    #else
+    #define fold_row(a, b, c, d) (a)
+    #define fsum16(a, b, c, d, out, row) ((void) 0)
+    static inline void fsum4(const fvec *v, float *out) {
         quarter s[4];
         for (int i = 0; i < 4; i++) {
             s[i] = ((const quarter *) &v[i])[0];
@@ -38,6 +80,8 @@ cdef extern from *:
         *(quarter *) out = __builtin_shufflevector(a, b, 0, 1, 4, 5)
                          + __builtin_shufflevector(a, b, 2, 3, 6, 7);
     }
+    #endif
+    /* out[i] = the sum of v[i]'s lanes, for four vectors */
     static inline void dsum4(const dvec *v, double *out) {
         typedef double pair __attribute__((vector_size(16), aligned(8), may_alias));
         pair s[4];
@@ -55,11 +99,13 @@ cdef extern from *:
     #define times(a, v) ((a) * (v))
     #define pinned(p) (p)
     #define fsum4(v, out) memcpy(out, v, 4 * sizeof(float))
+    #define fold_row(a, b, c, d) (a)
+    #define fsum16(a, b, c, d, out, row) ((void) 0)
     #define dsum4(v, out) memcpy(out, v, 4 * sizeof(double))
     #endif
     /* 32 vector registers hold 8 x 2 sums and 4 x 4 dot products; 16 hold 4 x 3 and 2 x 4 */
     enum { ROWS = VECTOR_BYTES == 64 ? 8 : 4, VECTORS = VECTOR_BYTES == 64 ? 2 : 3,
-           DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2 };
+           DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2, FOLDED_ROWS = VECTOR_BYTES == 64 ? 4 : 0 };
     enum { DOT_COLUMNS = 4, PANEL = 2 * VECTORS, MOST_LANES = VECTOR_BYTES / 4 };
     enum { BLOCK = 4, SPARSE_VECTORS = VECTOR_BYTES == 64 ? 4 : 3 };
     """
@@ -68,6 +114,8 @@ cdef extern from *:
     double times(double a, double v) noexcept nogil  # a scalar times a vector, lane by lane
     const void* pinned(const void* p) noexcept nogil
     void fsum4(const fvec* v, float* out) noexcept nogil
+    fvec fold_row(fvec a, fvec b, fvec c, fvec d) noexcept nogil
+    void fsum16(fvec a, fvec b, fvec c, fvec d, float* out, Py_ssize_t row) noexcept nogil
     void dsum4(const dvec* v, double* out) noexcept nogil
     enum:
         MOST_LANES  # of the vector with the most: floats
@@ -76,6 +124,7 @@ cdef extern from *:
         VECTORS
         DOT_ROWS
         DOT_COLUMNS
+        FOLDED_ROWS  # of dot products that are summed together: 0 for none
         BLOCK  # inputs that sparse data are cut into: a block counts if one of them is not zero
         SPARSE_VECTORS  # PANEL or half of it
 
@@ -213,6 +262,12 @@ cdef inline void tile_dot(
                 acc[i][j] = acc[i][j] + (
                     (<const vec*> (a_start + i * a_row))[k]
                     * (<const vec*> (b_start + j * b_row))[k])
+    if vec is fvec and rows == FOLDED_ROWS and columns == DOT_COLUMNS:
+        fsum16(fold_row(acc[0][0], acc[0][1], acc[0][2], acc[0][3]),
+               fold_row(acc[1][0], acc[1][1], acc[1][2], acc[1][3]),
+               fold_row(acc[2][0], acc[2][1], acc[2][2], acc[2][3]),
+               fold_row(acc[3][0], acc[3][1], acc[3][2], acc[3][3]), <float*> c, c_row)
+        return
     for i in range(rows):
         for j in range(DOT_COLUMNS):
             row[j] = acc[i][j]  # a copy: an array whose address is taken leaves the registers
