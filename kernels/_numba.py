@@ -4,8 +4,9 @@ Everything runs without the GIL and is compiled when first called, for the proce
 machine code is kept on disk (see _numba_cache.py). All of it stays in this one file, so that what
 is kept always fits what it calls. The contract stands in __init__.py; nothing is checked here.
 
-In order: pointers and vectors; exp and tanh; what is computed over elements and rows; the kernels;
-the engine (its numbers, its barrier, its layers, its steps); and functions that users wrote.
+In order: pointers and vectors; exp and tanh; what is computed over elements and rows, and at
+random; the kernels; the engine (its numbers, its barrier, its layers, its steps, its rows on
+images); and functions that users wrote.
 """
 
 import contextlib
@@ -2215,12 +2216,8 @@ def _tile_of(left, most):
 @_core
 def _forward_conv(run, layer):
     """A convolution of a block whose input has a border, so that windows need no bounds."""
-    s, x, y, w = (
-        _windows(run, layer),
-        _place(run, layer, _INPUT),
-        _place(run, layer, _Y),
-        _place(run, layer, _W),
-    )
+    s, w = _windows(run, layer), _place(run, layer, _W)
+    x, y = _place(run, layer, _INPUT), _place(run, layer, _Y)
     wide, plane, lanes = s.w + 2 * s.left, s.i * s.j * _SAMPLES, _lanes(w[0])
     x_plane, weights = (s.h + 2 * s.top) * wide * _SAMPLES, s.c * s.kh * s.kw
     for i in range(s.i):
@@ -2229,10 +2226,8 @@ def _forward_conv(run, layer):
             n, o = _tile_of(s.j - j, _TILE[0]), 0
             x_ij = _shift(x, (i * s.down * wide + j * s.right) * _SAMPLES)
             while o < s.o:
-                m, y_ij = (
-                    _tile_of(s.o - o, _TILE[0]),
-                    _shift(y, o * plane + (i * s.j + j) * _SAMPLES),
-                )
+                m = _tile_of(s.o - o, _TILE[0])
+                y_ij = _shift(y, o * plane + (i * s.j + j) * _SAMPLES)
                 for part in range(0, _SAMPLES, lanes):
                     _correlate(
                         m, n, (s.c, s.kh, s.kw), _shift(w, o * weights),
@@ -2299,10 +2294,8 @@ def _backward_tile(run, layer, s, h, w, n, step):
 @_core
 def _alike(at, left, kernel, stride, padding, outputs):
     """How many columns (or rows) from `at` on are met alike, each by the next windows."""
-    n, (first, number, count) = (
-        _tile_of(left, _TILE[0]),
-        _met(at + padding, kernel, stride, outputs),
-    )
+    n = _tile_of(left, _TILE[0])
+    first, number, count = _met(at + padding, kernel, stride, outputs)
     while n > 1:
         if (first, number + n - 1, count) == _met(at + n - 1 + padding, kernel, stride, outputs):
             break
@@ -2374,10 +2367,8 @@ def _pool_images(run, layer, forth):
                 w, columns = _within(j, s.kw, s.right, s.left, s.w)
                 at = ((c * s.h + h) * s.w + w) * _SAMPLES
                 behind = ((c * s.i + i) * s.j + j) * _SAMPLES
-                y, dy = (
-                    _shift(_place(run, layer, _Y), behind),
-                    _shift(_place(run, layer, _DY), behind),
-                )
+                y = _shift(_place(run, layer, _Y), behind)
+                dy = _shift(_place(run, layer, _DY), behind)
                 if forth and maximum:
                     _pool((rows, columns), _shift(x, at), strides, None, y)
                 elif forth:
