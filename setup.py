@@ -3,7 +3,7 @@
 kernels/_cython.pyx becomes C once; that C file is compiled to one module a level
 (fastbp.kernels._cython_v2, _v3, _v4; _cython_plain where the levels do not exist), of which
 fastbp.backends picks one at run time. FASTBP_BUILD=python leaves the native kernels out, for
-machines without a C compiler.
+machines without a C compiler; FASTBP_BUILD=v3, say, builds that level alone, in a third of the time.
 """
 
 import os
@@ -38,14 +38,21 @@ X86_LEVELS = {
 }
 
 
+BUILD = os.environ.get("FASTBP_BUILD")
+
+
 def levels() -> dict[str, list[str]]:
     """The CPU levels to build for, each with its compiler flags."""
     platform = sysconfig.get_platform()
     if platform.startswith("win"):
-        return {"plain": []}
-    if platform.endswith("x86_64") and not platform.startswith("macosx"):
-        return {level: FLAGS + flags for level, flags in X86_LEVELS.items()}
-    return {"plain": FLAGS}  # arm64 always has its vector unit; a Mac build may be for two CPUs
+        known = {"plain": list[str]()}
+    elif platform.endswith("x86_64") and not platform.startswith("macosx"):
+        known = {level: FLAGS + flags for level, flags in X86_LEVELS.items()}
+    else:  # arm64 always has its vector unit; a Mac build may be for two CPUs
+        known = {"plain": FLAGS}
+    if BUILD and BUILD not in known:
+        raise SystemExit(f"FASTBP_BUILD: expected python or one of {', '.join(known)}; got {BUILD}")
+    return {BUILD: known[BUILD]} if BUILD else known
 
 
 def extensions() -> list[Extension]:
@@ -88,5 +95,5 @@ def _copy(source: str, level: str) -> str:
 
 setup(
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
-    ext_modules=[] if os.environ.get("FASTBP_BUILD") == "python" else extensions(),
+    ext_modules=[] if BUILD == "python" else extensions(),
 )
