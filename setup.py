@@ -3,7 +3,8 @@
 kernels/_cython.pyx becomes C once; that C file is compiled to one module a level
 (fastbp.kernels._cython_v2, _v3, _v4; _cython_plain where the levels do not exist), of which
 fastbp.backends picks one at run time. FASTBP_BUILD=python leaves the native kernels out, for
-machines without a C compiler; FASTBP_BUILD=v3, say, builds that level alone, in a third of the time.
+machines without a C compiler; FASTBP_BUILD=v3, say, builds that level alone, in a third of the
+time.
 """
 
 import os

@@ -43,7 +43,8 @@ def test_a_network_of_ones_own(tmp_path):
 
 def test_what_can_be_wrong(tmp_path):
     (tmp_path / "bad.toml").write_text(OWN.replace("1.0", "one"))
-    assert_error(run("explain", "bad.toml", cwd=tmp_path), "bad.toml: no TOML file: Invalid value (at line 2")
+    wrong = "bad.toml: no TOML file: Invalid value (at line 2"
+    assert_error(run("explain", "bad.toml", cwd=tmp_path), wrong)
     (tmp_path / "wide.toml").write_text(OWN.replace("[1.0]", str([0.5] * 9)))
     assert_error(run("explain", "wide.toml", cwd=tmp_path), "inputs: expected a list of 1 to 8")
     assert_error(run("explain", "none.toml", cwd=tmp_path), "none.toml: No such file")
