@@ -24,7 +24,7 @@ cimport rowwise
 cimport samples as by_samples
 cimport single
 cimport updates
-from convolution cimport Images
+from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
 from tile cimport dvec, fvec, real
 
@@ -138,7 +138,8 @@ def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, 
 def conv2d_forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] b,
                    const int64_t[::1] stride, real[:, :, :, ::1] y):
     """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
-    cdef Images s = conv2d.sizes_of(x.shape, w.shape, y.shape, stride[0], stride[1])
+    cdef int64_t[2] kernel = [w.shape[2], w.shape[3]]
+    cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         for r in range(x.shape[0]):
@@ -153,7 +154,8 @@ def conv2d_forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const
 def conv2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
                     const int64_t[::1] stride, real[:, :, :, ::1] dw, real[::1] db):
     """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
-    cdef Images s = conv2d.sizes_of(x.shape, dw.shape, dy.shape, stride[0], stride[1])
+    cdef int64_t[2] kernel = [dw.shape[2], dw.shape[3]]
+    cdef Images s = images_between(x.shape, dy.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         memset(&dw[0, 0, 0, 0], 0, dw.shape[0] * dw.shape[1] * dw.shape[2] * dw.shape[3]
@@ -171,7 +173,8 @@ def conv2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
 def conv2d_backward_input(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w,
                           const int64_t[::1] stride, real[:, :, :, ::1] dx):
     """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
-    cdef Images s = conv2d.sizes_of(dx.shape, w.shape, dy.shape, stride[0], stride[1])
+    cdef int64_t[2] kernel = [w.shape[2], w.shape[3]]
+    cdef Images s = images_between(dx.shape, dy.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         for r in range(dx.shape[0]):
@@ -186,7 +189,7 @@ def conv2d_backward_input(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] 
 def max_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
                        const int64_t[::1] stride, real[:, :, :, ::1] y):
     """y = the maximum of each window of x"""
-    cdef Images s = windows_of(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         for r in range(x.shape[0]):
@@ -200,7 +203,7 @@ def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
                         const int64_t[::1] kernel, const int64_t[::1] stride,
                         real[:, :, :, ::1] dx):
     """dx = the sum of dy of windows whose first maximum is there"""
-    cdef Images s = windows_of(x.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Images s = images_between(x.shape, dy.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         memset(&dx[0, 0, 0, 0], 0, x.shape[0] * s.channels * s.height * s.width * sizeof(real))
@@ -218,20 +221,21 @@ def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
 def avg_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
                        const int64_t[::1] stride, real[:, :, :, ::1] y):
     """y = the mean of each window of x"""
-    cdef Images s = windows_of(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         for r in range(x.shape[0]):
             if real is float:
                 pooling.average_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
             else:
-                pooling.average_forward[double, dvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+                pooling.average_forward[double, dvec](
+                    &s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
 
 
 def avg_pool2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] kernel,
                         const int64_t[::1] stride, real[:, :, :, ::1] dx):
     """dx = the sum of dy / the window's size over its windows"""
-    cdef Images s = windows_of(dx.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Images s = images_between(dx.shape, dy.shape, &kernel[0], &stride[0])
     cdef Py_ssize_t r
     with nogil:
         memset(&dx[0, 0, 0, 0], 0, dx.shape[0] * s.channels * s.height * s.width * sizeof(real))
@@ -268,19 +272,6 @@ def pad2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] padding,
                 for j in range(dx.shape[2]):
                     for k in range(dx.shape[3]):
                         dx[r, i, j, k] = dy[r, i, top + j, left + k]
-
-
-cdef Images windows_of(const Py_ssize_t* x, const Py_ssize_t* y, const int64_t* kernel,
-                       const int64_t* stride) noexcept nogil:
-    """The sizes of images and their windows, for pooling."""
-    cdef Images s
-    s.channels, s.height, s.width = x[1], x[2], x[3]
-    s.out_channels, s.out_height, s.out_width = y[1], y[2], y[3]
-    s.kernel[0], s.kernel[1] = kernel[0], kernel[1]
-    s.stride[0], s.stride[1] = stride[0], stride[1]
-    s.padding[0] = s.padding[1] = 0
-    s.pixel = 1
-    return s
 
 
 def softmax_forward(const real[:, ::1] x, real[:, ::1] y):

@@ -15,9 +15,9 @@ cimport dropout
 cimport pooling
 from convolution cimport SAMPLES, Images
 from program cimport (
-    AVG_POOL, BLOCK, CHANNELS, COLUMNS, CONV, DROPOUT, DY, ELU, FLATTEN, HEIGHT, IMAGE_WIDTH, KERNEL,
+    AVG_POOL, BLOCK, CHANNELS, COLUMNS, CONV, DROPOUT, DY, ELU, HEIGHT, IMAGE_WIDTH, KERNEL,
     KIND, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING,
-    PLAN_COLUMNS, RELU, Run, SIGMOID, STRIDE, SUMS, TANH, VALUES, W, WIDTH, Y, dy_of,
+    PLAN_COLUMNS, RELU, Run, SIGMOID, STRIDE, TANH, VALUES, W, WIDTH, Y, dy_of,
     masks_of, partial_gradient, y_of,
 )
 from tile cimport dvec, fvec, real, vec

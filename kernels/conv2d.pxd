@@ -7,22 +7,7 @@ row, and every other stride, goes pixel by pixel.
 from convolution cimport (
     Images, add_products, backward_pixels, forward_pixels,
 )
-from tile cimport dvec, fvec, real, vec
-
-
-cdef inline Images sizes_of(
-    const Py_ssize_t* x, const Py_ssize_t* w, const Py_ssize_t* y, Py_ssize_t down,
-    Py_ssize_t right,
-) noexcept nogil:
-    """From the shapes of x (padded), w and y, and the stride."""
-    cdef Images s
-    s.channels, s.height, s.width = x[1], x[2], x[3]
-    s.out_channels, s.out_height, s.out_width = y[1], y[2], y[3]
-    s.kernel[0], s.kernel[1] = w[2], w[3]
-    s.stride[0], s.stride[1] = down, right
-    s.padding[0] = s.padding[1] = 0
-    s.pixel = 1
-    return s
+from tile cimport real, vec
 
 
 cdef inline Py_ssize_t lanes_of(const vec* _vec, const real* _real) noexcept nogil:

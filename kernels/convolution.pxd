@@ -9,6 +9,7 @@ Where no vector fits, a tile is `narrow`: each of its vectors holds one number.
 Padding is no matter of theirs: x is padded before. Every sum runs in one fixed order.
 """
 
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tile cimport dsum4, fsum4, fvec, real, times, vec
@@ -26,7 +27,7 @@ cdef extern from *:
     enum { MOST_OUTS = VECTOR_BYTES == 64 ? 8 : 6, MOST_PRODUCTS = VECTOR_BYTES == 64 ? 4 : 2 };
     enum { MOST_TAPS = 5, SAMPLES = 16 };
     """
-    double spread(double a, double v) noexcept nogil  # a in all vec of a vector like v
+    double spread(double a, double v) noexcept nogil  # a in all lanes of a vector like v
     double first_lane(double v) noexcept nogil
     enum:
         MOST_OUTS
@@ -46,7 +47,7 @@ cdef struct Taps:  # what one output sums over, with the steps from one to the n
     Py_ssize_t w_column
 
 
-cdef struct Images:  # of a convolution: sizes of x (padded) and y, window, and the step of a pixel
+cdef struct Images:  # sizes before and behind a window, the window, and the step of a pixel
     Py_ssize_t channels
     Py_ssize_t height
     Py_ssize_t width
@@ -59,13 +60,29 @@ cdef struct Images:  # of a convolution: sizes of x (padded) and y, window, and 
     Py_ssize_t pixel
 
 
+cdef inline Images images_between(
+    const Py_ssize_t* x, const Py_ssize_t* y, const int64_t* kernel, const int64_t* stride,
+) noexcept nogil:
+    """Of images as layers have them, without padding: from the shapes of x and y, and a window."""
+    cdef Images s
+    cdef Py_ssize_t axis
+    s.channels, s.height, s.width = x[1], x[2], x[3]
+    s.out_channels, s.out_height, s.out_width = y[1], y[2], y[3]
+    for axis in range(2):
+        s.kernel[axis], s.stride[axis], s.padding[axis] = kernel[axis], stride[axis], 0
+    s.pixel = 1
+    return s
+
+
 cdef inline void _sum_tile(
     Py_ssize_t outs, Py_ssize_t positions, bint narrow, const Taps* taps,
     const vec* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
     real* y, Py_ssize_t y_out, Py_ssize_t y_position,
 ) noexcept nogil:
-    """y[o, p] = b[o] + the sum over taps of w[o] * x[p], for `outs` by `positions`, constants like
-    narrow."""
+    """y[o, p] = b[o] + the sum over taps of w[o] * x[p], for `outs` by `positions`.
+
+    Both, and narrow, are constants at every call. b may be NULL, for zero.
+    """
     cdef vec acc[MOST_OUTS][2]
     cdef vec x_now[2]
     cdef const real* x_start
@@ -108,13 +125,13 @@ cdef inline void _sum_outs(
     cdef Py_ssize_t p = 0
     while p + 2 <= positions:
         _sum_tile[vec, real](
-            outs, 2, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position, w, w_out,
-            b, y + p * y_position, y_out, y_position)
+            outs, 2, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position,
+            w, w_out, b, y + p * y_position, y_out, y_position)
         p += 2
     if p < positions:
         _sum_tile[vec, real](
-            outs, 1, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position, w, w_out,
-            b, y + p * y_position, y_out, y_position)
+            outs, 1, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position,
+            w, w_out, b, y + p * y_position, y_out, y_position)
 
 
 cdef inline void sums(
@@ -151,7 +168,8 @@ cdef inline void sums(
 
 cdef inline void forward_pixels(
     const Images* s, Py_ssize_t i, Py_ssize_t j, Py_ssize_t positions, Py_ssize_t position,
-    bint narrow, const vec* x, const real* w, Py_ssize_t w_out, Py_ssize_t w_tap, const real* b, real* y,
+    bint narrow, const vec* x, const real* w, Py_ssize_t w_out, Py_ssize_t w_tap, const real* b,
+    real* y,
 ) noexcept nogil:
     """The outputs (i, j) and on, `position` pixels apart, of all channels: y = x ⋆ w + b."""
     cdef Taps taps
@@ -167,7 +185,9 @@ cdef inline void forward_pixels(
         s.out_height * s.out_width * s.pixel, position * s.pixel)
 
 
-cdef inline Py_ssize_t first_window(Py_ssize_t at, Py_ssize_t kernel, Py_ssize_t stride) noexcept nogil:
+cdef inline Py_ssize_t first_window(
+    Py_ssize_t at, Py_ssize_t kernel, Py_ssize_t stride,
+) noexcept nogil:
     """The first window that a row or column is part of."""
     return (at - kernel + stride) // stride if at >= kernel else 0
 
@@ -206,7 +226,7 @@ cdef inline void _product_tile(
     const real* dy, Py_ssize_t dy_out, Py_ssize_t dy_row, Py_ssize_t dy_column,
     real* dw, Py_ssize_t dw_out,
 ) noexcept nogil:
-    """dw[o, t] += the sum over rows, columns and vec of dy[o] * x[t], `outs` by `taps`."""
+    """dw[o, t] += the sum over rows, columns and lanes of dy[o] * x[t], `outs` by `taps`."""
     cdef vec acc[MOST_PRODUCTS][MOST_TAPS]
     cdef vec row[8]
     cdef real totals[8]
@@ -267,7 +287,7 @@ cdef inline void add_products(
     const Images* s, Py_ssize_t first_column, Py_ssize_t columns, Py_ssize_t column,
     const vec* x, const real* dy, real* dw,
 ) noexcept nogil:
-    """dw += x ⋆ dy over some columns of dy, `column` pixels apart, and the vec of a vector."""
+    """dw += x ⋆ dy over some columns of dy, `column` pixels apart, and the lanes of a vector."""
     cdef Py_ssize_t c, k, j = 0, taps, x_row = s.width * s.pixel
     cdef Py_ssize_t window = s.kernel[0] * s.kernel[1], image = s.out_height * s.out_width
     cdef const real* x_start

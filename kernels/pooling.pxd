@@ -14,7 +14,8 @@ cdef extern from *:
     #if defined(__GNUC__)
     /* where (a condition of vectors, all ones or all zeros in a lane) a, else b */
     #define choose(where, a, b) \\
-        ((__typeof__(a)) (((where) & (__typeof__(where)) (a)) | (~(where) & (__typeof__(where)) (b))))
+        ((__typeof__(a)) (((where) & (__typeof__(where)) (a)) \\
+                          | (~(where) & (__typeof__(where)) (b))))
     #else
     #define choose(where, a, b) ((where) ? (a) : (b))
     #endif
@@ -91,8 +92,8 @@ cdef inline void max_forward(
 
 
 cdef inline void max_backward(
-    const Images* s, const real* x, const real* dy, real* dx, bint narrow, bint tiled, bint rectified,
-    const vec* v,
+    const Images* s, const real* x, const real* dy, real* dx, bint narrow, bint tiled,
+    bint rectified, const vec* v,
 ) noexcept nogil:
     """dx = dy at the first maximum of its window; NaN counts as one. If not tiled, added to dx.
 

@@ -16,7 +16,7 @@ from processors cimport leave_taken_processor
 from program cimport (
     BATCH, BLOCK, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, INPUTS, Input, KIND, LOSSES, M, OUTPUTS,
     PARITY, PLAN_COLUMNS, Run, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, V, W, WIDTH, dy_of,
-    first_segment, hidden_input, meet, panel_width, partial_gradient, weights_of, y_of,
+    first_segment, hidden_input, meet, partial_gradient, weights_of, y_of,
 )
 from stages cimport backward_rows, forward_apart, loss_row, multiply_transposed
 from steps cimport optimize, step_of, update_weights

@@ -13,7 +13,7 @@ cimport rowwise
 from program cimport (
     BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, ELU, HINGE, INPUTS, Input,
     KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, RELU, Run, SEGMENTS, SIGMOID, SPLIT,
-    SQUARED_ERROR, TANH, VALUES, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, hidden_input,
+    TANH, VALUES, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, hidden_input,
     masks_of, meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
     vectors_of, y_of,
 )
