@@ -15,10 +15,11 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 from . import datasets, initializers, models
 from .backends import use_backend
 from .custom import GradientError, activation, loss
+from .dropout import Dropout
 from .evaluation import evaluate
 from .gradcheck import gradcheck
 from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from .layers import ELU, Dropout, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
 from .many import Job, fit_many
 from .network import Sequential

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import threads as thread_counts
 from .backends import active
-from .layers import Dropout
+from .dropout import Dropout
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer

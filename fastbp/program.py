@@ -15,8 +15,9 @@ import numpy as np
 
 from .backends import active
 from .custom import UserActivation, UserLoss
+from .dropout import Dropout
 from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from .layers import ELU, Dropout, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
+from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
 from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
 from .optimizers import SGD, Adam, AdamW, Optimizer
 
