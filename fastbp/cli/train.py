@@ -25,6 +25,7 @@ OVERRIDES = ("loss", "batch_size", "lr", "epochs", "init", "seed", "dtype")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; where they are left out, the model says."""
     whole, positive = _arguments.whole, _arguments.positive
+    named = {name: models.read(name) for name in models.NAMED}
     _arguments.add_data(parser)
     add = parser.add_argument
     add(
@@ -43,15 +44,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     activation_help = "what is between those, in place of a --model (default: tanh)"
     add("--activation", choices=ACTIVATIONS, help=activation_help)
     loss_help = "hinge or cross-entropy on scores, nll on LogSoftmax, which is added"
-    add("--loss", choices=LOSSES, help=loss_help + _defaults("loss"))
-    add("--batch-size", type=whole(1), metavar="N", help="samples a step" + _defaults("batch_size"))
-    add("--lr", type=positive, help="learning rate" + _defaults("lr"))
-    add("--epochs", type=whole(1), metavar="N", help="times through the data" + _defaults("epochs"))
+    add("--loss", choices=LOSSES, help=loss_help + _defaults(named, "loss"))
+    add(
+        "--batch-size",
+        type=whole(1),
+        metavar="N",
+        help="samples a step" + _defaults(named, "batch_size"),
+    )
+    add("--lr", type=positive, help="learning rate" + _defaults(named, "lr"))
+    add(
+        "--epochs",
+        type=whole(1),
+        metavar="N",
+        help="times through the data" + _defaults(named, "epochs"),
+    )
     add(
         "--init",
         type=_init,
         metavar=f"{{{','.join(INITS)}}}",
-        help="how weights start; normal:STD sets its deviation" + _defaults("init"),
+        help="how weights start; normal:STD sets its deviation" + _defaults(named, "init"),
     )
     seed_help = "of the weights and the order of the samples (default: 0)"
     add("--seed", type=whole(0), metavar="N", help=seed_help)
@@ -181,9 +192,9 @@ def _dense_name(model: Model) -> str:
     return "-".join(map(str, [model.layers[0]["inputs"], *outputs, *between]))
 
 
-def _defaults(setting: str) -> str:
+def _defaults(named: dict[str, Model], setting: str) -> str:
     """What the named models have, for --help."""
-    values = [f"{name} {getattr(models.read(name), setting)}" for name in models.NAMED]
+    values = [f"{name} {getattr(model, setting)}" for name, model in named.items()]
     return f" (default: the model's; {', '.join(values)})"
 
 
