@@ -9,15 +9,16 @@ the place of what came in where nobody needs that again: see layout.pxd.
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-cimport activations
 cimport convolution
 cimport dropout
+cimport elementwise
 cimport pooling
 from convolution cimport SAMPLES, Images
+from elementwise cimport is_elementwise
 from program cimport (
-    AVG_POOL, BLOCK, CHANNELS, COLUMNS, CONV, DROPOUT, DY, ELU, HEIGHT, IMAGE_WIDTH, KERNEL,
+    AVG_POOL, BLOCK, CHANNELS, COLUMNS, CONV, DROPOUT, DY, HEIGHT, IMAGE_WIDTH, KERNEL,
     KIND, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING,
-    PLAN_COLUMNS, RELU, Run, SIGMOID, STRIDE, TANH, VALUES, W, WIDTH, Y, dy_of,
+    PLAN_COLUMNS, RELU, Run, STRIDE, VALUES, W, WIDTH, Y, dy_of, has_border,
     masks_of, partial_gradient, y_of,
 )
 from tile cimport dvec, fvec, real, vec
@@ -79,7 +80,7 @@ cdef inline void add_gradient(
     cdef real* db = dw + s.out_channels * s.channels * s.kernel[0] * s.kernel[1]
     while n < SAMPLES:
         convolution.add_products[vec, real](
-            s, 0, s.out_width, 1, <const vec*> (x + n), dy + n, dw)
+            s, s.out_width, 1, <const vec*> (x + n), dy + n, dw)
         n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
     for o in range(s.out_channels):
         for n in range(SAMPLES):
@@ -121,13 +122,17 @@ cdef inline void pool_back(
         n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
 
 
+cdef inline const real* block_before(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    """What the row before has put out, or the samples."""
+    return work + (run.plan[(row - 1) * PLAN_COLUMNS + Y] if row else run.plan[BLOCK])
+
+
 cdef inline const real* block_input(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
     """What a row on images reads; a convolution with padding, its copy that has a border."""
     cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
-    cdef const int64_t* numbers = run.program + row * COLUMNS
-    if numbers[KIND] == CONV and (numbers[PADDING] or numbers[PADDING + 1]):
+    if has_border(run.program + row * COLUMNS):
         return work + plan[PADDED]
-    return work + (plan[Y - PLAN_COLUMNS] if row else run.plan[BLOCK])
+    return block_before[real](run, row, work)
 
 
 cdef inline void flatten(
@@ -158,20 +163,20 @@ cdef inline void forward_block(
     cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
     cdef int64_t kind = numbers[KIND]
     cdef Py_ssize_t size = numbers[OUTPUTS] * SAMPLES
-    cdef const real* x = work + (plan[Y - PLAN_COLUMNS] if row else run.plan[BLOCK])
+    cdef const real* x = block_input[real](run, row, work)
     cdef real* y = work + plan[Y]
-    cdef Images s = images_of(numbers, False)
-    cdef Images with_border = images_of(numbers, True)
+    cdef Images s = images_of(numbers, kind == CONV)
     cdef dropout.Masks masks
     if kind == CONV:
-        if numbers[PADDING] or numbers[PADDING + 1]:
-            pooling.pad[real](x, work + plan[PADDED], s.channels, s.height, s.width,
-                              s.padding[0], s.padding[1], SAMPLES)
-            x = work + plan[PADDED]
+        if has_border(numbers):
+            pooling.pad[real](
+                block_before[real](run, row, work), work + plan[PADDED], numbers[CHANNELS],
+                numbers[HEIGHT], numbers[IMAGE_WIDTH], numbers[PADDING], numbers[PADDING + 1],
+                SAMPLES)
         if real is float:
-            convolve[float, fvec](&with_border, x, work + plan[W], y, NULL)
+            convolve[float, fvec](&s, x, work + plan[W], y, NULL)
         else:
-            convolve[double, dvec](&with_border, x, work + plan[W], y, NULL)
+            convolve[double, dvec](&s, x, work + plan[W], y, NULL)
     elif kind == MAX_POOL:
         if real is float:
             pool[float, fvec](&s, True, x, y, NULL)
@@ -182,14 +187,8 @@ cdef inline void forward_block(
             pool[float, fvec](&s, False, x, y, NULL)
         else:
             pool[double, dvec](&s, False, x, y, NULL)
-    elif kind == RELU:
-        activations.relu_forward[real](x, y, size)
-    elif kind == ELU:
-        activations.elu_forward[real](x, <real> run.settings[VALUES + row], y, size)
-    elif kind == TANH:
-        activations.tanh_forward[real](x, y, size)
-    elif kind == SIGMOID:
-        activations.sigmoid_forward[real](x, y, size)
+    elif is_elementwise(kind):
+        elementwise.forward[real](kind, <real> run.settings[VALUES + row], x, y, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], x, y)
@@ -235,15 +234,10 @@ cdef inline void backward_block(
             pool_back[float, fvec](&s, False, False, x, dy, dx, NULL)
         else:
             pool_back[double, dvec](&s, False, False, x, dy, dx, NULL)
-    elif kind == RELU:
-        if numbers[KIND + COLUMNS] != MAX_POOL:  # which has done it
-            activations.relu_backward[real](y, dy, dx, size)
-    elif kind == ELU:
-        activations.elu_backward[real](y, dy, <real> run.settings[VALUES + row], dx, size)
-    elif kind == TANH:
-        activations.tanh_backward[real](y, dy, dx, size)
-    elif kind == SIGMOID:
-        activations.sigmoid_backward[real](y, dy, dx, size)
+    elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
+        return  # which has done it
+    elif is_elementwise(kind):
+        elementwise.backward[real](kind, <real> run.settings[VALUES + row], y, dy, dx, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], dy, dx)

@@ -50,7 +50,7 @@ cdef inline void backward_image(
     cdef Py_ssize_t lanes = lanes_of[vec, real](v, x), o, i, j
     cdef Py_ssize_t vectors = s.out_width // lanes if s.stride[1] == 1 else 0
     if vectors:
-        add_products[vec, real](s, 0, vectors, lanes, <const vec*> x, dy, dw)
+        add_products[vec, real](s, vectors, lanes, <const vec*> x, dy, dw)
     for o in range(s.out_channels):
         for i in range(s.out_height):
             for j in range(s.out_width):

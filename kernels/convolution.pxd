@@ -284,22 +284,20 @@ cdef inline void _product_outs(
 
 
 cdef inline void add_products(
-    const Images* s, Py_ssize_t first_column, Py_ssize_t columns, Py_ssize_t column,
+    const Images* s, Py_ssize_t columns, Py_ssize_t column,
     const vec* x, const real* dy, real* dw,
 ) noexcept nogil:
-    """dw += x ⋆ dy over some columns of dy, `column` pixels apart, and the lanes of a vector."""
+    """dw += x ⋆ dy over so many columns of dy, `column` pixels apart, and a vector's lanes."""
     cdef Py_ssize_t c, k, j = 0, taps, x_row = s.width * s.pixel
     cdef Py_ssize_t window = s.kernel[0] * s.kernel[1], image = s.out_height * s.out_width
     cdef const real* x_start
     cdef real* w_start
-    dy += first_column * s.pixel
     for c in range(s.channels):
         for k in range(s.kernel[0]):
             j = 0
             while j < s.kernel[1]:
                 taps = min(MOST_TAPS, s.kernel[1] - j)
-                x_start = (<const real*> x + (c * s.height + k) * x_row
-                           + (first_column * s.stride[1] + j) * s.pixel)
+                x_start = <const real*> x + (c * s.height + k) * x_row + j * s.pixel
                 w_start = dw + c * window + k * s.kernel[1] + j
                 if taps == 5:
                     _product_outs[vec, real](

@@ -3,11 +3,12 @@
 from libc.stdint cimport int64_t
 
 from convolution cimport SAMPLES
+from elementwise cimport is_elementwise
 from program cimport (
-    BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, ELU, EXCHANGE,
+    BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
     FLATTEN, HEIGHT, IMAGE_WIDTH, INPUTS, KIND, LOSSES, MOST_EXCHANGED, OUTPUTS, PADDED, PADDING,
-    PARITY, PLAN_COLUMNS, PRIVATE, RELU, SIGMOID, SPLIT, STEP, SUMS, TANH, W, WHOLE, WIDTH, Y,
-    on_images, weights_of, width_of,
+    PARITY, PLAN_COLUMNS, PRIVATE, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, Y,
+    has_border, on_images, weights_of, width_of,
 )
 from tile cimport real
 
@@ -54,10 +55,6 @@ cdef inline Py_ssize_t lay_out_activations(
     return size + batch * widest
 
 
-cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
-    return kind == RELU or kind == ELU or kind == TANH or kind == SIGMOID
-
-
 cdef inline Py_ssize_t lay_out_blocks(
     const int64_t* program, Py_ssize_t size, int64_t* plan, const real* params,
 ) noexcept nogil:
@@ -82,7 +79,7 @@ cdef inline Py_ssize_t lay_out_blocks(
                 is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
             place[Y] = size
             size += pages[real](row[OUTPUTS] * SAMPLES, params)
-        if row[KIND] == CONV:
+        if has_border(row):
             place[PADDED] = size
             size += pages[real](row[CHANNELS] * (row[HEIGHT] + 2 * row[PADDING]) * SAMPLES
                                 * (row[IMAGE_WIDTH] + 2 * row[PADDING + 1]), params)

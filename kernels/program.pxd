@@ -238,6 +238,11 @@ cdef inline Masks masks_of(const Run* run, Py_ssize_t layer) noexcept nogil:
     return masks_from(run.settings[VALUES + layer], row[SEED], row[MASKS] + run.mask)
 
 
+cdef inline bint has_border(const int64_t* row) noexcept nogil:
+    """Whether it is a convolution that reads a copy of its input, with padding."""
+    return row[KIND] == CONV and (row[PADDING] != 0 or row[PADDING + 1] != 0)
+
+
 cdef inline Py_ssize_t weights_of(const int64_t* row) noexcept nogil:
     """The size of a convolution's w and b."""
     return row[OUT_CHANNELS] * (row[CHANNELS] * row[KERNEL] * row[KERNEL + 1] + 1)

@@ -178,7 +178,7 @@ cdef inline void train_segment(
 
 
 cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
-    """A step of this thread's copy of w and b; the first segment's sums become the gradient."""
+    """A step of this thread's copy of w and b, by the segments' gradients added in order."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t size = weights_of(run.program + layer * COLUMNS), j, segment
     cdef real* g = work + plan[STEP]

@@ -3,11 +3,10 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-cimport activations
+cimport elementwise
 cimport rowwise
-from program cimport (
-    COLUMNS, DENSE, ELU, INPUTS, KIND, OUTPUTS, PARAMS, RELU, SIGMOID, TANH,
-)
+from elementwise cimport is_elementwise
+from program cimport COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
 cdef extern from *:
@@ -122,14 +121,8 @@ cdef inline const real* scores_of_one(
             else:
                 multiply_row[double, dvec](x, w, w + row[INPUTS] * n, out, row[INPUTS], n,
                                           skip_zeros, NULL)
-        elif row[KIND] == RELU:
-            activations.relu_forward[real](x, out, n)
-        elif row[KIND] == ELU:
-            activations.elu_forward[real](x, <real> alphas[layer], out, n)
-        elif row[KIND] == TANH:
-            activations.tanh_forward[real](x, out, n)
-        elif row[KIND] == SIGMOID:
-            activations.sigmoid_forward[real](x, out, n)
+        elif is_elementwise(row[KIND]):
+            elementwise.forward[real](row[KIND], <real> alphas[layer], x, out, n)
         else:
             rowwise.log_softmax_row[real](x, out, n)
         x = out

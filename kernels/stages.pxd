@@ -6,14 +6,15 @@ returns bint returns 0 if the run was given up while it waited for others.
 
 from libc.stdint cimport int64_t
 
-cimport activations
 cimport dropout
+cimport elementwise
 cimport panels
 cimport rowwise
+from elementwise cimport is_elementwise
 from program cimport (
-    BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, ELU, HINGE, INPUTS, Input,
-    KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, RELU, Run, SEGMENTS, SIGMOID, SPLIT,
-    TANH, VALUES, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, hidden_input,
+    BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, HINGE, INPUTS, Input,
+    KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, Run, SEGMENTS, SPLIT,
+    VALUES, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, hidden_input,
     masks_of, meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
     vectors_of, y_of,
 )
@@ -131,19 +132,9 @@ cdef inline void forward_rows(
     if kind == DROPOUT:
         masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
-        if kind == RELU:
-            activations.relu_forward[real](
-                x + r * x_row + first, y + r * y_row + first, last - first)
-        elif kind == ELU:
-            activations.elu_forward[real](
-                x + r * x_row + first, <real> run.settings[VALUES + layer],
-                y + r * y_row + first, last - first)
-        elif kind == TANH:
-            activations.tanh_forward[real](
-                x + r * x_row + first, y + r * y_row + first, last - first)
-        elif kind == SIGMOID:
-            activations.sigmoid_forward[real](
-                x + r * x_row + first, y + r * y_row + first, last - first)
+        if is_elementwise(kind):
+            elementwise.forward[real](kind, <real> run.settings[VALUES + layer],
+                                      x + r * x_row + first, y + r * y_row + first, last - first)
         elif kind == DROPOUT:
             dropout.drop_row[real](
                 &masks, run.sample + r, first, last, x + r * x_row, y + r * y_row)
@@ -257,19 +248,10 @@ cdef inline void backward_rows(
     if kind == DROPOUT:
         masks = masks_of(run, layer)
     for r in range(n if count > 0 else 0):
-        if kind == RELU:
-            activations.relu_backward[real](
-                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, count)
-        elif kind == ELU:
-            activations.elu_backward[real](
-                y + r * y_row + first, dy + r * y_row + first,
-                <real> run.settings[VALUES + layer], dx + r * dx_row + first, count)
-        elif kind == TANH:
-            activations.tanh_backward[real](
-                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, count)
-        elif kind == SIGMOID:
-            activations.sigmoid_backward[real](
-                y + r * y_row + first, dy + r * y_row + first, dx + r * dx_row + first, count)
+        if is_elementwise(kind):
+            elementwise.backward[real](
+                kind, <real> run.settings[VALUES + layer], y + r * y_row + first,
+                dy + r * y_row + first, dx + r * dx_row + first, count)
         elif kind == DROPOUT:
             dropout.drop_row[real](
                 &masks, run.sample + r, first, last, dy + r * y_row, dx + r * dx_row)
