@@ -19,6 +19,7 @@ from .network import Sequential
 from .optimizers import Optimizer
 from .program import (
     PLAIN,
+    USER,
     NotExpressible,
     compile_network,
     loss_number,
@@ -41,7 +42,9 @@ SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
 BLOCK = 16  # samples that the engines take at a time through rows on images
 
 LR = 2  # in the settings
-THREADS, SPARSE, STEPS_BEFORE = map(Choices._fields.index, ("threads", "sparse", "steps_before"))
+THREADS, SPARSE, STEPS_BEFORE, SKIP = map(
+    Choices._fields.index, ("threads", "sparse", "steps_before", "skip")
+)
 # Words of `sync`: ends every wait; turns of waiting before yielding; processors with a thread.
 GIVE_UP, SPINS, TAKEN = 16, 17, 18
 
@@ -101,10 +104,13 @@ class Engine:
         margin = getattr(loss, "margin", 0.0)
         self.settings = np.array([scale, margin, *rates, *self.program.values])
         self.sparse = kind == PLAIN and is_sparse(self.program, x, net.params, self.space.reach)
+        # A user's derivative may be infinite, and that times zero is not zero.
+        self.skip = not self.program.on_images and USER not in self.program.rows[:, 0]
         choices = Choices(
             loss=loss_number(loss), threads=1, batch=self.batch_size, source=Choices.source_of(x),
             features=x.shape[1], sparse=self.sparse, x=self.space.x, x_stride=self.space.x_stride,
             optimizer=kind, steps_before=0, segments=segments, states=optimizer.states,
+            skip=self.skip,
         )  # fmt: skip
         # The machine code must stay as long as its addresses are in use.
         self.code, addresses = user_code(self.kernels, self.program, loss)
@@ -132,7 +138,8 @@ class Engine:
         self.optimizer.remember(self.net)
         self.program.set_masks()
         # What is infinite times zero must be seen.
-        self.choices[SPARSE] = self.sparse and np.isfinite(self.net.params).all()
+        finite = np.isfinite(self.net.params).all()
+        self.choices[SPARSE], self.choices[SKIP] = self.sparse and finite, self.skip and finite
         rows, plan = self.program.rows, self.space.plan[0]
         vectors = (self.net.params, *self.optimizer.memory)
         for part, vector in enumerate(vectors):

@@ -49,7 +49,7 @@ def fused_scores(
     choices = Choices(
         loss=0, threads=1, batch=BATCH, source=Choices.source_of(x), features=x.shape[1],
         sparse=is_sparse(program, x, net.params, space.reach), x=space.x, x_stride=space.x_stride,
-        optimizer=0, steps_before=0, segments=1, states=0,
+        optimizer=0, steps_before=0, segments=1, states=0, skip=0,
     )  # fmt: skip
     numbers = np.array([*choices, *addresses], np.int64)
     settings = np.array([scale, *[0.0] * 6, *program.values])

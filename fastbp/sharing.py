@@ -3,8 +3,10 @@
 A dense layer split by its outputs needs all of its input and leaves each thread some columns of
 its output; one split by its inputs needs just such columns, and its output is exchanged once as
 partial sums, after which every thread has all of it. So such layers alternate, and what lies
-between them (elementwise) is split too. A small layer costs less than an exchange: every thread
-computes the whole of it.
+between them (elementwise) is split too. But a layer with more outputs than inputs has less to copy
+than to exchange: it is split by its outputs after another one too, and the threads copy each
+other's columns of its input. A small layer costs less than an exchange: every thread computes the
+whole of it.
 
 Rows on images are shared by samples, and so is all that follows them: see kernels/program.pxd. Then
 no layer is split.
@@ -33,7 +35,8 @@ def splits(program: Program, batch_size: int) -> list[int]:
         elif kind != LINEAR:
             found.append(WHOLE)
         elif before == BY_OUTPUTS:
-            found.append(BY_INPUTS)
+            widens = outputs > inputs and _next_is_dense(rows[layer + 1 :, 0])
+            found.append(BY_OUTPUTS if widens else BY_INPUTS)
         else:
             work, least = batch_size * inputs * outputs, LATER if layer else FIRST
             shared = work >= least and _next_is_dense(rows[layer + 1 :, 0])

@@ -11,7 +11,7 @@ from .program import LINEAR, Program
 # zero, up to which leaving out the others pays.
 BLOCK, CHUNK, MOST_USED = 4, 64, 0.6
 
-SPLIT, WIDTH, W, M, PLAN_COLUMNS = 0, 1, 4, 5, 15  # of a plan's row, as in kernels/program.pxd
+SPLIT, WIDTH, W, M, PLAN_COLUMNS = 0, 1, 4, 5, 16  # of a plan's row, as in kernels/program.pxd
 
 
 class Choices(NamedTuple):
@@ -29,6 +29,7 @@ class Choices(NamedTuple):
     steps_before: int  # of earlier epochs
     segments: int  # that exchanged sums are made of
     states: int  # vectors that the optimiser remembers
+    skip: int  # whether samples without a gradient are left out of backward
 
     @staticmethod
     def source_of(x: np.ndarray) -> int:
@@ -71,7 +72,7 @@ class Workspace:
         # A buffer has room for the batch's values, padded to whole blocks, and for the numbers that
         # say where they belong: in either engine's way, and if not a single one is zero.
         values = batch_size * (features // BLOCK + features % BLOCK) * BLOCK
-        words = batch_size * (features + features // 96 + 5)
+        words = batch_size * (features + features // 96 + 7)
         words += features * (3 * -(-batch_size // CHUNK) + 2) + 2600
         self.x_stride = _whole_pages(values + -(-4 * words // dtype.itemsize))
         self.x = _whole_pages(size)

@@ -480,6 +480,7 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.sync = &sync[0]
     run.exchanges = 0
     run.sample = run.shift = run.mask = 0
+    run.active = NULL
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
@@ -510,6 +511,7 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.threads = 1
     run.exchanges = 0
     run.sample = run.shift = run.mask = 0
+    run.active = NULL
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):

@@ -1161,13 +1161,13 @@ _KERNEL, _STRIDE, _PADDING, _SEED, _MASKS, _COLUMNS = 10, 12, 14, 16, 17, 18
 # WIDTH, outputs rounded up to whole vectors, and fours; the gaps hold zeros and stay so. The native
 # engine has more of them. The last three are of programs with images: see there.
 _SPLIT, _WIDTH, _Y, _DY, _W, _M, _V, _INPUT, _SUMS, _ORIGIN = range(10)
-_PLAN_COLUMNS = 15
+_PLAN_COLUMNS = 16
 _HINGE, _CROSS_ENTROPY, _NLL, _SQUARED_ERROR, _USER_LOSS = range(5)
 _PLAIN, _MOMENTUM, _NESTEROV, _ADAM, _ADAMW = range(5)
 # The integer settings of a run; after them the addresses of functions that users wrote: the loss,
 # and then forward and backward of each layer. And the float ones; after them alpha or p of each.
 _LOSS, _THREADS, _BATCH, _SOURCE, _FEATURES, _SKIP, _X, _X_STRIDE, _OPTIMIZER, _STEPS = range(10)
-_SEGMENTS, _STATES, _CODE = range(10, 13)
+_SEGMENTS, _STATES, _SKIP_INACTIVE, _CODE = range(10, 14)
 _SCALE, _MARGIN, _LR, _BETA1, _BETA2, _EPSILON, _DECAY, _ALPHAS = range(8)
 _BYTES, _FLOATS, _DOUBLES = range(3)  # what the data's elements are
 _GROUP = 64  # samples whose zeros one word's bits tell
@@ -1189,6 +1189,8 @@ class _Run(typing.NamedTuple):
     x: typing.Any  # the batch: this thread's own part of the workspace
     scratch: typing.Any
     listed: bool  # whether the batch's zeros are left out
+    rows: typing.Any  # the numbers in the batch of the rows that are computed, and of their samples
+    samples: typing.Any
     step: int  # of the epoch, and the batch's first row that is computed: dropout's masks want both
     row: int
 
@@ -1509,7 +1511,7 @@ def _drop(run, layer, r, first, x, y, n):
     """Dropout of the columns from `first` on of a sample, or of their gradients."""
     limit, factor = _dropout_numbers(run.settings[_ALPHAS + layer], y[0])
     seed, step = _program(run, layer, _SEED), _program(run, layer, _MASKS) + run.step
-    _dropout_row(x, limit, factor, seed, step, run.row + r, first, y, n)
+    _dropout_row(x, limit, factor, seed, step, run.row + run.rows[r], first, y, n)
 
 
 @_core
@@ -1810,8 +1812,49 @@ def _loss_of_row(run, r, n, sample, labels, values):
 # The steps of an epoch, which the layered loop of fastbp.training specifies, without Python.
 
 
+@_core
+def _find_active(run, n):
+    """List the rows whose gradient by the scores is not all zero, in run.rows; how many they are.
+
+    Backward is for them alone: see kernels/active.pxd.
+    """
+    layer, count = run.layers - 1, 0
+    o, width, dy = (
+        _program(run, layer, _OUTPUTS),
+        _plan(run, layer, _WIDTH),
+        _place(run, layer, _DY),
+    )
+    if not run.choices[_SKIP_INACTIVE]:
+        return n
+    for r in range(n):
+        run.rows[count] = r
+        for j in range(o):
+            if dy[r * width + j] != 0:  # or NaN
+                count += 1
+                break
+    return count
+
+
+@_core
+def _keep_active(run, data, chosen, count, zeros):
+    """Move this thread's columns of the active rows to the front; gather their samples anew."""
+    for layer in range(run.layers):
+        first, last = _owned(run, layer)
+        width, y, dy = _plan(run, layer, _WIDTH), _place(run, layer, _Y), _place(run, layer, _DY)
+        for k in range(count):
+            for j in range(first, last):
+                y[k * width + j] = y[run.rows[k] * width + j]
+                if layer == run.layers - 1:
+                    dy[k * width + j] = dy[run.rows[k] * width + j]
+    for k in range(count):
+        run.samples[k] = chosen[run.rows[k]]
+    _batch(run, data, run.samples, count, zeros)
+    if run.listed:
+        _sort_columns(run, count, zeros)
+
+
 @_inline
-def _train_step(run, step, n, chosen, zeros, labels, values, loss):
+def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
     """Forward, loss, backward and update of one batch; False if it was given up or diverged.
 
     The update of a layer must wait until every thread has read its W for dx, which the next
@@ -1827,6 +1870,14 @@ def _train_step(run, step, n, chosen, zeros, labels, values, loss):
         loss[0] = _loss_of(run, n, chosen, labels, values)
     if not _meet(run) or loss[0] - loss[0] != 0:  # NaN or infinite
         return False
+    count = _find_active(run, n)
+    if count < n:
+        if not _meet(run):  # before dy moves, everybody has looked at it
+            return False
+        _keep_active(run, data, chosen, count, zeros)
+        n = count
+        if not _meet(run):
+            return False
     pending, fresh = 0, False  # fresh: whether dy was written since all last met
     for layer in range(run.layers - 1, 0, -1):
         dense = _program(run, layer, _KIND) == _DENSE
@@ -1933,7 +1984,7 @@ def _gather_rows(run, data, chosen, n, zeros):
 
 @_core
 def _prepare(real, addresses, layers, part, thread, threads):
-    """A thread's _Run, its _Zeros and room for row numbers: in its part of the workspace."""
+    """A thread's _Run and its _Zeros, in its part of the workspace."""
     program, plan = _at(addresses[0], np.int64), _at(addresses[1], np.int64)
     settings, choices = _at(addresses[2], np.float64), _at(addresses[3], np.int64)
     work, sync = _at(addresses[4], type(real)), _at(addresses[5], np.int64)
@@ -1941,18 +1992,21 @@ def _prepare(real, addresses, layers, part, thread, threads):
     x = _shift(work, choices[_X] + part * choices[_X_STRIDE])
     scratch = _shift(x, _whole(batch * features, 16))
     listed = choices[_SKIP] != 0 and program[_KIND] == _DENSE
+    chosen = _at(_shift(scratch, _SCRATCH), np.int64)
+    rows = _shift(chosen, batch)
     run = _Run(
         program, plan, layers, settings, choices, work, thread, threads, sync, x, scratch, listed,
-        0, 0,
+        rows, chosen, 0, 0,
     )  # fmt: skip
     groups, blocks = (batch + _GROUP - 1) // _GROUP, (features + _BLOCK - 1) // _BLOCK
-    chosen = _at(_shift(scratch, _SCRATCH), np.int64)
-    samples = _shift(chosen, batch)
+    for r in range(batch):
+        rows[r] = r  # all of them, but in backward
+    samples = _shift(rows, batch)
     columns = _at(_shift(samples, groups * features), np.int32)
     used = _shift(columns, groups * features)
     bounds = _shift(used, groups + _GROUP + 2)
     index = _shift(bounds, batch * (blocks + 1))
-    return run, _Zeros(samples, columns, used, groups, bounds, index), chosen
+    return run, _Zeros(samples, columns, used, groups, bounds, index)
 
 
 @_jit
@@ -1960,7 +2014,7 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
     """See train_steps; real is a number of the network's dtype, count that of the samples."""
     before = _flush_denormals()
     choices, order = _at(addresses[3], np.int64), _at(addresses[9], np.int64)
-    run, zeros, _ = _prepare(real, addresses, layers, thread, thread, choices[_THREADS])
+    run, zeros = _prepare(real, addresses, layers, thread, thread, choices[_THREADS])
     labels, values = _at(addresses[7], np.int64), _at(addresses[8], type(real))
     losses, batch, step = _at(addresses[10], np.float64), choices[_BATCH], first
     while step < last:
@@ -1970,10 +2024,12 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
             _sort_columns(run, n, zeros)
         # Some may still read what the last step left in y.
         if not _meet(run) or not _train_step(
-            _during(run, step, 0), choices[_STEPS] + step + 1, n, chosen, zeros, labels, values,
-            _shift(losses, step),
+            _during(run, step, 0), choices[_STEPS] + step + 1, n, addresses[6], chosen, zeros,
+            labels, values, _shift(losses, step),
         ):  # fmt: skip
             break
+        for r in range(n):
+            run.rows[r] = r
         step += 1
     _floating_mode(before)
     return step
@@ -1983,7 +2039,8 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
 def _forward_samples(real, addresses, layers, thread, first, last):
     """See forward_samples."""
     before = _flush_denormals()
-    run, zeros, chosen = _prepare(real, addresses, layers, thread, 0, 1)
+    run, zeros = _prepare(real, addresses, layers, thread, 0, 1)
+    chosen = run.samples
     scores, batch = _at(addresses[7], type(real)), run.choices[_BATCH]
     o, width = _program(run, layers - 1, _OUTPUTS), _plan(run, layers - 1, _WIDTH)
     y = _place(run, layers - 1, _Y)
@@ -2687,8 +2744,8 @@ def _train_images(real, addresses, layers, count, thread, first, last):
     before = _flush_denormals()
     choices, order = _at(addresses[3], np.int64), _at(addresses[9], np.int64)
     threads, batch, step = choices[_THREADS], choices[_BATCH], first
-    team, _, _ = _prepare(real, addresses, layers, thread, thread, threads)
-    run, _, _ = _prepare(real, addresses, layers, thread, 0, 1)  # all columns are this thread's
+    team, _ = _prepare(real, addresses, layers, thread, thread, threads)
+    run, _ = _prepare(real, addresses, layers, thread, 0, 1)  # all columns are this thread's
     losses, segments = _at(addresses[10], np.float64), choices[_SEGMENTS]
     flatten, lowest = _find_kind(run, _FLATTEN), _find_kind(run, _CONV)
     if thread:
@@ -2715,7 +2772,8 @@ def _train_images(real, addresses, layers, count, thread, first, last):
 def _forward_images_of(real, addresses, layers, thread, first, last):
     """See forward_samples."""
     before = _flush_denormals()
-    run, _, chosen = _prepare(real, addresses, layers, thread, 0, 1)
+    run, _ = _prepare(real, addresses, layers, thread, 0, 1)
+    chosen = run.samples
     scores, flatten = _at(addresses[7], type(real)), _find_kind(run, _FLATTEN)
     o, width = _program(run, layers - 1, _OUTPUTS), _plan(run, layers - 1, _WIDTH)
     for start in range(first, last, _SAMPLES):

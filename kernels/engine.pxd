@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
+from active cimport find_active, keep_active
 from barrier cimport TAKEN
 from batch cimport (
     BYTES, CHUNK, FLOATS, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source,
@@ -66,22 +67,44 @@ cdef inline Input gather_samples(
     return input
 
 
+cdef inline Py_ssize_t buffer_of(const Run* run, Py_ssize_t step) noexcept nogil:
+    """Every other step uses the same of a thread's buffers."""
+    return 2 * run.thread + step % 2
+
+
 cdef inline Input gather(
     const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
     Py_ssize_t step,
 ) noexcept nogil:
-    """This thread's copy of a step's batch. Every other step uses the same buffer."""
+    """This thread's copy of a step's batch."""
     cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch
     cdef Py_ssize_t n = min(batch, samples - start)
     if batch <= CHUNK and start + batch < samples:
         fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
                    order + start + batch, min(batch, samples - start - batch))
-    return gather_samples[real](run, work, data, order + start, 2 * run.thread + step % 2, n)
+    return gather_samples[real](run, work, data, order + start, buffer_of(run, step), n)
+
+
+cdef inline Input active_samples(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
+    const Input* batch,
+) noexcept nogil:
+    """What the first layer reads in backward: the batch without the samples that do not matter."""
+    cdef Py_ssize_t n = find_active[real](run, work, batch.n), r
+    cdef int64_t* samples
+    if n == batch.n:
+        return batch[0]
+    keep_active[real](run, work, n)
+    samples = run.active + run.choices[BATCH]
+    for r in range(n):
+        samples[r] = chosen[run.active[r]]
+    return gather_samples[real](run, work, data, samples, buffer_of(run, step), n)
 
 
 cdef inline bint train_step(
-    Run* run, real* work, const int64_t* chosen, const Input* first, const Input* coming,
-    const int64_t* labels, const real* values, double* losses,
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
+    const Input* first, const Input* coming, const int64_t* labels, const real* values,
+    double* losses,
 ) noexcept nogil:
     """The rest of a step whose first layer's output is there: forward, loss, backward and update.
 
@@ -89,7 +112,7 @@ cdef inline bint train_step(
     by. Returns 0 if the run was given up or diverged.
     """
     cdef Py_ssize_t layer
-    cdef Input hidden
+    cdef Input hidden, batch
     cdef double loss
     for layer in range(1, run.layers):
         hidden = hidden_input[real](run, layer, work, first.n)
@@ -100,8 +123,9 @@ cdef inline bint train_step(
         losses[0] = loss
     if loss - loss != 0:  # NaN or infinite; all threads find the same
         return False
+    batch = active_samples[real](run, work, data, chosen, step, first)
     for layer in range(run.layers - 1, -1, -1):
-        if not backward_layer[real](run, layer, work, first, coming):
+        if not backward_layer[real](run, layer, work, &batch, coming):
             return False
     return True
 
@@ -148,7 +172,7 @@ cdef inline Py_ssize_t train_steps(
         if more:
             coming = gather[real](run, work, data, order, samples, step + 1)
         if not train_step[real](
-                run, work, order + step * run.choices[BATCH], &batch,
+                run, work, data, order + step * run.choices[BATCH], step, &batch,
                 &coming if more else NULL, labels, values, losses + step):
             return step
         if more and run.program[KIND] != DENSE:

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from convolution cimport SAMPLES
 from elementwise cimport is_elementwise
 from program cimport (
-    BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
+    ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
     FLATTEN, HEIGHT, IMAGE_WIDTH, INPUTS, KIND, LOSSES, MOST_EXCHANGED, OUTPUTS, PADDED, PADDING,
     PARITY, PLAN_COLUMNS, PRIVATE, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, Y,
     has_border, on_images, weights_of, width_of,
@@ -40,7 +40,7 @@ cdef inline Py_ssize_t lay_out_weights(
 
 
 cdef inline Py_ssize_t lay_out_activations(
-    Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan,
+    Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan, const real* _real,
 ) noexcept nogil:
     cdef Py_ssize_t layer, widest = 0
     cdef int64_t* place
@@ -52,7 +52,8 @@ cdef inline Py_ssize_t lay_out_activations(
         widest = max(widest, place[WIDTH])
     for layer in range(layers):
         plan[layer * PLAN_COLUMNS + STEP] = size
-    return size + batch * widest
+    plan[ACTIVE] = size + batch * widest
+    return plan[ACTIVE] + 2 * batch * <Py_ssize_t> (sizeof(int64_t) // sizeof(real))
 
 
 cdef inline Py_ssize_t lay_out_blocks(
@@ -181,7 +182,7 @@ cdef inline Py_ssize_t lay_out(
         plan = plans + thread * layers * PLAN_COLUMNS
         lay_out_weights[real](program, layers, states, False, start, plan, params)
         size = lay_out_weights[real](program, layers, states, True, size, plan, params)
-        size = pages[real](lay_out_activations(layers, batch, size, plan), params)
+        size = pages[real](lay_out_activations[real](layers, batch, size, plan, params), params)
         for layer in range(layers):
             plan[layer * PLAN_COLUMNS + EXCHANGE] = exchanged
             plan[layer * PLAN_COLUMNS + PRIVATE] = (size - shared) // (thread + 1)

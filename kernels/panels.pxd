@@ -12,9 +12,13 @@ from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
 from tile cimport (
-    BLOCK, DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, tile_dot,
+    BLOCK, DOT_COLUMNS, DOT_ROWS, FEW, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_backward, tile_dot,
     tile_multiply, tile_sparse, vec,
 )
+
+
+cdef enum:
+    DOTS_NEAR = 256  # vectors of dot products, which stay in the nearest cache
 
 
 cdef inline void pack_row(
@@ -212,7 +216,62 @@ cdef inline void backward_input(
         _input_rows[real, vec](DOT_ROWS, first, last, vectors, dy + r * dy_row, dy_row, w, width,
                                panel_size, dx + r * dx_row, dx_row, v)
         r += DOT_ROWS
-    while r < n:
+    while r + 2 <= n:
+        _input_rows[real, vec](2, first, last, vectors, dy + r * dy_row, dy_row, w, width,
+                               panel_size, dx + r * dx_row, dx_row, v)
+        r += 2
+    if r < n:
         _input_rows[real, vec](1, first, last, vectors, dy + r * dy_row, dy_row, w, width,
                                panel_size, dx + r * dx_row, dx_row, v)
-        r += 1
+
+
+cdef inline void _backward_tile(
+    Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
+    const vec* dy, const vec* step, Py_ssize_t dy_row, vec* w, Py_ssize_t width,
+    vec* dots, Py_ssize_t dots_row,
+) noexcept nogil:
+    """BLOCK rows of one panel."""
+    cdef Py_ssize_t j = 0
+    while j < vectors:  # SPARSE_VECTORS are a panel or half of it
+        if vectors <= VECTORS:
+            tile_backward[real, vec](
+                VECTORS, n, x, x_row, <const real*> (dy + j), <const real*> (step + j), dy_row,
+                w + j, width, dots, dots_row)
+        else:
+            tile_backward[real, vec](
+                SPARSE_VECTORS, n, x, x_row, <const real*> (dy + j), <const real*> (step + j),
+                dy_row, w + j, width, dots, dots_row)
+        j += SPARSE_VECTORS
+
+
+cdef inline void backward_few(
+    Py_ssize_t n, Py_ssize_t first, Py_ssize_t last, Py_ssize_t vectors,
+    const real* x, Py_ssize_t x_row, const vec* dy, const vec* step, Py_ssize_t dy_row,
+    real* w, Py_ssize_t width, Py_ssize_t panel_size, real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    """backward_input and add_panel for up to FEW samples, which reads each tile of w just once.
+
+    first..last are a multiple of BLOCK rows. As many rows of a panel at a time as there is room
+    for: with each step from panel to panel the processor may fetch ahead along that stride, into
+    what another thread is writing.
+    """
+    cdef vec dots[DOTS_NEAR]
+    cdef Py_ssize_t rows = DOTS_NEAR // n // BLOCK * BLOCK, k = first, end, i, j, s
+    while k < last:
+        end = min(k + rows, last)
+        memset(&dots, 0, n * rows * sizeof(vec))
+        j = 0
+        while j < vectors:
+            i = k
+            while i < end:
+                _backward_tile[real, vec](
+                    min(PANEL, vectors - j), n, x + i, x_row, dy + j, step + j, dy_row,
+                    <vec*> (w + j // PANEL * panel_size + i * width), width, &dots[i - k], rows)
+                i += BLOCK
+            j += PANEL
+        for s in range(n):
+            i = k
+            while i < end:
+                sum_lanes[vec, real](&dots[s * rows + i - k], dx + s * dx_row + i)
+                i += BLOCK
+        k = end

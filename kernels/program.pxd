@@ -7,9 +7,10 @@ Every thread runs every step, in memory of its own: its own copy of the batch, o
 and its own part of the weights, which nobody else reads. A dense layer is split by its outputs (a
 thread has some columns of W, and so of y) or by its inputs (some rows of W, which need only the
 columns of x that the thread has anyway), or it is small and every thread computes the whole of it.
-Threads exchange nothing but sums: y of a layer that is split by inputs, dx of one that is split by
-outputs. Those run over fixed segments of W, added in order, so that they are bitwise the same
-however many threads there are.
+Threads exchange sums: y of a layer that is split by inputs, dx of one that is split by outputs.
+Those run over fixed segments of W, added in order, so that they are bitwise the same however many
+threads there are. And where a layer split by outputs follows another, they copy each other's
+columns of what is between them.
 
 A program with rows on images is shared by samples instead. Every thread has a copy of all weights,
 and takes its segments of the batch through the whole network and back. It meets the others once a
@@ -72,6 +73,7 @@ cdef enum:  # columns of a plan's row: where things lie in the workspace, in ele
     BLOCK  # the samples that the first row reads
     LOSSES  # of each sample, in doubles
     PARITY  # from what a step shares to what the next one does
+    ACTIVE  # the numbers of a batch's rows that backward is for, as int64
     PLAN_COLUMNS
 
 cdef enum Split:  # of a dense layer, or what the columns of another's output are
@@ -98,6 +100,7 @@ cdef enum:  # the integer settings of a run
     STEPS_BEFORE  # steps of earlier epochs, for Adam
     SEGMENTS  # that exchanged sums are made of: at least as many as threads
     STATES  # vectors that the optimiser remembers
+    SKIP  # whether samples without a gradient are left out of backward: see active.pxd
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
@@ -135,6 +138,7 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t sample  # where a stage starts in the batch
     Py_ssize_t shift  # of what threads share, for every other step
     Py_ssize_t mask  # the number of the step in this epoch, for dropout
+    int64_t* active  # NULL, or the rows of the batch that are left in backward; see active.pxd
 
 
 cdef struct Input:  # what a layer reads: n samples
@@ -174,12 +178,13 @@ cdef inline Py_ssize_t first_segment(const Run* run, Py_ssize_t thread) noexcept
     return run.choices[SEGMENTS] * thread // run.threads
 
 
-cdef inline void share(
-    const Run* run, Py_ssize_t columns, Py_ssize_t panel, Py_ssize_t* first, Py_ssize_t* last,
+cdef inline void share_of(
+    const Run* run, Py_ssize_t thread, Py_ssize_t columns, Py_ssize_t panel, Py_ssize_t* first,
+    Py_ssize_t* last,
 ) noexcept nogil:
-    """This thread's share of some columns."""
-    first[0] = segment_start(run, columns, panel, first_segment(run, run.thread))
-    last[0] = segment_start(run, columns, panel, first_segment(run, run.thread + 1))
+    """A thread's share of some columns."""
+    first[0] = segment_start(run, columns, panel, first_segment(run, thread))
+    last[0] = segment_start(run, columns, panel, first_segment(run, thread + 1))
     first[0] = min(first[0], columns)
     last[0] = min(last[0], columns)
 
@@ -190,7 +195,7 @@ cdef inline void output_columns(
     """The columns of a layer's output that this thread has."""
     first[0], last[0] = 0, run.program[layer * COLUMNS + OUTPUTS]
     if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS:
-        share(run, last[0], panel, first, last)
+        share_of(run, run.thread, last[0], panel, first, last)
 
 
 cdef inline void own_weights(
@@ -200,8 +205,16 @@ cdef inline void own_weights(
     """The part of a dense layer's W that this thread computes with and updates."""
     first_row[0], last_row[0] = 0, run.program[layer * COLUMNS + INPUTS]
     if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_INPUTS:
-        share(run, last_row[0], panel, first_row, last_row)
+        share_of(run, run.thread, last_row[0], panel, first_row, last_row)
     output_columns(run, layer, panel, first, last)
+
+
+cdef inline bint gathers_input(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """Whether a layer needs columns of its input that other threads have."""
+    return (run.threads > 1 and 0 < layer < run.layers
+            and run.program[layer * COLUMNS + KIND] == DENSE
+            and run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS
+            and run.plan[(layer - 1) * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS)
 
 
 cdef inline bint meet(const Run* run) noexcept nogil:

@@ -18,7 +18,8 @@ from program cimport (
     PARITY, PLAN_COLUMNS, Run, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, V, W, WIDTH, dy_of,
     first_segment, hidden_input, meet, partial_gradient, weights_of, y_of,
 )
-from stages cimport backward_rows, forward_apart, loss_row, multiply_transposed
+from shared cimport multiply_transposed
+from stages cimport backward_rows, forward_apart, loss_row
 from steps cimport optimize, step_of, update_weights
 from tile cimport pinned, real
 

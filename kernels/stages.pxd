@@ -8,115 +8,16 @@ from libc.stdint cimport int64_t
 
 cimport dropout
 cimport elementwise
-cimport panels
 cimport rowwise
 from elementwise cimport is_elementwise
 from program cimport (
-    BY_INPUTS, BY_OUTPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, DY, HINGE, INPUTS, Input,
-    KIND, LOSS, MARGIN, NLL, OUTPUTS, PLAN_COLUMNS, Run, SEGMENTS, SPLIT,
-    VALUES, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, hidden_input,
-    masks_of, meet, output_columns, own_weights, panel_width, partial_sums, segment_start,
-    vectors_of, y_of,
+    BY_INPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, HINGE, INPUTS, Input, KIND, LOSS, MARGIN, NLL,
+    OUTPUTS, PLAN_COLUMNS, Run, SPLIT, VALUES, W, WIDTH, dy_of, gathers_input, hidden_input, masks_of,
+    output_columns, panel_width, y_of,
 )
+from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
 from sparse cimport sparse_layer
-from steps cimport step_of, update_weights
-from tile cimport PANEL, dvec, fvec, pinned, real
-
-cdef enum:
-    ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update
-
-
-cdef inline void multiply(
-    const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t n, const real* x,
-    Py_ssize_t x_row, Py_ssize_t first_row, Py_ssize_t last_row, const real* start,
-    Py_ssize_t first, Py_ssize_t last, real* y, Py_ssize_t y_row,
-) noexcept nogil:
-    """y = start + x @ w for the columns first..last, over the rows first_row..last_row of w.
-
-    start is a row of y or NULL.
-    """
-    cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
-    cdef Py_ssize_t p = first, depth = last_row - first_row, vectors
-    cdef const real* w
-    while p < last:
-        vectors = min(PANEL, vectors_of(last - p, panel))
-        w = work + run.plan[layer * PLAN_COLUMNS + W] + p * inputs + first_row * panel
-        if real is float:
-            panels.forward_panel[float, fvec](
-                n, vectors, depth, x + first_row, x_row, <const fvec*> w, panel,
-                <const fvec*> (start + p if start != NULL else NULL), y + p, y_row)
-        else:
-            panels.forward_panel[double, dvec](
-                n, vectors, depth, x + first_row, x_row, <const dvec*> w, panel,
-                <const dvec*> (start + p if start != NULL else NULL), y + p, y_row)
-        p += panel
-
-
-cdef inline void multiply_transposed(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t start, Py_ssize_t n,
-    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
-    real* dx, Py_ssize_t dx_row,
-) noexcept nogil:
-    """dx = dy @ w.T for n samples from `start` on and these rows and columns of w."""
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
-    cdef Py_ssize_t vectors = vectors_of(last - first, panel)
-    cdef const real* dy = dy_of[real](run, layer, work) + start * plan[WIDTH] + first
-    cdef const real* w = work + plan[W] + first * inputs
-    if real is float:
-        panels.backward_input[float, fvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
-                                           panel, inputs * panel, dx, dx_row, NULL)
-    else:
-        panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
-                                            panel, inputs * panel, dx, dx_row, NULL)
-
-
-cdef inline bint exchange(
-    Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t columns, Py_ssize_t width,
-    real* sums,
-) noexcept nogil:
-    """sums (n, columns) = the partial sums of all segments, each of which some thread computed.
-
-    width is from a row to the next.
-    """
-    cdef Py_ssize_t segment, r, j
-    cdef const real* part = partial_sums[real](run, layer, work, width, 0)
-    if not meet(run):
-        return False
-    for r in range(n):
-        for j in range(columns):
-            sums[r * width + j] = part[r * width + j]
-    for segment in range(1, run.choices[SEGMENTS]):
-        part = partial_sums[real](run, layer, work, width, segment)
-        for r in range(n):
-            for j in range(columns):
-                sums[r * width + j] += part[r * width + j]
-    run.exchanges += 1
-    return True
-
-
-cdef inline bint forward_by_inputs(
-    Run* run, Py_ssize_t layer, real* work, const Input* input,
-) noexcept nogil:
-    """The output of a layer whose W the threads share by rows."""
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), width = plan[WIDTH], segment, start = 0, n
-    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS]
-    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
-    cdef const real* b = work + plan[W] + width * inputs
-    while start < input.n:
-        n = min(exchanged_at_once(run), input.n - start)
-        for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
-            multiply[real](
-                run, layer, work, n, <const real*> input.x + start * input.row, input.row,
-                min(inputs, segment_start(run, inputs, panel, segment)),
-                min(inputs, segment_start(run, inputs, panel, segment + 1)),
-                NULL if segment else b, 0, outputs,
-                partial_sums[real](run, layer, work, width, segment), width)
-        if not exchange[real](run, layer, work, n, outputs, width, work + plan[Y] + start * width):
-            return False
-        start += n
-    return True
+from tile cimport pinned, real
 
 
 cdef inline void forward_rows(
@@ -154,6 +55,8 @@ cdef inline bint forward_layer(
         return True
     if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
         return forward_by_inputs[real](run, layer, work, input)
+    if gathers_input(run, layer) and not gather_columns[real](run, layer - 1, work, input.n):
+        return False
     output_columns(run, layer, panel_width[real](work), &first, &last)
     if row[KIND] == DENSE:
         multiply[real](run, layer, work, input.n, <const real*> input.x, input.row, 0, row[INPUTS],
@@ -182,58 +85,6 @@ cdef inline bint forward_apart(
         return (<double_forward> pinned(<const void*> of_doubles))(run, layer, work, input)
 
 
-cdef inline bint backward_by_outputs(
-    Run* run, Py_ssize_t layer, real* work, Py_ssize_t samples,
-) noexcept nogil:
-    """dx of a layer whose W the threads share by columns."""
-    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS]
-    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
-    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), width = before[WIDTH], segment, start = 0, n
-    while start < samples:
-        n = min(exchanged_at_once(run), samples - start)
-        for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
-            multiply_transposed[real](
-                run, layer, work, start, n, 0, inputs,
-                min(outputs, segment_start(run, outputs, panel, segment)),
-                min(outputs, segment_start(run, outputs, panel, segment + 1)),
-                partial_sums[real](run, layer, work, width, segment), width)
-        if not exchange[real](run, layer, work, n, inputs, width,
-                              work + before[DY] + start * width):
-            return False
-        start += n
-    return True
-
-
-cdef inline bint backward_dense(
-    Run* run, Py_ssize_t layer, real* work, const Input* input, const Input* coming,
-) noexcept nogil:
-    """dx, unless it is the first layer, and then the update of this thread's part of W and b.
-
-    If `coming` is not NULL, then also the first layer's output for that batch.
-    """
-    cdef Py_ssize_t panel = panel_width[real](work), k, end, first_row, last_row, first, last
-    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
-    cdef const real* step
-    cdef bint by_outputs = run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS
-    if layer and by_outputs and not backward_by_outputs[real](run, layer, work, input.n):
-        return False
-    own_weights(run, layer, panel, &first_row, &last_row, &first, &last)
-    step = step_of[real](run, layer, work, input.n, first, last)
-    if input.bounds != NULL:
-        sparse_layer[real](run, work, input, coming)
-        return True
-    k = first_row
-    while k < last_row:
-        end = min(last_row, k + ROWS_AT_ONCE) if layer else last_row
-        if layer and not by_outputs:
-            multiply_transposed[real](run, layer, work, 0, input.n, k, end, first, last,
-                                      work + before[DY], before[WIDTH])
-        update_weights[real](run, layer, work, input, step, k, end, first, last)
-        k = end
-    return coming == NULL or forward_apart[real](run, layer, work, coming)
-
-
 cdef inline void backward_rows(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
@@ -254,7 +105,8 @@ cdef inline void backward_rows(
                 dy + r * y_row + first, dx + r * dx_row + first, count)
         elif kind == DROPOUT:
             dropout.drop_row[real](
-                &masks, run.sample + r, first, last, dy + r * y_row, dx + r * dx_row)
+                &masks, run.active[r] if run.active != NULL else run.sample + r, first, last,
+                dy + r * y_row, dx + r * dx_row)
         else:
             rowwise.log_softmax_backward_row[real](
                 y + r * y_row, dy + r * y_row, dx + r * dx_row, last)
@@ -273,7 +125,10 @@ cdef inline bint backward_layer(
     if kind == DENSE:
         if layer:
             input = hidden_input[real](run, layer, work, first.n)
-        return backward_dense[real](run, layer, work, &input, NULL if layer else coming)
+        if not backward_dense[real](run, layer, work, &input, NULL if layer else coming):
+            return False
+        return (layer or coming == NULL or coming.bounds != NULL
+                or forward_apart[real](run, layer, work, coming))
     if layer == 0:
         return True
     output_columns(run, layer, panel_width[real](work), &begin, &end)

@@ -107,6 +107,7 @@ cdef extern from *:
     enum { ROWS = VECTOR_BYTES == 64 ? 8 : 4, VECTORS = VECTOR_BYTES == 64 ? 2 : 3,
            DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2, FOLDED_ROWS = VECTOR_BYTES == 64 ? 4 : 0 };
     enum { DOT_COLUMNS = 4, PANEL = 2 * VECTORS, MOST_LANES = VECTOR_BYTES / 4 };
+    enum { FEW = 4 };
     enum { BLOCK = 4, SPARSE_VECTORS = VECTOR_BYTES == 64 ? 4 : 3 };
     """
     ctypedef float fvec
@@ -125,6 +126,7 @@ cdef extern from *:
         DOT_ROWS
         DOT_COLUMNS
         FOLDED_ROWS  # of dot products that are summed together: 0 for none
+        FEW  # samples whose dx and update together take one pass over W
         BLOCK  # inputs that sparse data are cut into: a block counts if one of them is not zero
         SPARSE_VECTORS  # PANEL or half of it
 
@@ -277,3 +279,47 @@ cdef inline void tile_dot(
             dsum4(&row[0], <double*> &sums[0])
         for j in range(columns):
             c[i * c_row + j] = sums[j]
+
+
+cdef inline void tile_backward(
+    Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row, const real* dy,
+    const real* step, Py_ssize_t dy_row, vec* w, Py_ssize_t w_row, vec* dots, Py_ssize_t dots_row,
+) noexcept nogil:
+    """BLOCK rows of w by `vectors` (up to SPARSE_VECTORS, a constant), which stay in registers while
+
+    dots[s, i] += dy[s] * w[i], summed over the vectors but not over lanes, and then
+    w[i] += x[s, i] * step[s], for all n samples s.
+    """
+    cdef vec acc[BLOCK][SPARSE_VECTORS]
+    cdef vec sums[BLOCK]
+    cdef vec* w_vec = <vec*> pinned(w)
+    cdef const vec* dy_vec
+    cdef Py_ssize_t i, j, s
+    for i in range(BLOCK):
+        for j in range(vectors):
+            acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j]
+    for s in range(n):
+        dy_vec = <const vec*> (dy + s * dy_row)
+        for i in range(BLOCK):
+            sums[i] = dots[s * dots_row + i]
+        for j in range(vectors):
+            for i in range(BLOCK):
+                sums[i] = sums[i] + dy_vec[j] * acc[i][j]
+        for i in range(BLOCK):
+            dots[s * dots_row + i] = sums[i]
+    for s in range(n):
+        dy_vec = <const vec*> (step + s * dy_row)
+        for i in range(BLOCK):
+            for j in range(vectors):
+                acc[i][j] = acc[i][j] + times(x[s * x_row + i], dy_vec[j])
+    for i in range(BLOCK):
+        for j in range(vectors):
+            (<vec*> (<real*> w_vec + i * w_row))[j] = acc[i][j]
+
+
+cdef inline void sum_lanes(const vec* v, real* sums) noexcept nogil:
+    """sums[i] = the sum of v[i]'s lanes, for four vectors."""
+    if vec is fvec:
+        fsum4(v, <float*> sums)
+    else:
+        dsum4(v, <double*> sums)

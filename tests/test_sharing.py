@@ -18,6 +18,15 @@ BIG = {
          fb.Linear(800, 10)],
         [BY_OUTPUTS, BY_INPUTS, WHOLE, BY_OUTPUTS, BY_INPUTS],
     ),
+    "one that widens takes its input from all": (
+        [fb.Linear(784, 600), fb.Tanh(), fb.Linear(600, 800), fb.Linear(800, 100),
+         fb.Linear(100, 10)],
+        [BY_OUTPUTS, BY_OUTPUTS, BY_OUTPUTS, BY_INPUTS, WHOLE],
+    ),
+    "but not if it is the last": (
+        [fb.Linear(784, 600), fb.Linear(600, 800), fb.LogSoftmax()],
+        [BY_OUTPUTS, BY_INPUTS, WHOLE],
+    ),
     "nothing to pair the last with": (
         [fb.Linear(784, 800), fb.Linear(800, 800), fb.Linear(800, 800)],
         [BY_OUTPUTS, BY_INPUTS, WHOLE],
