@@ -34,19 +34,19 @@ def _backend(request, monkeypatch):
 def easy(dtype="float64", zeros=0.5):
     """Samples that are soon on the right side of the margin: the largest feature is the class."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(203, 13)) * (rng.random((203, 13)) > zeros)
+    x = rng.normal(size=(131, 13)) * (rng.random((131, 13)) > zeros)
     return x.astype(dtype), np.abs(x[:, :5]).argmax(axis=1)
 
 
 def train(network, optimizer="sgd", dtype="float64", samples=None, **options):
     net = fb.Sequential(*NETWORKS[network](), dtype=dtype, seed=3)
-    settings = {"epochs": 6, "batch_size": 2, "seed": 1} | options
+    settings = {"epochs": 4, "batch_size": 2, "seed": 1} | options
     loss, step = fb.HingeLoss(0.1), OPTIMIZERS[optimizer]()
     history = fb.fit(net, samples or easy(dtype), loss=loss, optimizer=step, **settings)
     return net.params, history.loss_by_iteration
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 7, 64, 203])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_fused_is_layered(network, optimizer, batch_size):
@@ -68,7 +68,7 @@ def test_single_precision_too(network, zeros):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch_size", [2, 8, 64])
+@pytest.mark.parametrize("batch_size", [2, 64])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_any_number_of_threads_bit_for_bit(network, batch_size, dtype):
     runs = [
