@@ -308,7 +308,7 @@ class Sequential:
 
         None where x is none, or is no plain array of the network's dtype, or there is no such way.
         """
-        if type(x) is not np.ndarray or x.shape[:1] != (1,):
+        if type(x) is not np.ndarray or not x.ndim or len(x) != 1:
             return None
         module = kernels()
         if self._single is None or self._single[0] is not module:
