@@ -54,10 +54,10 @@ cdef extern from *:
         return fold8(fold16(a, b), fold16(c, d));
     }
     static inline void fsum4(const fvec *v, float *out) {
-        fvec s = fold_row(v[0], v[1], v[2], v[3]);
-        s = fold4(s, s);
-        s = fold2(s, s);
-        *(quarter *) out = *(const quarter *) &s;
+        fvec s = fold_row(v[0], v[1], v[2], v[3]);  /* the same pairs as fold4 and fold2 add */
+        s += __builtin_shufflevector(s, s, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+        s += __builtin_shufflevector(s, s, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+        *(quarter *) out = __builtin_shufflevector(s, s, 0, 4, 8, 12);
     }
     /* Four rows of four sums each, `row` elements apart, from their folded rows. */
     static inline void fsum16(fvec a, fvec b, fvec c, fvec d, float *out, Py_ssize_t row) {
