@@ -1,0 +1,194 @@
+"""Every number that the engines share with Python, once: what rows, columns and slots mean.
+
+Python writes a network, a run and a workspace as arrays of numbers, and the engines read them.
+native/numbers.pxd repeats this page for C, because Cython must know the numbers when it compiles; a
+test compares the two. One name has one meaning: no two enums share one.
+"""
+
+from enum import IntEnum, auto
+
+
+class Kind(IntEnum):
+    """What a row of a program is. From RELU to USER rows are elementwise: see is_elementwise."""
+
+    DENSE = 0
+    RELU = auto()
+    ELU = auto()
+    TANH = auto()
+    SIGMOID = auto()
+    USER = auto()  # an activation that a user wrote; its code is among the choices
+    LOG_SOFTMAX = auto()
+    DROPOUT = auto()
+    CONV = auto()
+    MAX_POOL = auto()
+    AVG_POOL = auto()
+    FLATTEN = auto()  # images before it, rows from here on
+
+
+class Column(IntEnum):
+    """A column of a program's row. (Of a pair, for an image's rows and columns, the first.)"""
+
+    KIND = 0
+    INPUTS = auto()
+    OUTPUTS = auto()
+    PARAMS = auto()  # where w and then b start in the flat parameter vector
+    CHANNELS = auto()  # of the images before a window, and behind it
+    HEIGHT = auto()
+    IMAGE_WIDTH = auto()
+    OUT_CHANNELS = auto()
+    OUT_HEIGHT = auto()
+    OUT_IMAGE_WIDTH = auto()
+    KERNEL = auto()  # a pair, as are the next two
+    STRIDE = KERNEL + 2
+    PADDING = STRIDE + 2
+    SEED = PADDING + 2  # of dropout's masks
+    MASKS = auto()  # the number of the epoch's first
+    COLUMNS = auto()  # how many there are
+
+
+class PlanColumn(IntEnum):
+    """A column of a plan's row: where a layer's things lie in the workspace, in elements.
+
+    Python writes SPLIT; engine_plan, which alone knows its engine's layout, the rest.
+    """
+
+    SPLIT = 0  # one of Split
+    WIDTH = auto()  # of y and dy: outputs, rounded up
+    Y = auto()
+    DY = auto()
+    W = auto()  # w, then b; the next two likewise, for what the optimiser remembers
+    M = auto()
+    V = auto()
+    X = auto()  # in the first row: where the thread's own batches lie, and how far apart
+    X_STRIDE = auto()
+    SUMS = auto()  # of a convolution's gradients, a segment's after another's
+    LOSSES = auto()  # of each sample, in doubles
+    # The native engine's alone:
+    STEP = auto()  # scratch for the step that W takes, of one batch
+    EXCHANGE = auto()  # the size of a buffer for sums, of which there are two
+    PRIVATE = auto()  # from what one thread has to itself to what the next one has
+    PADDED = auto()  # a convolution's x with a border
+    IMAGES = auto()  # the images that the first row reads
+    PARITY = auto()  # from what a step shares to what the next one does
+    ACTIVE = auto()  # the numbers of a batch's rows that backward is for
+    # Numba's alone:
+    INPUT = auto()  # what a row on images reads, with a border for a padded convolution
+    BATCH_Y = auto()  # of rows behind images: y and dy of the whole batch
+    BATCH_DY = auto()
+    ORIGIN = auto()  # the first thread's weights
+    PLAN_COLUMNS = auto()  # how many there are
+
+
+class Split(IntEnum):
+    """How threads share a dense layer, or what the columns of another's output are."""
+
+    WHOLE = 0
+    BY_OUTPUTS = auto()
+    BY_INPUTS = auto()
+
+
+class LossKind(IntEnum):
+    """Which loss."""
+
+    HINGE = 0
+    CROSS_ENTROPY = auto()
+    NLL = auto()
+    SQUARED_ERROR = auto()
+    USER_LOSS = auto()  # one that a user wrote
+
+
+class OptimizerKind(IntEnum):
+    """Which optimiser."""
+
+    PLAIN = 0  # SGD without momentum and decay
+    MOMENTUM = auto()
+    NESTEROV = auto()
+    ADAM = auto()
+    ADAMW = auto()
+
+
+class Source(IntEnum):
+    """What the data's elements are."""
+
+    BYTES = 0
+    FLOATS = auto()
+    DOUBLES = auto()
+
+
+class Choice(IntEnum):
+    """A slot of a run's integer settings."""
+
+    LOSS = 0
+    THREADS = auto()
+    BATCH = auto()
+    SOURCE = auto()  # one of Source
+    FEATURES = auto()
+    SPARSE = auto()  # whether blocks of zeros are left out of the data
+    OPTIMIZER = auto()
+    STEPS_BEFORE = auto()  # of earlier epochs, for Adam
+    SEGMENTS = auto()  # that exchanged sums are made of: at least as many as threads
+    STATES = auto()  # vectors that the optimiser remembers
+    SKIP = auto()  # whether samples without a gradient are left out of backward
+    CODE = auto()  # from here on addresses of what users wrote: the loss, then two for each layer
+
+
+class Setting(IntEnum):
+    """A slot of a run's real settings: of the data, the loss and the optimiser."""
+
+    SCALE = 0
+    MARGIN = auto()  # the hinge loss's
+    LR = auto()
+    MU = auto()  # momentum
+    BETA1 = auto()
+    BETA2 = auto()
+    EPSILON = auto()
+    DECAY = auto()
+    VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them
+
+
+class Value(IntEnum):
+    """A layer's own real number, by its place among its VALUE_COLUMNS."""
+
+    ALPHA = 0  # ELU's
+    P = auto()  # dropout's
+    VALUE_COLUMNS = auto()  # how many there are
+
+
+class Sync(IntEnum):
+    """A word that the threads of a run share. The first two lie in cache lines of their own."""
+
+    ARRIVALS = 0
+    ROUNDS = 8
+    GIVE_UP = 16  # set to 1, it ends every wait
+    SPINS = auto()  # turns of waiting before a thread yields its processor
+    TAKEN = auto()  # a bit for every processor with a thread
+    SYNC_WORDS = 24  # how many there are
+
+
+class Size(IntEnum):
+    """Sizes that both sides must know."""
+
+    BLOCK = 4  # inputs in a row: what sparse data are cut into
+    SAMPLES = 16  # of images that are computed side by side
+    MOST_PREDICTED = 256  # samples at a time, when scores are computed
+
+
+ENUMS = (
+    Kind,
+    Column,
+    PlanColumn,
+    Split,
+    LossKind,
+    OptimizerKind,
+    Source,
+    Choice,
+    Setting,
+    Value,
+    Sync,
+    Size,
+)
+
+
+def is_elementwise(kind: int) -> bool:
+    """Whether a row of this kind computes each column from the same column."""
+    return Kind.RELU <= kind <= Kind.USER
