@@ -144,6 +144,17 @@ def status() -> Iterator[tuple[str, Backend | str]]:
             yield name, str(problem)
 
 
+def quiet() -> None:
+    """Let the numba backend compile without saying so."""
+    importlib.import_module("fastbp.kernels._numba.cache").be_quiet()
+
+
+def code_folder() -> Path | None:
+    """Where the numba backend keeps what it compiled; None where no folder can be written."""
+    folder: Path | None = importlib.import_module("fastbp.kernels._numba.cache").find_folder()
+    return folder
+
+
 def processor_level() -> int | None:
     """The x86-64 level of this processor, 0 on others; None where nothing native was built."""
     extension = _import_extension("_cpu")

@@ -1,7 +1,6 @@
 """``python -m fastbp info``: what is installed, what computes, and why."""
 
 import argparse
-import importlib
 import importlib.metadata
 import os
 import platform
@@ -79,7 +78,7 @@ def _training_path(chosen: backends.Backend) -> str:
 
 
 def _compiled_code() -> str:
-    folder = importlib.import_module("fastbp.kernels._numba_cache").find_folder()
+    folder = backends.code_folder()
     return "compiled in every process: no folder can be written" if folder is None else str(folder)
 
 

@@ -32,22 +32,24 @@ try:
 except ImportError:  # Windows: several processes may then compile the same at once
     fcntl = None  # type: ignore[assignment]
 
-SOURCES = ("_numba.py", "_numba_cache.py")
 NOWHERE = "in every process, for no folder to keep it in can be written; set NUMBA_CACHE_DIR"
 KEPT = 4  # folders of earlier sources and versions that are left alone
 
 
-def keep(dispatcher: Any) -> Any:
-    """Let a function's machine code be kept, and say so when it is compiled."""
+def keep(dispatcher: Any, engine: str = "") -> Any:
+    """Let a function's machine code be kept, and say so when it is compiled.
+
+    What takes long, because it is an engine, says which.
+    """
     folder = find_folder()
     if folder is not None:
-        dispatcher._cache = _Kept(dispatcher.py_func)
+        dispatcher._cache = _Kept(dispatcher.py_func, engine)
     compile_now = dispatcher.compile
 
     def compile_alone(signature: Any) -> Any:
         with global_compiler_lock:
             if folder is None and not dispatcher.overloads.get(tuple(signature)):
-                _say(dispatcher.__name__, signature, None)
+                _say(engine, signature, None)
             try:
                 return compile_now(signature)
             finally:
@@ -98,8 +100,9 @@ def _private_folder() -> Path:
 def _digest() -> str:
     """Of all that the machine code depends on; Numba itself tells processors apart."""
     digest = hashlib.sha256()
-    for name in SOURCES:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    package = Path(__file__).parent
+    for path in (*sorted(package.glob("*.py")), package.with_name("numbers.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     versions = numba.__version__, llvmlite.__version__, sys.version, platform.machine()
     digest.update(repr(versions).encode())
     return digest.hexdigest()[:16]
@@ -147,8 +150,9 @@ class _Kept(caching.FunctionCache):
 
     _impl_class = _Implementation
 
-    def __init__(self, py_func: Any) -> None:
+    def __init__(self, py_func: Any, engine: str) -> None:
         super().__init__(py_func)
+        self._engine = engine
         self._cache_file = _File(self._cache_path, self._impl.filename_base, _digest())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -157,7 +161,7 @@ class _Kept(caching.FunctionCache):
             _lock.acquire(Path(self._cache_path))
             found = self._load(sig, target_context)  # another may have made it meanwhile
             if found is None:
-                _say(self._py_func.__name__, sig, self._cache_path)
+                _say(self._engine, sig, self._cache_path)
         return found
 
     def _load(self, sig: Any, target_context: Any) -> Any:
@@ -201,22 +205,27 @@ class _Lock:
 
 _lock = _Lock()
 _told: set[str] = set()
-quiet = False  # whether to compile without saying so
+_quiet = False  # whether to compile without saying so
 
 
-def _say(name: str, signature: Any, folder: str | None) -> None:
+def be_quiet() -> None:
+    """Compile without saying so, from now on."""
+    global _quiet
+    _quiet = True
+
+
+def _say(engine: str, signature: Any, folder: str | None) -> None:
     """One line for the engine, which takes long, and one for all kernels together."""
     where = f"once; kept in {folder}" if folder else NOWHERE
-    engines = {"_train_steps": "the engine", "_train_images": "the engine for images"}
-    if name in engines:
-        tell(f"Numba compiles {engines[name]} for {signature[0]}: some ten seconds, {where}")
+    if engine:
+        tell(f"Numba compiles {engine} for {signature[0]}: some ten seconds, {where}")
     else:
         tell(f"Numba compiles kernels as they are needed: a few seconds, {where}")
 
 
 def tell(text: str) -> None:
     """Say something on stderr, but nothing twice."""
-    if text not in _told and not quiet:
+    if text not in _told and not _quiet:
         _told.add(text)
         sys.stderr.write(f"fastbp: {text}\n")
         sys.stderr.flush()

@@ -1,0 +1,243 @@
+"""What a thread does for one layer of one batch: forward, backward, and the loss.
+
+There is no mathematics here, only calls.
+"""
+
+from .activations import activate, activate_back
+from .dropout import drop_row, dropout_numbers
+from .jit import core, inline
+from .losses import call_loss, cross_entropy_row, hinge_row, nll_row, squared_error_row
+from .pointers import shift
+from .program import (
+    ALPHAS,
+    CODE,
+    CROSS_ENTROPY,
+    DENSE,
+    DROPOUT,
+    DY,
+    HINGE,
+    INPUTS,
+    KIND,
+    LOG_SOFTMAX,
+    LOSS,
+    MARGIN,
+    MASKS,
+    NLL,
+    OUTPUTS,
+    SEED,
+    SQUARED_ERROR,
+    WIDTH,
+    W,
+    Y,
+    input_of,
+    owned,
+    place_of,
+    plan_of,
+    program_of,
+    whole,
+)
+from .rowwise import log_softmax_backward_row, log_softmax_row
+from .tile import PANEL, PANEL_ROWS, add_listed_rows, product, product_of_rows
+from .vectors import lanes_of
+
+
+@core
+def _forward_panels(run, n, zeros):
+    """The first layer, dense: this thread's panels."""
+    inputs, width, y = program_of(run, 0, INPUTS), plan_of(run, 0, WIDTH), place_of(run, 0, Y)
+    w, unit = place_of(run, 0, W), lanes_of(run.work[0]) * PANEL
+    b = shift(w, width * inputs)
+    first, last = owned(run, 0)
+    for p in range(first, last, unit):
+        columns, panel = min(unit, width - p), shift(w, p * inputs)
+        if run.listed:
+            _forward_listed(run, n, zeros, columns, panel, shift(b, p), shift(y, p), width)
+        else:
+            product(
+                n,
+                columns,
+                inputs,
+                run.x,
+                inputs,
+                1,
+                panel,
+                columns,
+                shift(b, p),
+                0,
+                shift(y, p),
+                width,
+            )
+
+
+@core
+def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
+    """One panel of the first layer, without what is zero, a block of W's rows at a time.
+
+    The block stays in the nearest cache for the whole batch.
+    """
+    inputs, lanes = program_of(run, 0, INPUTS), lanes_of(run.work[0])
+    blocks = (inputs + PANEL_ROWS - 1) // PANEL_ROWS
+    for block in range(blocks):
+        for r in range(n):
+            first = zeros.bounds[r * (blocks + 1) + block]
+            last = zeros.bounds[r * (blocks + 1) + block + 1]
+            x, y_r = shift(run.x, r * inputs), shift(y, r * y_row)
+            start = y_r if block else b
+            if columns == lanes * PANEL:
+                add_listed_rows(PANEL, first, last, zeros.index, x, w, columns, start, y_r)
+            else:
+                for j in range(0, columns, lanes):
+                    add_listed_rows(
+                        1,
+                        first,
+                        last,
+                        zeros.index,
+                        x,
+                        shift(w, j),
+                        columns,
+                        shift(start, j),
+                        shift(y_r, j),
+                    )
+
+
+@core
+def _drop(run, layer, r, first, x, y, n):
+    """Dropout of the columns from `first` on of a sample, or of their gradients."""
+    limit, factor = dropout_numbers(run.settings[ALPHAS + layer], y[0])
+    seed, step = program_of(run, layer, SEED), program_of(run, layer, MASKS) + run.step
+    drop_row(x, limit, factor, seed, step, run.row + run.rows[r], first, y, n)
+
+
+@core
+def forward_rows(run, layer, n):
+    """This thread's columns of an elementwise layer's output, or LogSoftmax's."""
+    kind = program_of(run, layer, KIND)
+    first, last = owned(run, layer)
+    x, x_row = input_of(run, layer)
+    y, y_row = place_of(run, layer, Y), plan_of(run, layer, WIDTH)
+    for r in range(n if first < last else 0):
+        x_r, y_r = shift(x, r * x_row + first), shift(y, r * y_row + first)
+        if kind == LOG_SOFTMAX:
+            log_softmax_row(x_r, y_r, last)
+        elif kind == DROPOUT:
+            _drop(run, layer, r, first, x_r, y_r, last - first)
+        else:
+            activate(run, layer, x_r, y_r, last - first)
+
+
+@inline
+def forward_layer(run, layer, n, zeros):
+    """This thread's columns of one layer's output."""
+    if program_of(run, layer, KIND) != DENSE:
+        forward_rows(run, layer, n)
+    elif layer == 0:
+        _forward_panels(run, n, zeros)
+    else:
+        forward_dense(run, layer, n)
+
+
+@core
+def forward_dense(run, layer, n):
+    """This thread's columns of a dense layer's output, but the first layer's."""
+    x, x_row = input_of(run, layer)
+    w = place_of(run, layer, W)
+    b = shift(w, x_row * whole(program_of(run, layer, OUTPUTS), 4))
+    first, last = owned(run, layer)
+    product_of_rows(
+        n,
+        first,
+        last,
+        x_row,
+        x,
+        x_row,
+        w,
+        x_row,
+        b,
+        place_of(run, layer, Y),
+        plan_of(run, layer, WIDTH),
+    )
+
+
+@core
+def backward_rows(run, layer, n):
+    """From dy of such a layer, this thread's columns of dy of the layer before it."""
+    kind = program_of(run, layer, KIND)
+    first, last = owned(run, layer)
+    x, x_row = input_of(run, layer)
+    y, y_row = place_of(run, layer, Y), plan_of(run, layer, WIDTH)
+    dy, dx = place_of(run, layer, DY), place_of(run, layer - 1, DY)
+    for r in range(n if first < last else 0):
+        y_r, dy_r = shift(y, r * y_row + first), shift(dy, r * y_row + first)
+        dx_r = shift(dx, r * x_row + first)
+        if kind == LOG_SOFTMAX:
+            log_softmax_backward_row(y_r, dy_r, dx_r, last)
+        elif kind == DROPOUT:
+            _drop(run, layer, r, first, dy_r, dx_r, last - first)
+        else:
+            activate_back(run, layer, shift(x, r * x_row + first), y_r, dy_r, dx_r, last - first)
+
+
+@core
+def backward_layer(run, layer, n):
+    """From dy of one layer, this thread's columns of dy of the layer before it (layer > 0)."""
+    if program_of(run, layer, KIND) != DENSE:
+        backward_rows(run, layer, n)
+        return
+    first, last = owned(run, layer - 1)
+    columns = whole(last, lanes_of(run.work[0])) - first
+    dx_row, dx = plan_of(run, layer - 1, WIDTH), shift(place_of(run, layer - 1, DY), first)
+    for r in range(n):
+        for j in range(columns):
+            dx[r * dx_row + j] = 0
+    product(
+        n,
+        columns,
+        program_of(run, layer, OUTPUTS),
+        place_of(run, layer, DY),
+        plan_of(run, layer, WIDTH),
+        1,
+        shift(place_of(run, layer, W), first),
+        dx_row,
+        dx,
+        dx_row,
+        dx,
+        dx_row,
+    )
+
+
+@core
+def loss_of(run, n, chosen, labels, values):
+    """The batch's loss, and the gradient by the last layer's output."""
+    total = 0.0
+    for r in range(n):
+        total += loss_row(run, r, n, chosen[r], labels, values)
+    return total / terms(run, n)
+
+
+@core
+def terms(run, n):
+    """How many terms the loss is the mean of."""
+    return n * program_of(run, run.layers - 1, OUTPUTS) if run.choices[LOSS] == SQUARED_ERROR else n
+
+
+@core
+def loss_row(run, r, n, sample, labels, values):
+    """One row's loss, of a batch of n, and the gradient by the last layer's output."""
+    layer, real, kind = run.layers - 1, type(values[0]), run.choices[LOSS]
+    o, width = program_of(run, layer, OUTPUTS), plan_of(run, layer, WIDTH)
+    y, dy = shift(place_of(run, layer, Y), r * width), shift(place_of(run, layer, DY), r * width)
+    target = shift(values, sample * o)
+    share, margin = real(1 / terms(run, n)), real(run.settings[MARGIN])
+    if kind == SQUARED_ERROR:
+        return squared_error_row(y, target, share, dy, o)
+    label = labels[sample]
+    if kind == HINGE:
+        return hinge_row(y, label, margin, share, dy, o)
+    if kind == CROSS_ENTROPY:
+        return cross_entropy_row(y, label, share, dy, o)
+    if kind == NLL:
+        return nll_row(y, label, share, dy, o)
+    loss = call_loss(run.choices[CODE], y, label, target, dy, o)
+    for j in range(o):
+        dy[j] *= share
+    return loss
