@@ -1,6 +1,6 @@
-"""Activations over n elements in a row; each derivative is taken from the output y.
+"""Activations over n elements in a row, and which one a row of a program is.
 
-Which one a row of a program is, is decided here alone.
+Each derivative is taken from the output y.
 """
 
 import numba.extending
@@ -9,7 +9,42 @@ from numba import types
 from .elementary import expm1_, sigmoid_, tanh_
 from .jit import core, jit
 from .pointers import call_at, pointer
-from .program import ALPHAS, CODE, ELU, KIND, RELU, SIGMOID, TANH, program_of
+from .program import ELU, RELU, SIGMOID, TANH
+
+
+@core
+def forward(kind, values, code, x, y, n):
+    """values are a row's own numbers, code where what a user wrote starts, forward and backward."""
+    if kind == RELU:
+        _relu_forward(x, y, n)
+    elif kind == ELU:
+        _elu_forward(x, type(y[0])(values[0]), y, n)
+    elif kind == TANH:
+        _tanh_forward(x, y, n)
+    elif kind == SIGMOID:
+        _sigmoid_forward(x, y, n)
+    else:
+        _call_activation(code[0], x, y, y, y, n)
+
+
+@core
+def backward(kind, values, code, x, y, dy, dx, n):
+    if kind == RELU:
+        _relu_backward(y, dy, dx, n)
+    elif kind == ELU:
+        _elu_backward(y, dy, type(y[0])(values[0]), dx, n)
+    elif kind == TANH:
+        _tanh_backward(y, dy, dx, n)
+    elif kind == SIGMOID:
+        _sigmoid_backward(y, dy, dx, n)
+    else:
+        _call_activation(code[1], x, y, dy, dx, n)
+
+
+@numba.extending.intrinsic
+def _call_activation(typing, code, x, y, dy, dx, n):
+    """Call a loop that compile_activation made, at its address."""
+    return call_at(types.void(x, x, x, x, types.intp))
 
 
 @core
@@ -106,41 +141,3 @@ def sigmoid_forward(x, y):
 def sigmoid_backward(y, dy, dx):
     """dx = dy * y * (1 - y)"""
     _sigmoid_backward(pointer(y), pointer(dy), pointer(dx), y.size)
-
-
-@numba.extending.intrinsic
-def _call_activation(typing, code, x, y, dy, dx, n):
-    """Call a loop that compile_activation made, at its address."""
-    return call_at(types.void(x, x, x, x, types.intp))
-
-
-@core
-def activate(run, layer, x, y, n):
-    """n elements in a row of an activation."""
-    kind = program_of(run, layer, KIND)
-    if kind == RELU:
-        _relu_forward(x, y, n)
-    elif kind == ELU:
-        _elu_forward(x, type(y[0])(run.settings[ALPHAS + layer]), y, n)
-    elif kind == TANH:
-        _tanh_forward(x, y, n)
-    elif kind == SIGMOID:
-        _sigmoid_forward(x, y, n)
-    else:
-        _call_activation(run.choices[CODE + 1 + 2 * layer], x, y, y, y, n)
-
-
-@core
-def activate_back(run, layer, x, y, dy, dx, n):
-    """From dy of an activation dx, n elements in a row."""
-    kind = program_of(run, layer, KIND)
-    if kind == RELU:
-        _relu_backward(y, dy, dx, n)
-    elif kind == ELU:
-        _elu_backward(y, dy, type(y[0])(run.settings[ALPHAS + layer]), dx, n)
-    elif kind == TANH:
-        _tanh_backward(y, dy, dx, n)
-    elif kind == SIGMOID:
-        _sigmoid_backward(y, dy, dx, n)
-    else:
-        _call_activation(run.choices[CODE + 2 + 2 * layer], x, y, dy, dx, n)

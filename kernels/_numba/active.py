@@ -15,11 +15,8 @@ def find_active(run, n):
     Backward is for them alone: see kernels/active.pxd.
     """
     layer, count = run.layers - 1, 0
-    o, width, dy = (
-        program_of(run, layer, OUTPUTS),
-        plan_of(run, layer, WIDTH),
-        place_of(run, layer, DY),
-    )
+    o, width = program_of(run, layer, OUTPUTS), plan_of(run, layer, WIDTH)
+    dy = place_of(run, layer, DY)
     if not run.choices[SKIP_INACTIVE]:
         return n
     for r in range(n):

@@ -3,32 +3,32 @@
 Within a block images lie (column, sample): see convolution.py.
 """
 
-from .activations import activate, activate_back
+from . import activations
 from .convolution import TILE, add_gradient, alike, correlate, tile_of, windows_met
-from .dropout import drop_rows, dropout_numbers
+from .dropout import drop_block
 from .jit import core, inline
 from .layout import SCRATCH
 from .pointers import copy, fill, shift
 from .pooling import pool, pool_back, window_within
 from .program import (
-    ALPHAS,
     AVG_POOL,
     CONV,
     DROPOUT,
     DY,
     INPUT,
     KIND,
-    MASKS,
     MAX_POOL,
     OUTPUTS,
-    SEED,
     WIDTH,
     W,
     Y,
+    code_of,
+    masks_of,
     partial_gradient,
     place_of,
     plan_of,
     program_of,
+    values_of,
     windows_of,
 )
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
@@ -43,6 +43,8 @@ def _forward_conv(run, layer):
     x, y = place_of(run, layer, INPUT), place_of(run, layer, Y)
     wide, plane, lanes = s.w + 2 * s.left, s.i * s.j * SAMPLES, lanes_of(w[0])
     x_plane, weights = (s.h + 2 * s.top) * wide * SAMPLES, s.c * s.kh * s.kw
+    counts, w_steps, y_steps = (s.c, s.kh, s.kw), (weights, s.kh * s.kw, s.kw, 1), (plane, SAMPLES)
+    x_steps = s.right * SAMPLES, x_plane, wide * SAMPLES, SAMPLES
     for i in range(s.i):
         j = 0
         while j < s.j:
@@ -50,20 +52,11 @@ def _forward_conv(run, layer):
             x_ij = shift(x, (i * s.down * wide + j * s.right) * SAMPLES)
             while o < s.o:
                 m = tile_of(s.o - o, TILE[0])
+                w_o, b_o = shift(w, o * weights), shift(w, s.o * weights + o)
                 y_ij = shift(y, o * plane + (i * s.j + j) * SAMPLES)
                 for part in range(0, SAMPLES, lanes):
-                    correlate(
-                        m,
-                        n,
-                        (s.c, s.kh, s.kw),
-                        shift(w, o * weights),
-                        (weights, s.kh * s.kw, s.kw, 1),
-                        shift(x_ij, part),
-                        (s.right * SAMPLES, x_plane, wide * SAMPLES, SAMPLES),
-                        shift(w, s.o * weights + o),
-                        shift(y_ij, part),
-                        (plane, SAMPLES),
-                    )
+                    x_part, y_part = shift(x_ij, part), shift(y_ij, part)
+                    correlate(m, n, counts, w_o, w_steps, x_part, x_steps, b_o, y_part, y_steps)
                 o += m
             j += n
 
@@ -90,31 +83,22 @@ def _backward_conv_input(run, layer):
 @core
 def _backward_tile(run, layer, s, h, w, n, step):
     """n columns, or rows where a step is a whole row, from (h, w) on, of all channels."""
-    dx, dy, weights = (
-        place_of(run, layer - 1, DY),
-        place_of(run, layer, DY),
-        place_of(run, layer, W),
-    )
+    dx, dy = place_of(run, layer - 1, DY), place_of(run, layer, DY)
+    weights = place_of(run, layer, W)
     k, i, rows = windows_met(h + s.top, s.kh, s.down, s.i)
     p, j, columns = windows_met(w + s.left, s.kw, s.right, s.j)
     line, plane, dx_plane = s.j * SAMPLES, s.i * s.j * SAMPLES, s.h * s.w * SAMPLES
     window, c, lanes = s.kh * s.kw, 0, lanes_of(dx[0])
-    beside = SAMPLES if step == 1 else line
+    w_steps = window, s.down * s.kw, s.right, s.c * window
+    dy_steps = SAMPLES if step == 1 else line, -line, -SAMPLES, plane
+    dx_steps = dx_plane, step * SAMPLES
+    dy_ij, dx_hw = shift(dy, i * line + j * SAMPLES), shift(dx, (h * s.w + w) * SAMPLES)
     while c < s.c:
-        m = tile_of(s.c - c, TILE[0])
+        m, w_c = tile_of(s.c - c, TILE[0]), shift(weights, c * window + k * s.kw + p)
         for part in range(0, SAMPLES, lanes):
-            correlate(
-                m,
-                n,
-                (rows, columns, s.o),
-                shift(weights, c * window + k * s.kw + p),
-                (window, s.down * s.kw, s.right, s.c * window),
-                shift(dy, i * line + j * SAMPLES + part),
-                (beside, -line, -SAMPLES, plane),
-                None,
-                shift(dx, c * dx_plane + (h * s.w + w) * SAMPLES + part),
-                (dx_plane, step * SAMPLES),
-            )
+            dy_part, dx_part = shift(dy_ij, part), shift(dx_hw, c * dx_plane + part)
+            counts = rows, columns, s.o
+            correlate(m, n, counts, w_c, w_steps, dy_part, dy_steps, None, dx_part, dx_steps)
         c += m
 
 
@@ -130,17 +114,8 @@ def _backward_conv(run, layer, sums):
         for strip in range(strips):
             first = s.i * strip // strips
             rows, dy_o = s.i * (strip + 1) // strips - first, shift(dy, o * plane + first * row)
-            add_gradient(
-                m,
-                0,
-                (rows, s.j),
-                dy_o,
-                (plane, row, SAMPLES),
-                dy_o,
-                (0, 0, 0),
-                shift(sums, s.o * weights + o),
-                1,
-            )
+            steps, db = (plane, row, SAMPLES), shift(sums, s.o * weights + o)
+            add_gradient(m, 0, (rows, s.j), dy_o, steps, dy_o, (0, 0, 0), db, 1)
             _add_weights(s, m, rows, dy_o, x, first, shift(sums, o * weights))
         o += m
 
@@ -149,23 +124,16 @@ def _backward_conv(run, layer, sums):
 def _add_weights(s, m, rows, dy, x, first, sums):
     """For m channels of dy, from its row `first` on."""
     wide, plane, weights = s.w + 2 * s.left, s.i * s.j * SAMPLES, s.c * s.kh * s.kw
+    dy_steps = plane, s.j * SAMPLES, SAMPLES
+    x_steps = SAMPLES, s.down * wide * SAMPLES, s.right * SAMPLES
     for c in range(s.c):
         for k in range(s.kh):
             p = 0
             while p < s.kw:
                 n = 3 if s.kw - p == 3 or s.kw - p > 4 else tile_of(s.kw - p, 2)
                 start = (c * (s.h + 2 * s.top) + first * s.down + k) * wide + p
-                add_gradient(
-                    m,
-                    n,
-                    (rows, s.j),
-                    dy,
-                    (plane, s.j * SAMPLES, SAMPLES),
-                    shift(x, start * SAMPLES),
-                    (SAMPLES, s.down * wide * SAMPLES, s.right * SAMPLES),
-                    shift(sums, (c * s.kh + k) * s.kw + p),
-                    weights,
-                )
+                x_p, dw = shift(x, start * SAMPLES), shift(sums, (c * s.kh + k) * s.kw + p)
+                add_gradient(m, n, (rows, s.j), dy, dy_steps, x_p, x_steps, dw, weights)
                 p += n
 
 
@@ -214,59 +182,30 @@ def _apart(run, x, y, n):
 def _elements_forth(run, layer):
     """An elementwise row of a block."""
     x, y, n = plan_of(run, layer, INPUT), plan_of(run, layer, Y), program_of(run, layer, OUTPUTS)
-    if program_of(run, layer, KIND) == DROPOUT:
-        _drop_block(run, layer, shift(run.work, x), shift(run.work, y))
+    kind, values, code = program_of(run, layer, KIND), values_of(run, layer), code_of(run, layer)
+    if kind == DROPOUT:
+        drop_block(masks_of(run, layer), run.row, shift(run.work, x), shift(run.work, y), n)
         return
     for start in range(0, n * SAMPLES, SCRATCH):
         count = min(SCRATCH, n * SAMPLES - start)
         x_part = _apart(run, x + start, y + start, count)
-        activate(run, layer, x_part, shift(run.work, y + start), count)
+        activations.forward(kind, values, code, x_part, shift(run.work, y + start), count)
 
 
 @inline
 def _elements_back(run, layer):
     """From dy of an elementwise row dy of the row before."""
-    dy, dx, n = (
-        plan_of(run, layer, DY),
-        plan_of(run, layer - 1, DY),
-        program_of(run, layer, OUTPUTS),
-    )
-    x, y = place_of(run, layer, INPUT), place_of(run, layer, Y)
-    if program_of(run, layer, KIND) == DROPOUT:
-        _drop_block(run, layer, shift(run.work, dy), shift(run.work, dx))
+    dy, dx = plan_of(run, layer, DY), plan_of(run, layer - 1, DY)
+    x, y, n = place_of(run, layer, INPUT), place_of(run, layer, Y), program_of(run, layer, OUTPUTS)
+    kind, values, code = program_of(run, layer, KIND), values_of(run, layer), code_of(run, layer)
+    if kind == DROPOUT:
+        drop_block(masks_of(run, layer), run.row, shift(run.work, dy), shift(run.work, dx), n)
         return
     for start in range(0, n * SAMPLES, SCRATCH):
         count = min(SCRATCH, n * SAMPLES - start)
         dy_part = _apart(run, dy + start, dx + start, count)
-        activate_back(
-            run,
-            layer,
-            shift(x, start),
-            shift(y, start),
-            dy_part,
-            shift(run.work, dx + start),
-            count,
-        )
-
-
-@core
-def _drop_block(run, layer, x, y):
-    """Dropout of a block of images, or of their gradients."""
-    limit, factor = dropout_numbers(run.settings[ALPHAS + layer], y[0])
-    seed, step = program_of(run, layer, SEED), program_of(run, layer, MASKS) + run.step
-    columns = program_of(run, layer, OUTPUTS)
-    for column in range(0, columns, 4):
-        drop_rows(
-            limit,
-            factor,
-            seed,
-            step,
-            run.row,
-            column // 4,
-            columns - column,
-            shift(x, column * SAMPLES),
-            shift(y, column * SAMPLES),
-        )
+        x_part, y_part, dx_part = shift(x, start), shift(y, start), shift(run.work, dx + start)
+        activations.backward(kind, values, code, x_part, y_part, dy_part, dx_part, count)
 
 
 @inline
@@ -322,11 +261,8 @@ def flatten_block(run, layer, n):
 @core
 def unflatten_block(run, layer, n):
     """The rows' gradients as those of images; of samples that are not there, 0."""
-    dy, dx, dy_row = (
-        place_of(run, layer, DY),
-        place_of(run, layer - 1, DY),
-        plan_of(run, layer, WIDTH),
-    )
+    dy, dy_row = place_of(run, layer, DY), plan_of(run, layer, WIDTH)
+    dx = place_of(run, layer - 1, DY)
     for column in range(program_of(run, layer, OUTPUTS)):
         for r in range(SAMPLES):
             dx[column * SAMPLES + r] = dy[r * dy_row + column] if r < n else 0

@@ -4,6 +4,8 @@ Words of 32 bits lie in numbers of 64, whose products hold two of them. The word
 are made at once.
 """
 
+import typing
+
 import llvmlite.ir
 import numba.extending
 import numpy as np
@@ -17,15 +19,16 @@ _PHILOX_FACTORS, _PHILOX_KEYS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE8
 
 
 @numba.extending.intrinsic
-def drop_rows(typing, limit, factor, seed, step, row, group, count, x, y):
+def _drop_rows(typing, masks, row, group, count, x, y):
     """y = x * factor, or 0 where a random word is below the limit: `count` columns of 16 rows.
 
     Numbers lie (column, row); the first column is 4 * group.
     """
 
     def generate(context, builder, signature, values):
-        limit, factor, seed, step, row, group, count, x, y = values
-        v = Vectors(context, builder, signature.args[7], SAMPLES)
+        masks, row, group, count, x, y = values
+        limit, factor, seed, step = cgutils.unpack_tuple(builder, masks)
+        v = Vectors(context, builder, signature.args[4], SAMPLES)
         rows = builder.add(v.everywhere(row), _lane_numbers())
         words = _philox(builder, v, seed, step, rows, v.everywhere(group))
         for i, word in enumerate(words):
@@ -33,19 +36,20 @@ def drop_rows(typing, limit, factor, seed, step, row, group, count, x, y):
                 v.store(_kept(builder, v, word, limit, v.load(x, i), factor), y, i)
         return context.get_dummy_value()
 
-    return void(limit, factor, seed, step, row, group, count, x, y), generate
+    return void(masks, row, group, count, x, y), generate
 
 
 @numba.extending.intrinsic
-def _drop_columns(typing, limit, factor, seed, step, row, group, count, x, y):
+def _drop_columns(typing, masks, row, group, count, x, y):
     """The same, but `count` columns, at most 64, of one row."""
 
     def generate(context, builder, signature, values):
-        limit, factor, seed, step, row, group, count, x, y = values
-        v = Vectors(context, builder, signature.args[7], SAMPLES)
+        masks, row, group, count, x, y = values
+        limit, factor, seed, step = cgutils.unpack_tuple(builder, masks)
+        v = Vectors(context, builder, signature.args[4], SAMPLES)
         groups = builder.add(v.everywhere(group), _lane_numbers())
         words = _interleave(builder, _philox(builder, v, seed, step, v.everywhere(row), groups))
-        v = Vectors(context, builder, signature.args[7], 4 * SAMPLES)
+        v = Vectors(context, builder, signature.args[4], 4 * SAMPLES)
         room = cgutils.alloca_once(builder, v.type)
         part = builder.bitcast(room, x.type)
         with builder.if_else(builder.icmp_signed("==", count, v.number(v.lanes))) as (whole, some):
@@ -61,7 +65,7 @@ def _drop_columns(typing, limit, factor, seed, step, row, group, count, x, y):
                     builder.store(number, v.where(y, loop.index))
         return context.get_dummy_value()
 
-    return void(limit, factor, seed, step, row, group, count, x, y), generate
+    return void(masks, row, group, count, x, y), generate
 
 
 def _lane_numbers():
@@ -108,23 +112,40 @@ def _interleave(builder, words):
     return shuffle(*halves, [w * SAMPLES + lane for lane in range(SAMPLES) for w in range(4)])
 
 
-@core
-def dropout_numbers(p, y):
-    """Below which words numbers are dropped, and what the others are multiplied by."""
-    return np.int64(p * 4294967296.0), type(y)(1 / (1 - p))
+class Masks(typing.NamedTuple):
+    """Those of one step."""
+
+    limit: int  # below which words numbers are dropped
+    factor: typing.Any  # of the others
+    seed: int
+    step: int
 
 
 @core
-def drop_row(x, limit, factor, seed, step, row, first, y, n):
+def masks_from(p, seed, step, real):
+    """For numbers like `real`."""
+    return Masks(np.int64(p * 4294967296.0), type(real)(1 / (1 - p)), seed, step)
+
+
+@core
+def drop_row(masks, row, first, x, y, n):
     """n elements of one row, from column `first` on, which is a multiple of 4."""
     for j in range(0, n, 64):
         count, group = min(n - j, 64), (first + j) // 4
-        _drop_columns(limit, factor, seed, step, row, group, count, shift(x, j), shift(y, j))
+        _drop_columns(masks, row, group, count, shift(x, j), shift(y, j))
+
+
+@core
+def drop_block(masks, row, x, y, n):
+    """n columns of the SAMPLES rows from `row` on, which lie (column, row)."""
+    for column in range(0, n, 4):
+        at = column * SAMPLES
+        _drop_rows(masks, row, column // 4, n - column, shift(x, at), shift(y, at))
 
 
 @jit
 def dropout(x, p, seed, step, y):
     """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
-    limit, factor = dropout_numbers(p, y.dtype.type(0))
+    masks = masks_from(p, seed, step, y.dtype.type(0))
     for r in range(x.shape[0]):
-        drop_row(pointer(x[r]), limit, factor, seed, step, r, 0, pointer(y[r]), x.shape[1])
+        drop_row(masks, r, 0, pointer(x[r]), pointer(y[r]), x.shape[1])

@@ -92,18 +92,10 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
         gather_samples(run, addresses[6], chosen, n, zeros)
         if run.listed:
             sort_columns(run, n, zeros)
-        # Some may still read what the last step left in y.
-        if not meet(run) or not _train_step(
-            during(run, step, 0),
-            choices[STEPS] + step + 1,
-            n,
-            addresses[6],
-            chosen,
-            zeros,
-            labels,
-            values,
-            shift(losses, step),
-        ):
+        if not meet(run):  # some may still read what the last step left in y
+            break
+        here, number, loss = during(run, step, 0), choices[STEPS] + step + 1, shift(losses, step)
+        if not _train_step(here, number, n, addresses[6], chosen, zeros, labels, values, loss):
             break
         for r in range(n):
             run.rows[r] = r

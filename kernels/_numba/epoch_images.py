@@ -29,11 +29,8 @@ from .program import (
     FLOATS,
     INPUT,
     KIND,
-    LR,
-    OPTIMIZER,
     ORIGIN,
     OUTPUTS,
-    PLAIN,
     PLAN_COLUMNS,
     SCALE,
     SEGMENTS,
@@ -55,9 +52,8 @@ from .program import (
     whole,
     windows_of,
 )
-from .stages import backward_layer, forward_dense, forward_rows, loss_row, terms
-from .steps import scale_gradient, update_dense
-from .updates import optimize, sgd
+from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms
+from .steps import optimize, scale_gradient, update_dense
 from .vectors import SAMPLES
 
 
@@ -177,7 +173,7 @@ def _mean_loss(run, flatten, n):
     losses, total = _losses(run, flatten), 0.0
     for r in range(n):
         total += losses[r]
-    return total / terms(run, n)
+    return total / loss_terms(run, n)
 
 
 @core
@@ -192,10 +188,7 @@ def _update_convolution(run, step, layer):
             sums = shift(partial_gradient(run, layer, segment), start)
             for i in range(count):
                 g[i] += sums[i]
-        if run.choices[OPTIMIZER] == PLAIN:
-            sgd(g, type(g[0])(run.settings[LR]), shift(w, start), count)
-        else:
-            optimize(run, step, g, shift(w, start), to_m, to_v, count)
+        optimize(run, step, g, shift(w, start), to_m, to_v, count)
 
 
 @inline
@@ -213,10 +206,8 @@ def _update_all(run, step, flatten, n):
 def _copy_weights(run):
     """Take over what the first thread has, which alone took part in every step so far."""
     for layer in range(run.layers):
-        kind, way = (
-            program_of(run, layer, KIND),
-            plan_of(run, layer, ORIGIN) - plan_of(run, layer, W),
-        )
+        kind, w = program_of(run, layer, KIND), plan_of(run, layer, W)
+        way = plan_of(run, layer, ORIGIN) - w
         size = weights_of(run, layer)
         if kind == DENSE:
             row = plan_of(run, layer - 1, WIDTH)

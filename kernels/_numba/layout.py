@@ -49,7 +49,7 @@ SCRATCH = ROWS * PANEL * 16  # elements, for a tile of a gradient
 
 @core
 def prepare(real, addresses, layers, part, thread, threads):
-    """A thread's _Run and its _Zeros, in its part of the workspace."""
+    """A thread's Run and its Zeros, in its part of the workspace."""
     program, plan = at(addresses[0], np.int64), at(addresses[1], np.int64)
     settings, choices = at(addresses[2], np.float64), at(addresses[3], np.int64)
     work, sync = at(addresses[4], type(real)), at(addresses[5], np.int64)
@@ -59,24 +59,8 @@ def prepare(real, addresses, layers, part, thread, threads):
     listed = choices[SKIP] != 0 and program[KIND] == DENSE
     chosen = at(shift(scratch, SCRATCH), np.int64)
     rows = shift(chosen, batch)
-    run = Run(
-        program,
-        plan,
-        layers,
-        settings,
-        choices,
-        work,
-        thread,
-        threads,
-        sync,
-        x,
-        scratch,
-        listed,
-        rows,
-        chosen,
-        0,
-        0,
-    )
+    given = program, plan, layers, settings, choices, work, thread, threads, sync
+    run = Run(*given, x, scratch, listed, rows, chosen, 0, 0)
     groups, blocks = (batch + GROUP - 1) // GROUP, (features + PANEL_ROWS - 1) // PANEL_ROWS
     for r in range(batch):
         rows[r] = r  # all of them, but in backward
@@ -117,17 +101,10 @@ def _pack_layer(forth, layer, inputs, outputs, row, width, unit, params, work):
 def _pack(real, forth, program, plan, part, params, work):
     for layer in range(program.shape[0]):
         if program[layer, KIND] == DENSE:
-            _pack_layer(
-                forth,
-                layer,
-                program[layer, INPUTS],
-                program[layer, OUTPUTS],
-                plan[layer - 1, WIDTH],
-                plan[layer, WIDTH],
-                lanes_of(real) * PANEL,
-                params[program[layer, PARAMS] :],
-                work[plan[layer, W + part] :],
-            )
+            inputs, outputs = program[layer, INPUTS], program[layer, OUTPUTS]
+            row, width, unit = plan[layer - 1, WIDTH], plan[layer, WIDTH], lanes_of(real) * PANEL
+            there, here = params[program[layer, PARAMS] :], work[plan[layer, W + part] :]
+            _pack_layer(forth, layer, inputs, outputs, row, width, unit, there, here)
         elif program[layer, KIND] == CONV:
             count = program[layer, OUT_CHANNELS] + program[layer, OUT_CHANNELS] * (
                 program[layer, CHANNELS] * program[layer, KERNEL] * program[layer, KERNEL + 1]

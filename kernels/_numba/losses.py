@@ -1,6 +1,6 @@
-"""Losses over one row of o columns: each returns its own, and weights its gradient by `share`.
+"""Losses over one row of o columns, and which one a run has.
 
-Which one a run has, is decided here alone.
+Each returns the row's own, and weights its gradient by `share`.
 """
 
 import math
@@ -9,12 +9,44 @@ import numba.extending
 from numba import types
 
 from .jit import core, jit
-from .pointers import call_at, pointer
+from .pointers import call_at, pointer, shift
+from .program import CROSS_ENTROPY, HINGE, MARGIN, NLL, SQUARED_ERROR
 from .rowwise import exp_shifted, row_max
 
 
 @core
-def hinge_row(x, label, margin, share, dx, o):
+def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
+    """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
+    share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
+    if kind == SQUARED_ERROR:
+        return _squared_error_row(x, target, share, dx, o)
+    label = labels[sample]
+    if kind == HINGE:
+        return _hinge_row(x, label, type(share)(settings[MARGIN]), share, dx, o)
+    if kind == CROSS_ENTROPY:
+        return _cross_entropy_row(x, label, share, dx, o)
+    if kind == NLL:
+        return _nll_row(x, label, share, dx, o)
+    loss = _call_loss(code[0], x, label, target, dx, o)
+    for j in range(o):
+        dx[j] *= share
+    return loss
+
+
+@core
+def terms(kind, n, o):
+    """How many terms the loss of n rows is the mean of."""
+    return n * o if kind == SQUARED_ERROR else n
+
+
+@numba.extending.intrinsic
+def _call_loss(typing, code, x, label, target, dx, o):
+    """Call what compile_loss made, at its address."""
+    return call_at(types.float64(x, types.int64, x, x, types.intp))
+
+
+@core
+def _hinge_row(x, label, margin, share, dx, o):
     loss, violated, zero, score = 0.0, 0, type(margin)(0), x[label]
     for j in range(o):
         violation = (x[j] - score) + margin
@@ -27,7 +59,7 @@ def hinge_row(x, label, margin, share, dx, o):
 
 
 @core
-def cross_entropy_row(x, label, share, dx, o):
+def _cross_entropy_row(x, label, share, dx, o):
     """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) * share."""
     score = x[label] - row_max(x, o)
     total = exp_shifted(x, dx, o)
@@ -38,7 +70,7 @@ def cross_entropy_row(x, label, share, dx, o):
 
 
 @core
-def nll_row(x, label, share, dx, o):
+def _nll_row(x, label, share, dx, o):
     score = x[label]
     for j in range(o):
         dx[j] = type(share)(0)
@@ -47,7 +79,7 @@ def nll_row(x, label, share, dx, o):
 
 
 @core
-def squared_error_row(x, target, share, dx, o):
+def _squared_error_row(x, target, share, dx, o):
     """Here share is 1 / (n·o), because the mean runs over all elements."""
     loss = 0.0
     for j in range(o):
@@ -63,7 +95,7 @@ def hinge_loss(x, labels, margin, dx):
     loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
     share, m = dx.dtype.type(1 / n), dx.dtype.type(margin)
     for r in range(x.shape[0]):
-        loss += hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
+        loss += _hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
     return loss / n
 
 
@@ -73,7 +105,7 @@ def cross_entropy_loss(x, labels, dx):
     loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
     share = dx.dtype.type(1 / n)
     for r in range(x.shape[0]):
-        loss += cross_entropy_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
+        loss += _cross_entropy_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
     return loss / n
 
 
@@ -83,7 +115,7 @@ def nll_loss(x, labels, dx):
     loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
     share = dx.dtype.type(1 / n)
     for r in range(x.shape[0]):
-        loss += nll_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
+        loss += _nll_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
     return loss / n
 
 
@@ -93,11 +125,5 @@ def squared_error_loss(x, target, dx):
     loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
     share = dx.dtype.type(1 / (n * o))
     for r in range(x.shape[0]):
-        loss += squared_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+        loss += _squared_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
     return loss / (n * o)
-
-
-@numba.extending.intrinsic
-def call_loss(typing, code, x, label, target, dx, o):
-    """Call what compile_loss made, at its address."""
-    return call_at(types.float64(x, types.int64, x, x, types.intp))

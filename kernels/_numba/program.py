@@ -9,6 +9,7 @@ how many threads there are, so neither do the sums.
 
 import typing
 
+from .dropout import masks_from
 from .jit import core
 from .pointers import shift
 from .tile import PANEL
@@ -81,6 +82,25 @@ def plan_of(run, layer, column):
 @core
 def place_of(run, layer, column):
     return shift(run.work, plan_of(run, layer, column))
+
+
+@core
+def values_of(run, layer):
+    """A layer's own real numbers."""
+    return shift(run.settings, ALPHAS + layer)
+
+
+@core
+def code_of(run, layer):
+    """Where an activation that a user wrote starts, forward and backward."""
+    return shift(run.choices, CODE + 1 + 2 * layer)
+
+
+@core
+def masks_of(run, layer):
+    """A dropout layer's masks of this step."""
+    seed, step = program_of(run, layer, SEED), program_of(run, layer, MASKS) + run.step
+    return masks_from(values_of(run, layer)[0], seed, step, run.work[0])
 
 
 @core

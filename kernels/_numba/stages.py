@@ -3,37 +3,31 @@
 There is no mathematics here, only calls.
 """
 
-from .activations import activate, activate_back
-from .dropout import drop_row, dropout_numbers
+from . import activations, losses
+from .dropout import drop_row
 from .jit import core, inline
-from .losses import call_loss, cross_entropy_row, hinge_row, nll_row, squared_error_row
 from .pointers import shift
 from .program import (
-    ALPHAS,
     CODE,
-    CROSS_ENTROPY,
     DENSE,
     DROPOUT,
     DY,
-    HINGE,
     INPUTS,
     KIND,
     LOG_SOFTMAX,
     LOSS,
-    MARGIN,
-    MASKS,
-    NLL,
     OUTPUTS,
-    SEED,
-    SQUARED_ERROR,
     WIDTH,
     W,
     Y,
+    code_of,
     input_of,
+    masks_of,
     owned,
     place_of,
     plan_of,
     program_of,
+    values_of,
     whole,
 )
 from .rowwise import log_softmax_backward_row, log_softmax_row
@@ -53,20 +47,8 @@ def _forward_panels(run, n, zeros):
         if run.listed:
             _forward_listed(run, n, zeros, columns, panel, shift(b, p), shift(y, p), width)
         else:
-            product(
-                n,
-                columns,
-                inputs,
-                run.x,
-                inputs,
-                1,
-                panel,
-                columns,
-                shift(b, p),
-                0,
-                shift(y, p),
-                width,
-            )
+            b_p, y_p = shift(b, p), shift(y, p)
+            product(n, columns, inputs, run.x, inputs, 1, panel, columns, b_p, 0, y_p, width)
 
 
 @core
@@ -86,26 +68,16 @@ def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
             if columns == lanes * PANEL:
                 add_listed_rows(PANEL, first, last, zeros.index, x, w, columns, start, y_r)
             else:
+                index = zeros.index
                 for j in range(0, columns, lanes):
-                    add_listed_rows(
-                        1,
-                        first,
-                        last,
-                        zeros.index,
-                        x,
-                        shift(w, j),
-                        columns,
-                        shift(start, j),
-                        shift(y_r, j),
-                    )
+                    w_j, start_j, y_j = shift(w, j), shift(start, j), shift(y_r, j)
+                    add_listed_rows(1, first, last, index, x, w_j, columns, start_j, y_j)
 
 
 @core
 def _drop(run, layer, r, first, x, y, n):
     """Dropout of the columns from `first` on of a sample, or of their gradients."""
-    limit, factor = dropout_numbers(run.settings[ALPHAS + layer], y[0])
-    seed, step = program_of(run, layer, SEED), program_of(run, layer, MASKS) + run.step
-    drop_row(x, limit, factor, seed, step, run.row + run.rows[r], first, y, n)
+    drop_row(masks_of(run, layer), run.row + run.rows[r], first, x, y, n)
 
 
 @core
@@ -122,7 +94,8 @@ def forward_rows(run, layer, n):
         elif kind == DROPOUT:
             _drop(run, layer, r, first, x_r, y_r, last - first)
         else:
-            activate(run, layer, x_r, y_r, last - first)
+            values, code = values_of(run, layer), code_of(run, layer)
+            activations.forward(kind, values, code, x_r, y_r, last - first)
 
 
 @inline
@@ -143,19 +116,8 @@ def forward_dense(run, layer, n):
     w = place_of(run, layer, W)
     b = shift(w, x_row * whole(program_of(run, layer, OUTPUTS), 4))
     first, last = owned(run, layer)
-    product_of_rows(
-        n,
-        first,
-        last,
-        x_row,
-        x,
-        x_row,
-        w,
-        x_row,
-        b,
-        place_of(run, layer, Y),
-        plan_of(run, layer, WIDTH),
-    )
+    y, y_row = place_of(run, layer, Y), plan_of(run, layer, WIDTH)
+    product_of_rows(n, first, last, x_row, x, x_row, w, x_row, b, y, y_row)
 
 
 @core
@@ -174,7 +136,9 @@ def backward_rows(run, layer, n):
         elif kind == DROPOUT:
             _drop(run, layer, r, first, dy_r, dx_r, last - first)
         else:
-            activate_back(run, layer, shift(x, r * x_row + first), y_r, dy_r, dx_r, last - first)
+            x_r, values = shift(x, r * x_row + first), values_of(run, layer)
+            code = code_of(run, layer)
+            activations.backward(kind, values, code, x_r, y_r, dy_r, dx_r, last - first)
 
 
 @core
@@ -189,20 +153,9 @@ def backward_layer(run, layer, n):
     for r in range(n):
         for j in range(columns):
             dx[r * dx_row + j] = 0
-    product(
-        n,
-        columns,
-        program_of(run, layer, OUTPUTS),
-        place_of(run, layer, DY),
-        plan_of(run, layer, WIDTH),
-        1,
-        shift(place_of(run, layer, W), first),
-        dx_row,
-        dx,
-        dx_row,
-        dx,
-        dx_row,
-    )
+    w, outputs = shift(place_of(run, layer, W), first), program_of(run, layer, OUTPUTS)
+    dy, dy_row = place_of(run, layer, DY), plan_of(run, layer, WIDTH)
+    product(n, columns, outputs, dy, dy_row, 1, w, dx_row, dx, dx_row, dx, dx_row)
 
 
 @core
@@ -211,33 +164,19 @@ def loss_of(run, n, chosen, labels, values):
     total = 0.0
     for r in range(n):
         total += loss_row(run, r, n, chosen[r], labels, values)
-    return total / terms(run, n)
+    return total / loss_terms(run, n)
 
 
 @core
-def terms(run, n):
-    """How many terms the loss is the mean of."""
-    return n * program_of(run, run.layers - 1, OUTPUTS) if run.choices[LOSS] == SQUARED_ERROR else n
+def loss_terms(run, n):
+    """How many terms the loss of n rows is the mean of."""
+    return losses.terms(run.choices[LOSS], n, program_of(run, run.layers - 1, OUTPUTS))
 
 
 @core
 def loss_row(run, r, n, sample, labels, values):
     """One row's loss, of a batch of n, and the gradient by the last layer's output."""
-    layer, real, kind = run.layers - 1, type(values[0]), run.choices[LOSS]
+    layer, kind, code = run.layers - 1, run.choices[LOSS], shift(run.choices, CODE)
     o, width = program_of(run, layer, OUTPUTS), plan_of(run, layer, WIDTH)
     y, dy = shift(place_of(run, layer, Y), r * width), shift(place_of(run, layer, DY), r * width)
-    target = shift(values, sample * o)
-    share, margin = real(1 / terms(run, n)), real(run.settings[MARGIN])
-    if kind == SQUARED_ERROR:
-        return squared_error_row(y, target, share, dy, o)
-    label = labels[sample]
-    if kind == HINGE:
-        return hinge_row(y, label, margin, share, dy, o)
-    if kind == CROSS_ENTROPY:
-        return cross_entropy_row(y, label, share, dy, o)
-    if kind == NLL:
-        return nll_row(y, label, share, dy, o)
-    loss = call_loss(run.choices[CODE], y, label, target, dy, o)
-    for j in range(o):
-        dy[j] *= share
-    return loss
+    return losses.loss_row(kind, run.settings, code, y, sample, labels, values, n, dy, o)

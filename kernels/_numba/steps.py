@@ -1,5 +1,6 @@
 """The optimiser's step of this thread's part of a dense layer's W and b."""
 
+from . import updates
 from .batch import GROUP
 from .jit import core
 from .pointers import shift
@@ -21,8 +22,14 @@ from .program import (
     whole,
 )
 from .tile import PANEL, ROWS, add_samples, product
-from .updates import optimize
 from .vectors import bits, lanes_of
+
+
+@core
+def optimize(run, step, g, w, to_m, to_v, n):
+    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
+    kind, m, v = run.choices[OPTIMIZER], shift(w, to_m), shift(w, to_v)
+    updates.update(kind, run.settings, step, g, w, m, v, n)
 
 
 @core
@@ -61,16 +68,8 @@ def _update_listed(run, n, zeros, columns, dy, dy_row, w):
                 add_samples(PANEL, count, samples, shift(x, k), inputs, step, dy_row, w_k)
             else:
                 for j in range(0, columns, lanes):
-                    add_samples(
-                        1,
-                        count,
-                        samples,
-                        shift(x, k),
-                        inputs,
-                        shift(step, j),
-                        dy_row,
-                        shift(w_k, j),
-                    )
+                    x_k, step_j, w_j = shift(x, k), shift(step, j), shift(w_k, j)
+                    add_samples(1, count, samples, x_k, inputs, step_j, dy_row, w_j)
 
 
 @core
@@ -125,21 +124,8 @@ def update_dense(run, step, layer, n):
     x, x_row = input_of(run, layer)
     b = shift(w, x_row * whole(program_of(run, layer, OUTPUTS), 4))
     _update_bias(run, step, layer, n, first, last, b, to_m, to_v)
-    _update(
-        run,
-        step,
-        last - first,
-        x_row,
-        n,
-        shift(dy, first),
-        width,
-        x,
-        x_row,
-        shift(w, first * x_row),
-        x_row,
-        to_m,
-        to_v,
-    )
+    rows, dy_o, w_o = last - first, shift(dy, first), shift(w, first * x_row)
+    _update(run, step, rows, x_row, n, dy_o, width, x, x_row, w_o, x_row, to_m, to_v)
 
 
 @core

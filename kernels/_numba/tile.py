@@ -133,18 +133,9 @@ def product(rows, columns, depth, a, a_row, a_depth, b, b_depth, start, start_ro
         m, j = ROWS if i + ROWS <= rows else 2 if i + 2 <= rows else 1, 0
         while j < columns:
             vectors = _VECTORS if j + _VECTORS * lanes <= columns else 1
-            tile = (
-                depth,
-                shift(a, i * a_row),
-                a_row,
-                a_depth,
-                shift(b, j),
-                b_depth,
-                shift(start, i * start_row + j),
-                start_row,
-                shift(c, i * c_row + j),
-                c_row,
-            )
+            a_i, b_j, c_ij = shift(a, i * a_row), shift(b, j), shift(c, i * c_row + j)
+            start_ij = shift(start, i * start_row + j)
+            tile = depth, a_i, a_row, a_depth, b_j, b_depth, start_ij, start_row, c_ij, c_row
             if m == ROWS and vectors == _VECTORS:
                 _multiply(ROWS, _VECTORS, tile)
             elif m == ROWS:

@@ -1,17 +1,40 @@
-"""Optimiser steps over n parameters in a row; real numbers come in the parameters' own dtype.
+"""Optimiser steps over n parameters in a row, and which one a run takes.
 
-Which one a run takes, is decided here alone.
+Real numbers come in the parameters' own dtype.
 """
 
 import math
 
 from .jit import core, jit
-from .pointers import pointer, shift
-from .program import ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, NESTEROV, OPTIMIZER
+from .pointers import pointer
+from .program import ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, NESTEROV, PLAIN
 
 
 @core
-def sgd(g, lr, p, n):
+def update(kind, s, step, g, p, m, v, n):
+    """The optimiser's step with this number, from 1; s are a run's settings.
+
+    m is the only vector that momentum remembers.
+    """
+    real = type(p[0])
+    lr, beta1, decay = real(s[LR]), real(s[BETA1]), real(s[DECAY])
+    if kind == PLAIN:
+        _sgd(g, lr, p, n)
+    elif kind == MOMENTUM:
+        _momentum(g, lr, beta1, decay, p, m, n)
+    elif kind == NESTEROV:
+        _nesterov(g, lr, beta1, decay, p, m, n)
+    else:
+        beta2, epsilon = real(s[BETA2]), real(s[EPSILON])
+        fix1, fix2 = real(_correction(s[BETA1], step)), real(_correction(s[BETA2], step))
+        if kind == ADAM:
+            _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+        else:
+            _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+
+
+@core
+def _sgd(g, lr, p, n):
     for i in range(n):
         p[i] -= lr * g[i]
 
@@ -58,93 +81,38 @@ def _correction(beta, step):
 @jit
 def sgd_step(grads, lr, params):
     """params = params - lr * grads"""
-    sgd(pointer(grads), params.dtype.type(lr), pointer(params), params.size)
+    _sgd(pointer(grads), params.dtype.type(lr), pointer(params), params.size)
 
 
 @jit
 def momentum_step(grads, lr, momentum, decay, params, v):
     """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
-    real = params.dtype.type
-    _momentum(
-        pointer(grads),
-        real(lr),
-        real(momentum),
-        real(decay),
-        pointer(params),
-        pointer(v),
-        params.size,
-    )
+    real, n = params.dtype.type, params.size
+    p, memory = pointer(params), pointer(v)
+    _momentum(pointer(grads), real(lr), real(momentum), real(decay), p, memory, n)
 
 
 @jit
 def nesterov_step(grads, lr, momentum, decay, params, v):
     """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
-    real = params.dtype.type
-    _nesterov(
-        pointer(grads),
-        real(lr),
-        real(momentum),
-        real(decay),
-        pointer(params),
-        pointer(v),
-        params.size,
-    )
+    real, n = params.dtype.type, params.size
+    p, memory = pointer(params), pointer(v)
+    _nesterov(pointer(grads), real(lr), real(momentum), real(decay), p, memory, n)
 
 
 @jit
 def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
-    real = params.dtype.type
-    _adam(
-        pointer(grads),
-        real(lr),
-        real(beta1),
-        real(beta2),
-        real(epsilon),
-        real(decay),
-        real(_correction(beta1, step)),
-        real(_correction(beta2, step)),
-        pointer(params),
-        pointer(m),
-        pointer(v),
-        params.size,
-    )
+    real, n = params.dtype.type, params.size
+    fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
+    rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
+    _adam(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
 
 
 @jit
 def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
-    real = params.dtype.type
-    _adamw(
-        pointer(grads),
-        real(lr),
-        real(beta1),
-        real(beta2),
-        real(epsilon),
-        real(decay),
-        real(_correction(beta1, step)),
-        real(_correction(beta2, step)),
-        pointer(params),
-        pointer(m),
-        pointer(v),
-        params.size,
-    )
-
-
-@core
-def optimize(run, step, g, w, to_m, to_v, n):
-    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    s, kind, real = run.settings, run.choices[OPTIMIZER], type(w[0])
-    lr, beta1, decay = real(s[LR]), real(s[BETA1]), real(s[DECAY])
-    m, v = shift(w, to_m), shift(w, to_v)
-    if kind == MOMENTUM:
-        _momentum(g, lr, beta1, decay, w, m, n)
-    elif kind == NESTEROV:
-        _nesterov(g, lr, beta1, decay, w, m, n)
-    else:
-        beta2, epsilon = real(s[BETA2]), real(s[EPSILON])
-        fix1, fix2 = real(_correction(s[BETA1], step)), real(_correction(s[BETA2], step))
-        if kind == ADAM:
-            _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, w, m, v, n)
-        else:
-            _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, w, m, v, n)
+    real, n = params.dtype.type, params.size
+    fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
+    rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
+    _adamw(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
