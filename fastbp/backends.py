@@ -218,6 +218,6 @@ def _refuse_stale(module: Any) -> None:
     if source_hash and module.source_hash != source_hash:
         raise BackendError(
             f"the native kernels in {module.__file__} were built from other sources than "
-            "kernels/*.pyx and *.pxd as they are now; reinstall fastbp to rebuild them "
+            "kernels/native/ as they are now; reinstall fastbp to rebuild them "
             "(pip install -e .), or set FASTBP_BACKEND=numpy"
         )

@@ -15,14 +15,15 @@ cimport activations
 cimport conv2d
 cimport dense
 cimport dropout as dropout_
-cimport engine
+cimport epoch
+cimport epoch_images
 cimport layout
+cimport losses
+cimport one_sample
 cimport panels
 cimport pooling
 cimport program as program_
 cimport rowwise
-cimport samples as by_samples
-cimport single
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
@@ -304,7 +305,7 @@ def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, r
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.hinge_row[real](&x[r, 0], labels[r], <real> margin, <real> (1.0 / n),
+            loss += losses.hinge_row[real](&x[r, 0], labels[r], <real> margin, <real> (1.0 / n),
                                          &dx[r, 0], x.shape[1])
     return loss / n
 
@@ -315,7 +316,7 @@ def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, 
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.cross_entropy_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
+            loss += losses.cross_entropy_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
                                                  &dx[r, 0], x.shape[1])
     return loss / n
 
@@ -326,7 +327,7 @@ def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.nll_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
+            loss += losses.nll_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
                                        &dx[r, 0], x.shape[1])
     return loss / n
 
@@ -337,7 +338,7 @@ def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, 
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.squared_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
+            loss += losses.squared_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
                                                  &dx[r, 0], x.shape[1])
     return loss / size
 
@@ -449,7 +450,7 @@ cdef Py_ssize_t train_on_rows(
     program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
     const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
-    return engine.train_steps[real](
+    return epoch.train_steps[real](
         run, work, data, labels, values, order, samples, first, last, losses)
 
 
@@ -457,7 +458,7 @@ cdef Py_ssize_t train_on_images(
     program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
     const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
-    return by_samples.train_steps[real](
+    return epoch_images.train_steps[real](
         run, work, data, labels, values, order, samples, first, last, losses)
 
 
@@ -515,9 +516,9 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
-            by_samples.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+            epoch_images.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
         else:
-            engine.forward_samples[real](
+            epoch.forward_samples[real](
                 &run, &work[0], &data[0], thread, first, last, &scores[0, 0])
         restore_denormals(state)
 
@@ -556,7 +557,7 @@ cdef class OneSample:
         """Whether no layer is too wide."""
         cdef Py_ssize_t layer
         for layer in range(self.program.shape[0]):
-            if self.program[layer, program_.OUTPUTS] > single.MOST_COLUMNS:
+            if self.program[layer, program_.OUTPUTS] > one_sample.MOST_COLUMNS:
                 return False
         return True
 
@@ -587,11 +588,11 @@ cdef class OneSample:
                 and x.format[0] == kind[0] and x.format[1] == 0)
 
     cdef void run(self, const real* x, const real* params, real* y, bint softmax) noexcept:
-        cdef real one[single.MOST_COLUMNS]
-        cdef real other[single.MOST_COLUMNS]
+        cdef real one[one_sample.MOST_COLUMNS]
+        cdef real other[one_sample.MOST_COLUMNS]
         cdef Py_ssize_t layers = self.program.shape[0], j
         cdef unsigned long state = flush_denormals()
-        cdef const real* scores = single.scores_of_one[real](
+        cdef const real* scores = one_sample.scores_of_one[real](
             &self.program[0, 0], layers, &self.alphas[0], params, self.skip_zeros, x, &one[0],
             &other[0])
         if softmax:

@@ -11,7 +11,7 @@ from barrier cimport TAKEN
 from batch cimport BYTES, FLOATS, bytes_of, fetch_rows, source
 from blocks cimport backward_block, forward_block
 from convolution cimport SAMPLES
-from engine cimport copy_whole_layers
+from epoch cimport copy_whole_layers
 from processors cimport leave_taken_processor
 from program cimport (
     BATCH, BLOCK, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, INPUTS, Input, KIND, LOSSES, M, OUTPUTS,

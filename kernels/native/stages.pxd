@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 
 cimport dropout
 cimport elementwise
+cimport losses
 cimport rowwise
 from elementwise cimport is_elementwise
 from program cimport (
@@ -148,13 +149,13 @@ cdef inline double loss_row(
     cdef real* dy = dy_of[real](run, last, work) + r * width
     cdef real share = <real> (1.0 / n)
     if run.choices[LOSS] == HINGE:
-        return rowwise.hinge_row[real](
+        return losses.hinge_row[real](
             y, labels[sample], <real> run.settings[MARGIN], share, dy, o)
     if run.choices[LOSS] == CROSS_ENTROPY:
-        return rowwise.cross_entropy_row[real](y, labels[sample], share, dy, o)
+        return losses.cross_entropy_row[real](y, labels[sample], share, dy, o)
     if run.choices[LOSS] == NLL:
-        return rowwise.nll_row[real](y, labels[sample], share, dy, o)
-    return rowwise.squared_error_row[real](
+        return losses.nll_row[real](y, labels[sample], share, dy, o)
+    return losses.squared_error_row[real](
         y, values + sample * o, <real> (1.0 / (n * o)), dy, o) / o
 
 
