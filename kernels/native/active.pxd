@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from program cimport (
-    ACTIVE, BATCH, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, Run, SKIP, WIDTH, dy_of,
+    ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, Run, SKIP, WIDTH, dy_of,
     gathers_input, output_columns, panel_width, y_of,
 )
 from tile cimport real

@@ -9,12 +9,12 @@ the place of what came in where nobody needs that again: see layout.pxd.
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+cimport activations
 cimport convolution
 cimport dropout
-cimport elementwise
 cimport pooling
 from convolution cimport SAMPLES, Images
-from elementwise cimport is_elementwise
+from activations cimport is_elementwise
 from program cimport (
     AVG_POOL, BLOCK, CHANNELS, COLUMNS, CONV, DROPOUT, DY, HEIGHT, IMAGE_WIDTH, KERNEL,
     KIND, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING,
@@ -188,7 +188,7 @@ cdef inline void forward_block(
         else:
             pool[double, dvec](&s, False, x, y, NULL)
     elif is_elementwise(kind):
-        elementwise.forward[real](kind, <real> run.settings[VALUES + row], x, y, size)
+        activations.forward[real](kind, run.settings[VALUES + row], x, y, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], x, y)
@@ -237,7 +237,7 @@ cdef inline void backward_block(
     elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
         return  # which has done it
     elif is_elementwise(kind):
-        elementwise.backward[real](kind, <real> run.settings[VALUES + row], y, dy, dx, size)
+        activations.backward[real](kind, run.settings[VALUES + row], y, dy, dx, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], dy, dx)

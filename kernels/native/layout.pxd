@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from convolution cimport SAMPLES
-from elementwise cimport is_elementwise
+from activations cimport is_elementwise
 from program cimport (
     ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
     FLATTEN, HEIGHT, IMAGE_WIDTH, INPUTS, KIND, LOSSES, MOST_EXCHANGED, OUTPUTS, PADDED, PADDING,

@@ -1,13 +1,30 @@
-"""The losses, each of one row of o scores.
+"""The losses, each of one row of o scores, and which one a run has.
 
 A loss returns the row's own loss, which the caller sums and divides, and writes the row of the
 gradient, weighted by `share`: 1 / n for a batch of n.
 """
 
 from libc.math cimport log
+from libc.stdint cimport int64_t
 
+from program cimport CROSS_ENTROPY, HINGE, MARGIN, NLL
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
+
+
+cdef inline double loss_row(
+    int64_t kind, const double* settings, const real* x, Py_ssize_t sample, const int64_t* labels,
+    const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
+    cdef real share = <real> (1.0 / n)
+    if kind == HINGE:
+        return hinge_row[real](x, labels[sample], <real> settings[MARGIN], share, dx, o)
+    if kind == CROSS_ENTROPY:
+        return cross_entropy_row[real](x, labels[sample], share, dx, o)
+    if kind == NLL:
+        return nll_row[real](x, labels[sample], share, dx, o)
+    return squared_error_row[real](x, values + sample * o, <real> (1.0 / (n * o)), dx, o) / o
 
 
 cdef inline double hinge_row(

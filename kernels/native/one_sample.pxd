@@ -3,9 +3,9 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-cimport elementwise
+cimport activations
 cimport rowwise
-from elementwise cimport is_elementwise
+from activations cimport is_elementwise
 from program cimport COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
@@ -122,7 +122,7 @@ cdef inline const real* scores_of_one(
                 multiply_row[double, dvec](x, w, w + row[INPUTS] * n, out, row[INPUTS], n,
                                           skip_zeros, NULL)
         elif is_elementwise(row[KIND]):
-            elementwise.forward[real](row[KIND], <real> alphas[layer], x, out, n)
+            activations.forward[real](row[KIND], alphas[layer], x, out, n)
         else:
             rowwise.log_softmax_row[real](x, out, n)
         x = out

@@ -12,8 +12,8 @@ from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
 from tile cimport (
-    BLOCK, DOT_COLUMNS, DOT_ROWS, FEW, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_backward, tile_dot,
-    tile_multiply, tile_sparse, vec,
+    BLOCK, DOT_COLUMNS, DOT_ROWS, FEW, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes,
+    tile_backward, tile_dot, tile_multiply, tile_sparse, vec,
 )
 
 

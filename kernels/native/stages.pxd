@@ -6,15 +6,15 @@ returns bint returns 0 if the run was given up while it waited for others.
 
 from libc.stdint cimport int64_t
 
+cimport activations
 cimport dropout
-cimport elementwise
 cimport losses
 cimport rowwise
-from elementwise cimport is_elementwise
+from activations cimport is_elementwise
 from program cimport (
-    BY_INPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, HINGE, INPUTS, Input, KIND, LOSS, MARGIN, NLL,
-    OUTPUTS, PLAN_COLUMNS, Run, SPLIT, VALUES, W, WIDTH, dy_of, gathers_input, hidden_input, masks_of,
-    output_columns, panel_width, y_of,
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, Input, KIND, LOSS, OUTPUTS, PLAN_COLUMNS, Run,
+    SPLIT, VALUES, W, WIDTH, dy_of, gathers_input, hidden_input, masks_of, output_columns,
+    panel_width, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
 from sparse cimport sparse_layer
@@ -35,7 +35,7 @@ cdef inline void forward_rows(
         masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
         if is_elementwise(kind):
-            elementwise.forward[real](kind, <real> run.settings[VALUES + layer],
+            activations.forward[real](kind, run.settings[VALUES + layer],
                                       x + r * x_row + first, y + r * y_row + first, last - first)
         elif kind == DROPOUT:
             dropout.drop_row[real](
@@ -101,8 +101,8 @@ cdef inline void backward_rows(
         masks = masks_of(run, layer)
     for r in range(n if count > 0 else 0):
         if is_elementwise(kind):
-            elementwise.backward[real](
-                kind, <real> run.settings[VALUES + layer], y + r * y_row + first,
+            activations.backward[real](
+                kind, run.settings[VALUES + layer], y + r * y_row + first,
                 dy + r * y_row + first, dx + r * dx_row + first, count)
         elif kind == DROPOUT:
             dropout.drop_row[real](
@@ -145,18 +145,9 @@ cdef inline double loss_row(
     cdef Py_ssize_t last = run.layers - 1
     cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
     cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
-    cdef const real* y = y_of[real](run, last, work) + r * width
-    cdef real* dy = dy_of[real](run, last, work) + r * width
-    cdef real share = <real> (1.0 / n)
-    if run.choices[LOSS] == HINGE:
-        return losses.hinge_row[real](
-            y, labels[sample], <real> run.settings[MARGIN], share, dy, o)
-    if run.choices[LOSS] == CROSS_ENTROPY:
-        return losses.cross_entropy_row[real](y, labels[sample], share, dy, o)
-    if run.choices[LOSS] == NLL:
-        return losses.nll_row[real](y, labels[sample], share, dy, o)
-    return losses.squared_error_row[real](
-        y, values + sample * o, <real> (1.0 / (n * o)), dy, o) / o
+    return losses.loss_row[real](
+        run.choices[LOSS], run.settings, y_of[real](run, last, work) + r * width, sample, labels,
+        values, n, dy_of[real](run, last, work) + r * width, o)
 
 
 cdef inline double loss_of(
