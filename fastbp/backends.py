@@ -30,6 +30,10 @@ class Backend(NamedTuple):
     kernels: Any  # the module; its functions are the contract of fastbp.kernels
     detail: str  # the CPU level, or the version of what computes
 
+    def can(self, capability: str) -> bool:
+        """Whether it has "engine", "images", "one_sample" or "user_code": see fastbp.kernels."""
+        return capability in self.kernels.CAPABILITIES
+
 
 class _MissingError(Exception):
     """A backend is not there, for a reason that may be recorded rather than raised."""

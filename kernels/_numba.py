@@ -27,6 +27,8 @@ from numba.core import cgutils, ir, ir_utils
 
 from fastbp.kernels import _numba_cache, _rebind
 
+CAPABILITIES = frozenset({"engine", "images", "user_code"})
+
 # Never fastmath=True: NaN stays NaN. And no sum may be regrouped but those of _regroup: the
 # rounding in exp, and a softmax, depend on the order of their subtractions.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract"}}

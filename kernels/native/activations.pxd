@@ -6,22 +6,22 @@ Each derivative is taken from the output y.
 from libc.stdint cimport int64_t
 
 from elementary cimport expm1_, sigmoid_, tanh_
-from program cimport ELU, RELU, SIGMOID, TANH
+from numbers cimport ALPHA, ELU, RELU, TANH, USER
 from tile cimport real
 
 
 cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
-    return kind == RELU or kind == ELU or kind == TANH or kind == SIGMOID
+    return RELU <= kind <= USER
 
 
 cdef inline void forward(
-    int64_t kind, double alpha, const real* x, real* y, Py_ssize_t n,
+    int64_t kind, const double* values, const real* x, real* y, Py_ssize_t n,
 ) noexcept nogil:
-    """alpha is ELU's."""
+    """values are a row's own, by their Value."""
     if kind == RELU:
         relu_forward[real](x, y, n)
     elif kind == ELU:
-        elu_forward[real](x, <real> alpha, y, n)
+        elu_forward[real](x, <real> values[ALPHA], y, n)
     elif kind == TANH:
         tanh_forward[real](x, y, n)
     else:
@@ -29,12 +29,12 @@ cdef inline void forward(
 
 
 cdef inline void backward(
-    int64_t kind, double alpha, const real* y, const real* dy, real* dx, Py_ssize_t n,
+    int64_t kind, const double* values, const real* y, const real* dy, real* dx, Py_ssize_t n,
 ) noexcept nogil:
     if kind == RELU:
         relu_backward[real](y, dy, dx, n)
     elif kind == ELU:
-        elu_backward[real](y, dy, <real> alpha, dx, n)
+        elu_backward[real](y, dy, <real> values[ALPHA], dx, n)
     elif kind == TANH:
         tanh_backward[real](y, dy, dx, n)
     else:

@@ -7,7 +7,7 @@ gradient, weighted by `share`: 1 / n for a batch of n.
 from libc.math cimport log
 from libc.stdint cimport int64_t
 
-from program cimport CROSS_ENTROPY, HINGE, MARGIN, NLL
+from numbers cimport CROSS_ENTROPY, HINGE, MARGIN, NLL
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
 

@@ -11,10 +11,12 @@ cimport dropout
 cimport losses
 cimport rowwise
 from activations cimport is_elementwise
+from numbers cimport (
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, KIND, LOSS, OUTPUTS, PLAN_COLUMNS, SPLIT, W, WIDTH,
+)
 from program cimport (
-    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, Input, KIND, LOSS, OUTPUTS, PLAN_COLUMNS, Run,
-    SPLIT, VALUES, W, WIDTH, dy_of, gathers_input, hidden_input, masks_of, output_columns,
-    panel_width, y_of,
+    Input, Run, dy_of, gathers_input, hidden_input, masks_of, output_columns, panel_width,
+    values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
 from sparse cimport sparse_layer
@@ -35,7 +37,7 @@ cdef inline void forward_rows(
         masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
         if is_elementwise(kind):
-            activations.forward[real](kind, run.settings[VALUES + layer],
+            activations.forward[real](kind, values_of(run, layer),
                                       x + r * x_row + first, y + r * y_row + first, last - first)
         elif kind == DROPOUT:
             dropout.drop_row[real](
@@ -102,7 +104,7 @@ cdef inline void backward_rows(
     for r in range(n if count > 0 else 0):
         if is_elementwise(kind):
             activations.backward[real](
-                kind, run.settings[VALUES + layer], y + r * y_row + first,
+                kind, values_of(run, layer), y + r * y_row + first,
                 dy + r * y_row + first, dx + r * dx_row + first, count)
         elif kind == DROPOUT:
             dropout.drop_row[real](

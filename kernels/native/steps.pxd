@@ -7,10 +7,11 @@ from libc.stdint cimport int64_t
 
 cimport panels
 cimport updates
-from program cimport (
-    BY_OUTPUTS, COLUMNS, INPUTS, Input, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, Run, SPLIT, STEP, V,
-    W, WHOLE, WIDTH, dy_of, panel_width, vectors_of,
+from numbers cimport (
+    BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT, STEP, V, W, WHOLE,
+    WIDTH,
 )
+from program cimport Input, Run, dy_of, panel_width, vectors_of
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
 

@@ -6,9 +6,7 @@ Parameters and what the optimiser remembers move in place.
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t
 
-from program cimport (
-    ADAM, BETA2, DECAY, EPSILON, LR, MOMENTUM, MOMENTUM_OR_BETA1, NESTEROV, PLAIN,
-)
+from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN
 from tile cimport real
 
 cdef extern from "math.h":
@@ -23,23 +21,22 @@ cdef inline void update(
 
     m is the only vector that momentum remembers.
     """
-    cdef real lr = <real> s[LR], beta1 = <real> s[MOMENTUM_OR_BETA1], decay = <real> s[DECAY]
+    cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
+    cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
     cdef real fix1, fix2
     if kind == PLAIN:
         sgd[real](g, lr, p, n)
     elif kind == MOMENTUM:
-        momentum[real](g, lr, beta1, decay, p, m, n)
+        momentum[real](g, lr, mu, decay, p, m, n)
     elif kind == NESTEROV:
-        nesterov[real](g, lr, beta1, decay, p, m, n)
+        nesterov[real](g, lr, mu, decay, p, m, n)
     else:
-        fix1 = <real> correction(s[MOMENTUM_OR_BETA1], step)
+        fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
         if kind == ADAM:
-            adam[real](g, lr, beta1, <real> s[BETA2], <real> s[EPSILON], decay, fix1, fix2,
-                       p, m, v, n)
+            adam[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
         else:
-            adamw[real](g, lr, beta1, <real> s[BETA2], <real> s[EPSILON], decay, fix1, fix2,
-                        p, m, v, n)
+            adamw[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
 
 
 cdef inline real root(real x) noexcept nogil:
