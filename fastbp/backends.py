@@ -30,6 +30,10 @@ class Backend(NamedTuple):
     kernels: Any  # the module; its functions are the contract of fastbp.kernels
     detail: str  # the CPU level, or the version of what computes
 
+    def can(self, capability: str) -> bool:
+        """Whether it has "engine", "images", "one_sample" or "user_code": see fastbp.kernels."""
+        return capability in self.kernels.CAPABILITIES
+
 
 class _MissingError(Exception):
     """A backend is not there, for a reason that may be recorded rather than raised."""
@@ -229,6 +233,6 @@ def _refuse_stale(module: Any) -> None:
     if source_hash and module.source_hash != source_hash:
         raise BackendError(
             f"the native kernels in {module.__file__} were built from other sources than "
-            "kernels/*.pyx and *.pxd as they are now; reinstall fastbp to rebuild them "
+            "kernels/native/ as they are now; reinstall fastbp to rebuild them "
             "(pip install -e .), or set FASTBP_BACKEND=numpy"
         )

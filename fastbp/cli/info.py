@@ -67,9 +67,9 @@ def _chosen_by(args: argparse.Namespace) -> str:
 
 
 def _training_path(chosen: backends.Backend) -> str:
-    if hasattr(chosen.kernels, "compile_activation"):
+    if chosen.can("user_code"):
         return "fused: whole epochs in machine code, users' own activations and losses included"
-    if hasattr(chosen.kernels, "train_steps"):
+    if chosen.can("engine"):
         return (
             "fused: whole epochs in native code, for networks of built-in layers and losses; "
             "layered with a user's own, which the numba backend fuses"

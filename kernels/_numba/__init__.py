@@ -10,6 +10,8 @@ import importlib
 
 from fastbp.kernels import ENGINE, KERNELS, USER_CODE
 
+CAPABILITIES = frozenset({"engine", "images", "user_code"})
+
 _NAMES = KERNELS.keys() | ENGINE.keys() | USER_CODE.keys()
 _MODULES = (
     "activations batch conv2d dense dropout epoch layout losses pooling rowwise updates user_code"

@@ -3,10 +3,10 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-cimport elementwise
+cimport activations
 cimport rowwise
-from elementwise cimport is_elementwise
-from program cimport COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS
+from activations cimport is_elementwise
+from numbers cimport COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, VALUE_COLUMNS
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
 cdef extern from *:
@@ -21,7 +21,7 @@ cdef extern from *:
 
 cdef enum:
     MOST_COLUMNS = 4096  # of a layer, so that two rows of them fit onto the stack
-    SUMS = 8  # vectors at a time: as many as hide how long a multiply-add takes
+    SUMS_AT_ONCE = 8  # vectors at a time: as many as hide how long a multiply-add takes
 
 
 cdef inline void multiply_columns(
@@ -29,7 +29,7 @@ cdef inline void multiply_columns(
     const real* b, real* y, Py_ssize_t outputs, const vec* _vec,
 ) noexcept nogil:
     """y = x @ w + b for so many vectors (a constant) of columns; W is (inputs, outputs)."""
-    cdef vec acc[SUMS]
+    cdef vec acc[SUMS_AT_ONCE]
     cdef const vec* row
     cdef Py_ssize_t i, j, k
     for j in range(vectors):
@@ -51,9 +51,9 @@ cdef inline void multiply_used(
     cdef vec acc
     cdef real sums[MOST_LANES]
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0, i, k, c
-    while j + SUMS * lanes <= outputs:
-        multiply_columns[real, vec](SUMS, x, used, count, w + j, b + j, y + j, outputs, v)
-        j += SUMS * lanes
+    while j + SUMS_AT_ONCE * lanes <= outputs:
+        multiply_columns[real, vec](SUMS_AT_ONCE, x, used, count, w + j, b + j, y + j, outputs, v)
+        j += SUMS_AT_ONCE * lanes
     while j + lanes <= outputs:
         multiply_columns[real, vec](1, x, used, count, w + j, b + j, y + j, outputs, v)
         j += lanes
@@ -101,7 +101,7 @@ cdef inline void multiply_row(
 
 
 cdef inline const real* scores_of_one(
-    const int64_t* program, Py_ssize_t layers, const double* alphas, const real* params,
+    const int64_t* program, Py_ssize_t layers, const double* values, const real* params,
     bint skip_zeros, const real* x, real* y, real* other,
 ) noexcept nogil:
     """The last layer's output for one sample: in y or in `other`, which take turns."""
@@ -122,7 +122,7 @@ cdef inline const real* scores_of_one(
                 multiply_row[double, dvec](x, w, w + row[INPUTS] * n, out, row[INPUTS], n,
                                           skip_zeros, NULL)
         elif is_elementwise(row[KIND]):
-            elementwise.forward[real](row[KIND], <real> alphas[layer], x, out, n)
+            activations.forward[real](row[KIND], values + layer * VALUE_COLUMNS, x, out, n)
         else:
             rowwise.log_softmax_row[real](x, out, n)
         x = out

@@ -1,7 +1,44 @@
-"""Activations over n elements in a row; each derivative is taken from the output y."""
+"""Activations over n elements in a row, and which one a row of a program is.
+
+Each derivative is taken from the output y.
+"""
+
+from libc.stdint cimport int64_t
 
 from elementary cimport expm1_, sigmoid_, tanh_
+from numbers cimport ALPHA, ELU, RELU, TANH, USER
 from tile cimport real
+
+
+cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
+    return RELU <= kind <= USER
+
+
+cdef inline void forward(
+    int64_t kind, const double* values, const real* x, real* y, Py_ssize_t n,
+) noexcept nogil:
+    """values are a row's own, by their Value."""
+    if kind == RELU:
+        relu_forward[real](x, y, n)
+    elif kind == ELU:
+        elu_forward[real](x, <real> values[ALPHA], y, n)
+    elif kind == TANH:
+        tanh_forward[real](x, y, n)
+    else:
+        sigmoid_forward[real](x, y, n)
+
+
+cdef inline void backward(
+    int64_t kind, const double* values, const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    if kind == RELU:
+        relu_backward[real](y, dy, dx, n)
+    elif kind == ELU:
+        elu_backward[real](y, dy, <real> values[ALPHA], dx, n)
+    elif kind == TANH:
+        tanh_backward[real](y, dy, dx, n)
+    else:
+        sigmoid_backward[real](y, dy, dx, n)
 
 
 cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:

@@ -11,6 +11,8 @@ Every sum runs in one fixed order (depth ascending), so no result depends on who
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
+from numbers cimport BLOCK
+
 cdef extern from *:
     """
     #ifndef VECTOR_BYTES
@@ -108,7 +110,7 @@ cdef extern from *:
            DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2, FOLDED_ROWS = VECTOR_BYTES == 64 ? 4 : 0 };
     enum { DOT_COLUMNS = 4, PANEL = 2 * VECTORS, MOST_LANES = VECTOR_BYTES / 4 };
     enum { FEW = 4 };
-    enum { BLOCK = 4, SPARSE_VECTORS = VECTOR_BYTES == 64 ? 4 : 3 };
+    enum { SPARSE_VECTORS = VECTOR_BYTES == 64 ? 4 : 3 };
     """
     ctypedef float fvec
     ctypedef double dvec
@@ -127,7 +129,6 @@ cdef extern from *:
         DOT_COLUMNS
         FOLDED_ROWS  # of dot products that are summed together: 0 for none
         FEW  # samples whose dx and update together take one pass over W
-        BLOCK  # inputs that sparse data are cut into: a block counts if one of them is not zero
         SPARSE_VECTORS  # PANEL or half of it
 
 ctypedef fused real:
@@ -285,7 +286,8 @@ cdef inline void tile_backward(
     Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row, const real* dy,
     const real* step, Py_ssize_t dy_row, vec* w, Py_ssize_t w_row, vec* dots, Py_ssize_t dots_row,
 ) noexcept nogil:
-    """BLOCK rows of w by `vectors` (up to SPARSE_VECTORS, a constant), which stay in registers while
+    """BLOCK rows of w by `vectors` (up to SPARSE_VECTORS, a constant), which stay in registers
+    while
 
     dots[s, i] += dy[s] * w[i], summed over the vectors but not over lanes, and then
     w[i] += x[s, i] * step[s], for all n samples s.

@@ -4,10 +4,9 @@ from libc.stdint cimport int32_t, int64_t
 
 cimport panels
 from batch cimport CHUNK, blocks_of
-from program cimport (
-    INPUTS, Input, Run, STEP, W, WIDTH, Y, output_columns, panel_width, vectors_of,
-)
-from tile cimport BLOCK, PANEL, dvec, fvec, real
+from numbers cimport BLOCK, INPUTS, STEP, W, WIDTH, Y
+from program cimport Input, Run, output_columns, panel_width, vectors_of
+from tile cimport PANEL, dvec, fvec, real
 
 
 cdef inline void sparse_chunk(
@@ -37,8 +36,8 @@ cdef inline void sparse_chunk(
         panels.sparse_panel[fvec, float](inputs, vectors, panel, <fvec*> w, u_bounds, u_starts, u_x,
                                          step, f_bounds, f_starts, f_x, y)
     else:
-        panels.sparse_panel[dvec, double](inputs, vectors, panel, <dvec*> w, u_bounds, u_starts, u_x,
-                                          step, f_bounds, f_starts, f_x, y)
+        panels.sparse_panel[dvec, double](inputs, vectors, panel, <dvec*> w, u_bounds, u_starts,
+                                          u_x, step, f_bounds, f_starts, f_x, y)
 
 
 cdef inline void sparse_layer(

@@ -25,7 +25,7 @@ cdef extern from *:
     #endif
     /* 32 vector registers hold 8 x 2 sums and 4 x 5 products; 16 hold 6 x 2 and 2 x 5 */
     enum { MOST_OUTS = VECTOR_BYTES == 64 ? 8 : 6, MOST_PRODUCTS = VECTOR_BYTES == 64 ? 4 : 2 };
-    enum { MOST_TAPS = 5, SAMPLES = 16 };
+    enum { MOST_TAPS = 5 };
     """
     double spread(double a, double v) noexcept nogil  # a in all lanes of a vector like v
     double first_lane(double v) noexcept nogil
@@ -33,7 +33,6 @@ cdef extern from *:
         MOST_OUTS
         MOST_PRODUCTS
         MOST_TAPS
-        SAMPLES  # images that the engine takes at a time
 
 cdef struct Taps:  # what one output sums over, with the steps from one to the next in x and in w
     Py_ssize_t channels

@@ -10,7 +10,8 @@ fill no block are blocks of one.
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp, memset
 
-from tile cimport BLOCK, real
+from numbers cimport BLOCK, BYTES, FLOATS
+from tile cimport real
 
 cdef extern from *:
     """
@@ -46,11 +47,6 @@ ctypedef fused source:
     uint8_t
     float
     double
-
-cdef enum Source:
-    BYTES
-    FLOATS
-    DOUBLES
 
 
 cdef inline Py_ssize_t bytes_of(int64_t kind) noexcept nogil:

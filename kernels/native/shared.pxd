@@ -8,14 +8,17 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 cimport panels
+from numbers cimport (
+    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS, PRIVATE,
+    SEGMENTS, SPLIT, W, WIDTH, Y,
+)
 from program cimport (
-    BY_OUTPUTS, COLUMNS, DY, INPUTS, Input, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS, PRIVATE, Run,
-    SEGMENTS, SPLIT, W, WIDTH, Y, dy_of, exchanged_at_once, first_segment, meet, output_columns,
-    own_weights, panel_width, partial_sums, segment_start, share_of, vectors_of, y_of,
+    Input, Run, dy_of, exchanged_at_once, first_segment, meet, output_columns, own_weights,
+    panel_width, partial_sums, segment_start, share_of, vectors_of, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
-from tile cimport BLOCK, FEW, PANEL, dvec, fvec, real
+from tile cimport FEW, PANEL, dvec, fvec, real
 
 cdef enum:
     ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update

@@ -6,14 +6,17 @@ returns bint returns 0 if the run was given up while it waited for others.
 
 from libc.stdint cimport int64_t
 
+cimport activations
 cimport dropout
-cimport elementwise
+cimport losses
 cimport rowwise
-from elementwise cimport is_elementwise
+from activations cimport is_elementwise
+from numbers cimport (
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, KIND, LOSS, OUTPUTS, PLAN_COLUMNS, SPLIT, W, WIDTH,
+)
 from program cimport (
-    BY_INPUTS, COLUMNS, CROSS_ENTROPY, DENSE, DROPOUT, HINGE, INPUTS, Input, KIND, LOSS, MARGIN, NLL,
-    OUTPUTS, PLAN_COLUMNS, Run, SPLIT, VALUES, W, WIDTH, dy_of, gathers_input, hidden_input, masks_of,
-    output_columns, panel_width, y_of,
+    Input, Run, dy_of, gathers_input, hidden_input, masks_of, output_columns, panel_width,
+    values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
 from sparse cimport sparse_layer
@@ -34,7 +37,7 @@ cdef inline void forward_rows(
         masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
         if is_elementwise(kind):
-            elementwise.forward[real](kind, <real> run.settings[VALUES + layer],
+            activations.forward[real](kind, values_of(run, layer),
                                       x + r * x_row + first, y + r * y_row + first, last - first)
         elif kind == DROPOUT:
             dropout.drop_row[real](
@@ -100,8 +103,8 @@ cdef inline void backward_rows(
         masks = masks_of(run, layer)
     for r in range(n if count > 0 else 0):
         if is_elementwise(kind):
-            elementwise.backward[real](
-                kind, <real> run.settings[VALUES + layer], y + r * y_row + first,
+            activations.backward[real](
+                kind, values_of(run, layer), y + r * y_row + first,
                 dy + r * y_row + first, dx + r * dx_row + first, count)
         elif kind == DROPOUT:
             dropout.drop_row[real](
@@ -144,18 +147,9 @@ cdef inline double loss_row(
     cdef Py_ssize_t last = run.layers - 1
     cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
     cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
-    cdef const real* y = y_of[real](run, last, work) + r * width
-    cdef real* dy = dy_of[real](run, last, work) + r * width
-    cdef real share = <real> (1.0 / n)
-    if run.choices[LOSS] == HINGE:
-        return rowwise.hinge_row[real](
-            y, labels[sample], <real> run.settings[MARGIN], share, dy, o)
-    if run.choices[LOSS] == CROSS_ENTROPY:
-        return rowwise.cross_entropy_row[real](y, labels[sample], share, dy, o)
-    if run.choices[LOSS] == NLL:
-        return rowwise.nll_row[real](y, labels[sample], share, dy, o)
-    return rowwise.squared_error_row[real](
-        y, values + sample * o, <real> (1.0 / (n * o)), dy, o) / o
+    return losses.loss_row[real](
+        run.choices[LOSS], run.settings, y_of[real](run, last, work) + r * width, sample, labels,
+        values, n, dy_of[real](run, last, work) + r * width, o)
 
 
 cdef inline double loss_of(

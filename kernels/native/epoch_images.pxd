@@ -7,16 +7,17 @@ after another, so that a block's images stay in its cache.
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
-from barrier cimport TAKEN
-from batch cimport BYTES, FLOATS, bytes_of, fetch_rows, source
+from batch cimport bytes_of, fetch_rows, source
 from blocks cimport backward_block, forward_block
-from convolution cimport SAMPLES
-from engine cimport copy_whole_layers
+from epoch cimport copy_whole_layers
+from numbers cimport (
+    BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES, M,
+    OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, TAKEN, V,
+    W, WIDTH,
+)
 from processors cimport leave_taken_processor
 from program cimport (
-    BATCH, BLOCK, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, INPUTS, Input, KIND, LOSSES, M, OUTPUTS,
-    PARITY, PLAN_COLUMNS, Run, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, V, W, WIDTH, dy_of,
-    first_segment, hidden_input, meet, partial_gradient, weights_of, y_of,
+    Input, Run, dy_of, first_segment, hidden_input, meet, partial_gradient, weights_of, y_of,
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows, forward_apart, loss_row
@@ -109,7 +110,7 @@ cdef inline void gather_from(
 cdef inline void gather_block(
     const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
 ) noexcept nogil:
-    cdef real* x = work + run.plan[BLOCK]
+    cdef real* x = work + run.plan[IMAGES]
     if run.choices[SOURCE] == BYTES:
         gather_from[uint8_t, real](run, data, chosen, n, x)
     elif run.choices[SOURCE] == FLOATS:

@@ -11,9 +11,10 @@ nothing forward and has no gradient. Their forward and update go over W block by
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
+from numbers cimport BLOCK
 from tile cimport (
-    BLOCK, DOT_COLUMNS, DOT_ROWS, FEW, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_backward, tile_dot,
-    tile_multiply, tile_sparse, vec,
+    DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_backward,
+    tile_dot, tile_multiply, tile_sparse, vec,
 )
 
 

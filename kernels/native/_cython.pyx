@@ -1,8 +1,10 @@
 """The native kernels: each function unpacks its arrays and calls an inline core without the GIL.
 
-The cores lie in the .pxd files beside this one: tile (matrix products in registers), dense,
-elementary (exp, tanh), activations, rowwise (softmax, losses, argmax). setup.py compiles this one
-source once for each CPU level. The contract stands in __init__.py; nothing is checked here.
+The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
+dense and conv2d, pooling, elementary (exp, tanh), activations, dropout, rowwise (softmax, argmax),
+losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
+setup.py makes C of this one source, and compiles that once for each CPU level. The contract stands
+in kernels/__init__.py; nothing is checked here.
 """
 
 from cpython.buffer cimport (
@@ -15,17 +17,19 @@ cimport activations
 cimport conv2d
 cimport dense
 cimport dropout as dropout_
-cimport engine
+cimport epoch
+cimport epoch_images
 cimport layout
+cimport losses
+cimport one_sample
 cimport panels
 cimport pooling
 cimport program as program_
 cimport rowwise
-cimport samples as by_samples
-cimport single
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
+from numbers cimport CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
 from tile cimport dvec, fvec, real
 
 cdef extern from *:
@@ -36,6 +40,7 @@ cdef extern from *:
     """
     const char* SOURCE_HASH
 
+CAPABILITIES = frozenset({"engine", "images", "one_sample"})
 source_hash = SOURCE_HASH.decode()  # of the .pyx and .pxd files this was built from
 
 ctypedef fused source:
@@ -304,7 +309,7 @@ def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, r
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.hinge_row[real](&x[r, 0], labels[r], <real> margin, <real> (1.0 / n),
+            loss += losses.hinge_row[real](&x[r, 0], labels[r], <real> margin, <real> (1.0 / n),
                                          &dx[r, 0], x.shape[1])
     return loss / n
 
@@ -315,7 +320,7 @@ def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, 
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.cross_entropy_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
+            loss += losses.cross_entropy_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
                                                  &dx[r, 0], x.shape[1])
     return loss / n
 
@@ -326,7 +331,7 @@ def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.nll_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
+            loss += losses.nll_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
                                        &dx[r, 0], x.shape[1])
     return loss / n
 
@@ -337,7 +342,7 @@ def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, 
     cdef double loss = 0
     with nogil:
         for r in range(x.shape[0]):
-            loss += rowwise.squared_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
+            loss += losses.squared_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
                                                  &dx[r, 0], x.shape[1])
     return loss / size
 
@@ -402,9 +407,10 @@ def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
 
 
 def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t states,
-                Py_ssize_t segments, const real[::1] params, int64_t[:, :, ::1] plan):
-    """lay out the workspace, for each thread; returns its size in elements"""
-    return layout.lay_out[real](&program[0, 0], program.shape[0], batch, states, segments,
+                Py_ssize_t segments, Py_ssize_t buffers, const real[::1] params,
+                int64_t[:, :, ::1] plan):
+    """lay out the workspace, with each thread's buffers; returns its size in elements"""
+    return layout.lay_out[real](&program[0, 0], program.shape[0], batch, states, segments, buffers,
                                 &plan[0, 0, 0], plan.shape[0], &params[0])
 
 
@@ -414,14 +420,14 @@ def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ss
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, program_.KIND] == program_.CONV:
-                memcpy(&work[plan[layer, program_.W + part]],
-                       &params[program[layer, program_.PARAMS]],
+            if program[layer, KIND] == CONV:
+                memcpy(&work[plan[layer, W + part]],
+                       &params[program[layer, PARAMS]],
                        program_.weights_of(&program[layer, 0]) * sizeof(real))
-            elif program[layer, program_.KIND] == program_.DENSE:
-                panels.pack[real](&params[program[layer, program_.PARAMS]],
-                                  program[layer, program_.INPUTS], program[layer, program_.OUTPUTS],
-                                  &work[plan[layer, program_.W + part]],
+            elif program[layer, KIND] == DENSE:
+                panels.pack[real](&params[program[layer, PARAMS]],
+                                  program[layer, INPUTS], program[layer, OUTPUTS],
+                                  &work[plan[layer, W + part]],
                                   program_.panel_width[real](NULL))
 
 
@@ -431,16 +437,16 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, program_.KIND] == program_.CONV:
-                memcpy(&params[program[layer, program_.PARAMS]],
-                       &work[plan[layer, program_.W + part]],
+            if program[layer, KIND] == CONV:
+                memcpy(&params[program[layer, PARAMS]],
+                       &work[plan[layer, W + part]],
                        program_.weights_of(&program[layer, 0]) * sizeof(real))
-            elif program[layer, program_.KIND] == program_.DENSE:
-                panels.unpack[real](&work[plan[layer, program_.W + part]],
+            elif program[layer, KIND] == DENSE:
+                panels.unpack[real](&work[plan[layer, W + part]],
                                     program_.panel_width[real](NULL),
-                                    program[layer, program_.INPUTS],
-                                    program[layer, program_.OUTPUTS],
-                                    &params[program[layer, program_.PARAMS]])
+                                    program[layer, INPUTS],
+                                    program[layer, OUTPUTS],
+                                    &params[program[layer, PARAMS]])
 
 
 # Functions of their own, so that the compiler takes the engine in parts.
@@ -449,7 +455,7 @@ cdef Py_ssize_t train_on_rows(
     program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
     const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
-    return engine.train_steps[real](
+    return epoch.train_steps[real](
         run, work, data, labels, values, order, samples, first, last, losses)
 
 
@@ -457,7 +463,7 @@ cdef Py_ssize_t train_on_images(
     program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
     const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
-    return by_samples.train_steps[real](
+    return epoch_images.train_steps[real](
         run, work, data, labels, values, order, samples, first, last, losses)
 
 
@@ -476,7 +482,7 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     run.settings = &settings[0]
     run.choices = &choices[0]
     run.thread = thread
-    run.threads = choices[program_.THREADS]
+    run.threads = choices[THREADS]
     run.sync = &sync[0]
     run.exchanges = 0
     run.sample = run.shift = run.mask = 0
@@ -515,36 +521,36 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
-            by_samples.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+            epoch_images.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
         else:
-            engine.forward_samples[real](
-                &run, &work[0], &data[0], thread, first, last, &scores[0, 0])
+            epoch.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
         restore_denormals(state)
 
 
 cdef class OneSample:
     """A network of built-in layers, ready for one sample at a time: nothing is allocated for it.
 
-    program (layers, columns), alphas (layers,) and params, the flat vector, are kept, not copied.
+    program (layers, columns), values (layers, VALUE_COLUMNS) and params, the flat vector, are kept,
+    not copied.
     skip_zeros leaves out the weights of inputs that are zero, which is the same only if all
     parameters are finite.
     """
 
     cdef const int64_t[:, ::1] program
-    cdef const double[::1] alphas
+    cdef const double[:, ::1] values
     cdef object params  # keeps the memory of the next two, of which one is NULL
     cdef const float* floats
     cdef const double* doubles
     cdef readonly Py_ssize_t outputs
     cdef bint skip_zeros
 
-    def __init__(self, const int64_t[:, ::1] program, const double[::1] alphas, params,
+    def __init__(self, const int64_t[:, ::1] program, const double[:, ::1] values, params,
                  bint skip_zeros):
         cdef const float[::1] floats
         cdef const double[::1] doubles
-        self.program, self.alphas, self.params = program, alphas, params
+        self.program, self.values, self.params = program, values, params
         self.floats, self.doubles, self.skip_zeros = NULL, NULL, skip_zeros
-        self.outputs = program[program.shape[0] - 1, program_.OUTPUTS]
+        self.outputs = program[program.shape[0] - 1, OUTPUTS]
         if params.dtype.itemsize == sizeof(float):
             floats = params
             self.floats = &floats[0]
@@ -556,7 +562,7 @@ cdef class OneSample:
         """Whether no layer is too wide."""
         cdef Py_ssize_t layer
         for layer in range(self.program.shape[0]):
-            if self.program[layer, program_.OUTPUTS] > single.MOST_COLUMNS:
+            if self.program[layer, OUTPUTS] > one_sample.MOST_COLUMNS:
                 return False
         return True
 
@@ -583,16 +589,16 @@ cdef class OneSample:
         return done
 
     cdef bint accepts(self, const Py_buffer* x, const char* kind) noexcept:
-        return (x.ndim == 2 and x.shape[0] == 1 and x.shape[1] == self.program[0, program_.INPUTS]
+        return (x.ndim == 2 and x.shape[0] == 1 and x.shape[1] == self.program[0, INPUTS]
                 and x.format[0] == kind[0] and x.format[1] == 0)
 
     cdef void run(self, const real* x, const real* params, real* y, bint softmax) noexcept:
-        cdef real one[single.MOST_COLUMNS]
-        cdef real other[single.MOST_COLUMNS]
+        cdef real one[one_sample.MOST_COLUMNS]
+        cdef real other[one_sample.MOST_COLUMNS]
         cdef Py_ssize_t layers = self.program.shape[0], j
         cdef unsigned long state = flush_denormals()
-        cdef const real* scores = single.scores_of_one[real](
-            &self.program[0, 0], layers, &self.alphas[0], params, self.skip_zeros, x, &one[0],
+        cdef const real* scores = one_sample.scores_of_one[real](
+            &self.program[0, 0], layers, &self.values[0, 0], params, self.skip_zeros, x, &one[0],
             &other[0])
         if softmax:
             rowwise.softmax_row[real](scores, y, self.outputs)

@@ -8,10 +8,8 @@ sums over samples keep their order and lose only zeros, so that nothing comes ou
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from program cimport (
-    ACTIVE, BATCH, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, Run, SKIP, WIDTH, dy_of,
-    gathers_input, output_columns, panel_width, y_of,
-)
+from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, SKIP, WIDTH
+from program cimport Run, dy_of, gathers_input, output_columns, panel_width, y_of
 from tile cimport real
 
 

@@ -4,26 +4,24 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from active cimport find_active, keep_active
-from barrier cimport TAKEN
-from batch cimport (
-    BYTES, CHUNK, FLOATS, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source,
-)
-from program cimport (
-    BATCH, COLUMNS, CONV, DENSE, FEATURES, INPUTS, Input, KIND, MOST_PREDICTED, OUTPUTS,
-    PLAN_COLUMNS, PRIVATE, Run, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, W, WHOLE,
-    WIDTH, X, X_STRIDE, Y, hidden_input, meet, weights_of,
+from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
+from numbers cimport (
+    BATCH, BLOCK, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLOATS, INPUTS, KIND, MOST_PREDICTED,
+    OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, TAKEN, W,
+    WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
+from program cimport Input, Run, hidden_input, meet, weights_of
 from stages cimport backward_layer, forward_apart, loss_of
-from tile cimport BLOCK, real
+from tile cimport real
 
 
 cdef inline Input buffer(
     const Run* run, real* work, Py_ssize_t number, Py_ssize_t n,
 ) noexcept nogil:
-    """One of the workspace's buffers for a batch of n samples."""
+    """One of this thread's buffers, whose sizes layout.pxd knows, for a batch of n samples."""
     cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features)
-    cdef real* x = work + run.choices[X] + number * run.choices[X_STRIDE]
+    cdef real* x = work + run.plan[X] + number * run.plan[X_STRIDE]
     cdef Input input
     input.n = n
     input.x = x
@@ -67,22 +65,17 @@ cdef inline Input gather_samples(
     return input
 
 
-cdef inline Py_ssize_t buffer_of(const Run* run, Py_ssize_t step) noexcept nogil:
-    """Every other step uses the same of a thread's buffers."""
-    return 2 * run.thread + step % 2
-
-
 cdef inline Input gather(
     const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
     Py_ssize_t step,
 ) noexcept nogil:
-    """This thread's copy of a step's batch."""
+    """This thread's copy of a step's batch. Every other step uses the same buffer."""
     cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch
     cdef Py_ssize_t n = min(batch, samples - start)
     if batch <= CHUNK and start + batch < samples:
         fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
                    order + start + batch, min(batch, samples - start - batch))
-    return gather_samples[real](run, work, data, order + start, buffer_of(run, step), n)
+    return gather_samples[real](run, work, data, order + start, step % 2, n)
 
 
 cdef inline Input active_samples(
@@ -98,7 +91,7 @@ cdef inline Input active_samples(
     samples = run.active + run.choices[BATCH]
     for r in range(n):
         samples[r] = chosen[run.active[r]]
-    return gather_samples[real](run, work, data, samples, buffer_of(run, step), n)
+    return gather_samples[real](run, work, data, samples, step % 2, n)
 
 
 cdef inline bint train_step(
@@ -182,10 +175,9 @@ cdef inline Py_ssize_t train_steps(
 
 
 cdef inline void forward_samples(
-    Run* run, real* work, const uint8_t* data, Py_ssize_t number, Py_ssize_t first,
-    Py_ssize_t last, real* scores,
+    Run* run, real* work, const uint8_t* data, Py_ssize_t first, Py_ssize_t last, real* scores,
 ) noexcept nogil:
-    """The last layer's output for the samples first..last, in the buffer `number`."""
+    """The last layer's output for the samples first..last."""
     cdef int64_t samples[MOST_PREDICTED]
     cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
     cdef const int64_t* plan = run.plan + final * PLAN_COLUMNS
@@ -195,7 +187,7 @@ cdef inline void forward_samples(
         n = min(run.choices[BATCH], last - start)
         for r in range(n):
             samples[r] = start + r
-        input = gather_samples[real](run, work, data, &samples[0], number, n)
+        input = gather_samples[real](run, work, data, &samples[0], 0, n)
         for layer in range(run.layers):
             if layer:
                 input = hidden_input[real](run, layer, work, n)

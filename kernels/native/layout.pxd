@@ -1,15 +1,15 @@
 """Where things lie in the engine's workspace: what the threads share, and then each one's own."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
-from convolution cimport SAMPLES
-from elementwise cimport is_elementwise
-from program cimport (
+from activations cimport is_elementwise
+from batch cimport CHUNK, blocks_of
+from numbers cimport (
     ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
-    FLATTEN, HEIGHT, IMAGE_WIDTH, INPUTS, KIND, LOSSES, MOST_EXCHANGED, OUTPUTS, PADDED, PADDING,
-    PARITY, PLAN_COLUMNS, PRIVATE, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, Y,
-    has_border, on_images, weights_of, width_of,
+    FLATTEN, HEIGHT, IMAGES, IMAGE_WIDTH, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PADDING, PARITY,
+    PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
+from program cimport MOST_EXCHANGED, has_border, on_images, weights_of, width_of
 from tile cimport real
 
 
@@ -67,7 +67,7 @@ cdef inline Py_ssize_t lay_out_blocks(
     cdef int64_t before = FLATTEN
     cdef const int64_t* row = program
     cdef int64_t* place = plan
-    plan[BLOCK] = size
+    plan[IMAGES] = size
     size += pages[real](row[INPUTS] * SAMPLES, params)
     while row[KIND] != FLATTEN:
         if layer and (is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
@@ -119,7 +119,7 @@ cdef inline Py_ssize_t lay_out_by_samples(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
     Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
 ) noexcept nogil:
-    """The same for a program with rows on images, where only the batch's rows are shared.
+    """For a program with rows on images, where only the batch's rows are shared.
 
     One segment is one thread's, or several threads' that have nothing to do with each other: then
     not even they are.
@@ -152,22 +152,14 @@ cdef inline Py_ssize_t lay_out_by_samples(
     return size
 
 
-cdef inline Py_ssize_t lay_out(
+cdef inline Py_ssize_t lay_out_by_columns(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
     Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
 ) noexcept nogil:
-    """Fill every thread's plan, whose column SPLIT is there; returns the workspace's size."""
+    """For a program of rows on rows, of which threads share the columns."""
     cdef Py_ssize_t layer, thread, exchanged = 0, shared, size, start
     cdef const int64_t* row
     cdef int64_t* plan
-    for thread in range(threads):
-        plan = plans + thread * layers * PLAN_COLUMNS
-        for layer in range(layers):
-            plan[layer * PLAN_COLUMNS + WIDTH] = width_of[real](
-                program[layer * COLUMNS + OUTPUTS], params)
-    if on_images(program, layers):
-        return lay_out_by_samples[real](
-            program, layers, batch, states, segments, plans, threads, params)
     for layer in range(layers):
         row, plan = program + layer * COLUMNS, plans + layer * PLAN_COLUMNS
         if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
@@ -187,3 +179,42 @@ cdef inline Py_ssize_t lay_out(
             plan[layer * PLAN_COLUMNS + EXCHANGE] = exchanged
             plan[layer * PLAN_COLUMNS + PRIVATE] = (size - shared) // (thread + 1)
     return size
+
+
+cdef inline Py_ssize_t lay_out_buffers(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t buffers,
+    Py_ssize_t size, int64_t* plans, Py_ssize_t threads, const real* params,
+) noexcept nogil:
+    """Each thread's batches: their values, and if they are sparse, where those belong.
+
+    For data without a single zero, of which every block is an entry; see epoch.buffer.
+    """
+    cdef Py_ssize_t blocks = blocks_of(program[INPUTS]), chunks = (batch + CHUNK - 1) // CHUNK
+    cdef Py_ssize_t places = (batch + 2 * chunks) * blocks * <Py_ssize_t> sizeof(int32_t)
+    cdef Py_ssize_t element = sizeof(real), thread, stride
+    cdef int64_t* plan
+    stride = pages[real](batch * blocks * BLOCK + (places + element - 1) // element, params)
+    for thread in range(threads):
+        plan = plans + thread * layers * PLAN_COLUMNS
+        plan[X], plan[X_STRIDE] = size, stride
+        size += buffers * stride
+    return size
+
+
+cdef inline Py_ssize_t lay_out(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
+    Py_ssize_t segments, Py_ssize_t buffers, int64_t* plans, Py_ssize_t threads,
+    const real* params,
+) noexcept nogil:
+    """Fill every thread's plan, whose column SPLIT is there; returns the workspace's size."""
+    cdef Py_ssize_t layer, thread, size
+    for thread in range(threads):
+        for layer in range(layers):
+            plans[(thread * layers + layer) * PLAN_COLUMNS + WIDTH] = width_of[real](
+                program[layer * COLUMNS + OUTPUTS], params)
+    if on_images(program, layers):  # which come block by block, into a place of their own
+        return lay_out_by_samples[real](
+            program, layers, batch, states, segments, plans, threads, params)
+    size = lay_out_by_columns[real](
+        program, layers, batch, states, segments, plans, threads, params)
+    return lay_out_buffers[real](program, layers, batch, buffers, size, plans, threads, params)

@@ -4,9 +4,7 @@ Where windows lie side by side (stride 1 along a row), a vector holds neighbours
 row, and every other stride, goes pixel by pixel.
 """
 
-from convolution cimport (
-    Images, add_products, backward_pixels, forward_pixels,
-)
+from convolution cimport Images, add_products, backward_pixels, forward_pixels
 from tile cimport real, vec
 
 

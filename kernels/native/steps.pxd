@@ -7,11 +7,11 @@ from libc.stdint cimport int64_t
 
 cimport panels
 cimport updates
-from program cimport (
-    ADAM, BETA2, BY_OUTPUTS, COLUMNS, DECAY, EPSILON, INPUTS, Input, LR, M, MOMENTUM,
-    MOMENTUM_OR_BETA1, NESTEROV, OPTIMIZER, PLAIN, PLAN_COLUMNS, Run, SPLIT, STEP, V, W,
-    WHOLE, WIDTH, dy_of, panel_width, vectors_of,
+from numbers cimport (
+    BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT, STEP, V, W, WHOLE,
+    WIDTH,
 )
+from program cimport Input, Run, dy_of, panel_width, vectors_of
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
 
@@ -19,25 +19,8 @@ cdef inline void optimize(
     const Run* run, const real* g, real* w, Py_ssize_t to_m, Py_ssize_t to_v, Py_ssize_t n,
 ) noexcept nogil:
     """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    cdef const double* s = run.settings
-    cdef int64_t kind = run.choices[OPTIMIZER]
-    cdef real lr = <real> s[LR], beta1 = <real> s[MOMENTUM_OR_BETA1], decay = <real> s[DECAY]
-    cdef real fix1, fix2
-    if kind == PLAIN:
-        updates.sgd[real](g, lr, w, n)
-    elif kind == MOMENTUM:
-        updates.momentum[real](g, lr, beta1, decay, w, w + to_m, n)
-    elif kind == NESTEROV:
-        updates.nesterov[real](g, lr, beta1, decay, w, w + to_m, n)
-    else:
-        fix1 = <real> updates.correction(s[MOMENTUM_OR_BETA1], <double> run.step)
-        fix2 = <real> updates.correction(s[BETA2], <double> run.step)
-        if kind == ADAM:
-            updates.adam[real](g, lr, beta1, <real> s[BETA2], <real> s[EPSILON], decay,
-                               fix1, fix2, w, w + to_m, w + to_v, n)
-        else:
-            updates.adamw[real](g, lr, beta1, <real> s[BETA2], <real> s[EPSILON], decay,
-                                fix1, fix2, w, w + to_m, w + to_v, n)
+    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, g,
+                         w, w + to_m, w + to_v, n)
 
 
 cdef inline void optimize_panel(

@@ -1,7 +1,7 @@
-"""The program of a network, as the engine sees it: plain numbers, who owns what, who waits.
+"""A program, a plan and a run as the engine reads them: who owns what, and who waits for whom.
 
-The enums name the columns of the integer arrays that fastbp.program and fastbp.engine make. A new
-kind of layer is a new row kind here and its cores in stages.pxd.
+numbers.pxd names the columns and slots. A new kind of layer is a kind there, and its cores where
+stages.pxd, or of images blocks.pxd, calls them; an elementwise one is in activations.pxd alone.
 
 Every thread runs every step, in memory of its own: its own copy of the batch, of every y and dy,
 and its own part of the weights, which nobody else reads. A dense layer is split by its outputs (a
@@ -22,106 +22,15 @@ from libc.stdint cimport int32_t, int64_t
 
 from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
+from numbers cimport (
+    BATCH, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DY, EXCHANGE, FLATTEN, INPUTS,
+    KERNEL, KIND, MASKS, OUTPUTS, OUT_CHANNELS, P, PADDING, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
+    SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
+)
 from tile cimport PANEL, dvec, fvec, real
-
-cdef enum Kind:  # of a program's row
-    DENSE
-    RELU
-    ELU
-    TANH
-    SIGMOID
-    LOG_SOFTMAX
-    DROPOUT
-    CONV
-    MAX_POOL
-    AVG_POOL
-    FLATTEN
-
-cdef enum:  # columns of a program's row: plain data, the same for every backend
-    KIND
-    INPUTS
-    OUTPUTS
-    PARAMS  # where w and then b start in the flat parameter vector
-    CHANNELS  # of the images before a window, and behind it
-    HEIGHT
-    IMAGE_WIDTH
-    OUT_CHANNELS
-    OUT_HEIGHT
-    OUT_IMAGE_WIDTH
-    KERNEL  # of a window, two columns each: for rows and for columns
-    STRIDE = KERNEL + 2
-    PADDING = STRIDE + 2
-    SEED = PADDING + 2  # of dropout's masks
-    MASKS  # the number of the epoch's first
-    COLUMNS
-
-cdef enum:  # columns of a plan's row: where things lie in the workspace, in elements
-    SPLIT
-    WIDTH  # of y and dy: outputs, rounded up to whole panels
-    Y
-    DY
-    W  # panels of w, then b; the next two likewise, for what the optimiser remembers
-    M
-    V
-    STEP  # scratch for the step that W takes, of one batch
-    EXCHANGE  # the size of a buffer for sums. There are two, first of all in the workspace: while
-    # some still read one, others fill the other
-    PRIVATE  # from what one thread has to itself to what the next one has
-    # Of programs with rows on images; what threads share there exists twice, for every other step:
-    PADDED  # a convolution's x with a border
-    SUMS  # of a convolution's gradients, a segment's after another's
-    BLOCK  # the samples that the first row reads
-    LOSSES  # of each sample, in doubles
-    PARITY  # from what a step shares to what the next one does
-    ACTIVE  # the numbers of a batch's rows that backward is for, as int64
-    PLAN_COLUMNS
-
-cdef enum Split:  # of a dense layer, or what the columns of another's output are
-    WHOLE
-    BY_OUTPUTS
-    BY_INPUTS
-
-cdef enum Loss:
-    HINGE
-    CROSS_ENTROPY
-    NLL
-    SQUARED_ERROR
-
-cdef enum:  # the integer settings of a run
-    LOSS
-    THREADS
-    BATCH
-    SOURCE  # what the data's elements are: see batch.pxd
-    FEATURES
-    SPARSE  # whether blocks of zeros are left out of the data
-    X  # where the buffers for batches start in the workspace, and how far apart they are
-    X_STRIDE
-    OPTIMIZER
-    STEPS_BEFORE  # steps of earlier epochs, for Adam
-    SEGMENTS  # that exchanged sums are made of: at least as many as threads
-    STATES  # vectors that the optimiser remembers
-    SKIP  # whether samples without a gradient are left out of backward: see active.pxd
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
-    MOST_PREDICTED = 256
-
-cdef enum Optimizer:
-    PLAIN
-    MOMENTUM
-    NESTEROV
-    ADAM
-    ADAMW
-
-cdef enum:  # the float settings of a run
-    SCALE
-    MARGIN
-    LR
-    MOMENTUM_OR_BETA1
-    BETA2
-    EPSILON
-    DECAY
-    VALUES  # ELU's alpha and dropout's p, one a row, from here on
 
 
 cdef struct Run:  # everything a thread needs to know
@@ -245,10 +154,15 @@ cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept n
     return work + plan[DY] + run.shift + run.sample * plan[WIDTH]
 
 
+cdef inline const double* values_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """A layer's own real numbers, by their Value."""
+    return run.settings + VALUES + layer * VALUE_COLUMNS
+
+
 cdef inline Masks masks_of(const Run* run, Py_ssize_t layer) noexcept nogil:
     """A dropout layer's masks of this step."""
     cdef const int64_t* row = run.program + layer * COLUMNS
-    return masks_from(run.settings[VALUES + layer], row[SEED], row[MASKS] + run.mask)
+    return masks_from(values_of(run, layer)[P], row[SEED], row[MASKS] + run.mask)
 
 
 cdef inline bint has_border(const int64_t* row) noexcept nogil:

@@ -1,11 +1,42 @@
-"""Optimiser steps over n parameters in a row: params and the optimiser's memory move in place."""
+"""Optimiser steps over n parameters in a row, and which one a run takes.
+
+Parameters and what the optimiser remembers move in place.
+"""
 
 from libc.math cimport pow, sqrt
+from libc.stdint cimport int64_t
 
+from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN
 from tile cimport real
 
 cdef extern from "math.h":
     float sqrtf(float) noexcept nogil
+
+
+cdef inline void update(
+    int64_t kind, const double* s, double step, const real* g, real* p, real* m, real* v,
+    Py_ssize_t n,
+) noexcept nogil:
+    """The optimiser's step with this number, from 1; s are a run's settings.
+
+    m is the only vector that momentum remembers.
+    """
+    cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
+    cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
+    cdef real fix1, fix2
+    if kind == PLAIN:
+        sgd[real](g, lr, p, n)
+    elif kind == MOMENTUM:
+        momentum[real](g, lr, mu, decay, p, m, n)
+    elif kind == NESTEROV:
+        nesterov[real](g, lr, mu, decay, p, m, n)
+    else:
+        fix1 = <real> correction(s[BETA1], step)
+        fix2 = <real> correction(s[BETA2], step)
+        if kind == ADAM:
+            adam[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+        else:
+            adamw[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
 
 
 cdef inline real root(real x) noexcept nogil:

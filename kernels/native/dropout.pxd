@@ -6,10 +6,11 @@ does not matter. Four columns share a counter; AT_ONCE counters are computed sid
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from numbers cimport SAMPLES
 from tile cimport real
 
 cdef enum:
-    AT_ONCE = 16
+    AT_ONCE = SAMPLES  # of a block of images, say
     MULTIPLIER_A = 0xD2511F53
     MULTIPLIER_B = 0xCD9E8D57
     WEYL_A = 0x9E3779B9

@@ -9,18 +9,18 @@ the place of what came in where nobody needs that again: see layout.pxd.
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+cimport activations
 cimport convolution
 cimport dropout
-cimport elementwise
 cimport pooling
-from convolution cimport SAMPLES, Images
-from elementwise cimport is_elementwise
-from program cimport (
-    AVG_POOL, BLOCK, CHANNELS, COLUMNS, CONV, DROPOUT, DY, HEIGHT, IMAGE_WIDTH, KERNEL,
-    KIND, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING,
-    PLAN_COLUMNS, RELU, Run, STRIDE, VALUES, W, WIDTH, Y, dy_of, has_border,
-    masks_of, partial_gradient, y_of,
+from activations cimport is_elementwise
+from convolution cimport Images
+from numbers cimport (
+    AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, HEIGHT, IMAGES, IMAGE_WIDTH, KERNEL, KIND,
+    MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING, PLAN_COLUMNS,
+    RELU, SAMPLES, STRIDE, W, WIDTH, Y,
 )
+from program cimport Run, dy_of, has_border, masks_of, partial_gradient, values_of, y_of
 from tile cimport dvec, fvec, real, vec
 
 
@@ -124,7 +124,7 @@ cdef inline void pool_back(
 
 cdef inline const real* block_before(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
     """What the row before has put out, or the samples."""
-    return work + (run.plan[(row - 1) * PLAN_COLUMNS + Y] if row else run.plan[BLOCK])
+    return work + (run.plan[(row - 1) * PLAN_COLUMNS + Y] if row else run.plan[IMAGES])
 
 
 cdef inline const real* block_input(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
@@ -188,7 +188,7 @@ cdef inline void forward_block(
         else:
             pool[double, dvec](&s, False, x, y, NULL)
     elif is_elementwise(kind):
-        elementwise.forward[real](kind, <real> run.settings[VALUES + row], x, y, size)
+        activations.forward[real](kind, values_of(run, row), x, y, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], x, y)
@@ -237,7 +237,7 @@ cdef inline void backward_block(
     elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
         return  # which has done it
     elif is_elementwise(kind):
-        elementwise.backward[real](kind, <real> run.settings[VALUES + row], y, dy, dx, size)
+        activations.backward[real](kind, values_of(run, row), y, dy, dx, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], dy, dx)
