@@ -6,22 +6,23 @@ Each derivative is taken from the output y.
 import numba.extending
 from numba import types
 
+from fastbp.kernels.numbers import Kind, Value
+
 from .elementary import expm1_, sigmoid_, tanh_
 from .jit import core, jit
 from .pointers import call_at, pointer
-from .program import ELU, RELU, SIGMOID, TANH
 
 
 @core
 def forward(kind, values, code, x, y, n):
     """values are a row's own numbers, code where what a user wrote starts, forward and backward."""
-    if kind == RELU:
+    if kind == Kind.RELU:
         _relu_forward(x, y, n)
-    elif kind == ELU:
-        _elu_forward(x, type(y[0])(values[0]), y, n)
-    elif kind == TANH:
+    elif kind == Kind.ELU:
+        _elu_forward(x, type(y[0])(values[Value.ALPHA]), y, n)
+    elif kind == Kind.TANH:
         _tanh_forward(x, y, n)
-    elif kind == SIGMOID:
+    elif kind == Kind.SIGMOID:
         _sigmoid_forward(x, y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
@@ -29,13 +30,13 @@ def forward(kind, values, code, x, y, n):
 
 @core
 def backward(kind, values, code, x, y, dy, dx, n):
-    if kind == RELU:
+    if kind == Kind.RELU:
         _relu_backward(y, dy, dx, n)
-    elif kind == ELU:
-        _elu_backward(y, dy, type(y[0])(values[0]), dx, n)
-    elif kind == TANH:
+    elif kind == Kind.ELU:
+        _elu_backward(y, dy, type(y[0])(values[Value.ALPHA]), dx, n)
+    elif kind == Kind.TANH:
         _tanh_backward(y, dy, dx, n)
-    elif kind == SIGMOID:
+    elif kind == Kind.SIGMOID:
         _sigmoid_backward(y, dy, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)

@@ -3,9 +3,11 @@
 See native/active.pxd.
 """
 
+from fastbp.kernels.numbers import Choice
+
 from .batch import gather_samples, sort_columns
 from .jit import core
-from .program import DY, OUTPUTS, SKIP_INACTIVE, WIDTH, Y, owned, place_of, plan_of, program_of
+from .program import dy_of, outputs_of, owned, row_width, y_of
 
 
 @core
@@ -15,9 +17,9 @@ def find_active(run, n):
     Backward is for them alone: see kernels/active.pxd.
     """
     layer, count = run.layers - 1, 0
-    o, width = program_of(run, layer, OUTPUTS), plan_of(run, layer, WIDTH)
-    dy = place_of(run, layer, DY)
-    if not run.choices[SKIP_INACTIVE]:
+    o, width = outputs_of(run, layer), row_width(run, layer)
+    dy = dy_of(run, layer)
+    if not run.choices[Choice.SKIP]:
         return n
     for r in range(n):
         run.rows[count] = r
@@ -33,7 +35,7 @@ def keep_active(run, data, chosen, count, zeros):
     """Move this thread's columns of the active rows to the front; gather their samples anew."""
     for layer in range(run.layers):
         first, last = owned(run, layer)
-        width, y, dy = plan_of(run, layer, WIDTH), place_of(run, layer, Y), place_of(run, layer, DY)
+        width, y, dy = row_width(run, layer), y_of(run, layer), dy_of(run, layer)
         for k in range(count):
             for j in range(first, last):
                 y[k * width + j] = y[run.rows[k] * width + j]

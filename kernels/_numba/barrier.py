@@ -8,6 +8,8 @@ import numba.extending
 from numba import types
 from numba.core import cgutils
 
+from fastbp.kernels.numbers import Sync
+
 from .jit import core
 
 
@@ -88,23 +90,22 @@ def flush_denormals():
 def meet(run):
     """Wait until all threads are here; False if the run was given up.
 
-    sync[0] counts arrivals and sync[8], a cache line further on, the rounds. sync[16] set to 1 lets
-    everybody through at once. A thread spins for sync[17] turns, a few microseconds, which is what
-    the others usually need; then it yields its processor: another may be waiting for that.
+    A thread spins for a few microseconds, which is what the others usually need; then it yields its
+    processor: another may be waiting for that.
     """
     sync = run.sync
     if run.threads == 1:
         return True
-    now = _atomic("load", sync, 8, 0)
-    if _atomic("add", sync, 0, 1) + 1 == run.threads:
-        _atomic("store", sync, 0, 0)
-        _atomic("store", sync, 8, now + 1)
+    now = _atomic("load", sync, Sync.ROUNDS, 0)
+    if _atomic("add", sync, Sync.ARRIVALS, 1) + 1 == run.threads:
+        _atomic("store", sync, Sync.ARRIVALS, 0)
+        _atomic("store", sync, Sync.ROUNDS, now + 1)
         return True
     turn = 0
-    while _atomic("load", sync, 8, 0) == now:
-        if _atomic("load", sync, 16, 0):
+    while _atomic("load", sync, Sync.ROUNDS, 0) == now:
+        if _atomic("load", sync, Sync.GIVE_UP, 0):
             return False
-        if turn < sync[17]:
+        if turn < sync[Sync.SPINS]:
             _relax()
         else:
             _yield_processor()

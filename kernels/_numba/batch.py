@@ -4,9 +4,10 @@ import typing
 
 import numpy as np
 
+from fastbp.kernels.numbers import Choice, Setting, Source
+
 from .jit import core, jit
 from .pointers import at, eight_bytes, shift
-from .program import BYTES, FEATURES, FLOATS, SCALE, SOURCE
 from .tile import PANEL_ROWS
 from .vectors import bits
 
@@ -41,9 +42,15 @@ class Zeros(typing.NamedTuple):
 
 
 @core
+def groups_of(batch):
+    """How many groups of samples a batch has."""
+    return (batch + GROUP - 1) // GROUP
+
+
+@core
 def _gather(run, data, chosen, n):
     """A batch of the data: x = data[chosen] * scale."""
-    features, scale = run.choices[FEATURES], type(run.x[0])(run.settings[SCALE])
+    features, scale = run.choices[Choice.FEATURES], type(run.x[0])(run.settings[Setting.SCALE])
     for r in range(n):
         row, x = shift(data, chosen[r] * features), shift(run.x, r * features)
         for k in range(features):
@@ -53,9 +60,9 @@ def _gather(run, data, chosen, n):
 @core
 def _gather_listed(run, data, chosen, n, zeros):
     """The same, but x has only what is not zero, and `zeros` says where that is."""
-    features, scale = run.choices[FEATURES], type(run.x[0])(run.settings[SCALE])
+    features, scale = run.choices[Choice.FEATURES], type(run.x[0])(run.settings[Setting.SCALE])
     samples, index, bounds, count, at = zeros.samples, zeros.index, zeros.bounds, 0, 0
-    for i in range((n + GROUP - 1) // GROUP * features):
+    for i in range(groups_of(n) * features):
         samples[i] = 0
     for r in range(n):
         row, x = shift(data, chosen[r] * features), shift(run.x, r * features)
@@ -81,8 +88,8 @@ def _gather_listed(run, data, chosen, n, zeros):
 @core
 def sort_columns(run, n, zeros):
     """For each group of samples, list the columns with any non-zero, those with few first."""
-    features = run.choices[FEATURES]
-    for group in range((n + GROUP - 1) // GROUP):
+    features = run.choices[Choice.FEATURES]
+    for group in range(groups_of(n)):
         samples = shift(zeros.samples, group * features)
         columns, starts = shift(zeros.columns, group * features), shift(zeros.used, zeros.groups)
         for count in range(GROUP + 2):
@@ -103,10 +110,10 @@ def sort_columns(run, n, zeros):
 @core
 def gather_samples(run, data, chosen, n, zeros):
     """Gather a batch of whatever the data's elements are."""
-    source = run.choices[SOURCE]
-    if source == BYTES:
+    source = run.choices[Choice.SOURCE]
+    if source == Source.BYTES:
         _gather_rows(run, at(data, np.uint8), chosen, n, zeros)
-    elif source == FLOATS:
+    elif source == Source.FLOATS:
         _gather_rows(run, at(data, np.float32), chosen, n, zeros)
     else:
         _gather_rows(run, at(data, np.float64), chosen, n, zeros)

@@ -3,6 +3,8 @@
 Within a block images lie (column, sample): see convolution.py.
 """
 
+from fastbp.kernels.numbers import Kind, PlanColumn
+
 from . import activations
 from .convolution import TILE, add_gradient, alike, correlate, tile_of, windows_met
 from .dropout import drop_block
@@ -11,25 +13,19 @@ from .layout import SCRATCH
 from .pointers import copy, fill, shift
 from .pooling import pool, pool_back, window_within
 from .program import (
-    AVG_POOL,
-    CONV,
-    DROPOUT,
-    DY,
-    INPUT,
-    KIND,
-    MAX_POOL,
-    OUTPUTS,
-    WIDTH,
-    W,
-    Y,
     code_of,
+    dy_of,
+    kind_of,
     masks_of,
+    outputs_of,
     partial_gradient,
     place_of,
     plan_of,
-    program_of,
+    row_width,
     values_of,
+    w_of,
     windows_of,
+    y_of,
 )
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
 
@@ -39,8 +35,8 @@ _STRIP = 24 << 10  # bytes of dy that stay in the nearest cache while dw is summ
 @core
 def _forward_conv(run, layer):
     """A convolution of a block whose input has a border, so that windows need no bounds."""
-    s, w = windows_of(run, layer), place_of(run, layer, W)
-    x, y = place_of(run, layer, INPUT), place_of(run, layer, Y)
+    s, w = windows_of(run, layer), w_of(run, layer)
+    x, y = place_of(run, layer, PlanColumn.INPUT), y_of(run, layer)
     wide, plane, lanes = s.w + 2 * s.left, s.i * s.j * SAMPLES, lanes_of(w[0])
     x_plane, weights = (s.h + 2 * s.top) * wide * SAMPLES, s.c * s.kh * s.kw
     counts, w_steps, y_steps = (s.c, s.kh, s.kw), (weights, s.kh * s.kw, s.kw, 1), (plane, SAMPLES)
@@ -83,8 +79,8 @@ def _backward_conv_input(run, layer):
 @core
 def _backward_tile(run, layer, s, h, w, n, step):
     """n columns, or rows where a step is a whole row, from (h, w) on, of all channels."""
-    dx, dy = place_of(run, layer - 1, DY), place_of(run, layer, DY)
-    weights = place_of(run, layer, W)
+    dx, dy = dy_of(run, layer - 1), dy_of(run, layer)
+    weights = w_of(run, layer)
     k, i, rows = windows_met(h + s.top, s.kh, s.down, s.i)
     p, j, columns = windows_met(w + s.left, s.kw, s.right, s.j)
     line, plane, dx_plane = s.j * SAMPLES, s.i * s.j * SAMPLES, s.h * s.w * SAMPLES
@@ -105,7 +101,7 @@ def _backward_tile(run, layer, s, h, w, n, step):
 @inline
 def _backward_conv(run, layer, sums):
     """Add a block's part of dw and db to sums, a strip of dy's rows after another."""
-    s, x, dy = windows_of(run, layer), place_of(run, layer, INPUT), place_of(run, layer, DY)
+    s, x, dy = windows_of(run, layer), place_of(run, layer, PlanColumn.INPUT), dy_of(run, layer)
     plane, weights, row = s.i * s.j * SAMPLES, s.c * s.kh * s.kw, s.j * SAMPLES
     strips = min(s.i, 1 + TILE[0] * plane * VECTOR_BYTES // (lanes_of(dy[0]) * _STRIP))
     o = 0
@@ -140,9 +136,9 @@ def _add_weights(s, m, rows, dy, x, first, sums):
 @core
 def _pool_images(run, layer, forth):
     """A pooling row of a block, forth or back."""
-    s, maximum = windows_of(run, layer), program_of(run, layer, KIND) == MAX_POOL
+    s, maximum = windows_of(run, layer), kind_of(run, layer) == Kind.MAX_POOL
     size = type(run.work[0])(s.kh * s.kw)
-    x, dx = place_of(run, layer, INPUT), place_of(run, layer - 1, DY) if layer else run.work
+    x, dx = place_of(run, layer, PlanColumn.INPUT), dy_of(run, layer - 1) if layer else run.work
     strides = s.w * SAMPLES, SAMPLES
     overlap = s.down < s.kh or s.right < s.kw
     gaps = s.top + s.left > 0 or s.i * s.kh < s.h or s.j * s.kw < s.w
@@ -155,8 +151,8 @@ def _pool_images(run, layer, forth):
                 w, columns = window_within(j, s.kw, s.right, s.left, s.w)
                 at = ((c * s.h + h) * s.w + w) * SAMPLES
                 behind = ((c * s.i + i) * s.j + j) * SAMPLES
-                y = shift(place_of(run, layer, Y), behind)
-                dy = shift(place_of(run, layer, DY), behind)
+                y = shift(y_of(run, layer), behind)
+                dy = shift(dy_of(run, layer), behind)
                 if forth and maximum:
                     pool((rows, columns), shift(x, at), strides, None, y)
                 elif forth:
@@ -181,9 +177,10 @@ def _apart(run, x, y, n):
 @inline
 def _elements_forth(run, layer):
     """An elementwise row of a block."""
-    x, y, n = plan_of(run, layer, INPUT), plan_of(run, layer, Y), program_of(run, layer, OUTPUTS)
-    kind, values, code = program_of(run, layer, KIND), values_of(run, layer), code_of(run, layer)
-    if kind == DROPOUT:
+    x, y = plan_of(run, layer, PlanColumn.INPUT), plan_of(run, layer, PlanColumn.Y)
+    n = outputs_of(run, layer)
+    kind, values, code = kind_of(run, layer), values_of(run, layer), code_of(run, layer)
+    if kind == Kind.DROPOUT:
         drop_block(masks_of(run, layer), run.row, shift(run.work, x), shift(run.work, y), n)
         return
     for start in range(0, n * SAMPLES, SCRATCH):
@@ -195,10 +192,10 @@ def _elements_forth(run, layer):
 @inline
 def _elements_back(run, layer):
     """From dy of an elementwise row dy of the row before."""
-    dy, dx = plan_of(run, layer, DY), plan_of(run, layer - 1, DY)
-    x, y, n = place_of(run, layer, INPUT), place_of(run, layer, Y), program_of(run, layer, OUTPUTS)
-    kind, values, code = program_of(run, layer, KIND), values_of(run, layer), code_of(run, layer)
-    if kind == DROPOUT:
+    dy, dx = plan_of(run, layer, PlanColumn.DY), plan_of(run, layer - 1, PlanColumn.DY)
+    x, y, n = place_of(run, layer, PlanColumn.INPUT), y_of(run, layer), outputs_of(run, layer)
+    kind, values, code = kind_of(run, layer), values_of(run, layer), code_of(run, layer)
+    if kind == Kind.DROPOUT:
         drop_block(masks_of(run, layer), run.row, shift(run.work, dy), shift(run.work, dx), n)
         return
     for start in range(0, n * SAMPLES, SCRATCH):
@@ -211,13 +208,13 @@ def _elements_back(run, layer):
 @inline
 def forward_block(run, layer):
     """One image row of a block."""
-    kind = program_of(run, layer, KIND)
-    if kind == CONV:
-        if layer and plan_of(run, layer, INPUT) != plan_of(run, layer - 1, Y):
+    kind = kind_of(run, layer)
+    if kind == Kind.CONV:
+        if layer and plan_of(run, layer, PlanColumn.INPUT) != plan_of(run, layer - 1, PlanColumn.Y):
             s = windows_of(run, layer)
-            _into_border(place_of(run, layer - 1, Y), s, place_of(run, layer, INPUT))
+            _into_border(y_of(run, layer - 1), s, place_of(run, layer, PlanColumn.INPUT))
         _forward_conv(run, layer)
-    elif kind in (MAX_POOL, AVG_POOL):
+    elif kind in (Kind.MAX_POOL, Kind.AVG_POOL):
         _pool_images(run, layer, True)
     else:
         _elements_forth(run, layer)
@@ -236,14 +233,14 @@ def _into_border(x, s, y):
 @inline
 def backward_block(run, layer, segment, first):
     """From dy of an image row dy of the row before, unless it is the first with weights."""
-    kind = program_of(run, layer, KIND)
-    if kind == CONV:
+    kind = kind_of(run, layer)
+    if kind == Kind.CONV:
         _backward_conv(run, layer, partial_gradient(run, layer, segment))
     if layer == first:
         return
-    if kind == CONV:
+    if kind == Kind.CONV:
         _backward_conv_input(run, layer)
-    elif kind in (MAX_POOL, AVG_POOL):
+    elif kind in (Kind.MAX_POOL, Kind.AVG_POOL):
         _pool_images(run, layer, False)
     else:
         _elements_back(run, layer)
@@ -252,17 +249,17 @@ def backward_block(run, layer, segment, first):
 @core
 def flatten_block(run, layer, n):
     """A block's images as rows."""
-    x, y, y_row = place_of(run, layer - 1, Y), place_of(run, layer, Y), plan_of(run, layer, WIDTH)
+    x, y, y_row = y_of(run, layer - 1), y_of(run, layer), row_width(run, layer)
     for r in range(n):
-        for column in range(program_of(run, layer, OUTPUTS)):
+        for column in range(outputs_of(run, layer)):
             y[r * y_row + column] = x[column * SAMPLES + r]
 
 
 @core
 def unflatten_block(run, layer, n):
     """The rows' gradients as those of images; of samples that are not there, 0."""
-    dy, dy_row = place_of(run, layer, DY), plan_of(run, layer, WIDTH)
-    dx = place_of(run, layer - 1, DY)
-    for column in range(program_of(run, layer, OUTPUTS)):
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
+    dx = dy_of(run, layer - 1)
+    for column in range(outputs_of(run, layer)):
         for r in range(SAMPLES):
             dx[column * SAMPLES + r] = dy[r * dy_row + column] if r < n else 0

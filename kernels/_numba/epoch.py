@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fastbp.kernels.numbers import Choice, Column, Kind
+
 from .active import find_active, keep_active
 from .barrier import floating_mode, flush_denormals, meet
 from .batch import gather_samples, sort_columns
@@ -10,21 +12,12 @@ from .jit import engine, inline, jit
 from .layout import prepare
 from .pointers import addresses_of, at, shift
 from .program import (
-    BATCH,
-    DENSE,
-    FLATTEN,
-    KIND,
-    LOG_SOFTMAX,
-    OUTPUTS,
-    STEPS,
-    THREADS,
-    WIDTH,
-    Y,
     during,
+    kind_of,
     meets,
-    place_of,
-    plan_of,
-    program_of,
+    outputs_of,
+    row_width,
+    y_of,
 )
 from .stages import backward_layer, forward_layer, loss_of
 from .steps import update_layer
@@ -57,7 +50,7 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
             return False
     pending, fresh = 0, False  # fresh: whether dy was written since all last met
     for layer in range(run.layers - 1, 0, -1):
-        dense = program_of(run, layer, KIND) == DENSE
+        dense = kind_of(run, layer) == Kind.DENSE
         if dense and fresh and not meet(run):
             return False
         backward_layer(run, layer, n)
@@ -66,11 +59,11 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
             if pending:
                 update_layer(run, step, pending, n, zeros)
             pending = layer
-        elif program_of(run, layer, KIND) == LOG_SOFTMAX:
+        elif kind_of(run, layer) == Kind.LOG_SOFTMAX:
             if not meet(run):
                 return False
             fresh = False
-    if program_of(run, 0, KIND) == DENSE:
+    if kind_of(run, 0) == Kind.DENSE:
         update_layer(run, step, 0, n, zeros)
     if pending:
         if not meet(run):
@@ -84,9 +77,9 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
     """See train_steps; real is a number of the network's dtype, count that of the samples."""
     before = flush_denormals()
     choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
-    run, zeros = prepare(real, addresses, layers, thread, thread, choices[THREADS])
+    run, zeros = prepare(real, addresses, layers, thread, choices[Choice.THREADS])
     labels, values = at(addresses[7], np.int64), at(addresses[8], type(real))
-    losses, batch, step = at(addresses[10], np.float64), choices[BATCH], first
+    losses, batch, step = at(addresses[10], np.float64), choices[Choice.BATCH], first
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
         gather_samples(run, addresses[6], chosen, n, zeros)
@@ -94,7 +87,8 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
             sort_columns(run, n, zeros)
         if not meet(run):  # some may still read what the last step left in y
             break
-        here, number, loss = during(run, step, 0), choices[STEPS] + step + 1, shift(losses, step)
+        here, loss = during(run, step, 0), shift(losses, step)
+        number = choices[Choice.STEPS_BEFORE] + step + 1
         if not _train_step(here, number, n, addresses[6], chosen, zeros, labels, values, loss):
             break
         for r in range(n):
@@ -108,11 +102,11 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
 def _forward_samples(real, addresses, layers, thread, first, last):
     """See forward_samples."""
     before = flush_denormals()
-    run, zeros = prepare(real, addresses, layers, thread, 0, 1)
+    run, zeros = prepare(real, addresses, layers, 0, 1)
     chosen = run.samples
-    scores, batch = at(addresses[7], type(real)), run.choices[BATCH]
-    o, width = program_of(run, layers - 1, OUTPUTS), plan_of(run, layers - 1, WIDTH)
-    y = place_of(run, layers - 1, Y)
+    scores, batch = at(addresses[7], type(real)), run.choices[Choice.BATCH]
+    o, width = outputs_of(run, layers - 1), row_width(run, layers - 1)
+    y = y_of(run, layers - 1)
     for start in range(first, last, batch):
         n = min(batch, last - start)
         for r in range(n):
@@ -145,12 +139,12 @@ def train_steps(
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
     arrays = program, plan, settings, choices, work, sync, data, labels, values, order, losses
     real, count = work.dtype.type(0), len(order)
-    run = train_images if FLATTEN in program[:, KIND] else _train_steps
+    run = train_images if Kind.FLATTEN in program[:, Column.KIND] else _train_steps
     return run(real, addresses_of(*arrays), len(program), count, thread, first, last)
 
 
 def forward_samples(program, plan, settings, choices, data, thread, first, last, work, scores):
     """write the scores of the samples first..last, alone and without waiting for anybody"""
     arrays = program, plan, settings, choices, work, choices, data, scores
-    run = forward_images if FLATTEN in program[:, KIND] else _forward_samples
+    run = forward_images if Kind.FLATTEN in program[:, Column.KIND] else _forward_samples
     run(work.dtype.type(0), addresses_of(*arrays), len(program), thread, first, last)

@@ -13,44 +13,28 @@ the other.
 
 import numpy as np
 
+from fastbp.kernels.numbers import Choice, Kind, PlanColumn, Setting, Source
+
 from .barrier import floating_mode, flush_denormals, meet
 from .blocks import backward_block, flatten_block, forward_block, unflatten_block
 from .jit import core, engine, inline, jit
 from .layout import SCRATCH, prepare
 from .pointers import at, copy, fill, shift
 from .program import (
-    BATCH,
-    BYTES,
-    CONV,
-    DENSE,
-    DY,
-    FEATURES,
-    FLATTEN,
-    FLOATS,
-    INPUT,
-    KIND,
-    ORIGIN,
-    OUTPUTS,
-    PLAN_COLUMNS,
-    SCALE,
-    SEGMENTS,
-    SOURCE,
-    STATES,
-    STEPS,
-    SUMS,
-    THREADS,
-    WIDTH,
-    W,
-    Y,
     during,
+    kind_of,
+    outputs_of,
     partial_gradient,
     place_of,
     plan_of,
-    program_of,
+    row_of,
+    row_width,
     to_memory,
+    w_of,
     weights_of,
     whole,
     windows_of,
+    y_of,
 )
 from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms
 from .steps import optimize, scale_gradient, update_dense
@@ -60,12 +44,12 @@ from .vectors import SAMPLES
 @core
 def _gather_images(run, data, chosen, n):
     """A block's samples, columns outside; in place of samples that are not there, the last one."""
-    features, scale = run.choices[FEATURES], type(run.x[0])(run.settings[SCALE])
-    s, x, column = windows_of(run, 0), place_of(run, 0, INPUT), 0
+    features, scale = run.choices[Choice.FEATURES], type(run.x[0])(run.settings[Setting.SCALE])
+    s, x, column = windows_of(run, 0), place_of(run, 0, PlanColumn.INPUT), 0
     rows = at(run.scratch, np.int64)
     for r in range(SAMPLES):
         rows[r] = chosen[min(r, n - 1)] * features
-    bordered = s.top + s.left > 0 and program_of(run, 0, KIND) == CONV
+    bordered = s.top + s.left > 0 and kind_of(run, 0) == Kind.CONV
     while column < features:
         count, start = features, 0
         if bordered:
@@ -81,10 +65,10 @@ def _gather_images(run, data, chosen, n):
 @inline
 def _gather_block(run, data, chosen, n):
     """Of whatever the data's elements are."""
-    source = run.choices[SOURCE]
-    if source == BYTES:
+    source = run.choices[Choice.SOURCE]
+    if source == Source.BYTES:
         _gather_images(run, at(data, np.uint8), chosen, n)
-    elif source == FLOATS:
+    elif source == Source.FLOATS:
         _gather_images(run, at(data, np.float32), chosen, n)
     else:
         _gather_images(run, at(data, np.float64), chosen, n)
@@ -94,7 +78,7 @@ def _gather_block(run, data, chosen, n):
 def _find_kind(run, kind):
     """The first row of a kind, or how many rows there are."""
     layer = 0
-    while layer < run.layers and program_of(run, layer, KIND) != kind:
+    while layer < run.layers and kind_of(run, layer) != kind:
         layer += 1
     return layer
 
@@ -102,11 +86,12 @@ def _find_kind(run, kind):
 @core
 def _show_rows(run, layer, row):
     """Let y and dy of the rows from FLATTEN on start at this sample of the batch."""
-    batch = run.choices[BATCH]
+    batch = run.choices[Choice.BATCH]
     for later in range(layer, run.layers):
-        start = (run.step % 2 * batch + row) * plan_of(run, later, WIDTH)
-        run.plan[later * PLAN_COLUMNS + Y] = plan_of(run, later, INPUT) + start
-        run.plan[later * PLAN_COLUMNS + DY] = plan_of(run, later, SUMS) + start
+        start = (run.step % 2 * batch + row) * row_width(run, later)
+        plan = shift(run.plan, later * PlanColumn.PLAN_COLUMNS)
+        plan[PlanColumn.Y] = plan[PlanColumn.BATCH_Y] + start
+        plan[PlanColumn.DY] = plan[PlanColumn.BATCH_DY] + start
 
 
 @inline
@@ -118,7 +103,7 @@ def _forward_samples_of_block(run, data, flatten, chosen, n):
     _show_rows(run, flatten, run.row)
     flatten_block(run, flatten, n)
     for layer in range(flatten + 1, run.layers):
-        if program_of(run, layer, KIND) == DENSE:
+        if kind_of(run, layer) == Kind.DENSE:
             forward_dense(run, layer, n)
         else:
             forward_rows(run, layer, n)
@@ -129,7 +114,7 @@ def _backward_samples_of_block(run, flatten, first, segment, n):
     """From the gradients of a block's scores all that the steps of the weights are made of."""
     for layer in range(run.layers - 1, flatten, -1):
         backward_layer(run, layer, n)
-        if program_of(run, layer, KIND) == DENSE:
+        if kind_of(run, layer) == Kind.DENSE:
             scale_gradient(run, layer, n)
     if first < flatten:
         unflatten_block(run, flatten, n)
@@ -143,8 +128,8 @@ def _train_segment(run, addresses, flatten, first, segment, chosen, n):
     labels, values = at(addresses[7], np.int64), at(addresses[8], type(run.work[0]))
     losses, (first_block, last_block) = _losses(run, flatten), _blocks_of(run, segment, n)
     for layer in range(flatten):
-        if program_of(run, layer, KIND) == CONV:
-            fill(partial_gradient(run, layer, segment), weights_of(run, layer), 0)
+        if kind_of(run, layer) == Kind.CONV:
+            fill(partial_gradient(run, layer, segment), weights_of(row_of(run, layer)), 0)
     for block in range(first_block, last_block):
         row = block * SAMPLES
         here, count = during(run, run.step, row), min(SAMPLES, n - row)
@@ -157,15 +142,15 @@ def _train_segment(run, addresses, flatten, first, segment, chosen, n):
 @core
 def _blocks_of(run, segment, n):
     """The blocks that a segment of a batch of n has, from the first to before the last."""
-    blocks, segments = (n + SAMPLES - 1) // SAMPLES, run.choices[SEGMENTS]
+    blocks, segments = (n + SAMPLES - 1) // SAMPLES, run.choices[Choice.SEGMENTS]
     return blocks * segment // segments, blocks * (segment + 1) // segments
 
 
 @core
 def _losses(run, flatten):
     """Where the losses of the batch's samples are."""
-    losses = at(place_of(run, flatten, ORIGIN), np.float64)
-    return shift(losses, run.step % 2 * run.choices[BATCH])
+    losses = at(place_of(run, flatten, PlanColumn.LOSSES), np.float64)
+    return shift(losses, run.step % 2 * run.choices[Choice.BATCH])
 
 
 @core
@@ -180,11 +165,11 @@ def _mean_loss(run, flatten, n):
 def _update_convolution(run, step, layer):
     """A step of a convolution's w and b, from the sums of all segments in their order."""
     (to_m, to_v), g = to_memory(run, layer), run.scratch
-    weights, w = weights_of(run, layer), place_of(run, layer, W)
+    weights, w = weights_of(row_of(run, layer)), w_of(run, layer)
     for start in range(0, weights, SCRATCH):
         count = min(SCRATCH, weights - start)
         fill(g, count, 0)
-        for segment in range(run.choices[SEGMENTS]):
+        for segment in range(run.choices[Choice.SEGMENTS]):
             sums = shift(partial_gradient(run, layer, segment), start)
             for i in range(count):
                 g[i] += sums[i]
@@ -196,9 +181,9 @@ def _update_all(run, step, flatten, n):
     """A step of this thread's copy of all weights."""
     _show_rows(run, flatten, 0)
     for layer in range(run.layers):
-        if program_of(run, layer, KIND) == CONV:
+        if kind_of(run, layer) == Kind.CONV:
             _update_convolution(run, step, layer)
-        elif program_of(run, layer, KIND) == DENSE:
+        elif kind_of(run, layer) == Kind.DENSE:
             update_dense(run, step, layer, n)
 
 
@@ -206,15 +191,15 @@ def _update_all(run, step, flatten, n):
 def _copy_weights(run):
     """Take over what the first thread has, which alone took part in every step so far."""
     for layer in range(run.layers):
-        kind, w = program_of(run, layer, KIND), plan_of(run, layer, W)
-        way = plan_of(run, layer, ORIGIN) - w
-        size = weights_of(run, layer)
-        if kind == DENSE:
-            row = plan_of(run, layer - 1, WIDTH)
-            size = plan_of(run, layer, WIDTH) + row * whole(program_of(run, layer, OUTPUTS), 4)
-        if kind in (DENSE, CONV):
-            for part in range(run.choices[STATES] + 1):
-                place = place_of(run, layer, W + part)
+        kind, w = kind_of(run, layer), plan_of(run, layer, PlanColumn.W)
+        way = plan_of(run, layer, PlanColumn.ORIGIN) - w
+        size = weights_of(row_of(run, layer))
+        if kind == Kind.DENSE:
+            row = row_width(run, layer - 1)
+            size = row_width(run, layer) + row * whole(outputs_of(run, layer), 4)
+        if kind in (Kind.DENSE, Kind.CONV):
+            for part in range(run.choices[Choice.STATES] + 1):
+                place = place_of(run, layer, PlanColumn.W + part)
                 copy(shift(place, way), place, size)
 
 
@@ -223,11 +208,11 @@ def train_images(real, addresses, layers, count, thread, first, last):
     """See train_steps; real is a number of the network's dtype, count that of the samples."""
     before = flush_denormals()
     choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
-    threads, batch, step = choices[THREADS], choices[BATCH], first
-    team, _ = prepare(real, addresses, layers, thread, thread, threads)
-    run, _ = prepare(real, addresses, layers, thread, 0, 1)  # all columns are this thread's
-    losses, segments = at(addresses[10], np.float64), choices[SEGMENTS]
-    flatten, lowest = _find_kind(run, FLATTEN), _find_kind(run, CONV)
+    threads, batch, step = choices[Choice.THREADS], choices[Choice.BATCH], first
+    team, _ = prepare(real, addresses, layers, thread, threads)
+    run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
+    losses, segments = at(addresses[10], np.float64), choices[Choice.SEGMENTS]
+    flatten, lowest = _find_kind(run, Kind.FLATTEN), _find_kind(run, Kind.CONV)
     if thread:
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
@@ -242,7 +227,7 @@ def train_images(real, addresses, layers, count, thread, first, last):
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite
             break
-        _update_all(here, choices[STEPS] + step + 1, flatten, n)
+        _update_all(here, choices[Choice.STEPS_BEFORE] + step + 1, flatten, n)
         step += 1
     floating_mode(before)
     return step
@@ -252,16 +237,16 @@ def train_images(real, addresses, layers, count, thread, first, last):
 def forward_images(real, addresses, layers, thread, first, last):
     """See forward_samples."""
     before = flush_denormals()
-    run, _ = prepare(real, addresses, layers, thread, 0, 1)
+    run, _ = prepare(real, addresses, layers, 0, 1)
     chosen = run.samples
-    scores, flatten = at(addresses[7], type(real)), _find_kind(run, FLATTEN)
-    o, width = program_of(run, layers - 1, OUTPUTS), plan_of(run, layers - 1, WIDTH)
+    scores, flatten = at(addresses[7], type(real)), _find_kind(run, Kind.FLATTEN)
+    o, width = outputs_of(run, layers - 1), row_width(run, layers - 1)
     for start in range(first, last, SAMPLES):
         n = min(SAMPLES, last - start)
         for r in range(n):
             chosen[r] = start + r
         _forward_samples_of_block(run, addresses[6], flatten, chosen, n)
-        y = place_of(run, layers - 1, Y)
+        y = y_of(run, layers - 1)
         for r in range(n):
             copy(shift(y, r * width), shift(scores, (start + r) * o), o)
     floating_mode(before)

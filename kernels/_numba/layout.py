@@ -2,77 +2,51 @@
 
 import numpy as np
 
-from .batch import GROUP, Zeros
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, is_elementwise
+
+from .batch import GROUP, Zeros, groups_of
 from .jit import core, jit
 from .pointers import at, shift
-from .program import (
-    AVG_POOL,
-    BATCH,
-    CHANNELS,
-    CONV,
-    DENSE,
-    DROPOUT,
-    DY,
-    ELU,
-    FEATURES,
-    FLATTEN,
-    HEIGHT,
-    IMAGE_WIDTH,
-    INPUT,
-    INPUTS,
-    KERNEL,
-    KIND,
-    MAX_POOL,
-    ORIGIN,
-    OUT_CHANNELS,
-    OUTPUTS,
-    PADDING,
-    PARAMS,
-    RELU,
-    SIGMOID,
-    SKIP,
-    SUMS,
-    TANH,
-    WIDTH,
-    X_STRIDE,
-    Run,
-    W,
-    X,
-    Y,
-    whole,
-)
+from .program import Run, weights_of, whole
 from .tile import PANEL, PANEL_ROWS, ROWS
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
 
+_WINDOWS = Kind.CONV, Kind.MAX_POOL, Kind.AVG_POOL
+_Y_AND_DY = [PlanColumn.Y, PlanColumn.DY]
 SCRATCH = ROWS * PANEL * 16  # elements, for a tile of a gradient
 
 
 @core
-def prepare(real, addresses, layers, part, thread, threads):
-    """A thread's Run and its Zeros, in its part of the workspace."""
+def prepare(real, addresses, layers, thread, threads):
+    """A thread's Run and its Zeros, in its part of the workspace: see _lay_out_buffer."""
     program, plan = at(addresses[0], np.int64), at(addresses[1], np.int64)
     settings, choices = at(addresses[2], np.float64), at(addresses[3], np.int64)
     work, sync = at(addresses[4], type(real)), at(addresses[5], np.int64)
-    batch, features = choices[BATCH], choices[FEATURES]
-    x = shift(work, choices[X] + part * choices[X_STRIDE])
-    scratch = shift(x, whole(batch * features, 16))
-    listed = choices[SKIP] != 0 and program[KIND] == DENSE
+    batch, features = choices[Choice.BATCH], choices[Choice.FEATURES]
+    x = shift(work, plan[PlanColumn.X])
+    scratch = shift(x, plan[PlanColumn.X_STRIDE])
+    listed = choices[Choice.SPARSE] != 0 and program[Column.KIND] == Kind.DENSE
     chosen = at(shift(scratch, SCRATCH), np.int64)
     rows = shift(chosen, batch)
     given = program, plan, layers, settings, choices, work, thread, threads, sync
     run = Run(*given, x, scratch, listed, rows, chosen, 0, 0)
-    groups, blocks = (batch + GROUP - 1) // GROUP, (features + PANEL_ROWS - 1) // PANEL_ROWS
     for r in range(batch):
         rows[r] = r  # all of them, but in backward
+    sizes = _words_of_zeros(batch, features)
     samples = shift(rows, batch)
-    columns = at(shift(samples, groups * features), np.int32)
-    used = shift(columns, groups * features)
-    bounds = shift(used, groups + GROUP + 2)
-    index = shift(bounds, batch * (blocks + 1))
-    return run, Zeros(samples, columns, used, groups, bounds, index)
+    columns = shift(at(samples, np.int32), sizes[0])
+    used = shift(columns, sizes[1])
+    bounds = shift(used, sizes[2])
+    index = shift(bounds, sizes[3])
+    return run, Zeros(samples, columns, used, groups_of(batch), bounds, index)
 
 
-_IN_PLACE = RELU, ELU, TANH, SIGMOID, DROPOUT
+@core
+def _words_of_zeros(batch, features):
+    """How many words of 32 bits each pointer of a Zeros points to."""
+    groups, blocks = (batch + GROUP - 1) // GROUP, (features + PANEL_ROWS - 1) // PANEL_ROWS
+    columns = groups * features
+    return 2 * columns, columns, groups + GROUP + 2, batch * (blocks + 1), batch * features
 
 
 @core
@@ -100,44 +74,33 @@ def _pack_layer(forth, layer, inputs, outputs, row, width, unit, params, work):
 @jit
 def _pack(real, forth, program, plan, part, params, work):
     for layer in range(program.shape[0]):
-        if program[layer, KIND] == DENSE:
-            inputs, outputs = program[layer, INPUTS], program[layer, OUTPUTS]
-            row, width, unit = plan[layer - 1, WIDTH], plan[layer, WIDTH], lanes_of(real) * PANEL
-            there, here = params[program[layer, PARAMS] :], work[plan[layer, W + part] :]
-            _pack_layer(forth, layer, inputs, outputs, row, width, unit, there, here)
-        elif program[layer, KIND] == CONV:
-            count = program[layer, OUT_CHANNELS] + program[layer, OUT_CHANNELS] * (
-                program[layer, CHANNELS] * program[layer, KERNEL] * program[layer, KERNEL + 1]
-            )
-            own = params[program[layer, PARAMS] :][:count]
+        row, width = program[layer], plan[layer, PlanColumn.WIDTH]
+        own, place = params[row[Column.PARAMS] :], work[plan[layer, PlanColumn.W + part] :]
+        if row[Column.KIND] == Kind.DENSE:
+            inputs, outputs = row[Column.INPUTS], row[Column.OUTPUTS]
+            x_row, unit = plan[layer - 1, PlanColumn.WIDTH], lanes_of(real) * PANEL
+            _pack_layer(forth, layer, inputs, outputs, x_row, width, unit, own, place)
+        elif row[Column.KIND] == Kind.CONV:
+            count = weights_of(row)
             if forth:
-                work[plan[layer, W + part] :][:count] = own
+                place[:count] = own[:count]
             else:
-                own[:] = work[plan[layer, W + part] :][:count]
+                own[:count] = place[:count]
 
 
-def engine_plan(program, batch, states, segments, params, plan):
-    """lay out the workspace, for each thread; returns its size in elements"""
-    if FLATTEN in program[:, KIND]:
-        return _plan_images(program, batch, states, segments, params.itemsize, plan)
-    lanes, size = max(VECTOR_BYTES // params.itemsize, 4), 0
-    for layer, (kind, inputs, outputs, *_) in enumerate(program.tolist()):
-        width = -(-outputs // lanes) * lanes
-        plan[:, layer, WIDTH] = width
-        for part in range(3):
-            plan[:, layer, W + part] = size
-            if kind == DENSE and part <= states:
-                row = int(plan[0, layer - 1, WIDTH]) if layer else inputs
-                size += width + (-(-outputs // 4) * 4 * row if layer else width * inputs)
-    for thread in range(len(plan)):
-        if thread and segments > 1:  # threads that train together share what they compute
-            plan[thread] = plan[0]
-            continue
-        for layer in range(len(program)):
-            room = int(plan[thread, layer, WIDTH]) * batch
-            plan[thread, layer, Y:W] = size, size + room
-            size += 2 * room
-    return size
+def engine_plan(program, batch, states, segments, buffers, params, plan):
+    """lay out the workspace, with each thread's buffers; returns its size in elements"""
+    room, itemsize, images = _Room(), params.itemsize, Kind.FLATTEN in program[:, Column.KIND]
+    # y and dy are rows of outputs, rounded up to whole vectors, and fours; the gaps hold zeros and
+    # stay so.
+    lanes = max(VECTOR_BYTES // itemsize, 4)
+    plan[:, :, PlanColumn.WIDTH] = -(-program[:, Column.OUTPUTS] // lanes) * lanes
+    lay_out = _lay_out_by_samples if images else _lay_out_rows
+    lay_out(room, program, batch, states, segments, itemsize, plan)
+    for own in plan:  # a batch is gathered when it is needed, so that one buffer does
+        _lay_out_buffer(room, program, batch, images, itemsize, own[0])
+    room.turn_page()
+    return room.size
 
 
 class _Room:
@@ -149,68 +112,94 @@ class _Room:
         start, self.size = self.size, self.size + -(-int(elements) // 16) * 16
         return start
 
+    def turn_page(self):
+        self.take(-self.size % 1024)
 
-def _plan_images(program, batch, states, segments, itemsize, plan):
-    """engine_plan for programs with images."""
-    room, flatten = _Room(), program[:, KIND].tolist().index(FLATTEN)
-    lanes = max(VECTOR_BYTES // itemsize, 4)
-    plan[:, :, WIDTH] = -(-program[:, OUTPUTS] // lanes) * lanes
+
+def _lay_out_buffer(room, program, batch, images, itemsize, place):
+    """A thread's batch, and behind it what is its own besides: scratch, row numbers, Zeros."""
+    features, listed = int(program[0, Column.INPUTS]), program[0, Column.KIND] == Kind.DENSE
+    room.turn_page()
+    place[PlanColumn.X] = room.take(0 if images else batch * features)
+    place[PlanColumn.X_STRIDE] = room.size - place[PlanColumn.X]
+    room.take(SCRATCH)
+    words = 4 * batch + (sum(_words_of_zeros.py_func(batch, features)) if listed else 0)
+    room.take(-(-4 * words // itemsize))
+
+
+def _lay_out_rows(room, program, batch, states, segments, itemsize, plan):
+    """Weights, and y and dy of all rows."""
+    _lay_out_weights(room, program, states, plan[0])
     for thread, own in enumerate(plan):
-        room.take(-room.size % 1024)  # no two threads' weights share a page
+        if thread and segments > 1:  # threads that train together share what they compute
+            own[:] = plan[0]
+            continue
+        own[:, PlanColumn.W :] = plan[0, :, PlanColumn.W :]
+        for layer in range(len(program)):
+            size = batch * own[layer, PlanColumn.WIDTH]
+            own[layer, _Y_AND_DY] = room.take(size), room.take(size)
+
+
+def _lay_out_by_samples(room, program, batch, states, segments, itemsize, plan):
+    """The same for programs with rows on images, of which threads share only the batch's rows."""
+    flatten = program[:, Column.KIND].tolist().index(Kind.FLATTEN)
+    shared = [PlanColumn.BATCH_Y, PlanColumn.BATCH_DY, PlanColumn.SUMS, PlanColumn.LOSSES]
+    for thread, own in enumerate(plan):
+        room.turn_page()  # no two threads' weights share one
         if thread == 0 or segments > 1:
-            _plan_weights(room, program, states, own)
-        _plan_block(room, program[:flatten], own)
+            _lay_out_weights(room, program, states, own)
+        _lay_out_block(room, program[:flatten], own)
         if thread and segments > 1:  # threads that train together
-            own[flatten:, INPUT : ORIGIN + 1] = plan[0, flatten:, INPUT : ORIGIN + 1]
-            own[:flatten, SUMS] = plan[0, :flatten, SUMS]
+            own[:, shared] = plan[0][:, shared]
         else:
-            _plan_batch(room, program, flatten, batch, segments, own)
-            own[flatten, ORIGIN] = room.take(2 * batch * 8 // itemsize)
-        own[:flatten, ORIGIN] = plan[0, :flatten, W]
-        own[flatten + 1 :, ORIGIN] = plan[0, flatten + 1 :, W]
-    return room.size
+            _lay_out_batch(room, program, flatten, batch, segments, own)
+            own[flatten, PlanColumn.LOSSES] = room.take(2 * batch * 8 // itemsize)
+        own[:, PlanColumn.ORIGIN] = plan[0, :, PlanColumn.W]
 
 
-def _plan_weights(room, program, states, plan):
-    """One thread's copy of all weights, and of what the optimiser remembers of them."""
+def _lay_out_weights(room, program, states, plan):
+    """Of all layers, and what the optimiser remembers of them."""
     for part in range(states + 1):
         for layer, row in enumerate(program):
-            plan[layer, W + part] = room.size
-            if row[KIND] == DENSE:
-                outputs = -(-row[OUTPUTS] // 4) * 4
-                room.take(plan[layer, WIDTH] + outputs * plan[layer - 1, WIDTH])
-            elif row[KIND] == CONV:
-                room.take(_weights_in(row))
+            plan[layer, PlanColumn.W + part] = room.size
+            width, outputs = plan[layer, PlanColumn.WIDTH], -(-row[Column.OUTPUTS] // 4) * 4
+            if row[Column.KIND] == Kind.CONV:
+                room.take(weights_of.py_func(row))
+            elif row[Column.KIND] == Kind.DENSE and layer:
+                room.take(width + outputs * plan[layer - 1, PlanColumn.WIDTH])
+            elif row[Column.KIND] == Kind.DENSE:
+                room.take(width + width * row[Column.INPUTS])
 
 
-def _weights_in(row):
-    window = row[CHANNELS] * row[KERNEL] * row[KERNEL + 1]
-    return row[OUT_CHANNELS] * (window + 1)
-
-
-def _plan_block(room, program, plan):
+def _lay_out_block(room, program, plan):
     """One thread's block of images, row by row; what is elementwise lies in its input's place."""
-    windows = CONV, MAX_POOL, AVG_POOL
+    before = None
     for layer, row in enumerate(program):
-        bordered = row[KIND] == CONV and row[PADDING : PADDING + 2].any()
-        c, h, w, top, left = row[[CHANNELS, HEIGHT, IMAGE_WIDTH, PADDING, PADDING + 1]]
-        inputs = c * (h + 2 * top) * (w + 2 * left) if bordered else row[INPUTS]
+        kind, (c, h, w) = row[Column.KIND], row[Column.CHANNELS : Column.CHANNELS + 3]
+        top, left = row[Column.PADDING : Column.PADDING + 2]
+        bordered = kind == Kind.CONV and top + left > 0
+        inputs = c * (h + 2 * top) * (w + 2 * left) if bordered else row[Column.INPUTS]
         fresh = layer == 0 or bordered
-        plan[layer, INPUT] = room.take(inputs * SAMPLES) if fresh else plan[layer - 1, Y]
-        if layer and program[layer - 1, KIND] in windows and row[KIND] in _IN_PLACE:
-            plan[layer, [Y, DY]] = plan[layer - 1, [Y, DY]]
+        y = plan[layer - 1, PlanColumn.Y]
+        plan[layer, PlanColumn.INPUT] = room.take(inputs * SAMPLES) if fresh else y
+        if before in _WINDOWS and (is_elementwise(kind) or kind == Kind.DROPOUT):
+            plan[layer, _Y_AND_DY] = plan[layer - 1, _Y_AND_DY]
         else:
-            plan[layer, [Y, DY]] = [room.take(row[OUTPUTS] * SAMPLES) for _ in range(2)]
+            size = row[Column.OUTPUTS] * SAMPLES
+            plan[layer, _Y_AND_DY] = room.take(size), room.take(size)
+        before = kind
 
 
-def _plan_batch(room, program, flatten, batch, segments, plan):
+def _lay_out_batch(room, program, flatten, batch, segments, plan):
     """What threads share: y and dy of rows behind images, and the sums of convolutions."""
     for layer, row in enumerate(program):
         if layer >= flatten:
-            size = 2 * batch * plan[layer, WIDTH]
-            plan[layer, [INPUT, SUMS]] = room.take(size), room.take(size)
-        elif row[KIND] == CONV:
-            plan[layer, SUMS] = room.take(2 * segments * -(-_weights_in(row) // 16) * 16)
+            size = 2 * batch * plan[layer, PlanColumn.WIDTH]
+            plan[layer, PlanColumn.BATCH_Y] = room.take(size)
+            plan[layer, PlanColumn.BATCH_DY] = room.take(size)
+        elif row[Column.KIND] == Kind.CONV:
+            sums = -(-weights_of.py_func(row) // SAMPLES) * SAMPLES
+            plan[layer, PlanColumn.SUMS] = room.take(2 * segments * sums)
 
 
 def engine_pack(program, plan, part, params, work):

@@ -8,9 +8,10 @@ import math
 import numba.extending
 from numba import types
 
+from fastbp.kernels.numbers import LossKind, Setting
+
 from .jit import core, jit
 from .pointers import call_at, pointer, shift
-from .program import CROSS_ENTROPY, HINGE, MARGIN, NLL, SQUARED_ERROR
 from .rowwise import exp_shifted, row_max
 
 
@@ -18,14 +19,14 @@ from .rowwise import exp_shifted, row_max
 def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
     share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
-    if kind == SQUARED_ERROR:
+    if kind == LossKind.SQUARED_ERROR:
         return _squared_error_row(x, target, share, dx, o)
     label = labels[sample]
-    if kind == HINGE:
-        return _hinge_row(x, label, type(share)(settings[MARGIN]), share, dx, o)
-    if kind == CROSS_ENTROPY:
+    if kind == LossKind.HINGE:
+        return _hinge_row(x, label, type(share)(settings[Setting.MARGIN]), share, dx, o)
+    if kind == LossKind.CROSS_ENTROPY:
         return _cross_entropy_row(x, label, share, dx, o)
-    if kind == NLL:
+    if kind == LossKind.NLL:
         return _nll_row(x, label, share, dx, o)
     loss = _call_loss(code[0], x, label, target, dx, o)
     for j in range(o):
@@ -36,7 +37,7 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
 @core
 def terms(kind, n, o):
     """How many terms the loss of n rows is the mean of."""
-    return n * o if kind == SQUARED_ERROR else n
+    return n * o if kind == LossKind.SQUARED_ERROR else n
 
 
 @numba.extending.intrinsic

@@ -1,12 +1,35 @@
 """Pointers. They have no owner to count, no negative indices, and may be moved."""
 
+import operator
+
 import llvmlite.ir
 import numba.extending
 from numba import types
+from numba.core.typing import templates
 
 from .jit import core
 
 INT64 = llvmlite.ir.IntType(64)
+
+
+@templates.infer_global(operator.getitem)
+class _GetByEnum(templates.AbstractTemplate):
+    """pointer[member of an IntEnum], which Numba knows of arrays alone."""
+
+    def generic(self, arguments, keywords):
+        pointer, index = arguments
+        if isinstance(pointer, types.CPointer) and isinstance(index, types.IntEnumMember):
+            return pointer.dtype(pointer, types.intp)
+        return None
+
+
+@templates.infer_global(operator.setitem)
+class _SetByEnum(templates.AbstractTemplate):
+    def generic(self, arguments, keywords):
+        pointer, index, _ = arguments
+        if isinstance(pointer, types.CPointer) and isinstance(index, types.IntEnumMember):
+            return types.none(pointer, types.intp, pointer.dtype)
+        return None
 
 
 @numba.extending.intrinsic

@@ -9,32 +9,13 @@ how many threads there are, so neither do the sums.
 
 import typing
 
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Value
+
 from .dropout import masks_from
 from .jit import core
 from .pointers import shift
 from .tile import PANEL
 from .vectors import SAMPLES, lanes_of
-
-# Kinds of a program's rows, and its columns: KERNEL, STRIDE and PADDING are for rows, and the next
-# column each for columns.
-DENSE, RELU, ELU, TANH, SIGMOID, LOG_SOFTMAX = range(6)
-DROPOUT, CONV, MAX_POOL, AVG_POOL, FLATTEN = range(6, 11)
-KIND, INPUTS, OUTPUTS, PARAMS = range(4)
-CHANNELS, HEIGHT, IMAGE_WIDTH, OUT_CHANNELS, _OUT_HEIGHT, _OUT_IMAGE_WIDTH = range(4, 10)
-KERNEL, _STRIDE, PADDING, SEED, MASKS, _COLUMNS = 10, 12, 14, 16, 17, 18
-# Columns of a plan's row: where things lie in the workspace, in elements. y and dy are rows of
-# WIDTH, outputs rounded up to whole vectors, and fours; the gaps hold zeros and stay so. The native
-# engine has more of them. The last three are of programs with images: see there.
-_SPLIT, WIDTH, Y, DY, W, _M, _V, INPUT, SUMS, ORIGIN = range(10)
-PLAN_COLUMNS = 16
-HINGE, CROSS_ENTROPY, NLL, SQUARED_ERROR, _USER_LOSS = range(5)
-PLAIN, MOMENTUM, NESTEROV, ADAM, _ADAMW = range(5)
-# The integer settings of a run; after them the addresses of functions that users wrote: the loss,
-# and then forward and backward of each layer. And the float ones; after them alpha or p of each.
-LOSS, THREADS, BATCH, SOURCE, FEATURES, SKIP, X, X_STRIDE, OPTIMIZER, STEPS = range(10)
-SEGMENTS, STATES, SKIP_INACTIVE, CODE = range(10, 14)
-SCALE, MARGIN, LR, BETA1, BETA2, EPSILON, DECAY, ALPHAS = range(8)
-BYTES, FLOATS, _DOUBLES = range(3)  # what the data's elements are
 
 
 class Run(typing.NamedTuple):
@@ -70,13 +51,19 @@ def whole(columns, unit):
 
 
 @core
+def row_of(run, layer):
+    """A layer's row of the program."""
+    return shift(run.program, layer * Column.COLUMNS)
+
+
+@core
 def program_of(run, layer, column):
-    return run.program[layer * _COLUMNS + column]
+    return row_of(run, layer)[column]
 
 
 @core
 def plan_of(run, layer, column):
-    return run.plan[layer * PLAN_COLUMNS + column]
+    return run.plan[layer * PlanColumn.PLAN_COLUMNS + column]
 
 
 @core
@@ -85,31 +72,62 @@ def place_of(run, layer, column):
 
 
 @core
+def kind_of(run, layer):
+    return program_of(run, layer, Column.KIND)
+
+
+@core
+def outputs_of(run, layer):
+    return program_of(run, layer, Column.OUTPUTS)
+
+
+@core
+def row_width(run, layer):
+    """From one row of y or dy to the next."""
+    return plan_of(run, layer, PlanColumn.WIDTH)
+
+
+@core
+def y_of(run, layer):
+    return place_of(run, layer, PlanColumn.Y)
+
+
+@core
+def dy_of(run, layer):
+    return place_of(run, layer, PlanColumn.DY)
+
+
+@core
+def w_of(run, layer):
+    return place_of(run, layer, PlanColumn.W)
+
+
+@core
 def values_of(run, layer):
     """A layer's own real numbers."""
-    return shift(run.settings, ALPHAS + layer)
+    return shift(run.settings, Setting.VALUES + layer * Value.VALUE_COLUMNS)
 
 
 @core
 def code_of(run, layer):
     """Where an activation that a user wrote starts, forward and backward."""
-    return shift(run.choices, CODE + 1 + 2 * layer)
+    return shift(run.choices, Choice.CODE + 1 + 2 * layer)
 
 
 @core
 def masks_of(run, layer):
     """A dropout layer's masks of this step."""
-    seed, step = program_of(run, layer, SEED), program_of(run, layer, MASKS) + run.step
-    return masks_from(values_of(run, layer)[0], seed, step, run.work[0])
+    row, p = row_of(run, layer), values_of(run, layer)[Value.P]
+    return masks_from(p, row[Column.SEED], row[Column.MASKS] + run.step, run.work[0])
 
 
 @core
 def owned(run, layer):
     """Return the output columns of a layer that this thread computes, as (first, last)."""
-    while layer > 0 and program_of(run, layer, KIND) not in (DENSE, LOG_SOFTMAX, FLATTEN):
+    while layer > 0 and kind_of(run, layer) not in (Kind.DENSE, Kind.LOG_SOFTMAX, Kind.FLATTEN):
         layer -= 1  # an elementwise layer's columns belong to whoever computed its input
-    outputs = program_of(run, layer, OUTPUTS)
-    if program_of(run, layer, KIND) != DENSE:
+    outputs = outputs_of(run, layer)
+    if kind_of(run, layer) != Kind.DENSE:
         return 0, outputs if run.thread == 0 else 0
     lanes = lanes_of(run.work[0])
     unit = max(lanes, 4) if layer else lanes * PANEL  # _dots computes fours
@@ -121,22 +139,22 @@ def owned(run, layer):
 @core
 def meets(run, layer):
     """Whether layer reads all of its input, which other threads may have written."""
-    return layer > 0 and program_of(run, layer, KIND) in (DENSE, LOG_SOFTMAX)
+    return layer > 0 and kind_of(run, layer) in (Kind.DENSE, Kind.LOG_SOFTMAX)
 
 
 @core
 def input_of(run, layer):
     """Return what a layer reads, and how far apart its samples are."""
     if layer == 0:
-        return run.x, run.choices[FEATURES]
-    return place_of(run, layer - 1, Y), plan_of(run, layer - 1, WIDTH)
+        return run.x, run.choices[Choice.FEATURES]
+    return y_of(run, layer - 1), row_width(run, layer - 1)
 
 
 @core
 def to_memory(run, layer):
     """How far behind a layer's W lies what the optimiser remembers of it."""
-    w = plan_of(run, layer, W)
-    return plan_of(run, layer, _M) - w, plan_of(run, layer, _V) - w
+    w = plan_of(run, layer, PlanColumn.W)
+    return plan_of(run, layer, PlanColumn.M) - w, plan_of(run, layer, PlanColumn.V) - w
 
 
 class _Windows(typing.NamedTuple):
@@ -158,21 +176,23 @@ class _Windows(typing.NamedTuple):
 
 @core
 def windows_of(run, layer):
-    at = shift(run.program, layer * _COLUMNS + CHANNELS)
+    """The sizes of an image row."""
+    at = shift(row_of(run, layer), Column.CHANNELS)
     return _Windows(
         at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11]
     )
 
 
 @core
-def weights_of(run, layer):
-    """How many parameters a convolution has."""
-    s = windows_of(run, layer)
-    return s.o * (s.c * s.kh * s.kw + 1)
+def weights_of(row):
+    """The size of a convolution's w and b."""
+    window = row[Column.CHANNELS] * row[Column.KERNEL] * row[Column.KERNEL + 1]
+    return row[Column.OUT_CHANNELS] * (window + 1)
 
 
 @core
 def partial_gradient(run, layer, segment):
     """Where a segment's sums of a convolution's dw and db lie, of the step at hand."""
-    number = run.step % 2 * run.choices[SEGMENTS] + segment
-    return shift(place_of(run, layer, SUMS), number * whole(weights_of(run, layer), SAMPLES))
+    number = run.step % 2 * run.choices[Choice.SEGMENTS] + segment
+    size = whole(weights_of(row_of(run, layer)), SAMPLES)
+    return shift(place_of(run, layer, PlanColumn.SUMS), number * size)

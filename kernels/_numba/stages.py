@@ -3,32 +3,26 @@
 There is no mathematics here, only calls.
 """
 
+from fastbp.kernels.numbers import Choice, Column, Kind
+
 from . import activations, losses
 from .dropout import drop_row
 from .jit import core, inline
 from .pointers import shift
 from .program import (
-    CODE,
-    DENSE,
-    DROPOUT,
-    DY,
-    INPUTS,
-    KIND,
-    LOG_SOFTMAX,
-    LOSS,
-    OUTPUTS,
-    WIDTH,
-    W,
-    Y,
     code_of,
+    dy_of,
     input_of,
+    kind_of,
     masks_of,
+    outputs_of,
     owned,
-    place_of,
-    plan_of,
     program_of,
+    row_width,
     values_of,
+    w_of,
     whole,
+    y_of,
 )
 from .rowwise import log_softmax_backward_row, log_softmax_row
 from .tile import PANEL, PANEL_ROWS, add_listed_rows, product, product_of_rows
@@ -38,8 +32,8 @@ from .vectors import lanes_of
 @core
 def _forward_panels(run, n, zeros):
     """The first layer, dense: this thread's panels."""
-    inputs, width, y = program_of(run, 0, INPUTS), plan_of(run, 0, WIDTH), place_of(run, 0, Y)
-    w, unit = place_of(run, 0, W), lanes_of(run.work[0]) * PANEL
+    inputs, width, y = program_of(run, 0, Column.INPUTS), row_width(run, 0), y_of(run, 0)
+    w, unit = w_of(run, 0), lanes_of(run.work[0]) * PANEL
     b = shift(w, width * inputs)
     first, last = owned(run, 0)
     for p in range(first, last, unit):
@@ -57,7 +51,7 @@ def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
 
     The block stays in the nearest cache for the whole batch.
     """
-    inputs, lanes = program_of(run, 0, INPUTS), lanes_of(run.work[0])
+    inputs, lanes = program_of(run, 0, Column.INPUTS), lanes_of(run.work[0])
     blocks = (inputs + PANEL_ROWS - 1) // PANEL_ROWS
     for block in range(blocks):
         for r in range(n):
@@ -83,15 +77,15 @@ def _drop(run, layer, r, first, x, y, n):
 @core
 def forward_rows(run, layer, n):
     """This thread's columns of an elementwise layer's output, or LogSoftmax's."""
-    kind = program_of(run, layer, KIND)
+    kind = kind_of(run, layer)
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)
-    y, y_row = place_of(run, layer, Y), plan_of(run, layer, WIDTH)
+    y, y_row = y_of(run, layer), row_width(run, layer)
     for r in range(n if first < last else 0):
         x_r, y_r = shift(x, r * x_row + first), shift(y, r * y_row + first)
-        if kind == LOG_SOFTMAX:
+        if kind == Kind.LOG_SOFTMAX:
             log_softmax_row(x_r, y_r, last)
-        elif kind == DROPOUT:
+        elif kind == Kind.DROPOUT:
             _drop(run, layer, r, first, x_r, y_r, last - first)
         else:
             values, code = values_of(run, layer), code_of(run, layer)
@@ -101,7 +95,7 @@ def forward_rows(run, layer, n):
 @inline
 def forward_layer(run, layer, n, zeros):
     """This thread's columns of one layer's output."""
-    if program_of(run, layer, KIND) != DENSE:
+    if kind_of(run, layer) != Kind.DENSE:
         forward_rows(run, layer, n)
     elif layer == 0:
         _forward_panels(run, n, zeros)
@@ -113,27 +107,27 @@ def forward_layer(run, layer, n, zeros):
 def forward_dense(run, layer, n):
     """This thread's columns of a dense layer's output, but the first layer's."""
     x, x_row = input_of(run, layer)
-    w = place_of(run, layer, W)
-    b = shift(w, x_row * whole(program_of(run, layer, OUTPUTS), 4))
+    w = w_of(run, layer)
+    b = shift(w, x_row * whole(outputs_of(run, layer), 4))
     first, last = owned(run, layer)
-    y, y_row = place_of(run, layer, Y), plan_of(run, layer, WIDTH)
+    y, y_row = y_of(run, layer), row_width(run, layer)
     product_of_rows(n, first, last, x_row, x, x_row, w, x_row, b, y, y_row)
 
 
 @core
 def backward_rows(run, layer, n):
     """From dy of such a layer, this thread's columns of dy of the layer before it."""
-    kind = program_of(run, layer, KIND)
+    kind = kind_of(run, layer)
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)
-    y, y_row = place_of(run, layer, Y), plan_of(run, layer, WIDTH)
-    dy, dx = place_of(run, layer, DY), place_of(run, layer - 1, DY)
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    dy, dx = dy_of(run, layer), dy_of(run, layer - 1)
     for r in range(n if first < last else 0):
         y_r, dy_r = shift(y, r * y_row + first), shift(dy, r * y_row + first)
         dx_r = shift(dx, r * x_row + first)
-        if kind == LOG_SOFTMAX:
+        if kind == Kind.LOG_SOFTMAX:
             log_softmax_backward_row(y_r, dy_r, dx_r, last)
-        elif kind == DROPOUT:
+        elif kind == Kind.DROPOUT:
             _drop(run, layer, r, first, dy_r, dx_r, last - first)
         else:
             x_r, values = shift(x, r * x_row + first), values_of(run, layer)
@@ -144,17 +138,17 @@ def backward_rows(run, layer, n):
 @core
 def backward_layer(run, layer, n):
     """From dy of one layer, this thread's columns of dy of the layer before it (layer > 0)."""
-    if program_of(run, layer, KIND) != DENSE:
+    if kind_of(run, layer) != Kind.DENSE:
         backward_rows(run, layer, n)
         return
     first, last = owned(run, layer - 1)
     columns = whole(last, lanes_of(run.work[0])) - first
-    dx_row, dx = plan_of(run, layer - 1, WIDTH), shift(place_of(run, layer - 1, DY), first)
+    dx_row, dx = row_width(run, layer - 1), shift(dy_of(run, layer - 1), first)
     for r in range(n):
         for j in range(columns):
             dx[r * dx_row + j] = 0
-    w, outputs = shift(place_of(run, layer, W), first), program_of(run, layer, OUTPUTS)
-    dy, dy_row = place_of(run, layer, DY), plan_of(run, layer, WIDTH)
+    w, outputs = shift(w_of(run, layer), first), outputs_of(run, layer)
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
     product(n, columns, outputs, dy, dy_row, 1, w, dx_row, dx, dx_row, dx, dx_row)
 
 
@@ -170,13 +164,13 @@ def loss_of(run, n, chosen, labels, values):
 @core
 def loss_terms(run, n):
     """How many terms the loss of n rows is the mean of."""
-    return losses.terms(run.choices[LOSS], n, program_of(run, run.layers - 1, OUTPUTS))
+    return losses.terms(run.choices[Choice.LOSS], n, outputs_of(run, run.layers - 1))
 
 
 @core
 def loss_row(run, r, n, sample, labels, values):
     """One row's loss, of a batch of n, and the gradient by the last layer's output."""
-    layer, kind, code = run.layers - 1, run.choices[LOSS], shift(run.choices, CODE)
-    o, width = program_of(run, layer, OUTPUTS), plan_of(run, layer, WIDTH)
-    y, dy = shift(place_of(run, layer, Y), r * width), shift(place_of(run, layer, DY), r * width)
+    layer, kind, code = run.layers - 1, run.choices[Choice.LOSS], shift(run.choices, Choice.CODE)
+    o, width = outputs_of(run, layer), row_width(run, layer)
+    y, dy = shift(y_of(run, layer), r * width), shift(dy_of(run, layer), r * width)
     return losses.loss_row(kind, run.settings, code, y, sample, labels, values, n, dy, o)

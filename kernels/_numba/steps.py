@@ -1,24 +1,20 @@
 """The optimiser's step of this thread's part of a dense layer's W and b."""
 
+from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Setting
+
 from . import updates
-from .batch import GROUP
+from .batch import GROUP, groups_of
 from .jit import core
 from .pointers import shift
 from .program import (
-    DY,
-    INPUTS,
-    LR,
-    OPTIMIZER,
-    OUTPUTS,
-    PLAIN,
-    WIDTH,
-    W,
+    dy_of,
     input_of,
+    outputs_of,
     owned,
-    place_of,
-    plan_of,
     program_of,
+    row_width,
     to_memory,
+    w_of,
     whole,
 )
 from .tile import PANEL, ROWS, add_samples, product
@@ -28,7 +24,7 @@ from .vectors import bits, lanes_of
 @core
 def optimize(run, step, g, w, to_m, to_v, n):
     """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    kind, m, v = run.choices[OPTIMIZER], shift(w, to_m), shift(w, to_v)
+    kind, m, v = run.choices[Choice.OPTIMIZER], shift(w, to_m), shift(w, to_v)
     updates.update(kind, run.settings, step, g, w, m, v, n)
 
 
@@ -38,7 +34,7 @@ def _update(run, step, rows, columns, depth, a, a_depth, b, b_depth, w, w_row, t
 
     For plain SGD, b or a is times -lr already, and the gradient is never stored.
     """
-    if run.choices[OPTIMIZER] == PLAIN:
+    if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
         product(rows, columns, depth, a, 1, a_depth, b, b_depth, w, w_row, w, w_row)
         return
     unit, g = lanes_of(w[0]) * PANEL, run.scratch
@@ -56,8 +52,8 @@ def _update(run, step, rows, columns, depth, a, a_depth, b, b_depth, w, w_row, t
 @core
 def _update_listed(run, n, zeros, columns, dy, dy_row, w):
     """A step of plain SGD of one panel of the first layer, without what is zero."""
-    inputs, lanes = program_of(run, 0, INPUTS), lanes_of(w[0])
-    for group in range((n + GROUP - 1) // GROUP):
+    inputs, lanes = program_of(run, 0, Column.INPUTS), lanes_of(w[0])
+    for group in range(groups_of(n)):
         first = group * GROUP
         x, step = shift(run.x, first * inputs), shift(dy, first * dy_row)
         for i in range(group * inputs, group * inputs + zeros.used[group]):
@@ -76,9 +72,9 @@ def _update_listed(run, n, zeros, columns, dy, dy_row, w):
 def scale_gradient(run, layer, n):
     """For plain SGD, this thread's columns of dy of a dense layer times -lr."""
     first, last = owned(run, layer)
-    dy, dy_row = place_of(run, layer, DY), plan_of(run, layer, WIDTH)
-    factor = type(dy[0])(-run.settings[LR])
-    if run.choices[OPTIMIZER] == PLAIN:
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
+    factor = type(dy[0])(-run.settings[Setting.LR])
+    if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
         for r in range(n):
             for j in range(first, last):
                 dy[r * dy_row + j] *= factor
@@ -87,8 +83,8 @@ def scale_gradient(run, layer, n):
 @core
 def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
     """A step of b, whose gradient is the sum of dy; for plain SGD, dy is times -lr already."""
-    plain = run.choices[OPTIMIZER] == PLAIN
-    dy, dy_row = place_of(run, layer, DY), plan_of(run, layer, WIDTH)
+    plain = run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
     unit, g = lanes_of(b[0]), run.scratch
     for p in range(first, last, unit):
         count = min(unit, last - p)
@@ -120,9 +116,9 @@ def update_dense(run, step, layer, n):
     (first, last), (to_m, to_v) = owned(run, layer), to_memory(run, layer)
     if first == last:
         return
-    w, dy, width = place_of(run, layer, W), place_of(run, layer, DY), plan_of(run, layer, WIDTH)
+    w, dy, width = w_of(run, layer), dy_of(run, layer), row_width(run, layer)
     x, x_row = input_of(run, layer)
-    b = shift(w, x_row * whole(program_of(run, layer, OUTPUTS), 4))
+    b = shift(w, x_row * whole(outputs_of(run, layer), 4))
     _update_bias(run, step, layer, n, first, last, b, to_m, to_v)
     rows, dy_o, w_o = last - first, shift(dy, first), shift(w, first * x_row)
     _update(run, step, rows, x_row, n, dy_o, width, x, x_row, w_o, x_row, to_m, to_v)
@@ -132,8 +128,8 @@ def update_dense(run, step, layer, n):
 def _update_panels(run, step, n, zeros):
     """Of the first layer."""
     (first, last), (to_m, to_v) = owned(run, 0), to_memory(run, 0)
-    w, dy, width = place_of(run, 0, W), place_of(run, 0, DY), plan_of(run, 0, WIDTH)
-    inputs, (x, x_row) = program_of(run, 0, INPUTS), input_of(run, 0)
+    w, dy, width = w_of(run, 0), dy_of(run, 0), row_width(run, 0)
+    inputs, (x, x_row) = program_of(run, 0, Column.INPUTS), input_of(run, 0)
     _update_bias(run, step, 0, n, first, last, shift(w, width * inputs), to_m, to_v)
     unit = lanes_of(w[0]) * PANEL
     for p in range(first, last, unit):

@@ -5,9 +5,10 @@ Real numbers come in the parameters' own dtype.
 
 import math
 
+from fastbp.kernels.numbers import OptimizerKind, Setting
+
 from .jit import core, jit
 from .pointers import pointer
-from .program import ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, NESTEROV, PLAIN
 
 
 @core
@@ -17,17 +18,19 @@ def update(kind, s, step, g, p, m, v, n):
     m is the only vector that momentum remembers.
     """
     real = type(p[0])
-    lr, beta1, decay = real(s[LR]), real(s[BETA1]), real(s[DECAY])
-    if kind == PLAIN:
+    lr, mu, decay = real(s[Setting.LR]), real(s[Setting.MU]), real(s[Setting.DECAY])
+    if kind == OptimizerKind.PLAIN:
         _sgd(g, lr, p, n)
-    elif kind == MOMENTUM:
-        _momentum(g, lr, beta1, decay, p, m, n)
-    elif kind == NESTEROV:
-        _nesterov(g, lr, beta1, decay, p, m, n)
+    elif kind == OptimizerKind.MOMENTUM:
+        _momentum(g, lr, mu, decay, p, m, n)
+    elif kind == OptimizerKind.NESTEROV:
+        _nesterov(g, lr, mu, decay, p, m, n)
     else:
-        beta2, epsilon = real(s[BETA2]), real(s[EPSILON])
-        fix1, fix2 = real(_correction(s[BETA1], step)), real(_correction(s[BETA2], step))
-        if kind == ADAM:
+        beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
+        epsilon = real(s[Setting.EPSILON])
+        fix1 = real(_correction(s[Setting.BETA1], step))
+        fix2 = real(_correction(s[Setting.BETA2], step))
+        if kind == OptimizerKind.ADAM:
             _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
         else:
             _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)

@@ -11,6 +11,8 @@ import numba.extending
 from numba import types
 from numba.core import cgutils
 
+from fastbp.kernels.numbers import Size
+
 _processor = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()[2]
 VECTOR_BYTES = 64 if "+avx512f" in _processor else 32 if "+avx2" in _processor else 16
 
@@ -138,7 +140,7 @@ def void(*arguments):
     )
 
 
-SAMPLES = 16  # of images that are computed together, and of words
+SAMPLES = int(Size.SAMPLES)  # of images that are computed together, and of words
 
 
 def lanes_of(x):
