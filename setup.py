@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: the native kernels, built once for each CPU level.
 
-kernels/_cython.pyx becomes C once; that C file is compiled to one module a level
+kernels/native/_cython.pyx becomes C once; that C file is compiled to one module a level
 (fastbp.kernels._cython_v2, _v3, _v4; _cython_plain where the levels do not exist), of which
 fastbp.backends picks one at run time. FASTBP_BUILD=python leaves the native kernels out, for
 machines without a C compiler; FASTBP_BUILD=v3, say, builds that level alone, in a third of the
@@ -64,11 +64,11 @@ def extensions() -> list[Extension]:
     source_hash = runpy.run_path("kernels/_source.py")["source_hash"]()
     cpu, native = cythonize(
         [
-            Extension("fastbp.kernels._cpu", ["kernels/_cpu.pyx"]),
-            Extension("fastbp.kernels._cython", ["kernels/_cython.pyx"]),
+            Extension("fastbp.kernels._cpu", ["kernels/native/_cpu.pyx"]),
+            Extension("fastbp.kernels._cython", ["kernels/native/_cython.pyx"]),
         ],
         build_dir="build/cython",
-        include_path=["kernels"],
+        include_path=["kernels/native"],
         compiler_directives=DIRECTIVES,
     )
     return [cpu] + [

@@ -30,6 +30,10 @@ class Backend(NamedTuple):
     kernels: Any  # the module; its functions are the contract of fastbp.kernels
     detail: str  # the CPU level, or the version of what computes
 
+    def can(self, capability: str) -> bool:
+        """Whether it has "engine", "images", "one_sample" or "user_code": see fastbp.kernels."""
+        return capability in self.kernels.CAPABILITIES
+
 
 class _MissingError(Exception):
     """A backend is not there, for a reason that may be recorded rather than raised."""
@@ -144,6 +148,17 @@ def status() -> Iterator[tuple[str, Backend | str]]:
             yield name, str(problem)
 
 
+def quiet() -> None:
+    """Let the numba backend compile without saying so."""
+    importlib.import_module("fastbp.kernels._numba.cache").be_quiet()
+
+
+def code_folder() -> Path | None:
+    """Where the numba backend keeps what it compiled; None where no folder can be written."""
+    folder: Path | None = importlib.import_module("fastbp.kernels._numba.cache").find_folder()
+    return folder
+
+
 def processor_level() -> int | None:
     """The x86-64 level of this processor, 0 on others; None where nothing native was built."""
     extension = _import_extension("_cpu")
@@ -218,6 +233,6 @@ def _refuse_stale(module: Any) -> None:
     if source_hash and module.source_hash != source_hash:
         raise BackendError(
             f"the native kernels in {module.__file__} were built from other sources than "
-            "kernels/*.pyx and *.pxd as they are now; reinstall fastbp to rebuild them "
+            "kernels/native/ as they are now; reinstall fastbp to rebuild them "
             "(pip install -e .), or set FASTBP_BACKEND=numpy"
         )

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from . import backends
 from ._user_functions import Plain, as_function, each, on_arrays
 from .gradcheck import TensorCheck, compare, derivatives
+from .kernels.numbers import Kind, LossKind
 from .layers import Layer, as_rows
 from .losses import Loss, MSELoss
 
@@ -162,8 +163,9 @@ class _Defined:
         backend = backends.active()
         key = backend.name, dtype
         if key not in cls._code:
-            can_compile = hasattr(backend.kernels, "compile_activation")
-            cls._code[key] = cls._compile(backend.kernels, dtype) if can_compile else cls._plain()
+            cls._code[key] = (
+                cls._compile(backend.kernels, dtype) if backend.can("user_code") else cls._plain()
+            )
         return cls._code[key]
 
     @classmethod
@@ -211,6 +213,7 @@ class UserActivation(_Defined, Layer):
 
     settings = ("values",)
     arguments, what = ("x", "y"), "activation"
+    kind = Kind.USER
 
     def __init__(self, values: list[float] | None = None) -> None:
         self._needs_gradient()
@@ -264,6 +267,7 @@ class UserLoss(_Defined, Loss):
 
     values: ClassVar[bool] = False
     arguments, what = ("x", "target", "dx"), "loss"
+    kind = LossKind.USER_LOSS
 
     def __init__(self) -> None:
         self._needs_gradient()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ._checks import as_count, as_number
 from .backends import kernels
 from .initializers import Initializer
+from .kernels.numbers import Column, Kind, Value
 from .layers import Layer, as_rows
 
 
@@ -33,6 +34,7 @@ class Dropout(Layer):
     """
 
     settings = ("p", "seed")
+    kind = Kind.DROPOUT
 
     def __init__(self, p: float = 0.5, seed: int | None = None) -> None:
         self.p = as_number(p, "Dropout p", least=0)
@@ -59,6 +61,14 @@ class Dropout(Layer):
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
         """There are none; the step ends."""
         self.step += self.training
+
+    def columns(self) -> dict[Column, int]:
+        """What the masks of the next step come from."""
+        return {Column.SEED: self.seed or 0, Column.MASKS: self.step}
+
+    def numbers(self) -> dict[Value, float]:
+        """p."""
+        return {Value.P: self.p}
 
     def _masked(self, x: np.ndarray) -> np.ndarray:
         y = np.empty_like(x)

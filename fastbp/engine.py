@@ -14,20 +14,20 @@ import numpy as np
 from . import threads as thread_counts
 from .backends import active
 from .dropout import Dropout
+from .kernels.numbers import Choice, Kind, OptimizerKind, Setting, Size, Sync
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
 from .program import (
-    PLAIN,
-    USER,
+    BUILT_IN_LOSSES,
+    BUILT_IN_OPTIMIZERS,
     NotExpressible,
     compile_network,
-    loss_number,
-    optimizer_settings,
+    kind_of,
     user_code,
 )
 from .sharing import splits
-from .workspace import Choices, Workspace, is_sparse
+from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 # A trial of a number of threads: short at first, later this share of the time since the start, so
@@ -39,14 +39,7 @@ RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried a
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
 SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
-BLOCK = 16  # samples that the engines take at a time through rows on images
-
-LR = 2  # in the settings
-THREADS, SPARSE, STEPS_BEFORE, SKIP = map(
-    Choices._fields.index, ("threads", "sparse", "steps_before", "skip")
-)
-# Words of `sync`: ends every wait; turns of waiting before yielding; processors with a thread.
-GIVE_UP, SPINS, TAKEN = 16, 17, 18
+SPINS = 2000  # turns of waiting before a thread yields its processor
 
 
 class Engine:
@@ -77,46 +70,86 @@ class Engine:
         batch_size: int,
         threads: int | None,
     ) -> None:
-        self.kernels = active().kernels
-        if not hasattr(self.kernels, "train_steps"):
+        if not active().can("engine"):
             raise NotExpressible(f"the {active().name} backend has no engine")
-        kind, rates = optimizer_settings(optimizer)
-        self.net, self.optimizer, self.batch_size = net, optimizer, min(batch_size, len(x))
+        self.kernels, self.net, self.optimizer = active().kernels, net, optimizer
+        self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
+        self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training=True)
-        self.data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+        self.loss_kind = kind_of(loss, BUILT_IN_LOSSES, "loss")
+        self.x = np.ascontiguousarray(x)
         is_labels = target.ndim == 1
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
-        split = splits(self.program, self.batch_size)
-        if self.program.on_images:
-            segments = min(SEGMENTS, -(-self.batch_size // BLOCK))
-        else:
-            segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
-        shared = self.program.on_images or any(split)
-        self.threads = Threads(threads, segments if shared else 1)
-        self.sync = np.zeros(24, np.int64)
-        self.space = Workspace(
-            self.kernels, self.program, net.params, self.batch_size,
-            splits=split, threads=self.threads.most, buffers=2 * self.threads.most,
-            segments=segments, states=optimizer.states,
-        )  # fmt: skip
-        margin = getattr(loss, "margin", 0.0)
-        self.settings = np.array([scale, margin, *rates, *self.program.values])
-        self.sparse = kind == PLAIN and is_sparse(self.program, x, net.params, self.space.reach)
-        # A user's derivative may be infinite, and that times zero is not zero.
-        self.skip = not self.program.on_images and USER not in self.program.rows[:, 0]
-        choices = Choices(
-            loss=loss_number(loss), threads=1, batch=self.batch_size, source=Choices.source_of(x),
-            features=x.shape[1], sparse=self.sparse, x=self.space.x, x_stride=self.space.x_stride,
-            optimizer=kind, steps_before=0, segments=segments, states=optimizer.states,
-            skip=self.skip,
-        )  # fmt: skip
+        self.splits, self.segments = splits(self.program, self.batch_size), self._segments()
+        shared = self.program.on_images or any(self.splits)
+        self.threads = Threads(threads, self.segments if shared else 1)
+        self.sync = np.zeros(Sync.SYNC_WORDS, np.int64)
         # The machine code must stay as long as its addresses are in use.
-        self.code, addresses = user_code(self.kernels, self.program, loss)
-        self.choices = np.array([*choices, *addresses], np.int64)
-        if hasattr(self.kernels, "compile_activation"):
+        self.code, self.addresses = user_code(self.program, loss)
+        self.laid_out_for: tuple[int, int] | None = None
+        self._read_settings()
+        if active().can("user_code"):
             self._compile()
+
+    def _segments(self) -> int:
+        """Parts that an exchanged sum is made of."""
+        if self.program.on_images:
+            return min(SEGMENTS, -(-self.batch_size // Size.SAMPLES))
+        return SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
+
+    def _optimizer_kind(self) -> tuple[int, int]:
+        """Which optimiser it is at the moment, and how many vectors it remembers."""
+        kind = kind_of(self.optimizer, BUILT_IN_OPTIMIZERS, "optimiser")
+        return kind, self.optimizer.states
+
+    def _lay_out(self) -> None:
+        """Make the workspace and the run's integers, for the optimiser as it is."""
+        self.laid_out_for = kind, states = self._optimizer_kind()
+        self.space = Workspace(
+            self.kernels,
+            self.program,
+            self.net.params,
+            self.batch_size,
+            splits=self.splits,
+            threads=self.threads.most,
+            buffers=2,
+            segments=self.segments,
+            states=states,
+        )
+        self.sparse = kind == OptimizerKind.PLAIN and is_sparse(
+            self.program, self.x, self.net.params, self.space.reach
+        )
+        # A user's derivative may be infinite, and that times zero is not zero.
+        self.skip = not self.program.on_images and Kind.USER not in self.program.kinds
+        slots = {
+            Choice.LOSS: self.loss_kind,
+            Choice.THREADS: 1,
+            Choice.BATCH: self.batch_size,
+            Choice.SOURCE: source_of(self.x),
+            Choice.FEATURES: self.x.shape[1],
+            Choice.SPARSE: self.sparse,
+            Choice.OPTIMIZER: kind,
+            Choice.STEPS_BEFORE: 0,
+            Choice.SEGMENTS: self.segments,
+            Choice.STATES: states,
+            Choice.SKIP: self.skip,
+        }
+        self.choices = run_choices(slots, self.addresses)
+
+    def _read_settings(self) -> None:
+        """Take over what a user may have changed since the last epoch."""
+        if self._optimizer_kind() != self.laid_out_for:
+            self._lay_out()
+        self.program.read_layers()
+        slots = {Setting.SCALE: self.scale} | self.loss.numbers() | self.optimizer.numbers()
+        self.settings = run_settings(self.program, slots)
+        self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
+        # What is infinite times zero must be seen.
+        finite = np.isfinite(self.net.params).all()
+        self.choices[Choice.SPARSE] = self.sparse and finite
+        self.choices[Choice.SKIP] = self.skip and finite
 
     def _compile(self) -> None:
         """Numba compiles what is called first: here, not in an epoch that is timed."""
@@ -133,15 +166,10 @@ class Engine:
         """
         steps = -(-len(order) // self.batch_size)
         losses = np.empty(steps)
-        self.settings[LR] = self.optimizer.lr
-        self.choices[STEPS_BEFORE] = self.optimizer.steps
         self.optimizer.remember(self.net)
-        self.program.set_masks()
-        # What is infinite times zero must be seen.
-        finite = np.isfinite(self.net.params).all()
-        self.choices[SPARSE], self.choices[SKIP] = self.sparse and finite, self.skip and finite
+        self._read_settings()
         rows, plan = self.program.rows, self.space.plan[0]
-        vectors = (self.net.params, *self.optimizer.memory)
+        vectors = (self.net.params, *self.optimizer.memory[: self.optimizer.states])
         for part, vector in enumerate(vectors):
             self.kernels.engine_pack(rows, plan, part, vector, self.space.work)
         done = 0
@@ -169,23 +197,24 @@ class Engine:
         self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int
     ) -> int:
         """Run the steps first..last with so many threads; returns the first step not done."""
-        self.choices[THREADS] = threads
+        self.choices[Choice.THREADS] = threads
         self.sync[:] = 0
         # With fewer processors than threads, waiting keeps the one waited for from running.
-        self.sync[SPINS] = 2000 if threads <= thread_counts.available() else 0
+        self.sync[Sync.SPINS] = SPINS if threads <= thread_counts.available() else 0
+        rows, plan, work = self.program.rows, self.space.plan, self.space.work
+        numbers = self.settings, self.choices
+        samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, order
 
-        def work(thread: int) -> int:
+        def steps(thread: int) -> int:
             done: int = self.kernels.train_steps(
-                self.program.rows, self.space.plan[thread], self.settings, self.choices, self.data,
-                self.labels, self.values, order, thread, first, last,
-                self.space.work, losses, self.sync,
-            )  # fmt: skip
+                rows, plan[thread], *numbers, *samples, thread, first, last, work, losses, self.sync
+            )
             return done
 
         def give_up() -> None:
-            self.sync[GIVE_UP] = 1
+            self.sync[Sync.GIVE_UP] = 1
 
-        return thread_counts.run_together(work, threads, give_up)
+        return thread_counts.run_together(steps, threads, give_up)
 
 
 class Threads:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ._checks import as_count, as_pair
 from .backends import kernels
 from .initializers import Initializer, initializer
+from .kernels.numbers import Column, Kind
 from .layers import Layer, Shape, as_rows
 
 Pair = int | tuple[int, int]
@@ -41,6 +42,15 @@ class _Windows(Layer):
         )
         self._kernel, self._stride, self._padding = (np.array(pair, np.int64) for pair in pairs)
         self.kernel, self.stride, self.padding = (h if h == w else (h, w) for h, w in pairs)
+
+    def columns(self) -> dict[Column, int]:
+        """The window, for rows and columns."""
+        pairs = (
+            (Column.KERNEL, self._kernel),
+            (Column.STRIDE, self._stride),
+            (Column.PADDING, self._padding),
+        )
+        return {first + axis: int(pair[axis]) for first, pair in pairs for axis in range(2)}
 
     def _image_shape(self, shape: Shape | None) -> Shape:
         """(channels, h, w) of an output; refuses what is no image, or smaller than the window."""
@@ -109,6 +119,7 @@ class Conv2d(_Windows):
     """
 
     settings = ("in_channels", "out_channels", "kernel", "stride", "padding")
+    kind = Kind.CONV
 
     def __init__(
         self,
@@ -207,6 +218,7 @@ class MaxPool2d(_Pool2d):
     """
 
     border = -math.inf
+    kind = Kind.MAX_POOL
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y, the maximum of each window."""
@@ -234,6 +246,8 @@ class AvgPool2d(_Pool2d):
         of zeros are put around X.
     """
 
+    kind = Kind.AVG_POOL
+
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y, the mean of each window."""
         x = self._images(x)
@@ -252,6 +266,8 @@ class AvgPool2d(_Pool2d):
 
 class Flatten(Layer):
     """Images (n, c, h, w) as rows (n, c·h·w), for the dense layers."""
+
+    kind = Kind.FLATTEN
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Y = the numbers of X, a row for each sample."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ._checks import as_batch, as_count, as_matrix, as_number
 from .backends import kernels
 from .initializers import Initializer, initializer
+from .kernels.numbers import Column, Kind, Value
 
 Shape = tuple[int, ...]  # of one sample
 
@@ -34,6 +35,7 @@ class Layer:
     """
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
+    kind: ClassVar[Kind | None] = None  # what engines know it by, where they do
     dtype: np.dtype | None = None  # the network's; None outside of one
     training: bool = True  # see Sequential.train
 
@@ -64,6 +66,14 @@ class Layer:
         ValueError where such a sample cannot go in.
         """
         return shape
+
+    def columns(self) -> dict[Column, int]:
+        """What an engine must know of it besides its sizes: columns of its row in a program."""
+        return {}
+
+    def numbers(self) -> dict[Value, float]:
+        """The real numbers that an engine must know of it."""
+        return {}
 
     def _input(self, x: npt.ArrayLike, shape: Shape | None = None) -> np.ndarray:
         return as_batch(x, f"{self!r}", dtype=self.dtype, shape=shape)
@@ -97,6 +107,7 @@ class Linear(Layer):
     """
 
     settings = ("inputs", "outputs")
+    kind = Kind.DENSE
 
     def __init__(self, inputs: int, outputs: int, init: str | Initializer | None = None) -> None:
         self.inputs = as_count(inputs, "Linear inputs")
@@ -153,6 +164,8 @@ class Linear(Layer):
 class ReLU(Layer):
     """Y = max(X, 0). Its derivative at 0 is taken to be 0."""
 
+    kind = Kind.RELU
+
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = max(X, 0)."""
         x = self._input(x)
@@ -178,6 +191,7 @@ class ELU(Layer):
     """
 
     settings = ("alpha",)
+    kind = Kind.ELU
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = as_number(alpha, "ELU alpha", least=0)
@@ -196,9 +210,15 @@ class ELU(Layer):
         kernels().elu_backward(as_rows(self.y), as_rows(dy), self.alpha, as_rows(dx))
         return dx
 
+    def numbers(self) -> dict[Value, float]:
+        """α."""
+        return {Value.ALPHA: self.alpha}
+
 
 class Tanh(Layer):
     """Y = tanh(X)."""
+
+    kind = Kind.TANH
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = tanh(X)."""
@@ -218,6 +238,8 @@ class Tanh(Layer):
 class Sigmoid(Layer):
     """Y = 1 / (1 + exp(-X))."""
 
+    kind = Kind.SIGMOID
+
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = 1 / (1 + exp(-X))."""
         x = self._input(x)
@@ -235,6 +257,8 @@ class Sigmoid(Layer):
 
 class LogSoftmax(Layer):
     """Y = X - log Σ exp(X), over each row: the logarithms of the classes' probabilities."""
+
+    kind = Kind.LOG_SOFTMAX
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X - log Σ exp(X), row by row."""

@@ -4,15 +4,20 @@ A loss is averaged over the batch, so its gradient is too: a learning rate means
 batch size.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import numpy.typing as npt
 
 from ._checks import as_labels, as_matrix, as_number
 from .backends import kernels
+from .kernels.numbers import LossKind, Setting
 
 
 class Loss:
     """What is minimised: ``loss, gradient = loss_function(scores, target)``."""
+
+    kind: ClassVar[LossKind | None] = None  # what engines know it by, where they do
 
     def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
         """Return the loss and its gradient.
@@ -46,6 +51,10 @@ class Loss:
         """Loss and gradient of arguments that are known to be right."""
         raise NotImplementedError
 
+    def numbers(self) -> dict[Setting, float]:
+        """The real numbers that an engine must know of it."""
+        return {}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -63,6 +72,8 @@ class HingeLoss(Loss):
         By how much the right class must win, > 0.
     """
 
+    kind = LossKind.HINGE
+
     def __init__(self, margin: float = 1.0) -> None:
         self.margin = as_number(margin, "HingeLoss margin", above=0)
 
@@ -71,12 +82,18 @@ class HingeLoss(Loss):
         gradient = np.empty_like(x)
         return kernels().hinge_loss(x, target, self.margin, gradient), gradient
 
+    def numbers(self) -> dict[Setting, float]:
+        """The margin."""
+        return {Setting.MARGIN: self.margin}
+
     def __repr__(self) -> str:
         return f"HingeLoss({self.margin:g})"
 
 
 class CrossEntropyLoss(Loss):
     """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores."""
+
+    kind = LossKind.CROSS_ENTROPY
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/ds = (softmax(s) - onehot(y)) / n."""
@@ -86,6 +103,8 @@ class CrossEntropyLoss(Loss):
 
 class NLLLoss(Loss):
     """-s_y: the negative log-likelihood, for scores that are log-probabilities (LogSoftmax)."""
+
+    kind = LossKind.NLL
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/ds = -onehot(y) / n."""
@@ -98,6 +117,8 @@ class MSELoss(Loss):
 
     The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
     """
+
+    kind = LossKind.SQUARED_ERROR
 
     def check_target(
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype

@@ -314,7 +314,7 @@ class Sequential:
         if self._single is None or self._single[0] is not module:
             from .inference import one_sample
 
-            self._single = module, one_sample(module, self)
+            self._single = module, one_sample(self)
         single = self._single[1]
         if single is None:
             return None

@@ -11,6 +11,7 @@ import numpy as np
 
 from ._checks import as_number
 from .backends import kernels
+from .kernels.numbers import OptimizerKind, Setting
 
 if TYPE_CHECKING:
     from .network import Sequential
@@ -20,6 +21,7 @@ class Optimizer:
     """What all optimisers share: a learning rate, and vectors they remember between steps."""
 
     states: ClassVar[int] = 0  # how many vectors
+    kind: ClassVar[OptimizerKind | None] = None  # what engines know it by, where they do
 
     def __init__(self, lr: float) -> None:
         self.lr = as_number(lr, f"{type(self).__name__} lr", above=0)
@@ -46,6 +48,10 @@ class Optimizer:
                     f"{self!r} remembers a network of {vector.size} {vector.dtype} parameters; got "
                     f"one of {net.params.size} {net.params.dtype}: make a new one, or reset() it"
                 )
+
+    def numbers(self) -> dict[Setting, float]:
+        """The real numbers that an engine must know of it."""
+        return {Setting.LR: self.lr}
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""
@@ -90,6 +96,21 @@ class SGD(Optimizer):
         """One vector, v, unless plain."""
         return 0 if self.plain else 1
 
+    @property
+    def kind(self) -> OptimizerKind:  # type: ignore[override]
+        """Which of the three ways of a step it takes."""
+        if self.plain:
+            return OptimizerKind.PLAIN
+        return OptimizerKind.NESTEROV if self.nesterov else OptimizerKind.MOMENTUM
+
+    def numbers(self) -> dict[Setting, float]:
+        """η, μ and λ."""
+        return {
+            **super().numbers(),
+            Setting.MU: self.momentum,
+            Setting.DECAY: self.weight_decay,
+        }
+
     def update(self, net: "Sequential") -> None:
         """Call sgd_step, momentum_step or nesterov_step."""
         if self.plain:
@@ -121,6 +142,7 @@ class Adam(Optimizer):
     """
 
     states = 2
+    kind = OptimizerKind.ADAM
 
     def __init__(
         self,
@@ -143,12 +165,24 @@ class Adam(Optimizer):
         """Call adam_step."""
         kernels().adam_step(net.grads, *self._settings(), net.params, *self.memory)
 
+    def numbers(self) -> dict[Setting, float]:
+        """η, β1, β2, ε and λ."""
+        return {
+            **super().numbers(),
+            Setting.BETA1: self.beta1,
+            Setting.BETA2: self.beta2,
+            Setting.EPSILON: self.epsilon,
+            Setting.DECAY: self.weight_decay,
+        }
+
     def _settings(self) -> tuple[float, ...]:
         return self.lr, self.beta1, self.beta2, self.epsilon, self.weight_decay, float(self.steps)
 
 
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019): θ shrinks by η·λ each step."""
+
+    kind = OptimizerKind.ADAMW
 
     def __init__(
         self,

@@ -1,133 +1,133 @@
 """A network as plain data, for the engines that run whole epochs: one row of integers a layer.
 
-Columns of a row: what kind of layer it is, its inputs, its outputs, and where its parameters
-(w, then b) start in the flat vector; then, of convolution and pooling, the sizes of images and
-windows; then, of dropout, what its masks come from. Every backend's engine reads the same program.
+Columns of a row (``fastbp.kernels.numbers.Column``): what kind of layer it is, its inputs, its
+outputs, and where its parameters (w, then b) start in the flat vector; then, on images, the sizes
+of images and windows; then, of dropout, what its masks come from. Every backend's engine reads the
+same program. What a row says about its layer the layer says itself.
 
-With such layers a program has two parts: rows on images, and after FLATTEN rows on rows. Without
-them images are no different from rows, and Flatten is nothing.
+With convolution or pooling a program has two parts: rows on images, and after FLATTEN rows on rows.
+Without them images are no different from rows, and Flatten is nothing.
 """
 
 import math
+from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import dropout, images, layers, losses, optimizers
 from .backends import active
 from .custom import UserActivation, UserLoss
-from .dropout import Dropout
-from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
-from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
-from .optimizers import SGD, Adam, AdamW, Optimizer
+from .kernels.numbers import Column, Kind, Value
+from .layers import Layer, Shape
+from .losses import Loss
+from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .network import Sequential
 
-# In the order of the enums in kernels/program.pxd. A subclass is a user's own layer: not listed.
-KINDS: tuple[type[Layer], ...] = (
-    Linear, ReLU, ELU, Tanh, Sigmoid, LogSoftmax, Dropout, Conv2d, MaxPool2d, AvgPool2d, Flatten,
-)  # fmt: skip
-BUILT_IN: dict[str, type[Layer]] = {kind.__name__: kind for kind in KINDS}
-LOSSES: tuple[type[Loss], ...] = (HingeLoss, CrossEntropyLoss, NLLLoss, MSELoss)
-LINEAR, ELEMENTWISE = 0, range(1, 5)  # kinds
-DROPOUT, CONV, MAX_POOL, AVG_POOL, FLATTEN = range(6, 11)
-USER, USER_LOSS = len(KINDS), len(LOSSES)  # functions that users wrote
-PLAIN, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
-WITH_IMAGES = {"cython", "numba"}
-COLUMNS, SEED, MASKS = 18, 16, 17  # of a program's row, as in kernels/program.pxd
+
+def _known(base: type, *modules: ModuleType) -> dict[str, Any]:
+    """The classes of these modules that engines know, by name. Another's subclass is its own."""
+    found = [c for module in modules for c in vars(module).values() if isinstance(c, type)]
+    return {c.__name__: c for c in found if issubclass(c, base) and c.kind is not base.kind}  # type: ignore[attr-defined]
 
 
-class Program(NamedTuple):
-    """What an engine runs."""
+BUILT_IN: dict[str, type[Layer]] = _known(Layer, layers, dropout, images)
+BUILT_IN_LOSSES: dict[str, type[Loss]] = _known(Loss, losses)
+BUILT_IN_OPTIMIZERS: dict[str, type[Optimizer]] = _known(Optimizer, optimizers)
 
-    rows: np.ndarray  # (layers, COLUMNS) int64
-    values: np.ndarray  # (layers,) float64: ELU's α, Dropout's p, 0 for other layers
-    layers: tuple[Layer, ...]  # the layer of each row
-    dtype: np.dtype
-
-    @property
-    def on_images(self) -> bool:
-        """Whether it has rows on images."""
-        return bool((self.rows[:, 0] == FLATTEN).any())
-
-    def set_masks(self) -> None:
-        """Take over the number of dropout's next step."""
-        self.rows[:, MASKS] = [getattr(layer, "step", 0) for layer in self.layers]
+WINDOWS = (Kind.CONV, Kind.MAX_POOL, Kind.AVG_POOL)
+SIZES = (  # of images before a layer and behind it
+    Column.CHANNELS,
+    Column.HEIGHT,
+    Column.IMAGE_WIDTH,
+    Column.OUT_CHANNELS,
+    Column.OUT_HEIGHT,
+    Column.OUT_IMAGE_WIDTH,
+)
 
 
 class NotExpressible(Exception):  # noqa: N818 - no error: the layered loop takes over
     """A program cannot say this; the message says what."""
 
 
+class Program(NamedTuple):
+    """What an engine runs."""
+
+    rows: np.ndarray  # (layers, COLUMNS) int64
+    values: np.ndarray  # (layers, VALUE_COLUMNS) float64
+    layers: tuple[Layer, ...]  # the layer of each row
+    dtype: np.dtype
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """What each row is."""
+        return self.rows[:, Column.KIND]
+
+    @property
+    def on_images(self) -> bool:
+        """Whether it has rows on images."""
+        return bool((self.kinds == Kind.FLATTEN).any())
+
+    def read_layers(self) -> None:
+        """Take over from the layers what may have changed: their numbers, and dropout's step."""
+        for row, values, layer in zip(self.rows, self.values, self.layers, strict=True):
+            for column, integer in layer.columns().items():
+                row[column] = integer
+            for place, number in layer.numbers().items():
+                values[place] = number
+
+
 def compile_network(net: "Sequential", inputs: int, training: bool = False) -> Program:
     """The program of a network whose samples have `inputs` columns; dropout is for training."""
-    rows, layers, start = [], [], 0
+    kinds = [kind_of(layer, BUILT_IN, "layer") for layer in net.layers]
+    on_images = any(kind in WINDOWS for kind in kinds)
+    rows, used, start = [], [], 0
     shape: Shape = net.input_shape or (inputs,)
-    on_images = any(isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d)) for layer in net.layers)
-    for layer in net.layers:
-        kind, behind = _kind(layer), layer.output_shape(shape) or shape
-        idle = (kind == FLATTEN and (not on_images or len(shape) == 1)) or (
-            kind == DROPOUT and not training
+    for kind, layer in zip(kinds, net.layers, strict=True):
+        behind = layer.output_shape(shape) or shape
+        idle = (kind == Kind.FLATTEN and (not on_images or len(shape) == 1)) or (
+            kind == Kind.DROPOUT and not training
         )
         if not idle:
-            sizes = math.prod(shape), math.prod(behind), start
-            seed = getattr(layer, "seed", 0)
-            rows.append((kind, *sizes, *_images(layer, shape, behind), seed, 0))
-            layers.append(layer)
+            rows.append(_row(kind, shape, behind, start))
+            used.append(layer)
         start += sum(math.prod(s) for s in layer.parameter_shapes().values())
         shape = behind
     if len(shape) > 1:
         raise NotExpressible(f"images {shape} come out of it")
-    if active().name not in WITH_IMAGES and any(DROPOUT <= row[0] <= FLATTEN for row in rows):
-        raise NotExpressible(f"the {active().name} engine has no such rows yet")
+    if on_images and not active().can("images"):
+        raise NotExpressible(f"the {active().name} engine has no rows on images")
     if not rows:
         raise NotExpressible("it computes nothing")
-    values = [getattr(layer, "alpha", getattr(layer, "p", 0.0)) for layer in layers]
-    return Program(np.array(rows, np.int64), np.array(values), tuple(layers), net.dtype)
+    values = np.zeros((len(rows), Value.VALUE_COLUMNS))
+    program = Program(np.array(rows), values, tuple(used), net.dtype)
+    program.read_layers()
+    return program
 
 
-def _images(layer: Layer, shape: Shape, behind: Shape) -> tuple[int, ...]:
-    """Images before and behind a window, and the window; zeros for other layers."""
-    if not isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d)):
-        return (0,) * 12
-    window = (layer._kernel, layer._stride, layer._padding)
-    return (*shape, *behind, *(int(n) for pair in window for n in pair))
+def _row(kind: int, shape: Shape, behind: Shape, start: int) -> np.ndarray:
+    """A layer's row, but for what only the layer knows."""
+    row = np.zeros(Column.COLUMNS, np.int64)
+    row[Column.KIND] = kind
+    row[Column.INPUTS], row[Column.OUTPUTS] = math.prod(shape), math.prod(behind)
+    row[Column.PARAMS] = start
+    if len(shape) == len(behind) == 3:
+        row[list(SIZES)] = *shape, *behind
+    return row
 
 
-def _kind(layer: Layer) -> int:
-    """Which of KINDS it is, or USER."""
-    if UserActivation in type(layer).__bases__:
-        return USER
-    if type(layer) not in KINDS:
-        raise NotExpressible(f"{layer!r} is no built-in layer")
-    return KINDS.index(type(layer))
+def kind_of(part: Any, known: Mapping[str, type], what: str) -> int:
+    """What engines know a layer, a loss or an optimiser by."""
+    # A subclass of what is built in is a user's own, which may do anything.
+    if type(part) in known.values() or {UserActivation, UserLoss} & {*type(part).__bases__}:
+        return int(part.kind)
+    raise NotExpressible(f"{part!r} is no built-in {what}")
 
 
-def loss_number(loss: Loss) -> int:
-    """Which of LOSSES it is, or USER_LOSS."""
-    if UserLoss in type(loss).__bases__:
-        return USER_LOSS
-    if type(loss) not in LOSSES:
-        raise NotExpressible(f"{loss!r} is no built-in loss")
-    return LOSSES.index(type(loss))
-
-
-def optimizer_settings(optimizer: Optimizer) -> tuple[int, list[float]]:
-    """Which optimiser it is (the enum in kernels/program.pxd), and lr, μ or β1, β2, ε, decay."""
-    if type(optimizer) is SGD:
-        kind = PLAIN if optimizer.plain else NESTEROV if optimizer.nesterov else MOMENTUM
-        return kind, [optimizer.lr, optimizer.momentum, 0.0, 0.0, optimizer.weight_decay]
-    if type(optimizer) in (Adam, AdamW):
-        o: Adam = optimizer  # type: ignore[assignment]
-        kind = ADAM if type(optimizer) is Adam else ADAMW
-        return kind, [o.lr, o.beta1, o.beta2, o.epsilon, o.weight_decay]
-    raise NotExpressible(f"{optimizer!r} is no built-in optimiser")
-
-
-def user_code(
-    kernels: Any, program: Program, loss: Loss | None = None
-) -> tuple[list[Any], list[int]]:
+def user_code(program: Program, loss: Loss | None = None) -> tuple[list[Any], list[int]]:
     """The machine code of functions that users wrote, and its addresses for an engine's choices.
 
     The loss's address comes first, and then two for each row; 0 for what is built in.
@@ -136,7 +136,7 @@ def user_code(
     addresses, codes = [[0], *([0, 0] for _ in program.layers)], []
     for position, part in enumerate(parts):
         if isinstance(part, (UserActivation, UserLoss)):
-            if not hasattr(kernels, "compile_activation"):
+            if not active().can("user_code"):
                 raise NotExpressible(
                     f"{part!r} is a user's own function, which only the numba backend fuses"
                 )

@@ -14,6 +14,9 @@ What every kernel may rely on, because ``fastbp`` checked it once before the cal
 A kernel never allocates (the reference excepted), checks, logs, or takes None. A loss returns
 its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
 
+A module says in CAPABILITIES what it has besides the kernels: "engine" (ENGINE), and that it runs
+"images" too; "one_sample", the shortest way for a single sample; "user_code" (USER_CODE).
+
 Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b. Images
 are (n, c, h, w): c channels of h rows and w columns; kernel, stride and padding are pairs (2,) of
 int64, for rows and columns.
@@ -125,9 +128,9 @@ KERNELS: dict[str, Kernel] = {
 # vectors that the optimiser remembers.
 ENGINE: dict[str, Kernel] = {
     "engine_plan": _kernel(
-        "program batch states segments params",
+        "program batch states segments buffers params",
         "plan",
-        "lay out the workspace, for each thread; returns its size in elements",
+        "lay out the workspace, with each thread's buffers; returns its size in elements",
     ),
     "engine_pack": _kernel(
         "program plan part params",

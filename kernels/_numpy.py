@@ -6,6 +6,8 @@ every corner (overflow, NaN, empty batches), not to be fast. The contract stands
 
 import numpy as np
 
+CAPABILITIES: frozenset[str] = frozenset()
+
 
 def gather(data, rows, scale, x):
     """x = data[rows] * scale"""

@@ -5,8 +5,9 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """The hash of every .pyx and .pxd file in this folder; "" where there are none."""
-    paths = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in {".pyx", ".pxd"})
+    """The hash of every .pyx and .pxd file in native/; "" where there are none."""
+    folder = Path(__file__).parent / "native"
+    paths = sorted(path for ending in ("pyx", "pxd") for path in folder.glob(f"*.{ending}"))
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

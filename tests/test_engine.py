@@ -13,6 +13,7 @@ import fastbp as fb
 from fastbp import engine as engine_module
 from fastbp import sharing
 from fastbp.backends import active, kernels
+from fastbp.kernels.numbers import Choice
 
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
 
@@ -92,6 +93,60 @@ def test_fused_is_layered(name, loss, optimizer, dtype, tolerance):
         assert np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), 1e-12)
 
 
+class Changes(fb.Callback):
+    """Calls a function after the first epoch."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def on_epoch_end(self, epoch, net):
+        if epoch.epoch == 1:
+            self.change(net)
+
+
+CHANGES = {
+    "rate": ("sgd", lambda net, loss, step: setattr(step, "lr", 0.005)),
+    "momentum": ("momentum", lambda net, loss, step: setattr(step, "momentum", 0.9)),
+    "decay": ("nesterov", lambda net, loss, step: setattr(step, "weight_decay", 0.2)),
+    "betas": ("adam", lambda net, loss, step: vars(step).update(beta1=0.5, beta2=0.9)),
+    "epsilon": ("adamw", lambda net, loss, step: setattr(step, "epsilon", 0.1)),
+    "alpha": ("sgd", lambda net, loss, step: setattr(net.layers[1], "alpha", 0.9)),
+    "p": ("sgd", lambda net, loss, step: vars(net.layers[2]).update(p=0.1, seed=3)),
+    "margin": ("sgd", lambda net, loss, step: setattr(loss, "margin", 2.0)),
+    "plain to momentum": ("sgd", lambda net, loss, step: setattr(step, "momentum", 0.5)),
+    "momentum to plain": ("momentum", lambda net, loss, step: setattr(step, "momentum", 0.0)),
+    "momentum to nesterov": ("momentum", lambda net, loss, step: setattr(step, "nesterov", True)),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_changed_between_epochs_counts(name, threads):
+    optimizer, change = CHANGES[name]
+    found = []
+    for fused, changes in ((True, True), (False, True), (True, False)):
+        net = fb.Sequential(
+            fb.Linear(13, 40), fb.ELU(0.5), fb.Dropout(0.3), fb.Linear(40, 5), dtype="float64"
+        )
+        loss, step = fb.HingeLoss(0.7), OPTIMIZERS[optimizer]()
+        callback = Changes(lambda net, loss=loss, step=step: change(net, loss, step))
+        fb.fit(
+            net,
+            data(),
+            loss=loss,
+            optimizer=step,
+            epochs=3,
+            batch_size=8,
+            callbacks=[callback] if changes else [],
+            fused=fused,
+            threads=threads,
+        )
+        found.append((net.params, *step.memory))
+    for fused, layered in zip(*found[:2], strict=True):
+        assert np.allclose(fused, layered, rtol=1e-9, atol=1e-12)
+    assert not np.allclose(found[0][0], found[2][0], rtol=1e-4)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 19, 100, 101, 1000])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_any_batch_size(batch_size, optimizer):
@@ -156,7 +211,7 @@ def test_zeros_are_left_out_where_it_pays(zeros):
         engine = engine_module.Engine(
             net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size=8, threads=1
         )
-        assert engine.choices[engine_module.SPARSE] == expected
+        assert engine.choices[Choice.SPARSE] == expected
 
 
 # Threads
@@ -339,11 +394,12 @@ def test_a_number_of_threads_that_becomes_faster_is_found_out(clock):
 PLACES = """
 import os, sys, numpy as np, fastbp as fb
 from fastbp import engine
+from fastbp.kernels.numbers import Sync
 words = []
 original = engine.Engine._run
 def run(self, *arguments):
     done = original(self, *arguments)
-    words.append(int(self.sync[engine.TAKEN]))
+    words.append(int(self.sync[Sync.TAKEN]))
     return done
 engine.Engine._run = run
 if sys.argv[1] == "1":

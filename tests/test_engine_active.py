@@ -1,4 +1,4 @@
-"""Backward is for active samples only (kernels/active.pxd); no result tells of it."""
+"""Backward is for active samples only (kernels/native/active.pxd); no result tells of it."""
 
 import numpy as np
 import pytest

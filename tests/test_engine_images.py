@@ -13,6 +13,7 @@ import fastbp as fb
 from fastbp import inference, sharing
 from fastbp import program as program_module
 from fastbp.backends import active
+from fastbp.kernels.numbers import Column, Kind
 
 # The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
 pytestmark = pytest.mark.timeout(300)
@@ -481,10 +482,14 @@ def test_functions_of_ones_own_go_with_images(backend):
 def test_the_program_of_a_network_with_images():
     program = program_module.compile_network(network("lenet"), FEATURES, training=True)
     assert program.on_images
-    assert program.rows[:, 0].tolist() == [7, 1, 8, 7, 1, 8, 10, 0, 1, 0]
-    assert program.rows[0, 4:16].tolist() == [2, 9, 8, 4, 9, 8, 3, 3, 1, 1, 1, 1]
-    assert program.rows[:, 3].tolist() == [0, 76, 76, 76, 298, 298, 298, 298, 438, 438]
+    convolution = [Kind.CONV, Kind.RELU, Kind.MAX_POOL]
+    dense = [Kind.FLATTEN, Kind.DENSE, Kind.RELU, Kind.DENSE]
+    assert program.kinds.tolist() == [*convolution, *convolution, *dense]
+    images_and_window = program.rows[0, Column.CHANNELS : Column.PADDING + 2]
+    assert images_and_window.tolist() == [2, 9, 8, 4, 9, 8, 3, 3, 1, 1, 1, 1]
+    starts = program.rows[:, Column.PARAMS]
+    assert starts.tolist() == [0, 76, 76, 76, 298, 298, 298, 298, 438, 438]
     for name in ("flatten first", "dropout, dense"):
         assert not program_module.compile_network(network(name), FEATURES).on_images
     used = program_module.compile_network(network("dropout, dense"), FEATURES)
-    assert not (used.rows[:, 0] == program_module.DROPOUT).any()  # outside of training
+    assert Kind.DROPOUT not in used.kinds  # outside of training

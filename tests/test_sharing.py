@@ -5,8 +5,11 @@ import copy
 import pytest
 
 import fastbp as fb
+from fastbp.kernels.numbers import Split
 from fastbp.program import compile_network
-from fastbp.sharing import BY_INPUTS, BY_OUTPUTS, WHOLE, splits
+from fastbp.sharing import splits
+
+WHOLE, BY_OUTPUTS, BY_INPUTS = Split.WHOLE, Split.BY_OUTPUTS, Split.BY_INPUTS
 
 BIG = {
     "by turns, and what is elementwise goes with its input": (

@@ -1,7 +1,6 @@
 """Arguments that several commands share, and what they mean."""
 
 import argparse
-import importlib
 import math
 import sys
 import time
@@ -98,8 +97,7 @@ def choose_backend(args: argparse.Namespace) -> backends.Backend:
         backends.use_backend(args.backend)
     chosen = backends.active()
     if chosen.name == "numba" and getattr(args, "quiet", False):
-        cache: Any = importlib.import_module("fastbp.kernels._numba_cache")
-        cache.quiet = True
+        backends.quiet()
     return chosen
 
 

@@ -1,7 +1,6 @@
 """``python -m fastbp info``: what is installed, what computes, and why."""
 
 import argparse
-import importlib
 import importlib.metadata
 import os
 import platform
@@ -68,9 +67,9 @@ def _chosen_by(args: argparse.Namespace) -> str:
 
 
 def _training_path(chosen: backends.Backend) -> str:
-    if hasattr(chosen.kernels, "compile_activation"):
+    if chosen.can("user_code"):
         return "fused: whole epochs in machine code, users' own activations and losses included"
-    if hasattr(chosen.kernels, "train_steps"):
+    if chosen.can("engine"):
         return (
             "fused: whole epochs in native code, for networks of built-in layers and losses; "
             "layered with a user's own, which the numba backend fuses"
@@ -79,7 +78,7 @@ def _training_path(chosen: backends.Backend) -> str:
 
 
 def _compiled_code() -> str:
-    folder = importlib.import_module("fastbp.kernels._numba_cache").find_folder()
+    folder = backends.code_folder()
     return "compiled in every process: no folder can be written" if folder is None else str(folder)
 
 

@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 import fastbp as fb
-from fastbp.kernels import _numba_cache
+from fastbp.kernels._numba import cache
 
-PACKAGE, KERNELS = Path(fb.__file__).parent, Path(_numba_cache.__file__).parent
+PACKAGE, KERNELS = Path(fb.__file__).parent, Path(cache.__file__).parents[1]
 
 CALL = """
 import numpy as np
-from fastbp.kernels import _numba, _numba_cache
+from fastbp.kernels import _numba
 x, y = np.array([[-1, 2]], np.float32), np.zeros((1, 2), np.float32)
 _numba.relu_forward(x, y)
 print(y.tolist())
-print(_numba_cache.find_folder())
+print(_numba.cache.find_folder())
 """
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # which Python finds stale by size and time alone
 RIGHT = "[[0.0, 2.0]]"
@@ -77,14 +77,14 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Result]:
 
 def make_read_only(package: Path) -> None:
     """Nothing can be kept beside the kernels: not by permissions, which mean nothing to root."""
-    (package / "kernels" / "__pycache__").write_text("")
+    (package / "kernels" / "_numba" / "__pycache__").write_text("")
 
 
 def test_what_one_process_compiled_the_next_finds(run: Any, package: Path) -> None:
     first, second = run(), run()
     assert first.y == second.y == RIGHT
     assert first.folder == second.folder
-    assert first.folder.parent == package / "kernels" / "__pycache__"
+    assert first.folder.parent == package / "kernels" / "_numba" / "__pycache__"
     assert first.compiled
     assert first.error == (
         "fastbp: Numba compiles kernels as they are needed: a few seconds, once; "
@@ -129,12 +129,12 @@ def test_home_is_found_without_HOME(monkeypatch: pytest.MonkeyPatch) -> None:  #
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    assert home / ".cache" / "fastbp" in list(_numba_cache._bases())
+    assert home / ".cache" / "fastbp" in list(cache._bases())
 
 
 def test_an_edit_is_seen_even_if_size_and_time_are_the_same(run: Any, package: Path) -> None:
     assert run().y == RIGHT
-    source = package / "kernels" / "_numba.py"
+    source = package / "kernels" / "_numba" / "activations.py"
     before, text = source.stat(), source.read_text()
     edited = text.replace("type(x[i])(0) if x[i] <= 0", "type(x[i])(7) if x[i] <= 0", 1)
     source.write_text(edited)
@@ -145,6 +145,16 @@ def test_an_edit_is_seen_even_if_size_and_time_are_the_same(run: Any, package: P
     assert (after.y, after.compiled) == ("[[7.0, 2.0]]", True)
     source.write_text(text)
     assert run().y == RIGHT
+
+
+@pytest.mark.parametrize("file", ["_numba/new.py", "_numba/program.py", "numbers.py"])
+def test_every_file_that_the_code_may_depend_on_counts(run: Any, package: Path, file: str) -> None:
+    before = run()
+    with (package / "kernels" / file).open("a") as source:
+        source.write("# new\n")
+    after = run()
+    assert after.folder != before.folder
+    assert (after.y, after.compiled) == (RIGHT, True)
 
 
 def test_eight_processes_at_once_compile_once(start: Any) -> None:
@@ -182,7 +192,7 @@ def test_folders_of_old_sources_are_removed(tmp_path: Path) -> None:
         folder = tmp_path / f"fastbp-numba-{age}"
         folder.mkdir()
         os.utime(folder, (1e9 - age, 1e9 - age))
-    _numba_cache._remove_old(tmp_path)
+    cache._remove_old(tmp_path)
     assert sorted(f.name[-1] for f in tmp_path.iterdir()) == ["0", "1", "2", "3", "4"]
 
 

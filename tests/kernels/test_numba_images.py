@@ -15,43 +15,47 @@ from fastbp import backends
 TILES = """
 import itertools
 import numpy as np
-from fastbp.kernels import _numba as k
+import numba
+from fastbp.kernels._numba.convolution import TILE, add_gradient as add, correlate as sum_up
+from fastbp.kernels._numba.pointers import pointer, shift
+from fastbp.kernels._numba.pooling import pool as forth, pool_back as back
+from fastbp.kernels._numba.vectors import VECTOR_BYTES
 
-assert k._VECTOR_BYTES == {bytes}, k._VECTOR_BYTES
+assert VECTOR_BYTES == {bytes}, VECTOR_BYTES
 
-@k.numba.njit
+@numba.njit
 def correlate(m, n, parts, a, b, start, c):
-    at, (rows, columns), samples = k._pointer, a.shape[1:], b.shape[2]
+    at, (rows, columns), samples = pointer, a.shape[1:], b.shape[2]
     for part in range(0, samples, parts):
-        k._correlate(
+        sum_up(
             m, n, (rows, 1, columns), at(a), (rows * columns, columns, 0, 1),
-            k._shift(at(b), part), (samples, b.shape[1] * samples, 0, samples),
-            at(start), k._shift(at(c), part), (n * samples, samples),
+            shift(at(b), part), (samples, b.shape[1] * samples, 0, samples),
+            at(start), shift(at(c), part), (n * samples, samples),
         )
 
-@k.numba.njit
+@numba.njit
 def add_gradient(m, n, a, b, c):
-    at, (rows, columns, samples) = k._pointer, a.shape[1:]
-    k._add_gradient(
+    at, (rows, columns, samples) = pointer, a.shape[1:]
+    add(
         m, n, (rows, columns), at(a), (rows * columns * samples, columns * samples, samples),
         at(b), (samples, b.shape[1] * samples, samples), at(c), c.shape[1],
     )
 
-@k.numba.njit
+@numba.njit
 def pool(x, size, y, dy, dx, largest, dx_of_largest):
-    at, counts, strides = k._pointer, x.shape[:2], (x.shape[1] * 16, 16)
-    k._pool(counts, at(x), strides, size, at(y))
-    k._pool_back(counts, None, strides, size, False, at(dy), at(dx))
-    k._pool(counts, at(x), strides, None, at(largest))
-    k._pool_back(counts, at(x), strides, None, True, at(dy), at(dx_of_largest))
+    at, counts, strides = pointer, x.shape[:2], (x.shape[1] * 16, 16)
+    forth(counts, at(x), strides, size, at(y))
+    back(counts, None, strides, size, False, at(dy), at(dx))
+    forth(counts, at(x), strides, None, at(largest))
+    back(counts, at(x), strides, None, True, at(dy), at(dx_of_largest))
 
 rng = np.random.default_rng(0)
 for real, tolerance in ((np.float32, 1e-4), (np.float64, 1e-13)):
     lanes = {bytes} // np.dtype(real).itemsize
     def normal(*shape):
         return rng.normal(size=shape).astype(real)
-    for m in k._TILE:
-        for n in k._TILE:
+    for m in TILE:
+        for n in TILE:
             a, b, start = normal(m, 3, 5), normal(3, 5 + n - 1, 16), normal(m)
             c = np.full((m, n, 16), np.nan, real)
             correlate(m, n, lanes, a, b, start, c)
@@ -82,14 +86,14 @@ for real, tolerance in ((np.float32, 1e-4), (np.float64, 1e-13)):
 NO_IMAGES = """
 import numpy as np
 import fastbp as fb
-from fastbp.kernels import _numba
+from fastbp.kernels._numba import epoch, epoch_images
 
 net = fb.Sequential(fb.Linear(5, 4), fb.Dropout(0.5), fb.Linear(4, 3))
 with fb.use_backend("numba"):
     data = np.ones((8, 5), np.float32), np.zeros(8, np.int64)
     history = fb.fit(net, data, loss=fb.CrossEntropyLoss(), optimizer=fb.SGD(0.1), epochs=1)
 assert history.path.endswith("fused"), history.path
-assert _numba._train_steps.signatures and not _numba._train_images.signatures
+assert epoch._train_steps.signatures and not epoch_images.train_images.signatures
 """
 
 
@@ -111,9 +115,9 @@ def test_tiles_are_right_on_older_processors(level: str) -> None:
 
 
 def test_tiles_are_right_on_this_processor() -> None:
-    from fastbp.kernels import _numba
+    from fastbp.kernels._numba.vectors import VECTOR_BYTES
 
-    run(TILES.replace("{bytes}", str(_numba._VECTOR_BYTES)))
+    run(TILES.replace("{bytes}", str(VECTOR_BYTES)))
 
 
 def test_a_program_without_images_compiles_nothing_for_them() -> None:

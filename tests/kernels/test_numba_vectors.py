@@ -10,19 +10,22 @@ from fastbp import backends
 
 SCRIPT = """
 import numpy as np
-from fastbp.kernels import _numba as k
+import numba
+from fastbp.kernels._numba.pointers import pointer
+from fastbp.kernels._numba import tile
+from fastbp.kernels._numba.vectors import VECTOR_BYTES
 
-assert k._VECTOR_BYTES == {bytes}, k._VECTOR_BYTES
+assert VECTOR_BYTES == {bytes}, VECTOR_BYTES
 
-@k.numba.njit
+@numba.njit
 def product(a, b, start, c):
-    at, (n, depth), o = k._pointer, a.shape, b.shape[1]
-    k._product(n, o, depth, at(a), depth, 1, at(b), o, at(start), 0, at(c), o)
+    at, (n, depth), o = pointer, a.shape, b.shape[1]
+    tile.product(n, o, depth, at(a), depth, 1, at(b), o, at(start), 0, at(c), o)
 
-@k.numba.njit
+@numba.njit
 def product_of_rows(a, b, start, c):
-    at, (n, depth), o = k._pointer, a.shape, b.shape[0]
-    k._product_of_rows(n, 4, o, depth, at(a), depth, at(b), depth, at(start), at(c), o)
+    at, (n, depth), o = pointer, a.shape, b.shape[0]
+    tile.product_of_rows(n, 4, o, depth, at(a), depth, at(b), depth, at(start), at(c), o)
 
 rng = np.random.default_rng(0)
 for real, tolerance in ((np.float32, 1e-5), (np.float64, 1e-13)):

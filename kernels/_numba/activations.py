@@ -1,0 +1,144 @@
+"""Activations over n elements in a row, and which one a row of a program is.
+
+Each derivative is taken from the output y.
+"""
+
+import numba.extending
+from numba import types
+
+from fastbp.kernels.numbers import Kind, Value
+
+from .elementary import expm1_, sigmoid_, tanh_
+from .jit import core, jit
+from .pointers import call_at, pointer
+
+
+@core
+def forward(kind, values, code, x, y, n):
+    """values are a row's own numbers, code where what a user wrote starts, forward and backward."""
+    if kind == Kind.RELU:
+        _relu_forward(x, y, n)
+    elif kind == Kind.ELU:
+        _elu_forward(x, type(y[0])(values[Value.ALPHA]), y, n)
+    elif kind == Kind.TANH:
+        _tanh_forward(x, y, n)
+    elif kind == Kind.SIGMOID:
+        _sigmoid_forward(x, y, n)
+    else:
+        _call_activation(code[0], x, y, y, y, n)
+
+
+@core
+def backward(kind, values, code, x, y, dy, dx, n):
+    if kind == Kind.RELU:
+        _relu_backward(y, dy, dx, n)
+    elif kind == Kind.ELU:
+        _elu_backward(y, dy, type(y[0])(values[Value.ALPHA]), dx, n)
+    elif kind == Kind.TANH:
+        _tanh_backward(y, dy, dx, n)
+    elif kind == Kind.SIGMOID:
+        _sigmoid_backward(y, dy, dx, n)
+    else:
+        _call_activation(code[1], x, y, dy, dx, n)
+
+
+@numba.extending.intrinsic
+def _call_activation(typing, code, x, y, dy, dx, n):
+    """Call a loop that compile_activation made, at its address."""
+    return call_at(types.void(x, x, x, x, types.intp))
+
+
+@core
+def _relu_forward(x, y, n):
+    for i in range(n):
+        y[i] = type(x[i])(0) if x[i] <= 0 else x[i]  # this way round, NaN stays NaN
+
+
+@core
+def _relu_backward(y, dy, dx, n):
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else type(dy[i])(0)
+
+
+@core
+def _elu_forward(x, alpha, y, n):
+    for i in range(n):
+        y[i] = x[i] if x[i] > 0 else alpha * expm1_(x[i])
+
+
+@core
+def _elu_backward(y, dy, alpha, dx, n):
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * (y[i] + alpha)
+
+
+@core
+def _tanh_forward(x, y, n):
+    for i in range(n):
+        y[i] = tanh_(x[i])
+
+
+@core
+def _tanh_backward(y, dy, dx, n):
+    for i in range(n):
+        dx[i] = dy[i] * (type(y[i])(1) - y[i] * y[i])
+
+
+@core
+def _sigmoid_forward(x, y, n):
+    for i in range(n):
+        y[i] = sigmoid_(x[i])
+
+
+@core
+def _sigmoid_backward(y, dy, dx, n):
+    for i in range(n):
+        dx[i] = dy[i] * y[i] * (type(y[i])(1) - y[i])
+
+
+@jit
+def relu_forward(x, y):
+    """y = max(x, 0)"""
+    _relu_forward(pointer(x), pointer(y), x.size)
+
+
+@jit
+def relu_backward(y, dy, dx):
+    """dx = dy where y > 0, else 0"""
+    _relu_backward(pointer(y), pointer(dy), pointer(dx), y.size)
+
+
+@jit
+def elu_forward(x, alpha, y):
+    """y = x where x > 0, else alpha * (exp(x) - 1)"""
+    _elu_forward(pointer(x), y.dtype.type(alpha), pointer(y), x.size)
+
+
+@jit
+def elu_backward(y, dy, alpha, dx):
+    """dx = dy where y > 0, else dy * (y + alpha)"""
+    _elu_backward(pointer(y), pointer(dy), y.dtype.type(alpha), pointer(dx), y.size)
+
+
+@jit
+def tanh_forward(x, y):
+    """y = tanh(x)"""
+    _tanh_forward(pointer(x), pointer(y), x.size)
+
+
+@jit
+def tanh_backward(y, dy, dx):
+    """dx = dy * (1 - y**2)"""
+    _tanh_backward(pointer(y), pointer(dy), pointer(dx), y.size)
+
+
+@jit
+def sigmoid_forward(x, y):
+    """y = 1 / (1 + exp(-x))"""
+    _sigmoid_forward(pointer(x), pointer(y), x.size)
+
+
+@jit
+def sigmoid_backward(y, dy, dx):
+    """dx = dy * y * (1 - y)"""
+    _sigmoid_backward(pointer(y), pointer(dy), pointer(dx), y.size)

@@ -1,0 +1,231 @@
+"""Where the machine code that Numba makes is kept, so that it is made once and never stale.
+
+The folder is NUMBA_CACHE_DIR where that is set, else __pycache__ beside this file, else the user's
+cache folder, else one in the folder for temporary files that nobody else may write to: whichever
+can be written first. Its name has a digest of the sources and versions, so code that was made of
+others is never found. One process at a time compiles; others wait, and then load what it made.
+
+What is kept is loaded by Numba, which unpickles it: no folder counts that others could write to.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import caching
+from numba.core.compiler_lock import global_compiler_lock
+
+try:
+    import fcntl
+except ImportError:  # Windows: several processes may then compile the same at once
+    fcntl = None  # type: ignore[assignment]
+
+NOWHERE = "in every process, for no folder to keep it in can be written; set NUMBA_CACHE_DIR"
+KEPT = 4  # folders of earlier sources and versions that are left alone
+
+
+def keep(dispatcher: Any, engine: str = "") -> Any:
+    """Let a function's machine code be kept, and say so when it is compiled.
+
+    What takes long, because it is an engine, says which.
+    """
+    folder = find_folder()
+    if folder is not None:
+        dispatcher._cache = _Kept(dispatcher.py_func, engine)
+    compile_now = dispatcher.compile
+
+    def compile_alone(signature: Any) -> Any:
+        with global_compiler_lock:
+            if folder is None and not dispatcher.overloads.get(tuple(signature)):
+                _say(engine, signature, None)
+            try:
+                return compile_now(signature)
+            finally:
+                _lock.release()
+
+    dispatcher.compile = compile_alone
+    return dispatcher
+
+
+@functools.cache
+def find_folder() -> Path | None:
+    """The folder to keep code in, made if need be; None where there is none."""
+    for base in _bases():
+        folder = base / f"fastbp-numba-{_digest()}"
+        with contextlib.suppress(OSError):
+            is_new = not folder.is_dir()
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            if is_new:
+                _remove_old(base)
+            return folder
+    return None
+
+
+def _bases() -> Iterator[Path]:
+    if numba.config.CACHE_DIR:
+        yield Path(numba.config.CACHE_DIR)
+        return
+    yield Path(__file__).parent / "__pycache__"
+    with contextlib.suppress(RuntimeError):  # there is no home
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastbp"
+    with contextlib.suppress(OSError):
+        yield _private_folder()
+
+
+def _private_folder() -> Path:
+    """A folder for temporary files that nobody else can write to, or an OSError."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"fastbp-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if hasattr(os, "getuid") and (found.st_uid != user or found.st_mode & 0o022):
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder
+
+
+@functools.cache
+def _digest() -> str:
+    """Of all that the machine code depends on; Numba itself tells processors apart."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for path in (*sorted(package.glob("*.py")), package.with_name("numbers.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    versions = numba.__version__, llvmlite.__version__, sys.version, platform.machine()
+    digest.update(repr(versions).encode())
+    return digest.hexdigest()[:16]
+
+
+def _remove_old(base: Path) -> None:
+    folders = sorted(base.glob("fastbp-numba-*"), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[: -KEPT - 1]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Folder(caching._CacheLocator):
+    """Tells Numba to use the folder."""
+
+    def __init__(self, py_file: str) -> None:
+        self._py_file = py_file  # for Numba's warnings
+
+    def get_cache_path(self) -> str:
+        return str(find_folder())
+
+    def get_source_stamp(self) -> str:
+        return _digest()
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "_Folder":
+        return cls(py_file)
+
+
+class _Implementation(caching.CompileResultCacheImpl):
+    _locator_classes = (_Folder,)
+
+
+class _File(caching.IndexDataCacheFile):
+    """Names no two processes would give to different code, should there be no lock."""
+
+    def _data_name(self, number: int) -> str:
+        return f"{super()._data_name(number).removesuffix('.nbc')}.{uuid.uuid4().hex[:8]}.nbc"
+
+
+class _Kept(caching.FunctionCache):
+    """Numba's cache of one function; what it lacks is compiled by one process at a time."""
+
+    _impl_class = _Implementation
+
+    def __init__(self, py_func: Any, engine: str) -> None:
+        super().__init__(py_func)
+        self._engine = engine
+        self._cache_file = _File(self._cache_path, self._impl.filename_base, _digest())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = self._load(sig, target_context)
+        if found is None:
+            _lock.acquire(Path(self._cache_path))
+            found = self._load(sig, target_context)  # another may have made it meanwhile
+            if found is None:
+                _say(self._engine, sig, self._cache_path)
+        return found
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a damaged file, in whatever way: compile anew
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            try:
+                super().save_overload(sig, data)
+            except (EOFError, ValueError, pickle.UnpicklingError):  # a damaged index: a new one
+                self._cache_file.flush()
+                super().save_overload(sig, data)
+        except OSError as problem:  # a full disk, or the folder is gone
+            tell(f"cannot keep what was compiled: {problem}")
+
+
+class _Lock:
+    """Held by the process that compiles; released by whoever is done, however it ended."""
+
+    def __init__(self) -> None:
+        self.file: Any = None
+
+    def acquire(self, folder: Path) -> None:
+        if self.file is not None or fcntl is None:
+            return
+        with contextlib.suppress(OSError):  # a file system without locks: do without
+            self.file = (folder / "lock").open("w")
+            try:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+
+_lock = _Lock()
+_told: set[str] = set()
+_quiet = False  # whether to compile without saying so
+
+
+def be_quiet() -> None:
+    """Compile without saying so, from now on."""
+    global _quiet
+    _quiet = True
+
+
+def _say(engine: str, signature: Any, folder: str | None) -> None:
+    """One line for the engine, which takes long, and one for all kernels together."""
+    where = f"once; kept in {folder}" if folder else NOWHERE
+    if engine:
+        tell(f"Numba compiles {engine} for {signature[0]}: some ten seconds, {where}")
+    else:
+        tell(f"Numba compiles kernels as they are needed: a few seconds, {where}")
+
+
+def tell(text: str) -> None:
+    """Say something on stderr, but nothing twice."""
+    if text not in _told and not _quiet:
+        _told.add(text)
+        sys.stderr.write(f"fastbp: {text}\n")
+        sys.stderr.flush()

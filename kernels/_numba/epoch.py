@@ -1,0 +1,150 @@
+"""The steps of an epoch, which the layered loop of fastbp.training specifies, without Python."""
+
+import numpy as np
+
+from fastbp.kernels.numbers import Choice, Column, Kind
+
+from .active import find_active, keep_active
+from .barrier import floating_mode, flush_denormals, meet
+from .batch import gather_samples, sort_columns
+from .epoch_images import forward_images, train_images
+from .jit import engine, inline, jit
+from .layout import prepare
+from .pointers import addresses_of, at, shift
+from .program import (
+    during,
+    kind_of,
+    meets,
+    outputs_of,
+    row_width,
+    y_of,
+)
+from .stages import backward_layer, forward_layer, loss_of
+from .steps import update_layer
+
+
+@inline
+def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
+    """Forward, loss, backward and update of one batch; False if it was given up or diverged.
+
+    The update of a layer must wait until every thread has read its W for dx, which the next
+    meeting shows; until then it is pending.
+    """
+    for layer in range(run.layers):
+        if meets(run, layer) and not meet(run):
+            return False
+        forward_layer(run, layer, n, zeros)
+    if not meet(run):
+        return False
+    if run.thread == 0:
+        loss[0] = loss_of(run, n, chosen, labels, values)
+    if not meet(run) or loss[0] - loss[0] != 0:  # NaN or infinite
+        return False
+    count = find_active(run, n)
+    if count < n:
+        if not meet(run):  # before dy moves, everybody has looked at it
+            return False
+        keep_active(run, data, chosen, count, zeros)
+        n = count
+        if not meet(run):
+            return False
+    pending, fresh = 0, False  # fresh: whether dy was written since all last met
+    for layer in range(run.layers - 1, 0, -1):
+        dense = kind_of(run, layer) == Kind.DENSE
+        if dense and fresh and not meet(run):
+            return False
+        backward_layer(run, layer, n)
+        fresh = True
+        if dense:
+            if pending:
+                update_layer(run, step, pending, n, zeros)
+            pending = layer
+        elif kind_of(run, layer) == Kind.LOG_SOFTMAX:
+            if not meet(run):
+                return False
+            fresh = False
+    if kind_of(run, 0) == Kind.DENSE:
+        update_layer(run, step, 0, n, zeros)
+    if pending:
+        if not meet(run):
+            return False
+        update_layer(run, step, pending, n, zeros)
+    return True
+
+
+@engine("the engine")
+def _train_steps(real, addresses, layers, count, thread, first, last):
+    """See train_steps; real is a number of the network's dtype, count that of the samples."""
+    before = flush_denormals()
+    choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
+    run, zeros = prepare(real, addresses, layers, thread, choices[Choice.THREADS])
+    labels, values = at(addresses[7], np.int64), at(addresses[8], type(real))
+    losses, batch, step = at(addresses[10], np.float64), choices[Choice.BATCH], first
+    while step < last:
+        n, chosen = min(batch, count - step * batch), shift(order, step * batch)
+        gather_samples(run, addresses[6], chosen, n, zeros)
+        if run.listed:
+            sort_columns(run, n, zeros)
+        if not meet(run):  # some may still read what the last step left in y
+            break
+        here, loss = during(run, step, 0), shift(losses, step)
+        number = choices[Choice.STEPS_BEFORE] + step + 1
+        if not _train_step(here, number, n, addresses[6], chosen, zeros, labels, values, loss):
+            break
+        for r in range(n):
+            run.rows[r] = r
+        step += 1
+    floating_mode(before)
+    return step
+
+
+@jit
+def _forward_samples(real, addresses, layers, thread, first, last):
+    """See forward_samples."""
+    before = flush_denormals()
+    run, zeros = prepare(real, addresses, layers, 0, 1)
+    chosen = run.samples
+    scores, batch = at(addresses[7], type(real)), run.choices[Choice.BATCH]
+    o, width = outputs_of(run, layers - 1), row_width(run, layers - 1)
+    y = y_of(run, layers - 1)
+    for start in range(first, last, batch):
+        n = min(batch, last - start)
+        for r in range(n):
+            chosen[r] = start + r
+        gather_samples(run, addresses[6], chosen, n, zeros)
+        for layer in range(layers):
+            forward_layer(run, layer, n, zeros)
+        for r in range(n):
+            for j in range(o):
+                scores[(start + r) * o + j] = y[r * width + j]
+    floating_mode(before)
+
+
+def train_steps(
+    program,
+    plan,
+    settings,
+    choices,
+    data,
+    labels,
+    values,
+    order,
+    thread,
+    first,
+    last,
+    work,
+    losses,
+    sync,
+):
+    """run the steps first..last of an epoch as one of its threads; returns the first not done"""
+    arrays = program, plan, settings, choices, work, sync, data, labels, values, order, losses
+    real, count = work.dtype.type(0), len(order)
+    run = train_images if Kind.FLATTEN in program[:, Column.KIND] else _train_steps
+    return run(real, addresses_of(*arrays), len(program), count, thread, first, last)
+
+
+def forward_samples(program, plan, settings, choices, data, thread, first, last, work, scores):
+    """write the scores of the samples first..last, alone and without waiting for anybody"""
+    arrays = program, plan, settings, choices, work, choices, data, scores
+    run = forward_images if Kind.FLATTEN in program[:, Column.KIND] else _forward_samples
+    run(work.dtype.type(0), addresses_of(*arrays), len(program), thread, first, last)

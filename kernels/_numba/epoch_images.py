@@ -1,0 +1,252 @@
+"""The steps of an epoch for programs with rows on images, which threads share by samples.
+
+A thread takes SAMPLES of a batch at a time, a block, through all rows, forth and back. From FLATTEN
+on a sample is a row again, as in other programs.
+
+A thread has weights of its own, a copy of all of them, and of a block whatever comes before
+FLATTEN. What the steps of the weights are made of lies where all see it: x and dy of dense layers
+for the whole batch, and sums of a convolution's dw and db over segments of the batch, in which
+the blocks are added in order. So threads meet once a step, and then each takes the same steps.
+There are two of what is shared, for odd and even steps: some still read the one when others write
+the other.
+"""
+
+import numpy as np
+
+from fastbp.kernels.numbers import Choice, Kind, PlanColumn, Setting, Source
+
+from .barrier import floating_mode, flush_denormals, meet
+from .blocks import backward_block, flatten_block, forward_block, unflatten_block
+from .jit import core, engine, inline, jit
+from .layout import SCRATCH, prepare
+from .pointers import at, copy, fill, shift
+from .program import (
+    during,
+    kind_of,
+    outputs_of,
+    partial_gradient,
+    place_of,
+    plan_of,
+    row_of,
+    row_width,
+    to_memory,
+    w_of,
+    weights_of,
+    whole,
+    windows_of,
+    y_of,
+)
+from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms
+from .steps import optimize, scale_gradient, update_dense
+from .vectors import SAMPLES
+
+
+@core
+def _gather_images(run, data, chosen, n):
+    """A block's samples, columns outside; in place of samples that are not there, the last one."""
+    features, scale = run.choices[Choice.FEATURES], type(run.x[0])(run.settings[Setting.SCALE])
+    s, x, column = windows_of(run, 0), place_of(run, 0, PlanColumn.INPUT), 0
+    rows = at(run.scratch, np.int64)
+    for r in range(SAMPLES):
+        rows[r] = chosen[min(r, n - 1)] * features
+    bordered = s.top + s.left > 0 and kind_of(run, 0) == Kind.CONV
+    while column < features:
+        count, start = features, 0
+        if bordered:
+            count, line = s.w, column // s.w
+            start = ((line // s.h * 2 + 1) * s.top + line) * (s.w + 2 * s.left) + s.left
+        for j in range(count):
+            x_j = shift(x, (start + j) * SAMPLES)
+            for r in range(SAMPLES):
+                x_j[r] = type(scale)(data[rows[r] + column + j]) * scale
+        column += count
+
+
+@inline
+def _gather_block(run, data, chosen, n):
+    """Of whatever the data's elements are."""
+    source = run.choices[Choice.SOURCE]
+    if source == Source.BYTES:
+        _gather_images(run, at(data, np.uint8), chosen, n)
+    elif source == Source.FLOATS:
+        _gather_images(run, at(data, np.float32), chosen, n)
+    else:
+        _gather_images(run, at(data, np.float64), chosen, n)
+
+
+@core
+def _find_kind(run, kind):
+    """The first row of a kind, or how many rows there are."""
+    layer = 0
+    while layer < run.layers and kind_of(run, layer) != kind:
+        layer += 1
+    return layer
+
+
+@core
+def _show_rows(run, layer, row):
+    """Let y and dy of the rows from FLATTEN on start at this sample of the batch."""
+    batch = run.choices[Choice.BATCH]
+    for later in range(layer, run.layers):
+        start = (run.step % 2 * batch + row) * row_width(run, later)
+        plan = shift(run.plan, later * PlanColumn.PLAN_COLUMNS)
+        plan[PlanColumn.Y] = plan[PlanColumn.BATCH_Y] + start
+        plan[PlanColumn.DY] = plan[PlanColumn.BATCH_DY] + start
+
+
+@inline
+def _forward_samples_of_block(run, data, flatten, chosen, n):
+    """The scores of a block of samples."""
+    _gather_block(run, data, chosen, n)
+    for layer in range(flatten):
+        forward_block(run, layer)
+    _show_rows(run, flatten, run.row)
+    flatten_block(run, flatten, n)
+    for layer in range(flatten + 1, run.layers):
+        if kind_of(run, layer) == Kind.DENSE:
+            forward_dense(run, layer, n)
+        else:
+            forward_rows(run, layer, n)
+
+
+@inline
+def _backward_samples_of_block(run, flatten, first, segment, n):
+    """From the gradients of a block's scores all that the steps of the weights are made of."""
+    for layer in range(run.layers - 1, flatten, -1):
+        backward_layer(run, layer, n)
+        if kind_of(run, layer) == Kind.DENSE:
+            scale_gradient(run, layer, n)
+    if first < flatten:
+        unflatten_block(run, flatten, n)
+        for layer in range(flatten - 1, first - 1, -1):
+            backward_block(run, layer, segment, first)
+
+
+@inline
+def _train_segment(run, addresses, flatten, first, segment, chosen, n):
+    """Forward, loss and backward of the blocks of a segment of a batch of n."""
+    labels, values = at(addresses[7], np.int64), at(addresses[8], type(run.work[0]))
+    losses, (first_block, last_block) = _losses(run, flatten), _blocks_of(run, segment, n)
+    for layer in range(flatten):
+        if kind_of(run, layer) == Kind.CONV:
+            fill(partial_gradient(run, layer, segment), weights_of(row_of(run, layer)), 0)
+    for block in range(first_block, last_block):
+        row = block * SAMPLES
+        here, count = during(run, run.step, row), min(SAMPLES, n - row)
+        _forward_samples_of_block(here, addresses[6], flatten, shift(chosen, row), count)
+        for r in range(count):
+            losses[row + r] = loss_row(here, r, n, chosen[row + r], labels, values)
+        _backward_samples_of_block(here, flatten, first, segment, count)
+
+
+@core
+def _blocks_of(run, segment, n):
+    """The blocks that a segment of a batch of n has, from the first to before the last."""
+    blocks, segments = (n + SAMPLES - 1) // SAMPLES, run.choices[Choice.SEGMENTS]
+    return blocks * segment // segments, blocks * (segment + 1) // segments
+
+
+@core
+def _losses(run, flatten):
+    """Where the losses of the batch's samples are."""
+    losses = at(place_of(run, flatten, PlanColumn.LOSSES), np.float64)
+    return shift(losses, run.step % 2 * run.choices[Choice.BATCH])
+
+
+@core
+def _mean_loss(run, flatten, n):
+    losses, total = _losses(run, flatten), 0.0
+    for r in range(n):
+        total += losses[r]
+    return total / loss_terms(run, n)
+
+
+@core
+def _update_convolution(run, step, layer):
+    """A step of a convolution's w and b, from the sums of all segments in their order."""
+    (to_m, to_v), g = to_memory(run, layer), run.scratch
+    weights, w = weights_of(row_of(run, layer)), w_of(run, layer)
+    for start in range(0, weights, SCRATCH):
+        count = min(SCRATCH, weights - start)
+        fill(g, count, 0)
+        for segment in range(run.choices[Choice.SEGMENTS]):
+            sums = shift(partial_gradient(run, layer, segment), start)
+            for i in range(count):
+                g[i] += sums[i]
+        optimize(run, step, g, shift(w, start), to_m, to_v, count)
+
+
+@inline
+def _update_all(run, step, flatten, n):
+    """A step of this thread's copy of all weights."""
+    _show_rows(run, flatten, 0)
+    for layer in range(run.layers):
+        if kind_of(run, layer) == Kind.CONV:
+            _update_convolution(run, step, layer)
+        elif kind_of(run, layer) == Kind.DENSE:
+            update_dense(run, step, layer, n)
+
+
+@inline
+def _copy_weights(run):
+    """Take over what the first thread has, which alone took part in every step so far."""
+    for layer in range(run.layers):
+        kind, w = kind_of(run, layer), plan_of(run, layer, PlanColumn.W)
+        way = plan_of(run, layer, PlanColumn.ORIGIN) - w
+        size = weights_of(row_of(run, layer))
+        if kind == Kind.DENSE:
+            row = row_width(run, layer - 1)
+            size = row_width(run, layer) + row * whole(outputs_of(run, layer), 4)
+        if kind in (Kind.DENSE, Kind.CONV):
+            for part in range(run.choices[Choice.STATES] + 1):
+                place = place_of(run, layer, PlanColumn.W + part)
+                copy(shift(place, way), place, size)
+
+
+@engine("the engine for images")
+def train_images(real, addresses, layers, count, thread, first, last):
+    """See train_steps; real is a number of the network's dtype, count that of the samples."""
+    before = flush_denormals()
+    choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
+    threads, batch, step = choices[Choice.THREADS], choices[Choice.BATCH], first
+    team, _ = prepare(real, addresses, layers, thread, threads)
+    run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
+    losses, segments = at(addresses[10], np.float64), choices[Choice.SEGMENTS]
+    flatten, lowest = _find_kind(run, Kind.FLATTEN), _find_kind(run, Kind.CONV)
+    if thread:
+        _copy_weights(run)  # nobody writes them before all have met
+    while step < last:
+        n, chosen = min(batch, count - step * batch), shift(order, step * batch)
+        here = during(run, step, 0)
+        for segment in range(segments * thread // threads, segments * (thread + 1) // threads):
+            _train_segment(here, addresses, flatten, lowest, segment, chosen, n)
+        if not meet(team):
+            break
+        loss = _mean_loss(here, flatten, n)
+        if thread == 0:
+            losses[step] = loss
+        if loss - loss != 0:  # NaN or infinite
+            break
+        _update_all(here, choices[Choice.STEPS_BEFORE] + step + 1, flatten, n)
+        step += 1
+    floating_mode(before)
+    return step
+
+
+@jit
+def forward_images(real, addresses, layers, thread, first, last):
+    """See forward_samples."""
+    before = flush_denormals()
+    run, _ = prepare(real, addresses, layers, 0, 1)
+    chosen = run.samples
+    scores, flatten = at(addresses[7], type(real)), _find_kind(run, Kind.FLATTEN)
+    o, width = outputs_of(run, layers - 1), row_width(run, layers - 1)
+    for start in range(first, last, SAMPLES):
+        n = min(SAMPLES, last - start)
+        for r in range(n):
+            chosen[r] = start + r
+        _forward_samples_of_block(run, addresses[6], flatten, chosen, n)
+        y = y_of(run, layers - 1)
+        for r in range(n):
+            copy(shift(y, r * width), shift(scores, (start + r) * o), o)
+    floating_mode(before)

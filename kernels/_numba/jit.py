@@ -1,0 +1,45 @@
+"""How functions are compiled: as kernels, which Python calls, or as parts of kernels."""
+
+import numba
+from numba import types
+
+from . import cache
+
+# Never fastmath=True: NaN stays NaN. And no sum may be regrouped but those of regroup: the
+# rounding in exp, and a softmax, depend on the order of their subtractions.
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract"}}
+
+
+def core(function):
+    """Compile a part of kernels, which is kept with what calls it."""
+    no_wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # for calls from Python
+    dispatcher = numba.njit(function, **OPTIONS, **no_wrappers)
+    template = dispatcher.get_call_template
+    # Else Numba compiles it anew for each constant it is called with.
+    dispatcher.get_call_template = lambda arguments, keywords: template(
+        [types.unliteral(a) for a in arguments], keywords
+    )
+    return dispatcher
+
+
+def inline(function):
+    """Compile a part of kernels as if it stood where it is called: once there, else LLVM would
+    optimise all that it calls twice.
+    """
+    return numba.njit(function, inline="always", **OPTIONS)
+
+
+def jit(function):
+    """Compile without the GIL; keep the machine code on disk where a folder for it can be found."""
+    return cache.keep(numba.njit(function, **OPTIONS))
+
+
+def engine(name):
+    """The same for what takes long to compile, which is said under this name."""
+    return lambda function: cache.keep(numba.njit(function, **OPTIONS), name)
+
+
+def regroup(function):
+    """The same, but sums may be regrouped, so that a dot product uses vectors."""
+    options = OPTIONS | {"fastmath": {"nsz", "contract", "reassoc"}}
+    return cache.keep(numba.njit(function, **options))

@@ -1,0 +1,130 @@
+"""Losses over one row of o columns, and which one a run has.
+
+Each returns the row's own, and weights its gradient by `share`.
+"""
+
+import math
+
+import numba.extending
+from numba import types
+
+from fastbp.kernels.numbers import LossKind, Setting
+
+from .jit import core, jit
+from .pointers import call_at, pointer, shift
+from .rowwise import exp_shifted, row_max
+
+
+@core
+def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
+    """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
+    share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
+    if kind == LossKind.SQUARED_ERROR:
+        return _squared_error_row(x, target, share, dx, o)
+    label = labels[sample]
+    if kind == LossKind.HINGE:
+        return _hinge_row(x, label, type(share)(settings[Setting.MARGIN]), share, dx, o)
+    if kind == LossKind.CROSS_ENTROPY:
+        return _cross_entropy_row(x, label, share, dx, o)
+    if kind == LossKind.NLL:
+        return _nll_row(x, label, share, dx, o)
+    loss = _call_loss(code[0], x, label, target, dx, o)
+    for j in range(o):
+        dx[j] *= share
+    return loss
+
+
+@core
+def terms(kind, n, o):
+    """How many terms the loss of n rows is the mean of."""
+    return n * o if kind == LossKind.SQUARED_ERROR else n
+
+
+@numba.extending.intrinsic
+def _call_loss(typing, code, x, label, target, dx, o):
+    """Call what compile_loss made, at its address."""
+    return call_at(types.float64(x, types.int64, x, x, types.intp))
+
+
+@core
+def _hinge_row(x, label, margin, share, dx, o):
+    loss, violated, zero, score = 0.0, 0, type(margin)(0), x[label]
+    for j in range(o):
+        violation = (x[j] - score) + margin
+        if j != label and not violation <= zero:  # a NaN must reach the loss
+            loss += violation
+        violated += j != label and violation > zero
+        dx[j] = share if violation > zero else zero
+    dx[label] = -share * type(share)(violated)
+    return loss
+
+
+@core
+def _cross_entropy_row(x, label, share, dx, o):
+    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) * share."""
+    score = x[label] - row_max(x, o)
+    total = exp_shifted(x, dx, o)
+    for j in range(o):
+        dx[j] = dx[j] / total * share
+    dx[label] -= share
+    return math.log(total) - score
+
+
+@core
+def _nll_row(x, label, share, dx, o):
+    score = x[label]
+    for j in range(o):
+        dx[j] = type(share)(0)
+    dx[label] = -share
+    return -score
+
+
+@core
+def _squared_error_row(x, target, share, dx, o):
+    """Here share is 1 / (n·o), because the mean runs over all elements."""
+    loss = 0.0
+    for j in range(o):
+        difference = x[j] - target[j]
+        dx[j] = type(share)(2) * share * difference
+        loss += float(difference) * difference
+    return loss
+
+
+@jit
+def hinge_loss(x, labels, margin, dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, m = dx.dtype.type(1 / n), dx.dtype.type(margin)
+    for r in range(x.shape[0]):
+        loss += _hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
+    return loss / n
+
+
+@jit
+def cross_entropy_loss(x, labels, dx):
+    """mean over rows of -log(softmax(x)[label])"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share = dx.dtype.type(1 / n)
+    for r in range(x.shape[0]):
+        loss += _cross_entropy_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
+    return loss / n
+
+
+@jit
+def nll_loss(x, labels, dx):
+    """mean over rows of -x[label]"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share = dx.dtype.type(1 / n)
+    for r in range(x.shape[0]):
+        loss += _nll_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
+    return loss / n
+
+
+@jit
+def squared_error_loss(x, target, dx):
+    """mean over all elements of (x - target)**2"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share = dx.dtype.type(1 / (n * o))
+    for r in range(x.shape[0]):
+        loss += _squared_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)

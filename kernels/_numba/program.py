@@ -1,0 +1,198 @@
+"""The program of a network, as the engine sees it: plain numbers, who owns what, who waits.
+
+The first layer's W lies in panels, PANEL vectors wide: those columns for all inputs, row after row;
+the last panel may be narrower. So what inputs are zero can be left out and no two threads write to
+neighbouring lines. Every other W lies transposed, a row an output: its dot products run along the
+longer side, and dx = dy @ w.T is a sum of rows. b comes after W. A thread's part does not depend on
+how many threads there are, so neither do the sums.
+"""
+
+import typing
+
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Value
+
+from .dropout import masks_from
+from .jit import core
+from .pointers import shift
+from .tile import PANEL
+from .vectors import SAMPLES, lanes_of
+
+
+class Run(typing.NamedTuple):
+    """Everything a thread needs to know. All but the numbers are pointers."""
+
+    program: typing.Any
+    plan: typing.Any
+    layers: int
+    settings: typing.Any
+    choices: typing.Any
+    work: typing.Any
+    thread: int
+    threads: int
+    sync: typing.Any
+    x: typing.Any  # the batch: this thread's own part of the workspace
+    scratch: typing.Any
+    listed: bool  # whether the batch's zeros are left out
+    rows: typing.Any  # the numbers in the batch of the rows that are computed, and of their samples
+    samples: typing.Any
+    step: int  # of the epoch, and the batch's first row that is computed: dropout's masks want both
+    row: int
+
+
+@core
+def during(run, step, row):
+    """The same, computing from this row on in this step of the epoch."""
+    return Run(*run[:-2], step, row)
+
+
+@core
+def whole(columns, unit):
+    return (columns + unit - 1) // unit * unit
+
+
+@core
+def row_of(run, layer):
+    """A layer's row of the program."""
+    return shift(run.program, layer * Column.COLUMNS)
+
+
+@core
+def program_of(run, layer, column):
+    return row_of(run, layer)[column]
+
+
+@core
+def plan_of(run, layer, column):
+    return run.plan[layer * PlanColumn.PLAN_COLUMNS + column]
+
+
+@core
+def place_of(run, layer, column):
+    return shift(run.work, plan_of(run, layer, column))
+
+
+@core
+def kind_of(run, layer):
+    return program_of(run, layer, Column.KIND)
+
+
+@core
+def outputs_of(run, layer):
+    return program_of(run, layer, Column.OUTPUTS)
+
+
+@core
+def row_width(run, layer):
+    """From one row of y or dy to the next."""
+    return plan_of(run, layer, PlanColumn.WIDTH)
+
+
+@core
+def y_of(run, layer):
+    return place_of(run, layer, PlanColumn.Y)
+
+
+@core
+def dy_of(run, layer):
+    return place_of(run, layer, PlanColumn.DY)
+
+
+@core
+def w_of(run, layer):
+    return place_of(run, layer, PlanColumn.W)
+
+
+@core
+def values_of(run, layer):
+    """A layer's own real numbers."""
+    return shift(run.settings, Setting.VALUES + layer * Value.VALUE_COLUMNS)
+
+
+@core
+def code_of(run, layer):
+    """Where an activation that a user wrote starts, forward and backward."""
+    return shift(run.choices, Choice.CODE + 1 + 2 * layer)
+
+
+@core
+def masks_of(run, layer):
+    """A dropout layer's masks of this step."""
+    row, p = row_of(run, layer), values_of(run, layer)[Value.P]
+    return masks_from(p, row[Column.SEED], row[Column.MASKS] + run.step, run.work[0])
+
+
+@core
+def owned(run, layer):
+    """Return the output columns of a layer that this thread computes, as (first, last)."""
+    while layer > 0 and kind_of(run, layer) not in (Kind.DENSE, Kind.LOG_SOFTMAX, Kind.FLATTEN):
+        layer -= 1  # an elementwise layer's columns belong to whoever computed its input
+    outputs = outputs_of(run, layer)
+    if kind_of(run, layer) != Kind.DENSE:
+        return 0, outputs if run.thread == 0 else 0
+    lanes = lanes_of(run.work[0])
+    unit = max(lanes, 4) if layer else lanes * PANEL  # _dots computes fours
+    units = (outputs + unit - 1) // unit
+    first, last = units * run.thread // run.threads, units * (run.thread + 1) // run.threads
+    return min(first * unit, outputs), min(last * unit, outputs)
+
+
+@core
+def meets(run, layer):
+    """Whether layer reads all of its input, which other threads may have written."""
+    return layer > 0 and kind_of(run, layer) in (Kind.DENSE, Kind.LOG_SOFTMAX)
+
+
+@core
+def input_of(run, layer):
+    """Return what a layer reads, and how far apart its samples are."""
+    if layer == 0:
+        return run.x, run.choices[Choice.FEATURES]
+    return y_of(run, layer - 1), row_width(run, layer - 1)
+
+
+@core
+def to_memory(run, layer):
+    """How far behind a layer's W lies what the optimiser remembers of it."""
+    w = plan_of(run, layer, PlanColumn.W)
+    return plan_of(run, layer, PlanColumn.M) - w, plan_of(run, layer, PlanColumn.V) - w
+
+
+class _Windows(typing.NamedTuple):
+    """The sizes of an image row: c, h, w before it, o, i, j behind it, kh, kw of the window."""
+
+    c: int
+    h: int
+    w: int
+    o: int
+    i: int
+    j: int
+    kh: int
+    kw: int
+    down: int
+    right: int
+    top: int
+    left: int
+
+
+@core
+def windows_of(run, layer):
+    """The sizes of an image row."""
+    at = shift(row_of(run, layer), Column.CHANNELS)
+    return _Windows(
+        at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11]
+    )
+
+
+@core
+def weights_of(row):
+    """The size of a convolution's w and b."""
+    window = row[Column.CHANNELS] * row[Column.KERNEL] * row[Column.KERNEL + 1]
+    return row[Column.OUT_CHANNELS] * (window + 1)
+
+
+@core
+def partial_gradient(run, layer, segment):
+    """Where a segment's sums of a convolution's dw and db lie, of the step at hand."""
+    number = run.step % 2 * run.choices[Choice.SEGMENTS] + segment
+    size = whole(weights_of(row_of(run, layer)), SAMPLES)
+    return shift(place_of(run, layer, PlanColumn.SUMS), number * size)

@@ -1,0 +1,176 @@
+"""What a thread does for one layer of one batch: forward, backward, and the loss.
+
+There is no mathematics here, only calls.
+"""
+
+from fastbp.kernels.numbers import Choice, Column, Kind
+
+from . import activations, losses
+from .dropout import drop_row
+from .jit import core, inline
+from .pointers import shift
+from .program import (
+    code_of,
+    dy_of,
+    input_of,
+    kind_of,
+    masks_of,
+    outputs_of,
+    owned,
+    program_of,
+    row_width,
+    values_of,
+    w_of,
+    whole,
+    y_of,
+)
+from .rowwise import log_softmax_backward_row, log_softmax_row
+from .tile import PANEL, PANEL_ROWS, add_listed_rows, product, product_of_rows
+from .vectors import lanes_of
+
+
+@core
+def _forward_panels(run, n, zeros):
+    """The first layer, dense: this thread's panels."""
+    inputs, width, y = program_of(run, 0, Column.INPUTS), row_width(run, 0), y_of(run, 0)
+    w, unit = w_of(run, 0), lanes_of(run.work[0]) * PANEL
+    b = shift(w, width * inputs)
+    first, last = owned(run, 0)
+    for p in range(first, last, unit):
+        columns, panel = min(unit, width - p), shift(w, p * inputs)
+        if run.listed:
+            _forward_listed(run, n, zeros, columns, panel, shift(b, p), shift(y, p), width)
+        else:
+            b_p, y_p = shift(b, p), shift(y, p)
+            product(n, columns, inputs, run.x, inputs, 1, panel, columns, b_p, 0, y_p, width)
+
+
+@core
+def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
+    """One panel of the first layer, without what is zero, a block of W's rows at a time.
+
+    The block stays in the nearest cache for the whole batch.
+    """
+    inputs, lanes = program_of(run, 0, Column.INPUTS), lanes_of(run.work[0])
+    blocks = (inputs + PANEL_ROWS - 1) // PANEL_ROWS
+    for block in range(blocks):
+        for r in range(n):
+            first = zeros.bounds[r * (blocks + 1) + block]
+            last = zeros.bounds[r * (blocks + 1) + block + 1]
+            x, y_r = shift(run.x, r * inputs), shift(y, r * y_row)
+            start = y_r if block else b
+            if columns == lanes * PANEL:
+                add_listed_rows(PANEL, first, last, zeros.index, x, w, columns, start, y_r)
+            else:
+                index = zeros.index
+                for j in range(0, columns, lanes):
+                    w_j, start_j, y_j = shift(w, j), shift(start, j), shift(y_r, j)
+                    add_listed_rows(1, first, last, index, x, w_j, columns, start_j, y_j)
+
+
+@core
+def _drop(run, layer, r, first, x, y, n):
+    """Dropout of the columns from `first` on of a sample, or of their gradients."""
+    drop_row(masks_of(run, layer), run.row + run.rows[r], first, x, y, n)
+
+
+@core
+def forward_rows(run, layer, n):
+    """This thread's columns of an elementwise layer's output, or LogSoftmax's."""
+    kind = kind_of(run, layer)
+    first, last = owned(run, layer)
+    x, x_row = input_of(run, layer)
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    for r in range(n if first < last else 0):
+        x_r, y_r = shift(x, r * x_row + first), shift(y, r * y_row + first)
+        if kind == Kind.LOG_SOFTMAX:
+            log_softmax_row(x_r, y_r, last)
+        elif kind == Kind.DROPOUT:
+            _drop(run, layer, r, first, x_r, y_r, last - first)
+        else:
+            values, code = values_of(run, layer), code_of(run, layer)
+            activations.forward(kind, values, code, x_r, y_r, last - first)
+
+
+@inline
+def forward_layer(run, layer, n, zeros):
+    """This thread's columns of one layer's output."""
+    if kind_of(run, layer) != Kind.DENSE:
+        forward_rows(run, layer, n)
+    elif layer == 0:
+        _forward_panels(run, n, zeros)
+    else:
+        forward_dense(run, layer, n)
+
+
+@core
+def forward_dense(run, layer, n):
+    """This thread's columns of a dense layer's output, but the first layer's."""
+    x, x_row = input_of(run, layer)
+    w = w_of(run, layer)
+    b = shift(w, x_row * whole(outputs_of(run, layer), 4))
+    first, last = owned(run, layer)
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    product_of_rows(n, first, last, x_row, x, x_row, w, x_row, b, y, y_row)
+
+
+@core
+def backward_rows(run, layer, n):
+    """From dy of such a layer, this thread's columns of dy of the layer before it."""
+    kind = kind_of(run, layer)
+    first, last = owned(run, layer)
+    x, x_row = input_of(run, layer)
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    dy, dx = dy_of(run, layer), dy_of(run, layer - 1)
+    for r in range(n if first < last else 0):
+        y_r, dy_r = shift(y, r * y_row + first), shift(dy, r * y_row + first)
+        dx_r = shift(dx, r * x_row + first)
+        if kind == Kind.LOG_SOFTMAX:
+            log_softmax_backward_row(y_r, dy_r, dx_r, last)
+        elif kind == Kind.DROPOUT:
+            _drop(run, layer, r, first, dy_r, dx_r, last - first)
+        else:
+            x_r, values = shift(x, r * x_row + first), values_of(run, layer)
+            code = code_of(run, layer)
+            activations.backward(kind, values, code, x_r, y_r, dy_r, dx_r, last - first)
+
+
+@core
+def backward_layer(run, layer, n):
+    """From dy of one layer, this thread's columns of dy of the layer before it (layer > 0)."""
+    if kind_of(run, layer) != Kind.DENSE:
+        backward_rows(run, layer, n)
+        return
+    first, last = owned(run, layer - 1)
+    columns = whole(last, lanes_of(run.work[0])) - first
+    dx_row, dx = row_width(run, layer - 1), shift(dy_of(run, layer - 1), first)
+    for r in range(n):
+        for j in range(columns):
+            dx[r * dx_row + j] = 0
+    w, outputs = shift(w_of(run, layer), first), outputs_of(run, layer)
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
+    product(n, columns, outputs, dy, dy_row, 1, w, dx_row, dx, dx_row, dx, dx_row)
+
+
+@core
+def loss_of(run, n, chosen, labels, values):
+    """The batch's loss, and the gradient by the last layer's output."""
+    total = 0.0
+    for r in range(n):
+        total += loss_row(run, r, n, chosen[r], labels, values)
+    return total / loss_terms(run, n)
+
+
+@core
+def loss_terms(run, n):
+    """How many terms the loss of n rows is the mean of."""
+    return losses.terms(run.choices[Choice.LOSS], n, outputs_of(run, run.layers - 1))
+
+
+@core
+def loss_row(run, r, n, sample, labels, values):
+    """One row's loss, of a batch of n, and the gradient by the last layer's output."""
+    layer, kind, code = run.layers - 1, run.choices[Choice.LOSS], shift(run.choices, Choice.CODE)
+    o, width = outputs_of(run, layer), row_width(run, layer)
+    y, dy = shift(y_of(run, layer), r * width), shift(dy_of(run, layer), r * width)
+    return losses.loss_row(kind, run.settings, code, y, sample, labels, values, n, dy, o)

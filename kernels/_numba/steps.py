@@ -1,0 +1,142 @@
+"""The optimiser's step of this thread's part of a dense layer's W and b."""
+
+from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Setting
+
+from . import updates
+from .batch import GROUP, groups_of
+from .jit import core
+from .pointers import shift
+from .program import (
+    dy_of,
+    input_of,
+    outputs_of,
+    owned,
+    program_of,
+    row_width,
+    to_memory,
+    w_of,
+    whole,
+)
+from .tile import PANEL, ROWS, add_samples, product
+from .vectors import bits, lanes_of
+
+
+@core
+def optimize(run, step, g, w, to_m, to_v, n):
+    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
+    kind, m, v = run.choices[Choice.OPTIMIZER], shift(w, to_m), shift(w, to_v)
+    updates.update(kind, run.settings, step, g, w, m, v, n)
+
+
+@core
+def _update(run, step, rows, columns, depth, a, a_depth, b, b_depth, w, w_row, to_m, to_v):
+    """A step of w (rows, columns), whose gradient is a.T @ b.
+
+    For plain SGD, b or a is times -lr already, and the gradient is never stored.
+    """
+    if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
+        product(rows, columns, depth, a, 1, a_depth, b, b_depth, w, w_row, w, w_row)
+        return
+    unit, g = lanes_of(w[0]) * PANEL, run.scratch
+    for i in range(0, rows, ROWS):
+        for j in range(0, columns, unit):
+            m, n = min(ROWS, rows - i), min(unit, columns - j)
+            for e in range(m * n):
+                g[e] = 0
+            product(m, n, depth, shift(a, i), 1, a_depth, shift(b, j), b_depth, g, n, g, n)
+            for r in range(m):
+                w_r = shift(w, (i + r) * w_row + j)
+                optimize(run, step, shift(g, r * n), w_r, to_m, to_v, n)
+
+
+@core
+def _update_listed(run, n, zeros, columns, dy, dy_row, w):
+    """A step of plain SGD of one panel of the first layer, without what is zero."""
+    inputs, lanes = program_of(run, 0, Column.INPUTS), lanes_of(w[0])
+    for group in range(groups_of(n)):
+        first = group * GROUP
+        x, step = shift(run.x, first * inputs), shift(dy, first * dy_row)
+        for i in range(group * inputs, group * inputs + zeros.used[group]):
+            k = zeros.columns[i]
+            samples, w_k = zeros.samples[group * inputs + k], shift(w, k * columns)
+            count = bits(samples)
+            if columns == lanes * PANEL:
+                add_samples(PANEL, count, samples, shift(x, k), inputs, step, dy_row, w_k)
+            else:
+                for j in range(0, columns, lanes):
+                    x_k, step_j, w_j = shift(x, k), shift(step, j), shift(w_k, j)
+                    add_samples(1, count, samples, x_k, inputs, step_j, dy_row, w_j)
+
+
+@core
+def scale_gradient(run, layer, n):
+    """For plain SGD, this thread's columns of dy of a dense layer times -lr."""
+    first, last = owned(run, layer)
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
+    factor = type(dy[0])(-run.settings[Setting.LR])
+    if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
+        for r in range(n):
+            for j in range(first, last):
+                dy[r * dy_row + j] *= factor
+
+
+@core
+def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
+    """A step of b, whose gradient is the sum of dy; for plain SGD, dy is times -lr already."""
+    plain = run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN
+    dy, dy_row = dy_of(run, layer), row_width(run, layer)
+    unit, g = lanes_of(b[0]), run.scratch
+    for p in range(first, last, unit):
+        count = min(unit, last - p)
+        for j in range(count):
+            g[j] = 0
+        for r in range(n):
+            for j in range(count):
+                g[j] += dy[r * dy_row + p + j]
+        if plain:
+            for j in range(count):
+                b[p + j] += g[j]
+        else:
+            optimize(run, step, g, shift(b, p), to_m, to_v, count)
+
+
+@core
+def update_layer(run, step, layer, n, zeros):
+    """A step of this thread's columns of W and b."""
+    scale_gradient(run, layer, n)
+    if layer:
+        update_dense(run, step, layer, n)
+    else:
+        _update_panels(run, step, n, zeros)
+
+
+@core
+def update_dense(run, step, layer, n):
+    """Of any dense layer but the first."""
+    (first, last), (to_m, to_v) = owned(run, layer), to_memory(run, layer)
+    if first == last:
+        return
+    w, dy, width = w_of(run, layer), dy_of(run, layer), row_width(run, layer)
+    x, x_row = input_of(run, layer)
+    b = shift(w, x_row * whole(outputs_of(run, layer), 4))
+    _update_bias(run, step, layer, n, first, last, b, to_m, to_v)
+    rows, dy_o, w_o = last - first, shift(dy, first), shift(w, first * x_row)
+    _update(run, step, rows, x_row, n, dy_o, width, x, x_row, w_o, x_row, to_m, to_v)
+
+
+@core
+def _update_panels(run, step, n, zeros):
+    """Of the first layer."""
+    (first, last), (to_m, to_v) = owned(run, 0), to_memory(run, 0)
+    w, dy, width = w_of(run, 0), dy_of(run, 0), row_width(run, 0)
+    inputs, (x, x_row) = program_of(run, 0, Column.INPUTS), input_of(run, 0)
+    _update_bias(run, step, 0, n, first, last, shift(w, width * inputs), to_m, to_v)
+    unit = lanes_of(w[0]) * PANEL
+    for p in range(first, last, unit):
+        columns, panel, dy_p = min(unit, width - p), shift(w, p * inputs), shift(dy, p)
+        if run.listed:
+            _update_listed(run, n, zeros, columns, dy_p, width, panel)
+        else:
+            _update(
+                run, step, inputs, columns, n, x, x_row, dy_p, width, panel, columns, to_m, to_v
+            )

@@ -1,0 +1,121 @@
+"""Optimiser steps over n parameters in a row, and which one a run takes.
+
+Real numbers come in the parameters' own dtype.
+"""
+
+import math
+
+from fastbp.kernels.numbers import OptimizerKind, Setting
+
+from .jit import core, jit
+from .pointers import pointer
+
+
+@core
+def update(kind, s, step, g, p, m, v, n):
+    """The optimiser's step with this number, from 1; s are a run's settings.
+
+    m is the only vector that momentum remembers.
+    """
+    real = type(p[0])
+    lr, mu, decay = real(s[Setting.LR]), real(s[Setting.MU]), real(s[Setting.DECAY])
+    if kind == OptimizerKind.PLAIN:
+        _sgd(g, lr, p, n)
+    elif kind == OptimizerKind.MOMENTUM:
+        _momentum(g, lr, mu, decay, p, m, n)
+    elif kind == OptimizerKind.NESTEROV:
+        _nesterov(g, lr, mu, decay, p, m, n)
+    else:
+        beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
+        epsilon = real(s[Setting.EPSILON])
+        fix1 = real(_correction(s[Setting.BETA1], step))
+        fix2 = real(_correction(s[Setting.BETA2], step))
+        if kind == OptimizerKind.ADAM:
+            _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+        else:
+            _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+
+
+@core
+def _sgd(g, lr, p, n):
+    for i in range(n):
+        p[i] -= lr * g[i]
+
+
+@core
+def _momentum(g, lr, mu, decay, p, v, n):
+    for i in range(n):
+        v[i] = mu * v[i] + (g[i] + decay * p[i])
+        p[i] -= lr * v[i]
+
+
+@core
+def _nesterov(g, lr, mu, decay, p, v, n):
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] = mu * v[i] + gradient
+        p[i] -= lr * (gradient + mu * v[i])
+
+
+@core
+def _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n):
+    one = type(lr)(1)
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        m[i] = beta1 * m[i] + (one - beta1) * gradient
+        v[i] = beta2 * v[i] + (one - beta2) * gradient * gradient
+        p[i] -= lr * (m[i] * fix1) / (math.sqrt(v[i] * fix2) + epsilon)
+
+
+@core
+def _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n):
+    shrink = lr * decay
+    for i in range(n):
+        p[i] -= shrink * p[i]
+    _adam(g, lr, beta1, beta2, epsilon, type(lr)(0), fix1, fix2, p, m, v, n)
+
+
+@core
+def _correction(beta, step):
+    """What makes up for a mean that started at 0."""
+    return 1 / (1 - beta**step)
+
+
+@jit
+def sgd_step(grads, lr, params):
+    """params = params - lr * grads"""
+    _sgd(pointer(grads), params.dtype.type(lr), pointer(params), params.size)
+
+
+@jit
+def momentum_step(grads, lr, momentum, decay, params, v):
+    """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
+    real, n = params.dtype.type, params.size
+    p, memory = pointer(params), pointer(v)
+    _momentum(pointer(grads), real(lr), real(momentum), real(decay), p, memory, n)
+
+
+@jit
+def nesterov_step(grads, lr, momentum, decay, params, v):
+    """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
+    real, n = params.dtype.type, params.size
+    p, memory = pointer(params), pointer(v)
+    _nesterov(pointer(grads), real(lr), real(momentum), real(decay), p, memory, n)
+
+
+@jit
+def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
+    """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
+    real, n = params.dtype.type, params.size
+    fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
+    rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
+    _adam(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
+
+
+@jit
+def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
+    """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
+    real, n = params.dtype.type, params.size
+    fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
+    rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
+    _adamw(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)

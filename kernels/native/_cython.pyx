@@ -1,0 +1,608 @@
+"""The native kernels: each function unpacks its arrays and calls an inline core without the GIL.
+
+The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
+dense and conv2d, pooling, elementary (exp, tanh), activations, dropout, rowwise (softmax, argmax),
+losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
+setup.py makes C of this one source, and compiles that once for each CPU level. The contract stands
+in kernels/__init__.py; nothing is checked here.
+"""
+
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memset
+
+cimport activations
+cimport conv2d
+cimport dense
+cimport dropout as dropout_
+cimport epoch
+cimport epoch_images
+cimport layout
+cimport losses
+cimport one_sample
+cimport panels
+cimport pooling
+cimport program as program_
+cimport rowwise
+cimport updates
+from convolution cimport Images, images_between
+from denormals cimport flush_denormals, restore_denormals
+from numbers cimport CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
+from tile cimport dvec, fvec, real
+
+cdef extern from *:
+    """
+    #ifndef SOURCE_HASH
+    #define SOURCE_HASH "unknown"
+    #endif
+    """
+    const char* SOURCE_HASH
+
+CAPABILITIES = frozenset({"engine", "images", "one_sample"})
+source_hash = SOURCE_HASH.decode()  # of the .pyx and .pxd files this was built from
+
+ctypedef fused source:
+    uint8_t
+    float
+    double
+
+
+def gather(const source[:, ::1] data, const int64_t[::1] rows, double scale, real[:, ::1] x):
+    """x = data[rows] * scale"""
+    cdef real factor = <real> scale
+    cdef const source* row
+    cdef Py_ssize_t r, j
+    with nogil:
+        for r in range(rows.shape[0]):
+            row = &data[rows[r], 0]
+            for j in range(data.shape[1]):
+                x[r, j] = <real> row[j] * factor
+
+
+def dense_forward(const real[:, ::1] x, const real[:, ::1] w, const real[::1] b, real[:, ::1] y):
+    """y = x @ w + b"""
+    with nogil:
+        dense.forward[real](&x[0, 0], &w[0, 0], &b[0], &y[0, 0],
+                            x.shape[0], w.shape[0], w.shape[1])
+
+
+def dense_backward(const real[:, ::1] x, const real[:, ::1] dy, real[:, ::1] dw, real[::1] db):
+    """dw = x.T @ dy; db = the sum of dy over the batch"""
+    with nogil:
+        dense.backward[real](&x[0, 0], &dy[0, 0], &dw[0, 0], &db[0],
+                             x.shape[0], dw.shape[0], dw.shape[1])
+
+
+def dense_backward_input(const real[:, ::1] dy, const real[:, ::1] w, real[:, ::1] dx):
+    """dx = dy @ w.T"""
+    with nogil:
+        dense.backward_input[real](&dy[0, 0], &w[0, 0], &dx[0, 0],
+                                   dy.shape[0], w.shape[0], w.shape[1])
+
+
+def relu_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = max(x, 0)"""
+    with nogil:
+        activations.relu_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def relu_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+    """dx = dy where y > 0, else 0"""
+    with nogil:
+        activations.relu_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def elu_forward(const real[:, ::1] x, double alpha, real[:, ::1] y):
+    """y = x where x > 0, else alpha * (exp(x) - 1)"""
+    with nogil:
+        activations.elu_forward[real](&x[0, 0], <real> alpha, &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def elu_backward(const real[:, ::1] y, const real[:, ::1] dy, double alpha, real[:, ::1] dx):
+    """dx = dy where y > 0, else dy * (y + alpha)"""
+    with nogil:
+        activations.elu_backward[real](&y[0, 0], &dy[0, 0], <real> alpha, &dx[0, 0],
+                                       y.shape[0] * y.shape[1])
+
+
+def tanh_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = tanh(x)"""
+    with nogil:
+        activations.tanh_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def tanh_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+    """dx = dy * (1 - y**2)"""
+    with nogil:
+        activations.tanh_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def sigmoid_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = 1 / (1 + exp(-x))"""
+    with nogil:
+        activations.sigmoid_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def sigmoid_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+    """dx = dy * y * (1 - y)"""
+    with nogil:
+        activations.sigmoid_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):
+    """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
+    cdef dropout_.Masks masks = dropout_.masks_from(p, seed, step)
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            dropout_.drop_row[real](&masks, r, 0, x.shape[1], &x[r, 0], &y[r, 0])
+
+
+def conv2d_forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] b,
+                   const int64_t[::1] stride, real[:, :, :, ::1] y):
+    """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
+    cdef int64_t[2] kernel = [w.shape[2], w.shape[3]]
+    cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            if real is float:
+                conv2d.forward_image[float, fvec](
+                    &s, &x[r, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[r, 0, 0, 0], NULL)
+            else:
+                conv2d.forward_image[double, dvec](
+                    &s, &x[r, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[r, 0, 0, 0], NULL)
+
+
+def conv2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
+                    const int64_t[::1] stride, real[:, :, :, ::1] dw, real[::1] db):
+    """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
+    cdef int64_t[2] kernel = [dw.shape[2], dw.shape[3]]
+    cdef Images s = images_between(x.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        memset(&dw[0, 0, 0, 0], 0, dw.shape[0] * dw.shape[1] * dw.shape[2] * dw.shape[3]
+               * sizeof(real))
+        memset(&db[0], 0, db.shape[0] * sizeof(real))
+        for r in range(x.shape[0]):
+            if real is float:
+                conv2d.backward_image[float, fvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dw[0, 0, 0, 0], &db[0], NULL)
+            else:
+                conv2d.backward_image[double, dvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dw[0, 0, 0, 0], &db[0], NULL)
+
+
+def conv2d_backward_input(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w,
+                          const int64_t[::1] stride, real[:, :, :, ::1] dx):
+    """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
+    cdef int64_t[2] kernel = [w.shape[2], w.shape[3]]
+    cdef Images s = images_between(dx.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(dx.shape[0]):
+            if real is float:
+                conv2d.backward_input_image[float, fvec](
+                    &s, &dy[r, 0, 0, 0], &w[0, 0, 0, 0], &dx[r, 0, 0, 0], NULL)
+            else:
+                conv2d.backward_input_image[double, dvec](
+                    &s, &dy[r, 0, 0, 0], &w[0, 0, 0, 0], &dx[r, 0, 0, 0], NULL)
+
+
+def max_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
+                       const int64_t[::1] stride, real[:, :, :, ::1] y):
+    """y = the maximum of each window of x"""
+    cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            if real is float:
+                pooling.max_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+            else:
+                pooling.max_forward[double, dvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+
+
+def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
+                        const int64_t[::1] kernel, const int64_t[::1] stride,
+                        real[:, :, :, ::1] dx):
+    """dx = the sum of dy of windows whose first maximum is there"""
+    cdef Images s = images_between(x.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        memset(&dx[0, 0, 0, 0], 0, x.shape[0] * s.channels * s.height * s.width * sizeof(real))
+        for r in range(x.shape[0]):
+            if real is float:
+                pooling.max_backward[float, fvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, False,
+                    NULL)
+            else:
+                pooling.max_backward[double, dvec](
+                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, False,
+                    NULL)
+
+
+def avg_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
+                       const int64_t[::1] stride, real[:, :, :, ::1] y):
+    """y = the mean of each window of x"""
+    cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            if real is float:
+                pooling.average_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+            else:
+                pooling.average_forward[double, dvec](
+                    &s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+
+
+def avg_pool2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] kernel,
+                        const int64_t[::1] stride, real[:, :, :, ::1] dx):
+    """dx = the sum of dy / the window's size over its windows"""
+    cdef Images s = images_between(dx.shape, dy.shape, &kernel[0], &stride[0])
+    cdef Py_ssize_t r
+    with nogil:
+        memset(&dx[0, 0, 0, 0], 0, dx.shape[0] * s.channels * s.height * s.width * sizeof(real))
+        for r in range(dx.shape[0]):
+            if real is float:
+                pooling.average_backward[float, fvec](
+                    &s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, NULL)
+            else:
+                pooling.average_backward[double, dvec](
+                    &s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, NULL)
+
+
+def pad2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] padding, double value,
+                  real[:, :, :, ::1] y):
+    """y = x with a border of value"""
+    cdef Py_ssize_t r, i, j, k, top = padding[0], left = padding[1]
+    with nogil:
+        for r in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                for j in range(y.shape[2]):
+                    for k in range(y.shape[3]):
+                        y[r, i, j, k] = <real> value
+            pooling.pad[real](&x[r, 0, 0, 0], &y[r, 0, 0, 0], x.shape[1], x.shape[2], x.shape[3],
+                              top, left, 1)
+
+
+def pad2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] padding,
+                   real[:, :, :, ::1] dx):
+    """dx = dy without its border"""
+    cdef Py_ssize_t r, i, j, k, top = padding[0], left = padding[1]
+    with nogil:
+        for r in range(dx.shape[0]):
+            for i in range(dx.shape[1]):
+                for j in range(dx.shape[2]):
+                    for k in range(dx.shape[3]):
+                        dx[r, i, j, k] = dy[r, i, top + j, left + k]
+
+
+def softmax_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = exp(x) / sum(exp(x)), row by row"""
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            rowwise.softmax_row[real](&x[r, 0], &y[r, 0], x.shape[1])
+
+
+def log_softmax_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = x - log(sum(exp(x))), row by row"""
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            rowwise.log_softmax_row[real](&x[r, 0], &y[r, 0], x.shape[1])
+
+
+def log_softmax_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+    """dx = dy - exp(y) * sum(dy), row by row"""
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(y.shape[0]):
+            rowwise.log_softmax_backward_row[real](&y[r, 0], &dy[r, 0], &dx[r, 0], y.shape[1])
+
+
+def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, real[:, ::1] dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
+    cdef Py_ssize_t r, n = max(x.shape[0], 1)
+    cdef double loss = 0
+    with nogil:
+        for r in range(x.shape[0]):
+            loss += losses.hinge_row[real](&x[r, 0], labels[r], <real> margin, <real> (1.0 / n),
+                                         &dx[r, 0], x.shape[1])
+    return loss / n
+
+
+def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
+    """mean over rows of -log(softmax(x)[label])"""
+    cdef Py_ssize_t r, n = max(x.shape[0], 1)
+    cdef double loss = 0
+    with nogil:
+        for r in range(x.shape[0]):
+            loss += losses.cross_entropy_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
+                                                 &dx[r, 0], x.shape[1])
+    return loss / n
+
+
+def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
+    """mean over rows of -x[label]"""
+    cdef Py_ssize_t r, n = max(x.shape[0], 1)
+    cdef double loss = 0
+    with nogil:
+        for r in range(x.shape[0]):
+            loss += losses.nll_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
+                                       &dx[r, 0], x.shape[1])
+    return loss / n
+
+
+def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
+    """mean over all elements of (x - target)**2"""
+    cdef Py_ssize_t r, size = max(x.shape[0] * x.shape[1], 1)
+    cdef double loss = 0
+    with nogil:
+        for r in range(x.shape[0]):
+            loss += losses.squared_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
+                                                 &dx[r, 0], x.shape[1])
+    return loss / size
+
+
+def sgd_step(const real[::1] grads, double lr, real[::1] params):
+    """params = params - lr * grads"""
+    with nogil:
+        updates.sgd[real](&grads[0], <real> lr, &params[0], params.shape[0])
+
+
+def momentum_step(const real[::1] grads, double lr, double momentum, double decay,
+                  real[::1] params, real[::1] v):
+    """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
+    with nogil:
+        updates.momentum[real](&grads[0], <real> lr, <real> momentum, <real> decay,
+                               &params[0], &v[0], params.shape[0])
+
+
+def nesterov_step(const real[::1] grads, double lr, double momentum, double decay,
+                  real[::1] params, real[::1] v):
+    """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
+    with nogil:
+        updates.nesterov[real](&grads[0], <real> lr, <real> momentum, <real> decay,
+                               &params[0], &v[0], params.shape[0])
+
+
+def adam_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
+              double decay, double step, real[::1] params, real[::1] m, real[::1] v):
+    """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
+    with nogil:
+        updates.adam[real](
+            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> epsilon, <real> decay,
+            <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
+            &params[0], &m[0], &v[0], params.shape[0])
+
+
+def adamw_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
+               double decay, double step, real[::1] params, real[::1] m, real[::1] v):
+    """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
+    with nogil:
+        updates.adamw[real](
+            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> epsilon, <real> decay,
+            <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
+            &params[0], &m[0], &v[0], params.shape[0])
+
+
+def argmax(const real[:, ::1] x, int64_t[::1] labels):
+    """labels = the first column of each row's largest value"""
+    cdef Py_ssize_t r
+    with nogil:
+        for r in range(x.shape[0]):
+            labels[r] = rowwise.argmax_row[real](&x[r, 0], x.shape[1])
+
+
+def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
+    """the share of rows whose largest value is in column label"""
+    cdef Py_ssize_t r, right = 0, n = max(x.shape[0], 1)
+    with nogil:
+        for r in range(x.shape[0]):
+            right += rowwise.argmax_row[real](&x[r, 0], x.shape[1]) == labels[r]
+    return right / <double> n
+
+
+def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t states,
+                Py_ssize_t segments, Py_ssize_t buffers, const real[::1] params,
+                int64_t[:, :, ::1] plan):
+    """lay out the workspace, with each thread's buffers; returns its size in elements"""
+    return layout.lay_out[real](&program[0, 0], program.shape[0], batch, states, segments, buffers,
+                                &plan[0, 0, 0], plan.shape[0], &params[0])
+
+
+def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
+                const real[::1] params, real[::1] work):
+    """bring the flat params into part W (0), M (1) or V (2) of work"""
+    cdef Py_ssize_t layer
+    with nogil:
+        for layer in range(program.shape[0]):
+            if program[layer, KIND] == CONV:
+                memcpy(&work[plan[layer, W + part]],
+                       &params[program[layer, PARAMS]],
+                       program_.weights_of(&program[layer, 0]) * sizeof(real))
+            elif program[layer, KIND] == DENSE:
+                panels.pack[real](&params[program[layer, PARAMS]],
+                                  program[layer, INPUTS], program[layer, OUTPUTS],
+                                  &work[plan[layer, W + part]],
+                                  program_.panel_width[real](NULL))
+
+
+def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
+                  const real[::1] work, real[::1] params):
+    """bring part W (0), M (1) or V (2) of work back into flat params"""
+    cdef Py_ssize_t layer
+    with nogil:
+        for layer in range(program.shape[0]):
+            if program[layer, KIND] == CONV:
+                memcpy(&params[program[layer, PARAMS]],
+                       &work[plan[layer, W + part]],
+                       program_.weights_of(&program[layer, 0]) * sizeof(real))
+            elif program[layer, KIND] == DENSE:
+                panels.unpack[real](&work[plan[layer, W + part]],
+                                    program_.panel_width[real](NULL),
+                                    program[layer, INPUTS],
+                                    program[layer, OUTPUTS],
+                                    &params[program[layer, PARAMS]])
+
+
+# Functions of their own, so that the compiler takes the engine in parts.
+
+cdef Py_ssize_t train_on_rows(
+    program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
+    const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    return epoch.train_steps[real](
+        run, work, data, labels, values, order, samples, first, last, losses)
+
+
+cdef Py_ssize_t train_on_images(
+    program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
+    const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    return epoch_images.train_steps[real](
+        run, work, data, labels, values, order, samples, first, last, losses)
+
+
+def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
+                const double[::1] settings, const int64_t[::1] choices, const uint8_t[::1] data,
+                const int64_t[::1] labels, const real[:, ::1] values, const int64_t[::1] order,
+                Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
+                real[::1] work, double[::1] losses, int64_t[::1] sync):
+    """run the steps first..last of an epoch as one of its threads; returns the first not done"""
+    cdef program_.Run run
+    cdef Py_ssize_t step
+    cdef unsigned long state
+    run.program = &program[0, 0]
+    run.plan = &plan[0, 0]
+    run.layers = program.shape[0]
+    run.settings = &settings[0]
+    run.choices = &choices[0]
+    run.thread = thread
+    run.threads = choices[THREADS]
+    run.sync = &sync[0]
+    run.exchanges = 0
+    run.sample = run.shift = run.mask = 0
+    run.active = NULL
+    with nogil:
+        state = flush_denormals()
+        if program_.on_images(run.program, run.layers):
+            step = train_on_images[real](
+                &run, &work[0], &data[0], &labels[0], &values[0, 0],
+                &order[0], order.shape[0], first, last, &losses[0])
+        else:
+            step = train_on_rows[real](
+                &run, &work[0], &data[0], &labels[0], &values[0, 0],
+                &order[0], order.shape[0], first, last, &losses[0])
+        restore_denormals(state)
+    return step
+
+
+def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
+                    const double[::1] settings, const int64_t[::1] choices,
+                    const uint8_t[::1] data, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
+                    real[::1] work, real[:, ::1] scores):
+    """write the scores of the samples first..last, alone and without waiting for anybody"""
+    cdef program_.Run run
+    cdef unsigned long state
+    run.program = &program[0, 0]
+    run.plan = &plan[0, 0]
+    run.layers = program.shape[0]
+    run.settings = &settings[0]
+    run.choices = &choices[0]
+    run.thread = 0
+    run.threads = 1
+    run.exchanges = 0
+    run.sample = run.shift = run.mask = 0
+    run.active = NULL
+    with nogil:
+        state = flush_denormals()
+        if program_.on_images(run.program, run.layers):
+            epoch_images.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+        else:
+            epoch.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+        restore_denormals(state)
+
+
+cdef class OneSample:
+    """A network of built-in layers, ready for one sample at a time: nothing is allocated for it.
+
+    program (layers, columns), values (layers, VALUE_COLUMNS) and params, the flat vector, are kept,
+    not copied.
+    skip_zeros leaves out the weights of inputs that are zero, which is the same only if all
+    parameters are finite.
+    """
+
+    cdef const int64_t[:, ::1] program
+    cdef const double[:, ::1] values
+    cdef object params  # keeps the memory of the next two, of which one is NULL
+    cdef const float* floats
+    cdef const double* doubles
+    cdef readonly Py_ssize_t outputs
+    cdef bint skip_zeros
+
+    def __init__(self, const int64_t[:, ::1] program, const double[:, ::1] values, params,
+                 bint skip_zeros):
+        cdef const float[::1] floats
+        cdef const double[::1] doubles
+        self.program, self.values, self.params = program, values, params
+        self.floats, self.doubles, self.skip_zeros = NULL, NULL, skip_zeros
+        self.outputs = program[program.shape[0] - 1, OUTPUTS]
+        if params.dtype.itemsize == sizeof(float):
+            floats = params
+            self.floats = &floats[0]
+        else:
+            doubles = params
+            self.doubles = &doubles[0]
+
+    def fits(self):
+        """Whether no layer is too wide."""
+        cdef Py_ssize_t layer
+        for layer in range(self.program.shape[0]):
+            if self.program[layer, OUTPUTS] > one_sample.MOST_COLUMNS:
+                return False
+        return True
+
+    def scores(self, x, y, bint softmax):
+        """y (1, outputs) = the scores of x (1, inputs), or their softmax; False if x is no such
+        C-contiguous array of the parameters' dtype."""
+        cdef Py_buffer source, target
+        cdef bint done = False
+        PyObject_GetBuffer(y, &target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+        try:
+            PyObject_GetBuffer(x, &source, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        except (BufferError, ValueError, TypeError):
+            PyBuffer_Release(&target)
+            return False
+        if self.floats != NULL and self.accepts(&source, b"f"):
+            self.run[float](<const float*> source.buf, self.floats, <float*> target.buf, softmax)
+            done = True
+        elif self.doubles != NULL and self.accepts(&source, b"d"):
+            self.run[double](
+                <const double*> source.buf, self.doubles, <double*> target.buf, softmax)
+            done = True
+        PyBuffer_Release(&source)
+        PyBuffer_Release(&target)
+        return done
+
+    cdef bint accepts(self, const Py_buffer* x, const char* kind) noexcept:
+        return (x.ndim == 2 and x.shape[0] == 1 and x.shape[1] == self.program[0, INPUTS]
+                and x.format[0] == kind[0] and x.format[1] == 0)
+
+    cdef void run(self, const real* x, const real* params, real* y, bint softmax) noexcept:
+        cdef real one[one_sample.MOST_COLUMNS]
+        cdef real other[one_sample.MOST_COLUMNS]
+        cdef Py_ssize_t layers = self.program.shape[0], j
+        cdef unsigned long state = flush_denormals()
+        cdef const real* scores = one_sample.scores_of_one[real](
+            &self.program[0, 0], layers, &self.values[0, 0], params, self.skip_zeros, x, &one[0],
+            &other[0])
+        if softmax:
+            rowwise.softmax_row[real](scores, y, self.outputs)
+        else:
+            for j in range(self.outputs):
+                y[j] = scores[j]
+        restore_denormals(state)

@@ -1,0 +1,97 @@
+"""Activations over n elements in a row, and which one a row of a program is.
+
+Each derivative is taken from the output y.
+"""
+
+from libc.stdint cimport int64_t
+
+from elementary cimport expm1_, sigmoid_, tanh_
+from numbers cimport ALPHA, ELU, RELU, TANH, USER
+from tile cimport real
+
+
+cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
+    return RELU <= kind <= USER
+
+
+cdef inline void forward(
+    int64_t kind, const double* values, const real* x, real* y, Py_ssize_t n,
+) noexcept nogil:
+    """values are a row's own, by their Value."""
+    if kind == RELU:
+        relu_forward[real](x, y, n)
+    elif kind == ELU:
+        elu_forward[real](x, <real> values[ALPHA], y, n)
+    elif kind == TANH:
+        tanh_forward[real](x, y, n)
+    else:
+        sigmoid_forward[real](x, y, n)
+
+
+cdef inline void backward(
+    int64_t kind, const double* values, const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    if kind == RELU:
+        relu_backward[real](y, dy, dx, n)
+    elif kind == ELU:
+        elu_backward[real](y, dy, <real> values[ALPHA], dx, n)
+    elif kind == TANH:
+        tanh_backward[real](y, dy, dx, n)
+    else:
+        sigmoid_backward[real](y, dy, dx, n)
+
+
+cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = <real> 0 if x[i] <= 0 else x[i]  # this way round, NaN stays NaN
+
+
+cdef inline void relu_backward(
+    const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else <real> 0
+
+
+cdef inline void elu_forward(const real* x, real alpha, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = x[i] if x[i] > 0 else alpha * expm1_[real](x[i])
+
+
+cdef inline void elu_backward(
+    const real* y, const real* dy, real alpha, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * (y[i] + alpha)
+
+
+cdef inline void tanh_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = tanh_[real](x[i])
+
+
+cdef inline void tanh_backward(
+    const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] * (<real> 1 - y[i] * y[i])
+
+
+cdef inline void sigmoid_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = sigmoid_[real](x[i])
+
+
+cdef inline void sigmoid_backward(
+    const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] * y[i] * (<real> 1 - y[i])

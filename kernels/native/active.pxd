@@ -1,0 +1,69 @@
+"""Backward is for active samples: those whose gradient by the network's output is not all zero.
+
+The hinge loss has none for a sample that clears its margin, and after the first batches that is
+true of most. The rows of the others move together, and the rest of a step sees a smaller batch. The
+sums over samples keep their order and lose only zeros, so that nothing comes out differently.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, SKIP, WIDTH
+from program cimport Run, dy_of, gathers_input, output_columns, panel_width, y_of
+from tile cimport real
+
+
+cdef inline Py_ssize_t find_active(Run* run, real* work, Py_ssize_t n) noexcept nogil:
+    """Set run.active to the numbers of the active rows, in their order; returns how many.
+
+    With NULL for it, all n are.
+    """
+    cdef Py_ssize_t last = run.layers - 1, outputs = run.program[last * COLUMNS + OUTPUTS]
+    cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH], r, j, count = 0
+    cdef const real* dy = dy_of[real](run, last, work)
+    run.active = NULL
+    if not run.choices[SKIP]:
+        return n
+    run.active = <int64_t*> (work + run.plan[ACTIVE])
+    for r in range(n):
+        run.active[count] = r
+        for j in range(outputs):
+            if dy[r * width + j] != 0:  # or NaN
+                count += 1
+                break
+    if count == n:
+        run.active = NULL
+    return count
+
+
+cdef inline bint is_read_backward(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """Whether backward needs a layer's output: for its own gradient, or for the next one's dW."""
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
+    return (kind != DENSE and kind != DROPOUT
+            or layer + 1 < run.layers and run.program[(layer + 1) * COLUMNS + KIND] == DENSE)
+
+
+cdef inline void move_rows(
+    const Run* run, real* rows, Py_ssize_t width, Py_ssize_t first, Py_ssize_t last,
+    Py_ssize_t count,
+) noexcept nogil:
+    """Move the columns first..last of the active rows together, to the front."""
+    cdef Py_ssize_t k
+    for k in range(count):
+        if run.active[k] != k:
+            memcpy(rows + k * width + first, rows + run.active[k] * width + first,
+                   max(0, last - first) * sizeof(real))
+
+
+cdef inline void keep_active(const Run* run, real* work, Py_ssize_t count) noexcept nogil:
+    """Let the first rows be the active ones, wherever backward looks."""
+    cdef Py_ssize_t layer, first, last
+    for layer in range(run.layers):
+        output_columns(run, layer, panel_width[real](work), &first, &last)
+        if gathers_input(run, layer + 1):
+            first, last = 0, run.program[layer * COLUMNS + OUTPUTS]
+        if is_read_backward(run, layer):
+            move_rows[real](run, y_of[real](run, layer, work),
+                            run.plan[layer * PLAN_COLUMNS + WIDTH], first, last, count)
+    move_rows[real](run, dy_of[real](run, run.layers - 1, work),
+                    run.plan[(run.layers - 1) * PLAN_COLUMNS + WIDTH], first, last, count)

@@ -1,0 +1,245 @@
+"""Rows of a program that work on images: SAMPLES images at a time, which lie sample by sample.
+
+A block is (columns, SAMPLES), a column being one number of an image, (channels, height, width).
+So every loop runs over samples side by side, whatever the images' sizes. FLATTEN turns a block into
+rows of samples, on which the rows behind it work as ever. What an elementwise row puts out takes
+the place of what came in where nobody needs that again: see layout.pxd.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+cimport activations
+cimport convolution
+cimport dropout
+cimport pooling
+from activations cimport is_elementwise
+from convolution cimport Images
+from numbers cimport (
+    AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, HEIGHT, IMAGES, IMAGE_WIDTH, KERNEL, KIND,
+    MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING, PLAN_COLUMNS,
+    RELU, SAMPLES, STRIDE, W, WIDTH, Y,
+)
+from program cimport Run, dy_of, has_border, masks_of, partial_gradient, values_of, y_of
+from tile cimport dvec, fvec, real, vec
+
+
+cdef inline Images images_of(const int64_t* row, bint padded) noexcept nogil:
+    """The sizes of a row's images and windows; for a convolution with its border."""
+    cdef Images s
+    cdef Py_ssize_t axis
+    for axis in range(2):
+        s.kernel[axis], s.stride[axis] = row[KERNEL + axis], row[STRIDE + axis]
+        s.padding[axis] = row[PADDING + axis]
+    s.channels, s.height, s.width = row[CHANNELS], row[HEIGHT], row[IMAGE_WIDTH]
+    s.out_channels, s.out_height = row[OUT_CHANNELS], row[OUT_HEIGHT]
+    s.out_width = row[OUT_IMAGE_WIDTH]
+    s.pixel = SAMPLES
+    if padded:
+        s.height += 2 * s.padding[0]
+        s.width += 2 * s.padding[1]
+    return s
+
+
+cdef inline void convolve(
+    const Images* s, const real* x, const real* w, real* y, const vec* _vec,
+) noexcept nogil:
+    cdef Py_ssize_t taps = s.channels * s.kernel[0] * s.kernel[1], i, n = 0
+    while n < SAMPLES:
+        for i in range(s.out_height):
+            convolution.forward_pixels[vec, real](
+                s, i, 0, s.out_width, 1, False, <const vec*> (x + n), w, taps, 1,
+                w + s.out_channels * taps, y + n)
+        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+
+
+cdef inline void convolve_back(
+    const Images* s, const real* dy, const real* w, real* dx, const vec* _vec,
+) noexcept nogil:
+    """dx, without padding. Columns between which every pixel has as many windows go together."""
+    cdef Py_ssize_t i, j, count, n = 0
+    while n < SAMPLES:
+        for i in range(s.padding[0], s.height - s.padding[0]):
+            j = s.padding[1]
+            while j < s.width - s.padding[1]:
+                count = 1
+                if s.stride[1] == 1 and j >= s.kernel[1] - 1 and j < s.out_width:
+                    count = min(s.out_width, s.width - s.padding[1]) - j
+                convolution.backward_pixels[vec, real](
+                    s, i, j, count, 1, False, <const vec*> (dy + n), w, dx + n)
+                j += count
+        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+
+
+cdef inline void add_gradient(
+    const Images* s, const real* x, const real* dy, real* dw, const vec* _vec,
+) noexcept nogil:
+    """dw, and db behind it, += this block's part."""
+    cdef real sums[SAMPLES]
+    cdef Py_ssize_t o, i, n = 0, image = s.out_height * s.out_width
+    cdef real* db = dw + s.out_channels * s.channels * s.kernel[0] * s.kernel[1]
+    while n < SAMPLES:
+        convolution.add_products[vec, real](
+            s, s.out_width, 1, <const vec*> (x + n), dy + n, dw)
+        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+    for o in range(s.out_channels):
+        for n in range(SAMPLES):
+            sums[n] = 0
+        for i in range(image):
+            for n in range(SAMPLES):
+                sums[n] += dy[i * SAMPLES + n]
+        for n in range(SAMPLES):
+            db[o] += sums[n]
+        dy += image * SAMPLES
+
+
+cdef inline void pool(
+    const Images* s, bint maximum, const real* x, real* y, const vec* v,
+) noexcept nogil:
+    cdef Py_ssize_t n = 0
+    while n < SAMPLES:
+        if maximum:
+            pooling.max_forward[real, vec](s, x + n, y + n, False, v)
+        else:
+            pooling.average_forward[real, vec](s, x + n, y + n, False, v)
+        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+
+
+cdef inline void pool_back(
+    const Images* s, bint maximum, bint rectified, const real* x, const real* dy, real* dx,
+    const vec* v,
+) noexcept nogil:
+    cdef Py_ssize_t n = 0
+    cdef bint tiled = pooling.is_tiled(s)
+    if not tiled:
+        memset(dx, 0, s.channels * s.height * s.width * SAMPLES * sizeof(real))
+    while n < SAMPLES:
+        if maximum:
+            pooling.max_backward[real, vec](
+                s, x + n, dy + n, dx + n, False, tiled, rectified, v)
+        else:
+            pooling.average_backward[real, vec](s, dy + n, dx + n, False, tiled, v)
+        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+
+
+cdef inline const real* block_before(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    """What the row before has put out, or the samples."""
+    return work + (run.plan[(row - 1) * PLAN_COLUMNS + Y] if row else run.plan[IMAGES])
+
+
+cdef inline const real* block_input(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    """What a row on images reads; a convolution with padding, its copy that has a border."""
+    cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
+    if has_border(run.program + row * COLUMNS):
+        return work + plan[PADDED]
+    return block_before[real](run, row, work)
+
+
+cdef inline void flatten(
+    const real* block, Py_ssize_t columns, Py_ssize_t n, real* y, Py_ssize_t y_row,
+) noexcept nogil:
+    """The first n samples of a block as rows."""
+    cdef Py_ssize_t j, r
+    for j in range(columns):
+        for r in range(n):
+            y[r * y_row + j] = block[j * SAMPLES + r]
+
+
+cdef inline void unflatten(
+    const real* dy, Py_ssize_t columns, Py_ssize_t n, Py_ssize_t dy_row, real* block,
+) noexcept nogil:
+    """n rows as a block; the other samples become 0."""
+    cdef Py_ssize_t j, r
+    for j in range(columns):
+        for r in range(SAMPLES):
+            block[j * SAMPLES + r] = dy[r * dy_row + j] if r < n else <real> 0
+
+
+cdef inline void forward_block(
+    const Run* run, Py_ssize_t row, real* work, Py_ssize_t n, Py_ssize_t segment,
+) noexcept nogil:
+    """What one row puts out for a block of n samples, whatever the segment."""
+    cdef const int64_t* numbers = run.program + row * COLUMNS
+    cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
+    cdef int64_t kind = numbers[KIND]
+    cdef Py_ssize_t size = numbers[OUTPUTS] * SAMPLES
+    cdef const real* x = block_input[real](run, row, work)
+    cdef real* y = work + plan[Y]
+    cdef Images s = images_of(numbers, kind == CONV)
+    cdef dropout.Masks masks
+    if kind == CONV:
+        if has_border(numbers):
+            pooling.pad[real](
+                block_before[real](run, row, work), work + plan[PADDED], numbers[CHANNELS],
+                numbers[HEIGHT], numbers[IMAGE_WIDTH], numbers[PADDING], numbers[PADDING + 1],
+                SAMPLES)
+        if real is float:
+            convolve[float, fvec](&s, x, work + plan[W], y, NULL)
+        else:
+            convolve[double, dvec](&s, x, work + plan[W], y, NULL)
+    elif kind == MAX_POOL:
+        if real is float:
+            pool[float, fvec](&s, True, x, y, NULL)
+        else:
+            pool[double, dvec](&s, True, x, y, NULL)
+    elif kind == AVG_POOL:
+        if real is float:
+            pool[float, fvec](&s, False, x, y, NULL)
+        else:
+            pool[double, dvec](&s, False, x, y, NULL)
+    elif is_elementwise(kind):
+        activations.forward[real](kind, values_of(run, row), x, y, size)
+    elif kind == DROPOUT:
+        masks = masks_of(run, row)
+        dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], x, y)
+    else:
+        flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[WIDTH])
+
+
+cdef inline void backward_block(
+    const Run* run, Py_ssize_t row, real* work, Py_ssize_t n, Py_ssize_t segment,
+) noexcept nogil:
+    """From dy of one row, dy of the row before it; and a convolution's part of a segment's dw."""
+    cdef const int64_t* numbers = run.program + row * COLUMNS
+    cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
+    cdef int64_t kind = numbers[KIND]
+    cdef Py_ssize_t size = numbers[OUTPUTS] * SAMPLES
+    cdef const real* y = work + plan[Y]
+    cdef const real* dy = work + plan[DY]
+    cdef const real* x = block_input[real](run, row, work)
+    cdef real* dx = work + plan[DY - PLAN_COLUMNS] if row else NULL
+    cdef real* dw
+    cdef Images s = images_of(numbers, kind == CONV)
+    cdef bint rectified = row and numbers[KIND - COLUMNS] == RELU
+    cdef dropout.Masks masks
+    if kind == CONV:
+        dw = partial_gradient[real](run, row, work, segment)
+        if real is float:
+            add_gradient[float, fvec](&s, x, dy, dw, NULL)
+            if row:
+                convolve_back[float, fvec](&s, dy, work + plan[W], dx, NULL)
+        else:
+            add_gradient[double, dvec](&s, x, dy, dw, NULL)
+            if row:
+                convolve_back[double, dvec](&s, dy, work + plan[W], dx, NULL)
+    elif row == 0:
+        return
+    elif kind == MAX_POOL:
+        if real is float:
+            pool_back[float, fvec](&s, True, rectified, x, dy, dx, NULL)
+        else:
+            pool_back[double, dvec](&s, True, rectified, x, dy, dx, NULL)
+    elif kind == AVG_POOL:
+        if real is float:
+            pool_back[float, fvec](&s, False, False, x, dy, dx, NULL)
+        else:
+            pool_back[double, dvec](&s, False, False, x, dy, dx, NULL)
+    elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
+        return  # which has done it
+    elif is_elementwise(kind):
+        activations.backward[real](kind, values_of(run, row), y, dy, dx, size)
+    elif kind == DROPOUT:
+        masks = masks_of(run, row)
+        dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], dy, dx)
+    else:
+        unflatten[real](dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[WIDTH], dx)

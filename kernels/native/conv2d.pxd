@@ -1,0 +1,72 @@
+"""The convolution layer's kernels: images (c, h, w), one after another, on convolution's tiles.
+
+Where windows lie side by side (stride 1 along a row), a vector holds neighbours; what is left of a
+row, and every other stride, goes pixel by pixel.
+"""
+
+from convolution cimport Images, add_products, backward_pixels, forward_pixels
+from tile cimport real, vec
+
+
+cdef inline Py_ssize_t lanes_of(const vec* _vec, const real* _real) noexcept nogil:
+    return <Py_ssize_t> (sizeof(vec) // sizeof(real))
+
+
+cdef inline void forward_image(
+    const Images* s, const real* x, const real* w, const real* b, real* y, const vec* v,
+) noexcept nogil:
+    cdef Py_ssize_t i, lanes = lanes_of[vec, real](v, x), window = s.kernel[0] * s.kernel[1]
+    cdef Py_ssize_t vectors = s.out_width // lanes if s.stride[1] == 1 else 0
+    for i in range(s.out_height):
+        forward_pixels[vec, real](
+            s, i, 0, vectors, lanes, False, <const vec*> x, w, s.channels * window, 1, b, y)
+        forward_pixels[vec, real](
+            s, i, vectors * lanes, s.out_width - vectors * lanes, 1, True, <const vec*> x, w,
+            s.channels * window, 1, b, y)
+
+
+cdef inline void backward_input_image(
+    const Images* s, const real* dy, const real* w, real* dx, const vec* v,
+) noexcept nogil:
+    cdef Py_ssize_t i, j, lanes = lanes_of[vec, real](v, dy), first = s.kernel[1] - 1
+    # Between these columns every pixel has as many windows.
+    cdef Py_ssize_t inside = s.out_width - first if s.stride[1] == 1 else 0
+    cdef Py_ssize_t vectors = max(0, inside) // lanes
+    for i in range(s.height):
+        if vectors:
+            backward_pixels[vec, real](
+                s, i, first, vectors, lanes, False, <const vec*> dy, w, dx)
+        for j in range(s.width):
+            if j < first or j >= first + vectors * lanes:
+                backward_pixels[vec, real](s, i, j, 1, 1, True, <const vec*> dy, w, dx)
+
+
+cdef inline void backward_image(
+    const Images* s, const real* x, const real* dy, real* dw, real* db, const vec* v,
+) noexcept nogil:
+    """Add this image's part of dw and db."""
+    cdef Py_ssize_t lanes = lanes_of[vec, real](v, x), o, i, j
+    cdef Py_ssize_t vectors = s.out_width // lanes if s.stride[1] == 1 else 0
+    if vectors:
+        add_products[vec, real](s, vectors, lanes, <const vec*> x, dy, dw)
+    for o in range(s.out_channels):
+        for i in range(s.out_height):
+            for j in range(s.out_width):
+                db[o] += dy[(o * s.out_height + i) * s.out_width + j]
+            for j in range(vectors * lanes, s.out_width):
+                _add_product(s, x, dy[(o * s.out_height + i) * s.out_width + j], i, j,
+                             dw + o * s.channels * s.kernel[0] * s.kernel[1])
+
+
+cdef inline void _add_product(
+    const Images* s, const real* x, real dy, Py_ssize_t i, Py_ssize_t j, real* dw,
+) noexcept nogil:
+    """dw += dy * the window of x at (i, j)."""
+    cdef Py_ssize_t c, k, m
+    cdef const real* row
+    for c in range(s.channels):
+        for k in range(s.kernel[0]):
+            row = x + (c * s.height + i * s.stride[0] + k) * s.width + j * s.stride[1]
+            for m in range(s.kernel[1]):
+                dw[m] += dy * row[m]
+            dw += s.kernel[1]

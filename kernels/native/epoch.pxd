@@ -1,0 +1,198 @@
+"""The steps of an epoch, which the layered loop of fastbp.training specifies, without Python."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from active cimport find_active, keep_active
+from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
+from numbers cimport (
+    BATCH, BLOCK, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLOATS, INPUTS, KIND, MOST_PREDICTED,
+    OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, TAKEN, W,
+    WHOLE, WIDTH, X, X_STRIDE, Y,
+)
+from processors cimport leave_taken_processor
+from program cimport Input, Run, hidden_input, meet, weights_of
+from stages cimport backward_layer, forward_apart, loss_of
+from tile cimport real
+
+
+cdef inline Input buffer(
+    const Run* run, real* work, Py_ssize_t number, Py_ssize_t n,
+) noexcept nogil:
+    """One of this thread's buffers, whose sizes layout.pxd knows, for a batch of n samples."""
+    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features)
+    cdef real* x = work + run.plan[X] + number * run.plan[X_STRIDE]
+    cdef Input input
+    input.n = n
+    input.x = x
+    input.row = features
+    input.bounds = NULL
+    input.starts = NULL
+    if run.choices[SPARSE]:
+        input.starts = <const int32_t*> (x + run.choices[BATCH] * blocks * BLOCK)
+        input.bounds = input.starts + run.choices[BATCH] * blocks
+    return input
+
+
+cdef inline void gather_from(
+    const Run* run, const source* data, const int64_t* chosen, const Input* input, real* x,
+) noexcept nogil:
+    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features), chunk
+    cdef real scale = <real> run.settings[SCALE]
+    if not run.choices[SPARSE]:
+        gather_rows[source, real](data, features, chosen, input.n, scale, x)
+        return
+    for chunk in range((input.n + CHUNK - 1) // CHUNK):
+        gather_blocks[source, real](
+            data, features, chosen, chunk * CHUNK, min(CHUNK, input.n - chunk * CHUNK),
+            run.plan[WIDTH], scale, <int32_t*> input.bounds + 2 * blocks * chunk,
+            <int32_t*> input.starts + blocks * CHUNK * chunk,
+            x + blocks * CHUNK * chunk * BLOCK)
+
+
+cdef inline Input gather_samples(
+    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t number,
+    Py_ssize_t n,
+) noexcept nogil:
+    """These samples of the data, in one of the buffers."""
+    cdef Input input = buffer[real](run, work, number, n)
+    if run.choices[SOURCE] == BYTES:
+        gather_from[uint8_t, real](run, data, chosen, &input, <real*> input.x)
+    elif run.choices[SOURCE] == FLOATS:
+        gather_from[float, real](run, <const float*> data, chosen, &input, <real*> input.x)
+    else:
+        gather_from[double, real](run, <const double*> data, chosen, &input, <real*> input.x)
+    return input
+
+
+cdef inline Input gather(
+    const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
+    Py_ssize_t step,
+) noexcept nogil:
+    """This thread's copy of a step's batch. Every other step uses the same buffer."""
+    cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch
+    cdef Py_ssize_t n = min(batch, samples - start)
+    if batch <= CHUNK and start + batch < samples:
+        fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
+                   order + start + batch, min(batch, samples - start - batch))
+    return gather_samples[real](run, work, data, order + start, step % 2, n)
+
+
+cdef inline Input active_samples(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
+    const Input* batch,
+) noexcept nogil:
+    """What the first layer reads in backward: the batch without the samples that do not matter."""
+    cdef Py_ssize_t n = find_active[real](run, work, batch.n), r
+    cdef int64_t* samples
+    if n == batch.n:
+        return batch[0]
+    keep_active[real](run, work, n)
+    samples = run.active + run.choices[BATCH]
+    for r in range(n):
+        samples[r] = chosen[run.active[r]]
+    return gather_samples[real](run, work, data, samples, step % 2, n)
+
+
+cdef inline bint train_step(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
+    const Input* first, const Input* coming, const int64_t* labels, const real* values,
+    double* losses,
+) noexcept nogil:
+    """The rest of a step whose first layer's output is there: forward, loss, backward and update.
+
+    If `coming` is not NULL, then also the first layer's output for that batch, while its W passes
+    by. Returns 0 if the run was given up or diverged.
+    """
+    cdef Py_ssize_t layer
+    cdef Input hidden, batch
+    cdef double loss
+    for layer in range(1, run.layers):
+        hidden = hidden_input[real](run, layer, work, first.n)
+        if not forward_apart[real](run, layer, work, &hidden):
+            return False
+    loss = loss_of[real](run, work, first.n, chosen, labels, values)
+    if run.thread == 0:
+        losses[0] = loss
+    if loss - loss != 0:  # NaN or infinite; all threads find the same
+        return False
+    batch = active_samples[real](run, work, data, chosen, step, first)
+    for layer in range(run.layers - 1, -1, -1):
+        if not backward_layer[real](run, layer, work, &batch, coming):
+            return False
+    return True
+
+
+cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:
+    """Let every thread have the first one's copy of the layers that are not split."""
+    cdef const int64_t* row
+    cdef const int64_t* plan
+    cdef Py_ssize_t layer, part, to_first, size
+    for layer in range(run.layers if run.thread else 0):
+        row, plan = run.program + layer * COLUMNS, run.plan + layer * PLAN_COLUMNS
+        to_first = run.thread * plan[PRIVATE]
+        if row[KIND] == DENSE and plan[SPLIT] == WHOLE:
+            size = plan[WIDTH] * (row[INPUTS] + 1)
+        elif row[KIND] == CONV:
+            size = weights_of(row)
+        else:
+            continue
+        for part in range(run.choices[STATES] + 1):
+            memcpy(work + plan[W + part], work + plan[W + part] - to_first, size * sizeof(real))
+    return meet(run)
+
+
+cdef inline Py_ssize_t train_steps(
+    Run* run, real* work, const uint8_t* data, const int64_t* labels,
+    const real* values, const int64_t* order, Py_ssize_t samples,
+    Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    """The steps first..last of an epoch; returns the first that was not done."""
+    cdef Py_ssize_t step
+    cdef bint more
+    cdef Input batch, coming
+    if run.threads > 1:
+        leave_taken_processor(run.sync + TAKEN)
+    coming = gather[real](run, work, data, order, samples, first)
+    run.mask = first
+    if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):
+        return first
+    for step in range(first, last):
+        run.step = run.choices[STEPS_BEFORE] + step + 1
+        run.mask = step
+        batch = coming
+        more = step + 1 < last
+        if more:
+            coming = gather[real](run, work, data, order, samples, step + 1)
+        if not train_step[real](
+                run, work, data, order + step * run.choices[BATCH], step, &batch,
+                &coming if more else NULL, labels, values, losses + step):
+            return step
+        if more and run.program[KIND] != DENSE:
+            run.mask = step + 1
+            forward_apart[real](run, 0, work, &coming)
+    return last
+
+
+cdef inline void forward_samples(
+    Run* run, real* work, const uint8_t* data, Py_ssize_t first, Py_ssize_t last, real* scores,
+) noexcept nogil:
+    """The last layer's output for the samples first..last."""
+    cdef int64_t samples[MOST_PREDICTED]
+    cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
+    cdef const int64_t* plan = run.plan + final * PLAN_COLUMNS
+    cdef Py_ssize_t start = first, layer, r, n
+    cdef Input input
+    while start < last:
+        n = min(run.choices[BATCH], last - start)
+        for r in range(n):
+            samples[r] = start + r
+        input = gather_samples[real](run, work, data, &samples[0], 0, n)
+        for layer in range(run.layers):
+            if layer:
+                input = hidden_input[real](run, layer, work, n)
+            forward_apart[real](run, layer, work, &input)
+        for r in range(n):
+            memcpy(scores + (start + r) * outputs, work + plan[Y] + r * plan[WIDTH],
+                   outputs * sizeof(real))
+        start += n

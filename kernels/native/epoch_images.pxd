@@ -1,0 +1,264 @@
+"""The steps of an epoch for programs with rows on images, which threads share by samples.
+
+See program.pxd. A thread takes the blocks of its segments through the whole network and back, one
+after another, so that a block's images stay in its cache.
+"""
+
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
+
+from batch cimport bytes_of, fetch_rows, source
+from blocks cimport backward_block, forward_block
+from epoch cimport copy_whole_layers
+from numbers cimport (
+    BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES, M,
+    OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, TAKEN, V,
+    W, WIDTH,
+)
+from processors cimport leave_taken_processor
+from program cimport (
+    Input, Run, dy_of, first_segment, hidden_input, meet, partial_gradient, weights_of, y_of,
+)
+from shared cimport multiply_transposed
+from stages cimport backward_rows, forward_apart, loss_row
+from steps cimport optimize, step_of, update_weights
+from tile cimport pinned, real
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    #define CAN_TRANSPOSE 1
+    typedef uint8_t bytes_ __attribute__((vector_size(16), aligned(1), may_alias));
+    typedef float floats_ __attribute__((vector_size(64), aligned(4), may_alias));
+
+    /* x (16 columns, 16 samples) = v * scale, from 16 bytes of each sample: four times, the first
+       half of all bytes is shuffled into the second, and then columns have become rows */
+    static inline void transpose_bytes(const uint8_t *const *v, long start, float scale, float *x) {
+        bytes_ a[16], b[16];
+        for (int i = 0; i < 16; i++) a[i] = *(const bytes_ *) (v[i] + start);
+        for (int turn = 0; turn < 4; turn++) {
+            for (int i = 0; i < 8; i++) {
+                b[2 * i] = __builtin_shufflevector(a[i], a[i + 8], 0, 16, 1, 17, 2, 18, 3, 19,
+                                                   4, 20, 5, 21, 6, 22, 7, 23);
+                b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + 8], 8, 24, 9, 25, 10, 26, 11, 27,
+                                                       12, 28, 13, 29, 14, 30, 15, 31);
+            }
+            for (int i = 0; i < 16; i++) a[i] = b[i];
+        }
+        for (int i = 0; i < 16; i++)
+            *(floats_ *) (x + 16 * i) = __builtin_convertvector(a[i], floats_) * scale;
+    }
+    #else
+    #define CAN_TRANSPOSE 0
+    static void transpose_bytes(const uint8_t *const *v, long start, float scale, float *x) {}
+    #endif
+    """
+    bint CAN_TRANSPOSE
+    void transpose_bytes(const uint8_t* const* v, long start, float scale, float* x) noexcept nogil
+
+
+# A stage of a block is called through a pointer that the compiler cannot see through: else it would
+# make one function of all stages, take minutes, and find too few registers.
+ctypedef void (*float_stage)(
+    const Run* run, Py_ssize_t row, float* work, Py_ssize_t n, Py_ssize_t segment) noexcept nogil
+ctypedef void (*double_stage)(
+    const Run* run, Py_ssize_t row, double* work, Py_ssize_t n, Py_ssize_t segment) noexcept nogil
+
+
+cdef inline void block_stage(
+    const Run* run, Py_ssize_t row, real* work, Py_ssize_t n, Py_ssize_t segment, bint back,
+) noexcept nogil:
+    cdef float_stage of_floats
+    cdef double_stage of_doubles
+    if real is float:
+        of_floats = backward_block[float] if back else forward_block[float]
+        (<float_stage> pinned(<const void*> of_floats))(run, row, work, n, segment)
+    else:
+        of_doubles = backward_block[double] if back else forward_block[double]
+        (<double_stage> pinned(<const void*> of_doubles))(run, row, work, n, segment)
+
+
+cdef inline Py_ssize_t flatten_row(const Run* run) noexcept nogil:
+    """The last row on images."""
+    cdef Py_ssize_t layer = 0
+    while run.program[layer * COLUMNS + KIND] != FLATTEN:
+        layer += 1
+    return layer
+
+
+cdef inline void gather_from(
+    const Run* run, const source* data, const int64_t* chosen, Py_ssize_t n, real* x,
+) noexcept nogil:
+    """x (columns, SAMPLES) = data[chosen] * scale; samples that are not there are 0."""
+    cdef Py_ssize_t columns = run.choices[FEATURES], r, j, done = 0
+    cdef real scale = <real> run.settings[SCALE]
+    cdef const source* rows[SAMPLES]
+    for r in range(SAMPLES):
+        rows[r] = data + chosen[min(r, n - 1)] * columns
+    if source is uint8_t and real is float:
+        while CAN_TRANSPOSE and done + SAMPLES <= columns:
+            transpose_bytes(&rows[0], done, scale, x + done * SAMPLES)
+            done += SAMPLES
+    for j in range(done, columns):
+        for r in range(SAMPLES):
+            x[j * SAMPLES + r] = <real> rows[r][j] * scale
+    for r in range(n, SAMPLES):
+        for j in range(columns):
+            x[j * SAMPLES + r] = 0
+
+
+cdef inline void gather_block(
+    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
+) noexcept nogil:
+    cdef real* x = work + run.plan[IMAGES]
+    if run.choices[SOURCE] == BYTES:
+        gather_from[uint8_t, real](run, data, chosen, n, x)
+    elif run.choices[SOURCE] == FLOATS:
+        gather_from[float, real](run, <const float*> data, chosen, n, x)
+    else:
+        gather_from[double, real](run, <const double*> data, chosen, n, x)
+
+
+cdef inline void forward_samples_of_block(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
+) noexcept nogil:
+    """The scores of n samples, the rows from run.sample on."""
+    cdef Py_ssize_t layer, flat = flatten_row(run)
+    cdef Input hidden
+    gather_block[real](run, work, data, chosen, n)
+    for layer in range(flat + 1):
+        block_stage[real](run, layer, work, n, 0, False)
+    for layer in range(flat + 1, run.layers):
+        hidden = hidden_input[real](run, layer, work, n)
+        forward_apart[real](run, layer, work, &hidden)
+
+
+cdef inline void train_block(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
+    Py_ssize_t batch, const int64_t* labels, const real* values, Py_ssize_t segment,
+) noexcept nogil:
+    """Forward, loss and backward of n samples, the rows from run.sample on of the batch."""
+    cdef Py_ssize_t layer, r, flat = flatten_row(run)
+    cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
+    cdef const int64_t* row
+    forward_samples_of_block[real](run, work, data, chosen, n)
+    for r in range(n):
+        losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
+    for layer in range(run.layers - 1, flat, -1):
+        row = run.program + layer * COLUMNS
+        if row[KIND] == DENSE:
+            multiply_transposed[real](
+                run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
+                dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+        else:
+            backward_rows[real](run, layer, work, n, 0, row[OUTPUTS])
+    for layer in range(flat, -1, -1):
+        block_stage[real](run, layer, work, n, segment, True)
+
+
+cdef inline void train_segment(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
+    const int64_t* labels, const real* values, Py_ssize_t segment,
+) noexcept nogil:
+    """The blocks of one segment, whose number and bounds the number of threads has no part in."""
+    cdef Py_ssize_t blocks = (batch + SAMPLES - 1) // SAMPLES, layer, block, j
+    cdef real* sums
+    for layer in range(run.layers):
+        if run.program[layer * COLUMNS + KIND] == CONV:
+            sums = partial_gradient[real](run, layer, work, segment)
+            for j in range(weights_of(run.program + layer * COLUMNS)):
+                sums[j] = 0
+    for block in range(blocks * segment // run.choices[SEGMENTS],
+                       blocks * (segment + 1) // run.choices[SEGMENTS]):
+        run.sample = block * SAMPLES
+        if run.sample + SAMPLES < batch:
+            fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
+                       chosen + run.sample + SAMPLES, min(SAMPLES, batch - run.sample - SAMPLES))
+        train_block[real](run, work, data, chosen + run.sample, min(SAMPLES, batch - run.sample),
+                          batch, labels, values, segment)
+    run.sample = 0
+
+
+cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """A step of this thread's copy of w and b, by the segments' gradients added in order."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t size = weights_of(run.program + layer * COLUMNS), j, segment
+    cdef real* g = work + plan[STEP]
+    cdef const real* part = partial_gradient[real](run, layer, work, 0)
+    for j in range(size):
+        g[j] = part[j]
+    for segment in range(1, run.choices[SEGMENTS]):
+        part = partial_gradient[real](run, layer, work, segment)
+        for j in range(size):
+            g[j] += part[j]
+    optimize[real](run, g, work + plan[W], plan[M] - plan[W], plan[V] - plan[W], size)
+
+
+cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nogil:
+    """A step of this thread's copy of all weights, from what all threads have computed."""
+    cdef Py_ssize_t layer
+    cdef const int64_t* row
+    cdef const real* step
+    cdef Input hidden
+    for layer in range(run.layers):
+        row = run.program + layer * COLUMNS
+        if row[KIND] == CONV:
+            update_convolution[real](run, layer, work)
+        elif row[KIND] == DENSE:
+            hidden = hidden_input[real](run, layer, work, batch)
+            step = step_of[real](run, layer, work, batch, 0, row[OUTPUTS])
+            update_weights[real](run, layer, work, &hidden, step, 0, row[INPUTS], 0, row[OUTPUTS])
+
+
+cdef inline Py_ssize_t train_steps(
+    Run* run, real* work, const uint8_t* data, const int64_t* labels,
+    const real* values, const int64_t* order, Py_ssize_t samples,
+    Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    """The steps first..last of an epoch; returns the first that was not done."""
+    cdef Py_ssize_t step, start, n, segment, r
+    cdef double loss
+    cdef const double* rows
+    if run.threads > 1:
+        leave_taken_processor(run.sync + TAKEN)
+    if not copy_whole_layers[real](run, work):
+        return first
+    for step in range(first, last):
+        run.step = run.choices[STEPS_BEFORE] + step + 1
+        run.mask = step
+        run.shift = step % 2 * run.plan[PARITY]
+        start = step * run.choices[BATCH]
+        n = min(run.choices[BATCH], samples - start)
+        for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+            train_segment[real](run, work, data, order + start, n, labels, values, segment)
+        if not meet(run):
+            return step
+        rows = <const double*> (work + run.plan[LOSSES] + run.shift)
+        loss = 0
+        for r in range(n):
+            loss += rows[r]
+        loss = loss / n
+        if run.thread == 0:
+            losses[step] = loss
+        if loss - loss != 0:  # NaN or infinite; all threads find the same
+            return step
+        update_all[real](run, work, n)
+    return last
+
+
+cdef inline void forward_samples(
+    Run* run, real* work, const uint8_t* data, Py_ssize_t first, Py_ssize_t last, real* scores,
+) noexcept nogil:
+    """The last layer's output for the samples first..last."""
+    cdef int64_t chosen[SAMPLES]
+    cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
+    cdef Py_ssize_t width = run.plan[final * PLAN_COLUMNS + WIDTH], start = first, r, n
+    while start < last:
+        n = min(SAMPLES, last - start)
+        for r in range(n):
+            chosen[r] = start + r
+        forward_samples_of_block[real](run, work, data, &chosen[0], n)
+        for r in range(n):
+            memcpy(scores + (start + r) * outputs, y_of[real](run, final, work) + r * width,
+                   outputs * sizeof(real))
+        start += n

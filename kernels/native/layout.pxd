@@ -1,0 +1,220 @@
+"""Where things lie in the engine's workspace: what the threads share, and then each one's own."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from activations cimport is_elementwise
+from batch cimport CHUNK, blocks_of
+from numbers cimport (
+    ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
+    FLATTEN, HEIGHT, IMAGES, IMAGE_WIDTH, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PADDING, PARITY,
+    PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+)
+from program cimport MOST_EXCHANGED, has_border, on_images, weights_of, width_of
+from tile cimport real
+
+
+cdef inline Py_ssize_t pages(Py_ssize_t elements, const real* _real) noexcept nogil:
+    """Rounded up to whole pages, and one more: processors fetch ahead, but seldom across two."""
+    cdef Py_ssize_t page = 4096 // <Py_ssize_t> sizeof(real)
+    return (elements + 2 * page - 1) // page * page
+
+
+cdef inline Py_ssize_t lay_out_weights(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t states, bint whole, Py_ssize_t size,
+    int64_t* plan, const real* params,
+) noexcept nogil:
+    """Of the layers that are whole, or of the others, from `size` on; returns where they end."""
+    cdef Py_ssize_t layer, part
+    cdef const int64_t* row
+    cdef int64_t* place
+    for layer in range(layers):
+        row, place = program + layer * COLUMNS, plan + layer * PLAN_COLUMNS
+        if row[KIND] != DENSE and row[KIND] != CONV or (place[SPLIT] == WHOLE) != whole:
+            continue
+        for part in range(3):
+            place[W + part] = size
+            if part <= states:
+                size += (place[WIDTH] * (row[INPUTS] + 1) if row[KIND] == DENSE
+                         else pages[real](weights_of(row), params))
+    return size
+
+
+cdef inline Py_ssize_t lay_out_activations(
+    Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan, const real* _real,
+) noexcept nogil:
+    cdef Py_ssize_t layer, widest = 0
+    cdef int64_t* place
+    for layer in range(layers):
+        place = plan + layer * PLAN_COLUMNS
+        place[Y] = size
+        place[DY] = size + batch * place[WIDTH]
+        size += 2 * batch * place[WIDTH]
+        widest = max(widest, place[WIDTH])
+    for layer in range(layers):
+        plan[layer * PLAN_COLUMNS + STEP] = size
+    plan[ACTIVE] = size + batch * widest
+    return plan[ACTIVE] + 2 * batch * <Py_ssize_t> (sizeof(int64_t) // sizeof(real))
+
+
+cdef inline Py_ssize_t lay_out_blocks(
+    const int64_t* program, Py_ssize_t size, int64_t* plan, const real* params,
+) noexcept nogil:
+    """A thread's y and dy of rows on images, for one block; returns where they end.
+
+    What is elementwise overwrites its dy, and its x if the row before it does not need that again.
+    """
+    cdef Py_ssize_t layer = 0
+    cdef int64_t before = FLATTEN
+    cdef const int64_t* row = program
+    cdef int64_t* place = plan
+    plan[IMAGES] = size
+    size += pages[real](row[INPUTS] * SAMPLES, params)
+    while row[KIND] != FLATTEN:
+        if layer and (is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
+            place[DY] = place[DY - PLAN_COLUMNS]
+            place[Y] = place[Y - PLAN_COLUMNS]
+        else:
+            place[DY] = size
+            size += pages[real](row[OUTPUTS] * SAMPLES, params)
+        if layer == 0 or is_elementwise(before) or not (
+                is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
+            place[Y] = size
+            size += pages[real](row[OUTPUTS] * SAMPLES, params)
+        if has_border(row):
+            place[PADDED] = size
+            size += pages[real](row[CHANNELS] * (row[HEIGHT] + 2 * row[PADDING]) * SAMPLES
+                                * (row[IMAGE_WIDTH] + 2 * row[PADDING + 1]), params)
+        before = row[KIND]
+        layer += 1
+        row += COLUMNS
+        place += PLAN_COLUMNS
+    return size
+
+
+cdef inline Py_ssize_t lay_out_rows(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t segments,
+    Py_ssize_t size, int64_t* plan, const real* params,
+) noexcept nogil:
+    """Once: what belongs to the whole batch, behind FLATTEN, and the sums of gradients."""
+    cdef Py_ssize_t layer
+    cdef bint flat = False
+    cdef const int64_t* row
+    cdef int64_t* place
+    for layer in range(layers):
+        row, place = program + layer * COLUMNS, plan + layer * PLAN_COLUMNS
+        flat = flat or row[KIND] == FLATTEN
+        if flat:
+            place[Y] = size
+            place[DY] = size + batch * place[WIDTH]
+            size += 2 * batch * place[WIDTH]
+        elif row[KIND] == CONV:
+            place[SUMS] = size
+            size += segments * weights_of(row)
+    size = pages[real](size, params)
+    plan[LOSSES] = size
+    return pages[real](size + batch * <Py_ssize_t> (sizeof(double) // sizeof(real)), params)
+
+
+cdef inline Py_ssize_t lay_out_by_samples(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
+    Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
+) noexcept nogil:
+    """For a program with rows on images, where only the batch's rows are shared.
+
+    One segment is one thread's, or several threads' that have nothing to do with each other: then
+    not even they are.
+    """
+    cdef Py_ssize_t layer, thread, largest = 0, size = 0, start, once = 0
+    cdef int64_t* plan
+    for layer in range(layers):  # the largest step: of a batch, or of a convolution
+        if program[layer * COLUMNS + KIND] == CONV:
+            largest = max(largest, weights_of(program + layer * COLUMNS))
+        elif program[layer * COLUMNS + KIND] == DENSE:
+            largest = max(largest, batch * plans[layer * PLAN_COLUMNS + WIDTH])
+    once = lay_out_rows[real](program, layers, batch, segments, 0, plans, params)
+    start = 2 * once if segments > 1 else 0
+    size = start
+    for thread in range(threads):
+        plan = plans + thread * layers * PLAN_COLUMNS
+        if segments > 1:
+            lay_out_rows[real](program, layers, batch, segments, 0, plan, params)
+        else:
+            lay_out_rows[real](program, layers, batch, segments, size, plan, params)
+            size += 2 * once
+        size = lay_out_weights[real](program, layers, states, True, size, plan, params)
+        size = lay_out_blocks[real](program, pages[real](size, params), plan, params)
+        for layer in range(layers):
+            plan[layer * PLAN_COLUMNS + STEP] = size
+            plan[layer * PLAN_COLUMNS + PARITY] = once
+        size += pages[real](largest, params)
+        for layer in range(layers):
+            plan[layer * PLAN_COLUMNS + PRIVATE] = (size - start) // (thread + 1)
+    return size
+
+
+cdef inline Py_ssize_t lay_out_by_columns(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
+    Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
+) noexcept nogil:
+    """For a program of rows on rows, of which threads share the columns."""
+    cdef Py_ssize_t layer, thread, exchanged = 0, shared, size, start
+    cdef const int64_t* row
+    cdef int64_t* plan
+    for layer in range(layers):
+        row, plan = program + layer * COLUMNS, plans + layer * PLAN_COLUMNS
+        if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
+            exchanged = max(exchanged, plan[WIDTH])
+        elif row[KIND] == DENSE and plan[SPLIT] == BY_OUTPUTS and layer:
+            exchanged = max(exchanged, width_of[real](row[INPUTS], params))
+    exchanged *= segments * min(batch, MOST_EXCHANGED)
+    start = pages[real](2 * exchanged, params)
+    shared = size = pages[real](
+        lay_out_weights[real](program, layers, states, False, start, plans, params), params)
+    for thread in range(threads):
+        plan = plans + thread * layers * PLAN_COLUMNS
+        lay_out_weights[real](program, layers, states, False, start, plan, params)
+        size = lay_out_weights[real](program, layers, states, True, size, plan, params)
+        size = pages[real](lay_out_activations[real](layers, batch, size, plan, params), params)
+        for layer in range(layers):
+            plan[layer * PLAN_COLUMNS + EXCHANGE] = exchanged
+            plan[layer * PLAN_COLUMNS + PRIVATE] = (size - shared) // (thread + 1)
+    return size
+
+
+cdef inline Py_ssize_t lay_out_buffers(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t buffers,
+    Py_ssize_t size, int64_t* plans, Py_ssize_t threads, const real* params,
+) noexcept nogil:
+    """Each thread's batches: their values, and if they are sparse, where those belong.
+
+    For data without a single zero, of which every block is an entry; see epoch.buffer.
+    """
+    cdef Py_ssize_t blocks = blocks_of(program[INPUTS]), chunks = (batch + CHUNK - 1) // CHUNK
+    cdef Py_ssize_t places = (batch + 2 * chunks) * blocks * <Py_ssize_t> sizeof(int32_t)
+    cdef Py_ssize_t element = sizeof(real), thread, stride
+    cdef int64_t* plan
+    stride = pages[real](batch * blocks * BLOCK + (places + element - 1) // element, params)
+    for thread in range(threads):
+        plan = plans + thread * layers * PLAN_COLUMNS
+        plan[X], plan[X_STRIDE] = size, stride
+        size += buffers * stride
+    return size
+
+
+cdef inline Py_ssize_t lay_out(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
+    Py_ssize_t segments, Py_ssize_t buffers, int64_t* plans, Py_ssize_t threads,
+    const real* params,
+) noexcept nogil:
+    """Fill every thread's plan, whose column SPLIT is there; returns the workspace's size."""
+    cdef Py_ssize_t layer, thread, size
+    for thread in range(threads):
+        for layer in range(layers):
+            plans[(thread * layers + layer) * PLAN_COLUMNS + WIDTH] = width_of[real](
+                program[layer * COLUMNS + OUTPUTS], params)
+    if on_images(program, layers):  # which come block by block, into a place of their own
+        return lay_out_by_samples[real](
+            program, layers, batch, states, segments, plans, threads, params)
+    size = lay_out_by_columns[real](
+        program, layers, batch, states, segments, plans, threads, params)
+    return lay_out_buffers[real](program, layers, batch, buffers, size, plans, threads, params)

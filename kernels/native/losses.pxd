@@ -1,0 +1,81 @@
+"""The losses, each of one row of o scores, and which one a run has.
+
+A loss returns the row's own loss, which the caller sums and divides, and writes the row of the
+gradient, weighted by `share`: 1 / n for a batch of n.
+"""
+
+from libc.math cimport log
+from libc.stdint cimport int64_t
+
+from numbers cimport CROSS_ENTROPY, HINGE, MARGIN, NLL
+from rowwise cimport exp_shifted, row_max
+from tile cimport real
+
+
+cdef inline double loss_row(
+    int64_t kind, const double* settings, const real* x, Py_ssize_t sample, const int64_t* labels,
+    const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
+    cdef real share = <real> (1.0 / n)
+    if kind == HINGE:
+        return hinge_row[real](x, labels[sample], <real> settings[MARGIN], share, dx, o)
+    if kind == CROSS_ENTROPY:
+        return cross_entropy_row[real](x, labels[sample], share, dx, o)
+    if kind == NLL:
+        return nll_row[real](x, labels[sample], share, dx, o)
+    return squared_error_row[real](x, values + sample * o, <real> (1.0 / (n * o)), dx, o) / o
+
+
+cdef inline double hinge_row(
+    const real* x, Py_ssize_t label, real margin, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """dx = 1/n where the margin is violated, minus their number / n at the label, 0 elsewhere."""
+    cdef real score = x[label], violation
+    cdef double loss = 0
+    cdef Py_ssize_t j, violated = 0
+    for j in range(o):
+        violation = x[j] - score + margin
+        if j != label and not violation <= 0:  # a NaN must reach the loss
+            loss += violation
+        violated += j != label and violation > 0
+        dx[j] = share if violation > 0 else <real> 0
+    dx[label] = -share * violated
+    return loss
+
+
+cdef inline double cross_entropy_row(
+    const real* x, Py_ssize_t label, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) / n."""
+    cdef real top = row_max[real](x, o), score = x[label], total
+    cdef Py_ssize_t j
+    total = exp_shifted[real](x, top, dx, o)
+    for j in range(o):
+        dx[j] = dx[j] / total * share
+    dx[label] -= share
+    return log(total) - (score - top)
+
+
+cdef inline double nll_row(
+    const real* x, Py_ssize_t label, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(o):
+        dx[j] = 0
+    dx[label] = -share
+    return -x[label]
+
+
+cdef inline double squared_error_row(
+    const real* x, const real* target, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share is 1 / (n·o), because the mean runs over all elements."""
+    cdef double loss = 0
+    cdef real difference
+    cdef Py_ssize_t j
+    for j in range(o):
+        difference = x[j] - target[j]
+        dx[j] = <real> 2 * share * difference
+        loss += <double> difference * difference
+    return loss

@@ -1,0 +1,128 @@
+"""numbers.py for C: the same names and values, whose meanings stand there; a test compares them.
+
+The enums have no names, because Cython takes no member of one that has for an index.
+"""
+
+cdef enum:  # Kind
+    DENSE
+    RELU
+    ELU
+    TANH
+    SIGMOID
+    USER
+    LOG_SOFTMAX
+    DROPOUT
+    CONV
+    MAX_POOL
+    AVG_POOL
+    FLATTEN
+
+cdef enum:  # Column
+    KIND
+    INPUTS
+    OUTPUTS
+    PARAMS
+    CHANNELS
+    HEIGHT
+    IMAGE_WIDTH
+    OUT_CHANNELS
+    OUT_HEIGHT
+    OUT_IMAGE_WIDTH
+    KERNEL
+    STRIDE = KERNEL + 2
+    PADDING = STRIDE + 2
+    SEED = PADDING + 2
+    MASKS
+    COLUMNS
+
+cdef enum:  # PlanColumn
+    SPLIT
+    WIDTH
+    Y
+    DY
+    W
+    M
+    V
+    X
+    X_STRIDE
+    SUMS
+    LOSSES
+    STEP
+    EXCHANGE
+    PRIVATE
+    PADDED
+    IMAGES
+    PARITY
+    ACTIVE
+    INPUT
+    BATCH_Y
+    BATCH_DY
+    ORIGIN
+    PLAN_COLUMNS
+
+cdef enum:  # Split
+    WHOLE
+    BY_OUTPUTS
+    BY_INPUTS
+
+cdef enum:  # LossKind
+    HINGE
+    CROSS_ENTROPY
+    NLL
+    SQUARED_ERROR
+    USER_LOSS
+
+cdef enum:  # OptimizerKind
+    PLAIN
+    MOMENTUM
+    NESTEROV
+    ADAM
+    ADAMW
+
+cdef enum:  # Source
+    BYTES
+    FLOATS
+    DOUBLES
+
+cdef enum:  # Choice
+    LOSS
+    THREADS
+    BATCH
+    SOURCE
+    FEATURES
+    SPARSE
+    OPTIMIZER
+    STEPS_BEFORE
+    SEGMENTS
+    STATES
+    SKIP
+    CODE
+
+cdef enum:  # Setting
+    SCALE
+    MARGIN
+    LR
+    MU
+    BETA1
+    BETA2
+    EPSILON
+    DECAY
+    VALUES
+
+cdef enum:  # Value
+    ALPHA
+    P
+    VALUE_COLUMNS
+
+cdef enum:  # Sync
+    ARRIVALS
+    ROUNDS = 8
+    GIVE_UP = 16
+    SPINS
+    TAKEN
+    SYNC_WORDS = 24
+
+cdef enum:  # Size
+    BLOCK = 4
+    SAMPLES = 16
+    MOST_PREDICTED = 256

@@ -1,0 +1,205 @@
+"""A program, a plan and a run as the engine reads them: who owns what, and who waits for whom.
+
+numbers.pxd names the columns and slots. A new kind of layer is a kind there, and its cores where
+stages.pxd, or of images blocks.pxd, calls them; an elementwise one is in activations.pxd alone.
+
+Every thread runs every step, in memory of its own: its own copy of the batch, of every y and dy,
+and its own part of the weights, which nobody else reads. A dense layer is split by its outputs (a
+thread has some columns of W, and so of y) or by its inputs (some rows of W, which need only the
+columns of x that the thread has anyway), or it is small and every thread computes the whole of it.
+Threads exchange sums: y of a layer that is split by inputs, dx of one that is split by outputs.
+Those run over fixed segments of W, added in order, so that they are bitwise the same however many
+threads there are. And where a layer split by outputs follows another, they copy each other's
+columns of what is between them.
+
+A program with rows on images is shared by samples instead. Every thread has a copy of all weights,
+and takes its segments of the batch through the whole network and back. It meets the others once a
+step; then every thread sums the segments' gradients of convolutions, and computes those of dense
+layers from everybody's x and dy, and so all copies of the weights stay the same.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+from barrier cimport wait_for_all
+from dropout cimport Masks, masks_from
+from numbers cimport (
+    BATCH, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DY, EXCHANGE, FLATTEN, INPUTS,
+    KERNEL, KIND, MASKS, OUTPUTS, OUT_CHANNELS, P, PADDING, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
+    SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
+)
+from tile cimport PANEL, dvec, fvec, real
+
+cdef enum:
+    MOST_EXCHANGED = 512  # samples at a time
+
+
+cdef struct Run:  # everything a thread needs to know
+    const int64_t* program
+    const int64_t* plan
+    Py_ssize_t layers
+    const double* settings
+    const int64_t* choices
+    Py_ssize_t step  # of all epochs, from 1
+    Py_ssize_t thread
+    Py_ssize_t threads
+    int64_t* sync
+    int64_t exchanges  # so far
+    Py_ssize_t sample  # where a stage starts in the batch
+    Py_ssize_t shift  # of what threads share, for every other step
+    Py_ssize_t mask  # the number of the step in this epoch, for dropout
+    int64_t* active  # NULL, or the rows of the batch that are left in backward; see active.pxd
+
+
+cdef struct Input:  # what a layer reads: n samples
+    Py_ssize_t n
+    const void* x  # rows, or the values of a sparse batch's entries
+    Py_ssize_t row  # elements from a sample to the next
+    const int32_t* bounds  # NULL unless sparse; see batch.pxd
+    const int32_t* starts
+
+
+cdef inline Py_ssize_t width_of(Py_ssize_t columns, const real* _real) noexcept nogil:
+    """columns rounded up to whole panels."""
+    cdef Py_ssize_t panel = panel_width[real](_real)
+    return (columns + panel - 1) // panel * panel
+
+
+cdef inline Py_ssize_t panel_width(const real* _real) noexcept nogil:
+    if real is float:
+        return PANEL * <Py_ssize_t> (sizeof(fvec) // sizeof(float))
+    else:
+        return PANEL * <Py_ssize_t> (sizeof(dvec) // sizeof(double))
+
+
+cdef inline Py_ssize_t vectors_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
+    """How many vectors so many columns take."""
+    return (PANEL * columns + panel - 1) // panel
+
+
+cdef inline Py_ssize_t segment_start(
+    const Run* run, Py_ssize_t columns, Py_ssize_t panel, Py_ssize_t segment,
+) noexcept nogil:
+    """Where a segment of so many columns starts: at a panel."""
+    return (columns + panel - 1) // panel * segment // run.choices[SEGMENTS] * panel
+
+
+cdef inline Py_ssize_t first_segment(const Run* run, Py_ssize_t thread) noexcept nogil:
+    return run.choices[SEGMENTS] * thread // run.threads
+
+
+cdef inline void share_of(
+    const Run* run, Py_ssize_t thread, Py_ssize_t columns, Py_ssize_t panel, Py_ssize_t* first,
+    Py_ssize_t* last,
+) noexcept nogil:
+    """A thread's share of some columns."""
+    first[0] = segment_start(run, columns, panel, first_segment(run, thread))
+    last[0] = segment_start(run, columns, panel, first_segment(run, thread + 1))
+    first[0] = min(first[0], columns)
+    last[0] = min(last[0], columns)
+
+
+cdef inline void output_columns(
+    const Run* run, Py_ssize_t layer, Py_ssize_t panel, Py_ssize_t* first, Py_ssize_t* last,
+) noexcept nogil:
+    """The columns of a layer's output that this thread has."""
+    first[0], last[0] = 0, run.program[layer * COLUMNS + OUTPUTS]
+    if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS:
+        share_of(run, run.thread, last[0], panel, first, last)
+
+
+cdef inline void own_weights(
+    const Run* run, Py_ssize_t layer, Py_ssize_t panel,
+    Py_ssize_t* first_row, Py_ssize_t* last_row, Py_ssize_t* first, Py_ssize_t* last,
+) noexcept nogil:
+    """The part of a dense layer's W that this thread computes with and updates."""
+    first_row[0], last_row[0] = 0, run.program[layer * COLUMNS + INPUTS]
+    if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_INPUTS:
+        share_of(run, run.thread, last_row[0], panel, first_row, last_row)
+    output_columns(run, layer, panel, first, last)
+
+
+cdef inline bint gathers_input(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """Whether a layer needs columns of its input that other threads have."""
+    return (run.threads > 1 and 0 < layer < run.layers
+            and run.program[layer * COLUMNS + KIND] == DENSE
+            and run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS
+            and run.plan[(layer - 1) * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS)
+
+
+cdef inline bint meet(const Run* run) noexcept nogil:
+    return run.threads == 1 or wait_for_all(run.sync, run.threads)
+
+
+cdef inline Py_ssize_t exchanged_at_once(const Run* run) noexcept nogil:
+    return min(run.choices[BATCH], MOST_EXCHANGED)
+
+
+cdef inline real* partial_sums(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t width, Py_ssize_t segment,
+) noexcept nogil:
+    """One segment's part of the sum that is exchanged next: (exchanged_at_once, width)."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return (work + run.exchanges % 2 * plan[EXCHANGE]
+            + segment * exchanged_at_once(run) * width)
+
+
+cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """Where the rows of a layer's output start, for the samples that a stage is about."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return work + plan[Y] + run.shift + run.sample * plan[WIDTH]
+
+
+cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return work + plan[DY] + run.shift + run.sample * plan[WIDTH]
+
+
+cdef inline const double* values_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """A layer's own real numbers, by their Value."""
+    return run.settings + VALUES + layer * VALUE_COLUMNS
+
+
+cdef inline Masks masks_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """A dropout layer's masks of this step."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    return masks_from(values_of(run, layer)[P], row[SEED], row[MASKS] + run.mask)
+
+
+cdef inline bint has_border(const int64_t* row) noexcept nogil:
+    """Whether it is a convolution that reads a copy of its input, with padding."""
+    return row[KIND] == CONV and (row[PADDING] != 0 or row[PADDING + 1] != 0)
+
+
+cdef inline Py_ssize_t weights_of(const int64_t* row) noexcept nogil:
+    """The size of a convolution's w and b."""
+    return row[OUT_CHANNELS] * (row[CHANNELS] * row[KERNEL] * row[KERNEL + 1] + 1)
+
+
+cdef inline real* partial_gradient(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t segment,
+) noexcept nogil:
+    """A segment's part of the gradient of a convolution's w and b."""
+    return (work + run.plan[layer * PLAN_COLUMNS + SUMS] + run.shift
+            + segment * weights_of(run.program + layer * COLUMNS))
+
+
+cdef inline bint on_images(const int64_t* program, Py_ssize_t layers) noexcept nogil:
+    cdef Py_ssize_t layer
+    for layer in range(layers):
+        if program[layer * COLUMNS + KIND] == FLATTEN:
+            return True
+    return False
+
+
+cdef inline Input hidden_input(
+    const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t n,
+) noexcept nogil:
+    """The output of the layer before (layer > 0), all of it."""
+    cdef Input input
+    cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
+    input.n = n
+    input.x = y_of[real](run, layer - 1, <real*> work)
+    input.row = before[WIDTH]
+    input.bounds = NULL
+    input.starts = NULL
+    return input

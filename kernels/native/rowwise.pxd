@@ -1,0 +1,64 @@
+"""What is computed row by row over the o columns of the scores: softmax, its logarithm, argmax."""
+
+from libc.math cimport log
+
+from elementary cimport exp_
+from tile cimport real
+
+
+cdef inline real row_max(const real* x, Py_ssize_t o) noexcept nogil:
+    cdef real top = x[0]
+    cdef Py_ssize_t j
+    for j in range(1, o):
+        top = top if x[j] <= top else x[j]  # a NaN in x wins
+    return top
+
+
+cdef inline real exp_shifted(const real* x, real top, real* y, Py_ssize_t o) noexcept nogil:
+    """y = exp(x - top); with top = max(x) at least one is 1 and none overflows. Their sum."""
+    cdef real total = 0
+    cdef Py_ssize_t j
+    for j in range(o):
+        y[j] = exp_[real](x[j] - top)
+    for j in range(o):
+        total += y[j]
+    return total
+
+
+cdef inline void softmax_row(const real* x, real* y, Py_ssize_t o) noexcept nogil:
+    cdef real total = exp_shifted[real](x, row_max[real](x, o), y, o)
+    cdef Py_ssize_t j
+    for j in range(o):
+        y[j] = y[j] / total
+
+
+cdef inline void log_softmax_row(const real* x, real* y, Py_ssize_t o) noexcept nogil:
+    cdef real top = row_max[real](x, o), total = 0, logarithm
+    cdef Py_ssize_t j
+    for j in range(o):
+        total += exp_[real](x[j] - top)
+    logarithm = <real> log(total)
+    for j in range(o):
+        y[j] = (x[j] - top) - logarithm
+
+
+cdef inline void log_softmax_backward_row(
+    const real* y, const real* dy, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    cdef real total = 0
+    cdef Py_ssize_t j
+    for j in range(o):
+        total += dy[j]
+    for j in range(o):
+        dx[j] = dy[j] - exp_[real](y[j]) * total
+
+
+cdef inline Py_ssize_t argmax_row(const real* x, Py_ssize_t o) noexcept nogil:
+    """The first of the largest; the first NaN, if there is one, counts as largest, as in NumPy."""
+    cdef Py_ssize_t j, best = 0
+    for j in range(o):
+        if x[j] != x[j]:
+            return j
+        if x[j] > x[best]:
+            best = j
+    return best

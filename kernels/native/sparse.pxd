@@ -1,0 +1,71 @@
+"""The first layer on sparse data (see batch.pxd): only blocks of W that meet something."""
+
+from libc.stdint cimport int32_t, int64_t
+
+cimport panels
+from batch cimport CHUNK, blocks_of
+from numbers cimport BLOCK, INPUTS, STEP, W, WIDTH, Y
+from program cimport Input, Run, output_columns, panel_width, vectors_of
+from tile cimport PANEL, dvec, fvec, real
+
+
+cdef inline void sparse_chunk(
+    const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
+    Py_ssize_t p, Py_ssize_t vectors,
+) noexcept nogil:
+    """One chunk of sparse_layer, for the panel that starts at column p."""
+    cdef Py_ssize_t inputs = run.program[INPUTS], panel = panel_width[real](work)
+    cdef Py_ssize_t blocks = blocks_of(inputs)
+    cdef Py_ssize_t bound = 2 * blocks * chunk, entry = blocks * CHUNK * chunk
+    cdef const int32_t* u_bounds = NULL
+    cdef const int32_t* u_starts = NULL
+    cdef const real* u_x = NULL
+    cdef const int32_t* f_bounds = NULL
+    cdef const int32_t* f_starts = NULL
+    cdef const real* f_x = NULL
+    cdef real* w = work + run.plan[W] + p * inputs
+    cdef const real* step = work + run.plan[STEP] + p
+    cdef real* y = work + run.plan[Y] + p
+    if done != NULL:
+        u_bounds, u_starts = done.bounds + bound, done.starts + entry
+        u_x = <const real*> done.x + entry * BLOCK
+    if coming != NULL:
+        f_bounds, f_starts = coming.bounds + bound, coming.starts + entry
+        f_x = <const real*> coming.x + entry * BLOCK
+    if real is float:
+        panels.sparse_panel[fvec, float](inputs, vectors, panel, <fvec*> w, u_bounds, u_starts, u_x,
+                                         step, f_bounds, f_starts, f_x, y)
+    else:
+        panels.sparse_panel[dvec, double](inputs, vectors, panel, <dvec*> w, u_bounds, u_starts,
+                                          u_x, step, f_bounds, f_starts, f_x, y)
+
+
+cdef inline void sparse_layer(
+    const Run* run, real* work, const Input* done, const Input* coming,
+) noexcept nogil:
+    """The first layer on sparse data: its update after one batch, its output for the coming one.
+
+    Either may be NULL. Together they read W once, where both are one chunk. The step of the first
+    lies in the plan's scratch.
+    """
+    cdef const int64_t* plan = run.plan
+    cdef const real* b = work + plan[W] + plan[WIDTH] * run.program[INPUTS]
+    cdef real* y = work + plan[Y]
+    cdef Py_ssize_t panel = panel_width[real](work), first, last, p, r, j, chunk, vectors
+    cdef Py_ssize_t before = 0 if done == NULL else done.n
+    cdef Py_ssize_t after = 0 if coming == NULL else coming.n
+    output_columns(run, 0, panel, &first, &last)
+    p = first
+    while p < last:
+        vectors = min(PANEL, vectors_of(last - p, panel))
+        for r in range(after):
+            for j in range(p, p + panel):
+                y[r * plan[WIDTH] + j] = b[j]
+        if before <= CHUNK and after <= CHUNK:
+            sparse_chunk[real](run, work, done, coming, 0, p, vectors)
+        else:
+            for chunk in range((before + CHUNK - 1) // CHUNK):
+                sparse_chunk[real](run, work, done, NULL, chunk, p, vectors)
+            for chunk in range((after + CHUNK - 1) // CHUNK):
+                sparse_chunk[real](run, work, NULL, coming, chunk, p, vectors)
+        p += panel

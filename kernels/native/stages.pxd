@@ -1,0 +1,164 @@
+"""What a thread does for one layer of one batch: forward; backward and update; and the loss.
+
+There is no mathematics here, only calls of the cores that the single kernels wrap too. What
+returns bint returns 0 if the run was given up while it waited for others.
+"""
+
+from libc.stdint cimport int64_t
+
+cimport activations
+cimport dropout
+cimport losses
+cimport rowwise
+from activations cimport is_elementwise
+from numbers cimport (
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, KIND, LOSS, OUTPUTS, PLAN_COLUMNS, SPLIT, W, WIDTH,
+)
+from program cimport (
+    Input, Run, dy_of, gathers_input, hidden_input, masks_of, output_columns, panel_width,
+    values_of, y_of,
+)
+from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
+from sparse cimport sparse_layer
+from tile cimport pinned, real
+
+
+cdef inline void forward_rows(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first,
+    Py_ssize_t last,
+) noexcept nogil:
+    """The columns first..last of what a layer without weights puts out."""
+    cdef Py_ssize_t x_row = input.row, y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r
+    cdef const real* x = <const real*> input.x
+    cdef real* y = y_of[real](run, layer, work)
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
+    cdef dropout.Masks masks
+    if kind == DROPOUT:
+        masks = masks_of(run, layer)
+    for r in range(input.n if last > first else 0):
+        if is_elementwise(kind):
+            activations.forward[real](kind, values_of(run, layer),
+                                      x + r * x_row + first, y + r * y_row + first, last - first)
+        elif kind == DROPOUT:
+            dropout.drop_row[real](
+                &masks, run.sample + r, first, last, x + r * x_row, y + r * y_row)
+        else:
+            rowwise.log_softmax_row[real](x + r * x_row, y + r * y_row, last)
+
+
+cdef inline bint forward_layer(
+    Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """One layer's output, or this thread's columns of it."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t first, last
+    if input.bounds != NULL:
+        sparse_layer[real](run, work, NULL, input)
+        return True
+    if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
+        return forward_by_inputs[real](run, layer, work, input)
+    if gathers_input(run, layer) and not gather_columns[real](run, layer - 1, work, input.n):
+        return False
+    output_columns(run, layer, panel_width[real](work), &first, &last)
+    if row[KIND] == DENSE:
+        multiply[real](run, layer, work, input.n, <const real*> input.x, input.row, 0, row[INPUTS],
+                       work + plan[W] + plan[WIDTH] * row[INPUTS], first, last,
+                       y_of[real](run, layer, work), plan[WIDTH])
+    else:
+        forward_rows[real](run, layer, work, input, first, last)
+    return True
+
+
+# What is called in several places is called through a pointer that the compiler cannot see through.
+# It would put a copy of it into each, and take minutes over one large function.
+ctypedef bint (*float_forward)(Run*, Py_ssize_t, float*, const Input*) noexcept nogil
+ctypedef bint (*double_forward)(Run*, Py_ssize_t, double*, const Input*) noexcept nogil
+
+
+cdef inline bint forward_apart(
+    Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """forward_layer, as a function of its own."""
+    cdef float_forward of_floats = forward_layer[float]
+    cdef double_forward of_doubles = forward_layer[double]
+    if real is float:
+        return (<float_forward> pinned(<const void*> of_floats))(run, layer, work, input)
+    else:
+        return (<double_forward> pinned(<const void*> of_doubles))(run, layer, work, input)
+
+
+cdef inline void backward_rows(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """From the columns first..last of dy of a layer without weights, dy of the layer before it."""
+    cdef Py_ssize_t y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r, count = last - first
+    cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH]
+    cdef const real* y = y_of[real](run, layer, work)
+    cdef const real* dy = dy_of[real](run, layer, work)
+    cdef real* dx = dy_of[real](run, layer - 1, work)
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
+    cdef dropout.Masks masks
+    if kind == DROPOUT:
+        masks = masks_of(run, layer)
+    for r in range(n if count > 0 else 0):
+        if is_elementwise(kind):
+            activations.backward[real](
+                kind, values_of(run, layer), y + r * y_row + first,
+                dy + r * y_row + first, dx + r * dx_row + first, count)
+        elif kind == DROPOUT:
+            dropout.drop_row[real](
+                &masks, run.active[r] if run.active != NULL else run.sample + r, first, last,
+                dy + r * y_row, dx + r * dx_row)
+        else:
+            rowwise.log_softmax_backward_row[real](
+                y + r * y_row, dy + r * y_row, dx + r * dx_row, last)
+
+
+cdef inline bint backward_layer(
+    Run* run, Py_ssize_t layer, real* work, const Input* first, const Input* coming,
+) noexcept nogil:
+    """From dy of one layer, dy of the layer before it; and a dense layer's update.
+
+    `first` is what the first layer read, and `coming` what it will read next, or NULL.
+    """
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
+    cdef Py_ssize_t begin, end
+    cdef Input input = first[0]
+    if kind == DENSE:
+        if layer:
+            input = hidden_input[real](run, layer, work, first.n)
+        if not backward_dense[real](run, layer, work, &input, NULL if layer else coming):
+            return False
+        return (layer or coming == NULL or coming.bounds != NULL
+                or forward_apart[real](run, layer, work, coming))
+    if layer == 0:
+        return True
+    output_columns(run, layer, panel_width[real](work), &begin, &end)
+    backward_rows[real](run, layer, work, first.n, begin, end)
+    return True
+
+
+cdef inline double loss_row(
+    const Run* run, real* work, Py_ssize_t r, Py_ssize_t n, Py_ssize_t sample,
+    const int64_t* labels, const real* values,
+) noexcept nogil:
+    """The loss of row r of the batch's n, which is that sample, and the gradient by its output."""
+    cdef Py_ssize_t last = run.layers - 1
+    cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
+    cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
+    return losses.loss_row[real](
+        run.choices[LOSS], run.settings, y_of[real](run, last, work) + r * width, sample, labels,
+        values, n, dy_of[real](run, last, work) + r * width, o)
+
+
+cdef inline double loss_of(
+    const Run* run, real* work, Py_ssize_t n, const int64_t* samples,
+    const int64_t* labels, const real* values,
+) noexcept nogil:
+    """The batch's loss, and the gradient by the last layer's output."""
+    cdef Py_ssize_t r
+    cdef double total = 0
+    for r in range(n):
+        total += loss_row[real](run, work, r, n, samples[r], labels, values)
+    return total / n

@@ -1,0 +1,105 @@
+"""The optimiser's step of this thread's part of a dense layer's W and b.
+
+There is no mathematics here, only calls of the cores that the single kernels wrap too.
+"""
+
+from libc.stdint cimport int64_t
+
+cimport panels
+cimport updates
+from numbers cimport (
+    BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT, STEP, V, W, WHOLE,
+    WIDTH,
+)
+from program cimport Input, Run, dy_of, panel_width, vectors_of
+from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
+
+
+cdef inline void optimize(
+    const Run* run, const real* g, real* w, Py_ssize_t to_m, Py_ssize_t to_v, Py_ssize_t n,
+) noexcept nogil:
+    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
+    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, g,
+                         w, w + to_m, w + to_v, n)
+
+
+cdef inline void optimize_panel(
+    const Run* run, const Input* input, Py_ssize_t first, Py_ssize_t last,
+    const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel, Py_ssize_t to_m, Py_ssize_t to_v,
+) noexcept nogil:
+    """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
+    cdef real g[ROWS * MOST_LANES * PANEL]
+    cdef const real* x = <const real*> input.x
+    cdef Py_ssize_t k = first, count
+    while k < last:
+        count = ROWS if k + ROWS <= last else 1
+        if real is float:
+            panels.gradient_rows[float, fvec](
+                count, input.n, x + k, input.row, <const fvec*> dy, dy_row, <fvec*> &g[0], panel)
+        else:
+            panels.gradient_rows[double, dvec](
+                count, input.n, x + k, input.row, <const dvec*> dy, dy_row, <dvec*> &g[0], panel)
+        optimize[real](run, &g[0], w + k * panel, to_m, to_v, count * panel)
+        k += count
+
+
+cdef inline const real* step_of(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """Update b, and return what update_weights takes, for the columns first..last.
+
+    For plain SGD that is -lr * dy, else dy itself.
+    """
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), p = first, r, j, width = plan[WIDTH]
+    cdef const real* dy = dy_of[real](run, layer, work)
+    cdef real* step = work + plan[STEP]
+    cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
+    cdef real g[MOST_LANES * PANEL]
+    cdef bint plain = run.choices[OPTIMIZER] == PLAIN
+    cdef real factor = <real> -run.settings[LR] if plain else <real> 1
+    # A bias that several threads read only in sums (program.pxd) is the first one's.
+    cdef bint has_bias = plan[SPLIT] == BY_OUTPUTS or plan[SPLIT] == WHOLE or run.thread == 0
+    while p < last:
+        for j in range(panel):
+            g[j] = 0
+        for r in range(n):
+            for j in range(panel):
+                step[r * width + p + j] = dy[r * width + p + j] * factor
+                g[j] += step[r * width + p + j]
+        if plain and has_bias:
+            for j in range(panel):
+                b[p + j] += g[j]
+        elif has_bias:
+            optimize[real](run, &g[0], b + p, plan[M] - plan[W], plan[V] - plan[W], panel)
+        p += panel
+    return step
+
+
+cdef inline void update_weights(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """A step of the rows first_row..last_row and columns first..last of W.
+
+    Plain SGD never stores a gradient: it is added to W's tile in registers.
+    """
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], width = plan[WIDTH]
+    cdef Py_ssize_t panel = panel_width[real](work), p = first, count = last_row - first_row
+    cdef Py_ssize_t vectors
+    cdef const real* x = <const real*> input.x + first_row
+    cdef real* w
+    while p < last:
+        vectors = min(PANEL, vectors_of(last - p, panel))
+        w = work + plan[W] + p * inputs + first_row * panel
+        if run.choices[OPTIMIZER] != PLAIN:
+            optimize_panel[real](run, input, first_row, last_row, step + p, width,
+                                 w - first_row * panel, panel, plan[M] - plan[W], plan[V] - plan[W])
+        elif real is float:
+            panels.add_panel[float, fvec](
+                input.n, vectors, count, x, input.row, step + p, width, <fvec*> w, panel)
+        else:
+            panels.add_panel[double, dvec](
+                input.n, vectors, count, x, input.row, step + p, width, <dvec*> w, panel)
+        p += panel

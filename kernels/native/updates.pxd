@@ -1,0 +1,101 @@
+"""Optimiser steps over n parameters in a row, and which one a run takes.
+
+Parameters and what the optimiser remembers move in place.
+"""
+
+from libc.math cimport pow, sqrt
+from libc.stdint cimport int64_t
+
+from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN
+from tile cimport real
+
+cdef extern from "math.h":
+    float sqrtf(float) noexcept nogil
+
+
+cdef inline void update(
+    int64_t kind, const double* s, double step, const real* g, real* p, real* m, real* v,
+    Py_ssize_t n,
+) noexcept nogil:
+    """The optimiser's step with this number, from 1; s are a run's settings.
+
+    m is the only vector that momentum remembers.
+    """
+    cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
+    cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
+    cdef real fix1, fix2
+    if kind == PLAIN:
+        sgd[real](g, lr, p, n)
+    elif kind == MOMENTUM:
+        momentum[real](g, lr, mu, decay, p, m, n)
+    elif kind == NESTEROV:
+        nesterov[real](g, lr, mu, decay, p, m, n)
+    else:
+        fix1 = <real> correction(s[BETA1], step)
+        fix2 = <real> correction(s[BETA2], step)
+        if kind == ADAM:
+            adam[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+        else:
+            adamw[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+
+
+cdef inline real root(real x) noexcept nogil:
+    if real is float:
+        return sqrtf(x)
+    else:
+        return sqrt(x)
+
+
+cdef inline void sgd(const real* g, real lr, real* p, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        p[i] -= lr * g[i]
+
+
+cdef inline void momentum(
+    const real* g, real lr, real mu, real decay, real* p, real* v, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        v[i] = mu * v[i] + (g[i] + decay * p[i])
+        p[i] -= lr * v[i]
+
+
+cdef inline void nesterov(
+    const real* g, real lr, real mu, real decay, real* p, real* v, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real gradient
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] = mu * v[i] + gradient
+        p[i] -= lr * (gradient + mu * v[i])
+
+
+cdef inline void adam(
+    const real* g, real lr, real beta1, real beta2, real epsilon, real decay,
+    real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
+) noexcept nogil:
+    """correction1 and 2 are 1 / (1 - beta**step)."""
+    cdef Py_ssize_t i
+    cdef real gradient, one = 1
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        m[i] = beta1 * m[i] + (one - beta1) * gradient
+        v[i] = beta2 * v[i] + (one - beta2) * gradient * gradient
+        p[i] -= lr * (m[i] * correction1) / (root[real](v[i] * correction2) + epsilon)
+
+
+cdef inline void adamw(
+    const real* g, real lr, real beta1, real beta2, real epsilon, real decay,
+    real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        p[i] -= lr * decay * p[i]
+    adam[real](g, lr, beta1, beta2, epsilon, <real> 0, correction1, correction2, p, m, v, n)
+
+
+cdef inline double correction(double beta, double step) noexcept nogil:
+    """What makes up for a mean that started at 0: 1 / (1 - beta**step)."""
+    return 1 / (1 - pow(beta, step))
