@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from . import backends
 from ._user_functions import Plain, as_function, each, on_arrays
-from .gradcheck import TensorCheck, compare, derivatives
+from .derivatives import TensorCheck, compare, derivatives
 from .layers import Layer, as_rows
 from .losses import Loss, MSELoss
 
