@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .backends import kernels
 from .datasets import Dataset
-from .inference import fused_scores
+from .engine.scores import fused_scores
 from .layers import as_rows
 from .losses import Loss
 from .network import CHUNK, Sequential

@@ -180,7 +180,7 @@ class Sequential:
         """
         if (single := self._of_one(x, softmax=False)) is not None:
             return single
-        from .inference import fused_scores  # here, as it imports what imports this
+        from .engine.scores import fused_scores  # here, as it imports what imports this
 
         if isinstance(x, Dataset):
             if self.inputs not in (None, x.features):
@@ -312,7 +312,7 @@ class Sequential:
             return None
         module = kernels()
         if self._single is None or self._single[0] is not module:
-            from .inference import one_sample
+            from .engine.scores import one_sample
 
             self._single = module, one_sample(module, self)
         single = self._single[1]

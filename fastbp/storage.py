@@ -12,9 +12,9 @@ import numpy as np
 
 from ._files import StrPath, write_atomically
 from .custom import DEFINED
+from .engine.program import BUILT_IN
 from .layers import Layer
 from .network import Sequential
-from .program import BUILT_IN
 
 FORMAT = "fastbp"
 VERSION = "1"

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from ._checks import as_count
 from ._files import StrPath, write_atomically
 from .backends import active
-from .engine import Engine
+from .engine.epochs import Engine
+from .engine.program import NotExpressible
 from .evaluation import Data, Samples, as_samples, batch_of, evaluate_samples
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
-from .program import NotExpressible
 from .threads import limit_threads
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress

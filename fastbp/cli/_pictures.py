@@ -7,8 +7,8 @@ import numpy as np
 
 from fastbp import plots
 from fastbp.datasets import Dataset
+from fastbp.engine.scores import stages
 from fastbp.images import Conv2d
-from fastbp.inference import stages
 from fastbp.layers import Linear
 from fastbp.network import Sequential
 from fastbp.training import History

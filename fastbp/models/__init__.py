@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fastbp.engine.program import BUILT_IN
 from fastbp.images import Conv2d
 from fastbp.layers import Layer, Linear, LogSoftmax, Shape
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
-from fastbp.program import BUILT_IN
 from fastbp.storage import describe
 
 from ._names import ACTIVATIONS as ACTIVATIONS

@@ -13,9 +13,9 @@ from typing import Any
 
 from fastbp._checks import as_count, as_dtype, as_number
 from fastbp._files import read_toml
+from fastbp.engine.program import BUILT_IN
 from fastbp.initializers import initializer
 from fastbp.network import as_shape
-from fastbp.program import BUILT_IN
 
 from . import TAKES, Model
 from ._names import LOSSES, NAMED, OPTIMIZERS

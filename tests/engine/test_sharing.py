@@ -5,8 +5,8 @@ import copy
 import pytest
 
 import fastbp as fb
-from fastbp.program import compile_network
-from fastbp.sharing import BY_INPUTS, BY_OUTPUTS, WHOLE, splits
+from fastbp.engine.program import compile_network
+from fastbp.engine.sharing import BY_INPUTS, BY_OUTPUTS, WHOLE, splits
 
 BIG = {
     "by turns, and what is elementwise goes with its input": (

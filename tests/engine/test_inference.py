@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import inference
 from fastbp.backends import kernels
+from fastbp.engine import scores as inference
 
 NETWORKS = {
     "one layer": lambda: (fb.Linear(13, 5),),

@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import threads as thread_counts
-from .backends import active
-from .dropout import Dropout
-from .losses import Loss
-from .network import Sequential
-from .optimizers import Optimizer
+from fastbp import threads as thread_counts
+from fastbp.backends import active
+from fastbp.dropout import Dropout
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+from fastbp.optimizers import Optimizer
+
 from .program import (
     PLAIN,
     USER,

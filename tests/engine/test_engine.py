@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import engine as engine_module
-from fastbp import sharing
 from fastbp.backends import active, kernels
+from fastbp.engine import epochs as engine_module
+from fastbp.engine import sharing
 
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
 
@@ -235,7 +235,7 @@ LEVEL = """
 import sys, numpy as np, fastbp as fb
 sys.path.insert(0, {folder!r})
 from test_engine import NETWORKS, fb, train
-from fastbp import sharing
+from fastbp.engine import sharing
 from fastbp.backends import active
 assert active().detail == {level!r}
 sharing.FIRST = sharing.LATER = 0
@@ -338,7 +338,7 @@ def test_a_number_of_threads_that_becomes_faster_is_found_out(clock):
 
 PLACES = """
 import os, sys, numpy as np, fastbp as fb
-from fastbp import engine
+from fastbp.engine import epochs as engine
 words = []
 original = engine.Engine._run
 def run(self, *arguments):

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .backends import active
-from .custom import UserActivation, UserLoss
-from .dropout import Dropout
-from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
-from .losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
-from .optimizers import SGD, Adam, AdamW, Optimizer
+from fastbp.backends import active
+from fastbp.custom import UserActivation, UserLoss
+from fastbp.dropout import Dropout
+from fastbp.images import AvgPool2d, Conv2d, Flatten, MaxPool2d
+from fastbp.layers import ELU, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
+from fastbp.losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
+from fastbp.optimizers import SGD, Adam, AdamW, Optimizer
 
 if TYPE_CHECKING:
-    from .network import Sequential
+    from fastbp.network import Sequential
 
 # In the order of the enums in kernels/program.pxd. A subclass is a user's own layer: not listed.
 KINDS: tuple[type[Layer], ...] = (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import sharing
+from fastbp.engine import sharing
 from fastbp.training import DivergenceError
 
 NETWORKS = {

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import threads as thread_counts
-from .backends import active
+from fastbp import threads as thread_counts
+from fastbp.backends import active
+
 from .program import NotExpressible, compile_network, user_code
 from .workspace import Choices, M, W, Workspace, is_sparse
 
 if TYPE_CHECKING:
-    from .datasets import Dataset
-    from .network import Sequential
+    from fastbp.datasets import Dataset
+    from fastbp.network import Sequential
 
 BATCH = 256  # samples at a time; no more than MOST_PREDICTED in kernels/program.pxd
 LEAST = 512  # samples from which bringing W into the engine's order pays

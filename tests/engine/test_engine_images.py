@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import inference, sharing
-from fastbp import program as program_module
 from fastbp.backends import active
+from fastbp.engine import program as program_module
+from fastbp.engine import scores as inference
+from fastbp.engine import sharing
 
 # The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
 pytestmark = pytest.mark.timeout(300)

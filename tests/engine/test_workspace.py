@@ -5,8 +5,8 @@ import pytest
 
 import fastbp as fb
 from fastbp.backends import kernels
-from fastbp.program import compile_network
-from fastbp.workspace import Workspace, is_sparse
+from fastbp.engine.program import compile_network
+from fastbp.engine.workspace import Workspace, is_sparse
 
 NET = fb.Sequential(fb.Linear(32, 100), fb.Tanh(), fb.Linear(100, 5))
 PROGRAM = compile_network(NET, 32)
