@@ -2,20 +2,37 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from os import PathLike
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_batch, as_count, as_dtype, as_matrix
+from ._checks import as_batch, as_count, as_dtype, as_matrix, as_shape
+from ._files import StrPath
 from .backends import kernels
 from .datasets import Dataset
 from .initializers import Initializer, initializer
 from .layers import Layer, Shape, as_rows
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
+
+
+class Above:
+    """What networks offer but stands on networks itself, so that this module cannot import it.
+
+    The module named in front of each sets it when it is imported, and ``import fastbp`` imports
+    them all. Of scores, None says that the layers must do.
+    """
+
+    # fastbp.engine: the scores of many samples (network, x, scale, threads)
+    fused_scores: ClassVar[
+        Callable[["Sequential", np.ndarray, float, int | None], np.ndarray | None]
+    ]
+    # fastbp.engine: what computes those of a single sample (kernels, network)
+    one_sample: ClassVar[Callable[[Any, "Sequential"], Any]]
+    # fastbp.storage: writes a network's file
+    save: ClassVar[Callable[["Sequential", StrPath], None]]
 
 
 class Sequential:
@@ -180,15 +197,13 @@ class Sequential:
         """
         if (single := self._of_one(x, softmax=False)) is not None:
             return single
-        from .engine.scores import fused_scores  # here, as it imports what imports this
-
         if isinstance(x, Dataset):
             if self.inputs not in (None, x.features):
                 raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
-            found = fused_scores(self, x.x, x.scale, threads)
+            found = Above.fused_scores(self, x.x, x.scale, threads)
         else:
             x = as_rows(self.as_input(x, f"{self!r}", self.dtype))
-            found = fused_scores(self, x, threads=threads)
+            found = Above.fused_scores(self, x, 1.0, threads)
         return self._layered_scores(x) if found is None else found
 
     def _layered_scores(self, x: np.ndarray | Dataset) -> np.ndarray:
@@ -196,11 +211,9 @@ class Sequential:
         parts = []
         for part in self._chunks(x):
             part = part if self.input_shape is None else part.reshape(-1, *self.input_shape)
-            for layer in self.layers:
-                one = copy.copy(layer)  # the copy remembers x and y, not the layer
-                one.training = False
-                part = one.forward(part)
-            parts.append(np.ascontiguousarray(part, self.dtype))
+            for y in layer_outputs(self, part):
+                scores = y  # the last layer's, in the end
+            parts.append(np.ascontiguousarray(scores, self.dtype))
         return np.concatenate(parts)
 
     def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
@@ -248,11 +261,9 @@ class Sequential:
         size = f"{self.params.size:,} parameters, {self.dtype}, {self.params.nbytes / 1e6:.2f} MB"
         return "\n".join([lines[0], rule, *lines[1:], rule, size])
 
-    def save(self, path: "str | PathLike[str]") -> None:
+    def save(self, path: StrPath) -> None:
         """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
-        from . import storage
-
-        storage.save(self, path)
+        Above.save(self, path)
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """A copy of the network with parameters and arithmetic in dtype."""
@@ -312,9 +323,7 @@ class Sequential:
             return None
         module = kernels()
         if self._single is None or self._single[0] is not module:
-            from .engine.scores import one_sample
-
-            self._single = module, one_sample(module, self)
+            self._single = module, Above.one_sample(module, self)
         single = self._single[1]
         if single is None:
             return None
@@ -357,18 +366,13 @@ def _without_arrays(layer: Layer) -> Layer:
     return other
 
 
-def as_shape(shape: Sequence[int]) -> Shape:
-    """The shape of a sample: (channels, height, width), or (columns,)."""
-    try:
-        sizes = tuple(as_count(size, "input_shape") for size in shape)
-    except TypeError:
-        sizes = ()
-    if len(sizes) not in (1, 3):
-        raise ValueError(
-            "Sequential input_shape: expected (channels, height, width), three whole numbers; "
-            f"got {shape!r}"
-        )
-    return sizes
+def layer_outputs(net: Sequential, y: np.ndarray) -> Iterator[np.ndarray]:
+    """What each layer makes of a batch, as in use; nothing is left behind in the network."""
+    for layer in net.layers:
+        one = copy.copy(layer)  # the copy remembers x and y, not the layer
+        one.training = False
+        y = one.forward(y)
+        yield y
 
 
 def _check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> tuple[Layer, ...]:

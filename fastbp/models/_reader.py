@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from fastbp._checks import as_count, as_dtype, as_number
+from fastbp._checks import as_count, as_dtype, as_number, as_shape
 from fastbp._files import read_toml
 from fastbp.engine.program import BUILT_IN
 from fastbp.initializers import initializer
-from fastbp.network import as_shape
 
 from . import TAKES, Model
 from ._names import LOSSES, NAMED, OPTIMIZERS
