@@ -16,7 +16,6 @@ from . import datasets, initializers, models
 from .backends import use_backend
 from .custom import GradientError, activation, loss
 from .dropout import Dropout
-from .evaluation import evaluate
 from .gradcheck import gradcheck
 from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
 from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
@@ -25,7 +24,7 @@ from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW
 from .storage import load
-from .training import Callback, DivergenceError, History, fit
+from .training import Callback, DivergenceError, History, evaluate, fit
 
 __version__ = "0.1.0"
 

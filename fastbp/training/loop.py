@@ -4,117 +4,33 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, fields
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ._checks import as_count
-from ._files import StrPath, write_atomically
-from .backends import active
-from .engine.epochs import Engine
-from .engine.program import NotExpressible
-from .evaluation import Data, Samples, as_samples, batch_of, evaluate_samples
-from .losses import Loss
-from .network import Sequential
-from .optimizers import Optimizer
-from .threads import limit_threads
+from fastbp._checks import as_count
+from fastbp.backends import active
+from fastbp.engine.epochs import Engine
+from fastbp.engine.program import NotExpressible
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+from fastbp.optimizers import Optimizer
+from fastbp.threads import limit_threads
+
+from .callbacks import Callback
+from .evaluation import evaluate_samples
+from .history import DivergenceError, Epoch, History
+from .samples import Data, Samples, as_samples, batch_of
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress
 
 
-class DivergenceError(ArithmeticError):
-    """The loss or a parameter became NaN or infinite; the message says where.
-
-    ``losses`` are those of the epoch that was not finished, up to where it ended.
-    """
-
-    def __init__(self, message: str, losses: npt.ArrayLike = ()) -> None:
-        super().__init__(message)
-        self.losses = np.asarray(losses, np.float64)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to: a row of history.csv."""
-
-    epoch: int  # from 1
-    train_loss: float  # mean over the epoch's samples, while the parameters moved
-    train_accuracy: float  # after the epoch; NaN where the targets are no classes
-    test_accuracy: float  # after the epoch; NaN without validation data
-    seconds: float  # of training alone, without evaluation
-
-
-@dataclass
-class History:
-    """How a training run went.
-
-    Attributes
-    ----------
-    epochs : list of Epoch
-        One for each finished epoch.
-    losses : list of (steps,) float64 ndarray
-        The loss of every batch, epoch by epoch.
-    path : str
-        How it was computed: backend and loop.
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    losses: list[np.ndarray] = field(default_factory=list)
-    path: str = ""
-
-    @property
-    def loss_by_iteration(self) -> np.ndarray:
-        """The loss of every batch of every finished epoch, (iterations,) float64."""
-        return np.concatenate(self.losses) if self.losses else np.empty(0)
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training, without evaluation."""
-        return sum(epoch.seconds for epoch in self.epochs)
-
-    def __getitem__(self, column: str) -> list[float]:
-        """One column over the epochs, e.g. ``history["test_accuracy"]``."""
-        return [getattr(epoch, column) for epoch in self.epochs]
-
-    def to_csv(self, path: StrPath) -> None:
-        """Write one row an epoch: epoch, train_loss, train_accuracy, test_accuracy, seconds."""
-        import csv
-
-        def write(file: TextIO) -> None:
-            writer = csv.writer(file)
-            writer.writerow([column.name for column in fields(Epoch)])
-            writer.writerows(astuple(epoch) for epoch in self.epochs)
-
-        write_atomically(path, write, "w")
-
-
-class Callback:
-    """Watches a training run. Override what you need; an exception raised here ends the run."""
-
-    def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
-        """Ten times a second at most: `samples` of `total` are done, the latest batch's loss."""
-
-    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
-        """After each epoch and its evaluation."""
-
-
 def fit(
-    net: Sequential,
-    train: Data,
-    *,
-    loss: Loss,
-    optimizer: Optimizer,
-    epochs: int = 10,
-    batch_size: int = 32,
-    validation: Data | None = None,
-    seed: int = 0,
-    callbacks: Sequence[Callback] = (),
-    history: History | None = None,
-    threads: int | None = None,
-    fused: bool = True,
-) -> History:
+    net: Sequential, train: Data, *, loss: Loss, optimizer: Optimizer, epochs: int = 10,
+    batch_size: int = 32, validation: Data | None = None, seed: int = 0,
+    callbacks: Sequence[Callback] = (), history: History | None = None,
+    threads: int | None = None, fused: bool = True,
+) -> History:  # fmt: skip
     """Train a network in place.
 
     Parameters
@@ -153,40 +69,10 @@ def fit(
         When network, data and loss do not fit together.
     """
     epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
-    seed = as_count(seed, "seed", least=0)
-    if not net.params.flags.writeable:
-        raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
-    samples = as_samples(net, train, loss, "train")
-    tests = None if validation is None else as_samples(net, validation, loss, "validation")
+    run = _prepare(net, train, validation, loss, optimizer, batch_size, seed, callbacks, threads)
     history = History() if history is None else history
-    run = _Run(net, samples, loss, optimizer, batch_size, callbacks)
-    engine = _engine(run, threads, fused, history)
-    with limit_threads(threads), _training(net):
-        for number in range(len(history.epochs) + 1, len(history.epochs) + epochs + 1):
-            order = np.random.default_rng([seed, number]).permutation(len(samples.x))
-            start = time.perf_counter()
-            if engine is None:
-                losses = _layered_epoch(run, order, number)
-            else:
-                losses = _fused_epoch(run, engine, order, number)
-            if not np.isfinite(net.params).all():  # the last update is seen by no loss
-                message = run.divergence("a parameter", math.nan, number, len(losses))
-                raise DivergenceError(message, losses)
-            seconds = time.perf_counter() - start
-            counts = np.diff(np.append(np.arange(0, len(order), batch_size), len(order)))
-            record = Epoch(
-                number,
-                float(np.average(losses, weights=counts)),
-                evaluate_samples(net, samples, threads=threads).accuracy,
-                math.nan
-                if tests is None
-                else evaluate_samples(net, tests, threads=threads).accuracy,
-                seconds,
-            )
-            history.losses.append(losses)
-            history.epochs.append(record)
-            for callback in callbacks:
-                callback.on_epoch_end(record, net)
+    engine = _engine(run, fused, history)
+    _train(run, engine, epochs, history)
     return history
 
 
@@ -207,10 +93,17 @@ class _Run(NamedTuple):
 
     net: Sequential
     samples: Samples
+    tests: Samples | None
     loss: Loss
     optimizer: Optimizer
     batch_size: int
+    seed: int
     callbacks: Sequence[Callback]
+    threads: int | None
+
+    def accuracy(self, samples: Samples) -> float:
+        """How many of the samples the network gets right, as a share."""
+        return evaluate_samples(self.net, samples, threads=self.threads).accuracy
 
     def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
         """The message that says where a run diverged; steps count from 1."""
@@ -221,6 +114,52 @@ class _Run(NamedTuple):
             f"{what} became {became} in epoch {epoch}, step {step}, with learning rate "
             f"{self.optimizer.lr:g}; try a smaller rate, or check the scale of the data"
         )
+
+
+def _prepare(
+    net: Sequential, train: Data, validation: Data | None, loss: Loss, optimizer: Optimizer,
+    batch_size: int, seed: int, callbacks: Sequence[Callback], threads: int | None,
+) -> _Run:  # fmt: skip
+    """Check what fit is given, once."""
+    seed = as_count(seed, "seed", least=0)
+    if not net.params.flags.writeable:
+        raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
+    samples = as_samples(net, train, loss, "train")
+    tests = None if validation is None else as_samples(net, validation, loss, "validation")
+    return _Run(net, samples, tests, loss, optimizer, batch_size, seed, callbacks, threads)
+
+
+def _train(run: _Run, engine: Engine | None, epochs: int, history: History) -> None:
+    """Train for so many epochs more than the history has."""
+    with limit_threads(run.threads), _training(run.net):
+        for number in range(len(history.epochs) + 1, len(history.epochs) + epochs + 1):
+            _epoch(run, engine, number, history)
+
+
+def _epoch(run: _Run, engine: Engine | None, number: int, history: History) -> None:
+    """Train for one epoch, measure what came of it, and tell."""
+    order = np.random.default_rng([run.seed, number]).permutation(len(run.samples.x))
+    start = time.perf_counter()
+    if engine is None:
+        losses = _layered_epoch(run, order, number)
+    else:
+        losses = _fused_epoch(run, engine, order, number)
+    if not np.isfinite(run.net.params).all():  # the last update is seen by no loss
+        message = run.divergence("a parameter", math.nan, number, len(losses))
+        raise DivergenceError(message, losses)
+    seconds = time.perf_counter() - start
+    counts = np.diff(np.append(np.arange(0, len(order), run.batch_size), len(order)))
+    record = Epoch(
+        number,
+        float(np.average(losses, weights=counts)),
+        run.accuracy(run.samples),
+        math.nan if run.tests is None else run.accuracy(run.tests),
+        seconds,
+    )
+    history.losses.append(losses)
+    history.epochs.append(record)
+    for callback in run.callbacks:
+        callback.on_epoch_end(record, run.net)
 
 
 def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
@@ -245,7 +184,7 @@ def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
     return losses
 
 
-def _engine(run: _Run, threads: int | None, fused: bool, history: History) -> "Engine | None":
+def _engine(run: _Run, fused: bool, history: History) -> Engine | None:
     """The engine that runs whole epochs, or None for the layered loop; history.path says why."""
     backend = f"{active().name} {active().detail}"
     try:
@@ -253,7 +192,7 @@ def _engine(run: _Run, threads: int | None, fused: bool, history: History) -> "E
             raise NotExpressible("asked for")
         engine = Engine(
             run.net, run.samples.x, run.samples.target, run.samples.scale, run.loss,
-            run.optimizer, run.batch_size, threads,
+            run.optimizer, run.batch_size, run.threads,
         )  # fmt: skip
     except NotExpressible as reason:
         history.path = f"{backend}, layered ({reason})"

@@ -399,7 +399,7 @@ def test_a_weight_that_is_not_finite_shows_even_where_its_input_is_zero(bad):
 
 
 def test_an_interrupt_keeps_what_was_trained(monkeypatch):
-    monkeypatch.setattr("fastbp.training.REPORT_EVERY", -1)
+    monkeypatch.setattr("fastbp.training.loop.REPORT_EVERY", -1)
 
     class Stop(fb.Callback):
         def on_progress(self, epoch, samples, total, loss):

@@ -404,7 +404,7 @@ def test_divergence_is_told_like_the_layered_loop_tells_it(name):
 
 
 def test_an_interrupt_keeps_what_was_trained(monkeypatch):
-    monkeypatch.setattr("fastbp.training.REPORT_EVERY", -1)
+    monkeypatch.setattr("fastbp.training.loop.REPORT_EVERY", -1)
 
     class Stop(fb.Callback):
         def on_progress(self, epoch, samples, total, loss):

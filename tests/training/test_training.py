@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import training
 from fastbp.backends import AUTOMATIC
 from fastbp.datasets import Dataset
+from fastbp.training import loop as training
 
 
 @pytest.fixture(scope="module")
