@@ -12,8 +12,8 @@ from ._checks import as_batch, as_count, as_dtype, as_matrix, as_shape
 from ._files import StrPath
 from .backends import kernels
 from .datasets import Dataset
-from .initializers import Initializer, initializer
 from .layers import Layer, Shape, as_rows
+from .layers.initializers import Initializer, initializer
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.kernels._rebind import rebind
+
 
 def as_function(function: Any, what: str, arguments: tuple[str, ...]) -> FunctionType:
     """A plain function of so many arguments; what Numba compiled is taken back."""
@@ -27,12 +29,15 @@ class Plain:
         self.value, self.slope = value, slope
 
     def forward(self, x: np.ndarray, y: np.ndarray) -> None:
+        """y = value(x)."""
         y[...] = each(self.value, x)
 
     def backward(self, x: np.ndarray, y: np.ndarray, dy: np.ndarray, dx: np.ndarray) -> None:
+        """dx = dy ∘ slope(x, y)."""
         np.multiply(dy, each(self.slope, x, y), out=dx)
 
     def row(self, x: np.ndarray, target: Any, dx: np.ndarray) -> float:
+        """A loss of one row, which also fills dx."""
         with np.errstate(all="ignore"):
             self.slope(x, target, dx)
             return float(self.value(x, target))
@@ -53,8 +58,6 @@ def each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
 
 def on_arrays(function: Any) -> FunctionType:
     """A user's function with NumPy's exp for math's, and so on: they take arrays and overflow."""
-    from fastbp.kernels._rebind import rebind
-
     both = [name for name in dir(math) if isinstance(getattr(np, name, None), np.ufunc)]
     replace: dict[Any, Any] = {getattr(math, name): getattr(np, name) for name in both}
     replace[math] = ModuleType("math")

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastbp import threads as thread_counts
 from fastbp.backends import active
-from fastbp.dropout import Dropout
+from fastbp.layers import Dropout
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer

@@ -15,9 +15,21 @@ import numpy as np
 
 from fastbp.backends import active
 from fastbp.custom import UserActivation, UserLoss
-from fastbp.dropout import Dropout
-from fastbp.images import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from fastbp.layers import ELU, Layer, Linear, LogSoftmax, ReLU, Shape, Sigmoid, Tanh
+from fastbp.layers import (
+    ELU,
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Layer,
+    Linear,
+    LogSoftmax,
+    MaxPool2d,
+    ReLU,
+    Shape,
+    Sigmoid,
+    Tanh,
+)
 from fastbp.losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
 from fastbp.optimizers import SGD, Adam, AdamW, Optimizer
 

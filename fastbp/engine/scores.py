@@ -1,6 +1,5 @@
-"""Scores: of many samples, on a compiled backend's engine in several threads; of one; by layer."""
+"""Scores: of many samples, on a compiled backend's engine in several threads; and of one."""
 
-import copy
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from .program import NotExpressible, compile_network, user_code
 from .workspace import Choices, M, W, Workspace, is_sparse
 
 if TYPE_CHECKING:
-    from fastbp.datasets import Dataset
     from fastbp.network import Sequential
 
 BATCH = 256  # samples at a time; no more than MOST_PREDICTED in kernels/program.pxd
@@ -71,22 +69,6 @@ def fused_scores(
     thread_counts.run_together(work, number, stop.set)
     del code
     return scores
-
-
-def stages(net: "Sequential", data: "Dataset", row: int = 0) -> list[tuple[str, np.ndarray]]:
-    """What each layer of images makes of a picture, as in use: names and (channels, h, w) arrays.
-
-    The picture itself comes first. Nothing is left behind in the network.
-    """
-    found = [("the picture", data.images([row]) * data.scale)]
-    y = net.as_input(data.batch([row])[0], f"{net!r}", net.dtype)
-    for layer in net.layers:
-        one = copy.copy(layer)  # the copy remembers x and y, not the layer
-        one.training = False
-        y = one.forward(y)
-        if y.ndim == 4:
-            found.append((repr(layer), y[0]))
-    return found
 
 
 def one_sample(kernels: Any, net: "Sequential") -> Any:

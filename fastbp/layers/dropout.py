@@ -6,10 +6,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_count, as_number
-from .backends import kernels
+from fastbp._checks import as_count, as_number
+from fastbp.backends import kernels
+
+from .base import Layer, as_rows
 from .initializers import Initializer
-from .layers import Layer, as_rows
+
+__all__ = ["Dropout"]
 
 
 class Dropout(Layer):

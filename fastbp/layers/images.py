@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_count, as_pair
-from .backends import kernels
+from fastbp._checks import as_count, as_pair
+from fastbp.backends import kernels
+
+from .base import Layer, Shape, as_rows
 from .initializers import Initializer, initializer
-from .layers import Layer, Shape, as_rows
+
+__all__ = ["AvgPool2d", "Conv2d", "Flatten", "MaxPool2d"]
 
 Pair = int | tuple[int, int]
 

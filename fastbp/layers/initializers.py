@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import as_number
+from fastbp._checks import as_number
 
 Start = tuple[np.ndarray, np.ndarray | float]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._plot_style import COLOURS, INK, LONGEST, PALE, TICK, Floats, floats, grouped, shaped
+from .style import COLOURS, INK, LONGEST, PALE, TICK, Floats, floats, grouped, shaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp._plot_style import BLUE, DIM, INK, PALE, SMALL, new_figure
+from .style import BLUE, DIM, INK, PALE, SMALL, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

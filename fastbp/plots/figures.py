@@ -1,8 +1,4 @@
-"""Every figure of fastbp: plain arrays in, a Matplotlib `Figure` out.
-
-Matplotlib is imported when the first figure is made. Figures are made without pyplot: no
-display, no global state, nothing to close, and several threads may draw at once.
-"""
+"""Figures of a training, of predictions and of data; and how a figure becomes a file."""
 
 from __future__ import annotations
 
@@ -14,13 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp import _plot_curves as _curves
-from fastbp import _plot_style as style
 from fastbp._files import StrPath, write_atomically
-from fastbp._plot_network import network as network
-from fastbp._plot_weights import feature_maps as feature_maps
-from fastbp._plot_weights import filters as filters
-from fastbp._plot_weights import first_layer_weights as first_layer_weights
+
+from . import curves as _curves
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""What the figures of `fastbp.plots` share: checks, colours, axes, grids of pictures.
+"""What the figures share: checks, colours, axes, grids of pictures.
 
 Styles are set on the objects themselves. Matplotlib's ``rcParams`` belong to the whole
 process: changing them here would alter a user's own figures, and race between threads.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp import _plot_style as style
-from fastbp._plot_style import DIM, INK, PALE, SMALL, TICK, WIDTH, Floats
+from . import style
+from .style import DIM, INK, PALE, SMALL, TICK, WIDTH, Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

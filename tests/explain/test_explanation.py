@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp.experiments.drawing import drawings
-from fastbp.experiments.example import WORKED_EXAMPLE, read_example
-from fastbp.experiments.explanation import as_text, explain
+from fastbp.explain.drawing import drawings
+from fastbp.explain.example import WORKED_EXAMPLE, read_example
+from fastbp.explain.explanation import as_text, explain
 
 REPORTED = {  # quantity -> as the report prints it
     "h1": "0.65", "H1": "0.6570", "h2": "0.1175", "H2": "0.5293", "o'": "1.355395",

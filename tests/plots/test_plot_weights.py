@@ -5,7 +5,7 @@ import pytest
 
 import fastbp as fb
 from fastbp import plots
-from fastbp.engine.scores import stages
+from fastbp.explain.stages import stages
 
 
 def test_filters_are_columns_and_channels_rows(rng):

@@ -11,9 +11,8 @@ from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from fastbp import _plot_curves as curves
-from fastbp import _plot_style as style
 from fastbp import plots
+from fastbp.plots import curves, style
 
 NAN, INF = float("nan"), float("inf")
 COUNTS = np.array([[8, 2, 0], [0, 9, 1], [4, 0, 16]])
