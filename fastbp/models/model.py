@@ -1,33 +1,19 @@
-"""Networks as TOML files: the layers in order with their settings, and how they are trained.
-
-dense.toml and lenet.toml, beside this file, are such files, and so is the config.toml that every
-run of ``python -m fastbp train`` leaves.
-
->>> model = fb.models.read("lenet")                       # or fb.models.read("mine.toml")
->>> net = model.build(features=784, classes=10)
->>> fb.fit(net, train, loss=model.make_loss(), optimizer=model.make_optimizer(),
-...        epochs=model.epochs, batch_size=model.batch_size)
-"""
+"""A network before it has parameters, and how it is trained."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastbp.engine.program import BUILT_IN
-from fastbp.images import Conv2d
-from fastbp.layers import Layer, Linear, LogSoftmax, Shape
+from fastbp.layers import Conv2d, Layer, Linear, LogSoftmax, Shape
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
 from fastbp.storage import describe
 
-from ._names import ACTIVATIONS as ACTIVATIONS
-from ._names import LOSSES as LOSSES
-from ._names import NAMED as NAMED
-from ._names import OPTIMIZERS
+from ._names import LOSSES, OPTIMIZERS
 
 # What a layer takes, which it need not be told where layers come before it.
 TAKES = {"Linear": "inputs", "Conv2d": "in_channels"}
@@ -143,34 +129,6 @@ class Model:
                 f"has {features} features"
             )
         return self.input_shape
-
-
-def read(source: str) -> Model:
-    """A model by its name, one of ``NAMED``, or from a TOML file.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError, TypeError
-        If it is no TOML, or no such model; the message has file, layer and key.
-    """
-    from ._reader import read_model  # which imports this module
-
-    return read_model(source)
-
-
-def dense(hidden: Sequence[int] | None = None, activation: str | None = None) -> Model:
-    """dense.toml with other hidden layers, or with another activation between them."""
-    model = read("dense")
-    outputs = [row["outputs"] for row in model.layers if "outputs" in row]
-    kind = ACTIVATIONS[activation].__name__ if activation else model.layers[1]["type"]
-    rows = [
-        row
-        for size in (outputs if hidden is None else hidden)
-        for row in ({"type": "Linear", "outputs": size}, {"type": kind})
-    ]
-    return replace(model, layers=(*rows, {"type": "Linear"}))
 
 
 def multiply_adds(net: Sequential) -> list[int]:

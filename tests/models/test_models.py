@@ -207,7 +207,7 @@ def test_the_files_are_toml_of_two_tables(name):
 
 
 def test_the_documented_file_is_one(tmp_path):
-    page = (Path(__file__).parents[1] / "docs" / "models.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
     _, _, rest = page.partition("```toml\n")
     model = models.read(written(tmp_path, rest.partition("```")[0]))
     assert text(model.build(784, 10)) == (

@@ -1,0 +1,20 @@
+"""Networks as TOML files: the layers in order with their settings, and how they are trained.
+
+dense.toml and lenet.toml, beside this file, are such files, and so is the config.toml that every
+run of ``python -m fastbp train`` leaves.
+
+>>> model = fb.models.read("lenet")                       # or fb.models.read("mine.toml")
+>>> net = model.build(features=784, classes=10)
+>>> fb.fit(net, train, loss=model.make_loss(), optimizer=model.make_optimizer(),
+...        epochs=model.epochs, batch_size=model.batch_size)
+"""
+
+from ._described import dense as dense
+from ._described import described as described
+from ._names import ACTIVATIONS as ACTIVATIONS
+from ._names import LOSSES as LOSSES
+from ._names import NAMED as NAMED
+from ._names import OPTIMIZERS as OPTIMIZERS
+from ._reader import read as read
+from .model import Model as Model
+from .model import multiply_adds as multiply_adds
