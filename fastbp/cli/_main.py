@@ -1,22 +1,18 @@
-"""The command line. Each command is a module with HELP, ``add_arguments`` and ``run``.
-
-Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
-130 stopped by Ctrl-C.
-"""
+"""From arguments to a command, and from what goes wrong to one line and an exit code."""
 
 import argparse
-import importlib
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-COMMANDS = (
-    "train", "evaluate", "predict", "experiment", "explain", "gradcheck", "bench", "info",
-)  # fmt: skip
+from fastbp import __version__
 
-USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+from . import bench, evaluate, experiment, explain, gradcheck, info, predict, train
+from ._arguments import FAILURE, INTERRUPTED, USAGE
+
+COMMANDS = (train, evaluate, predict, experiment, explain, gradcheck, bench, info)
 
 EXAMPLES = """\
 examples:
@@ -71,8 +67,6 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> Parser:
-    from fastbp import __version__
-
     parser = Parser(
         allow_abbrev=False,
         prog="python -m fastbp",
@@ -82,8 +76,8 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        module = importlib.import_module(f"fastbp.cli.{name}")
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(
             name, allow_abbrev=False, help=module.HELP, description=f"{module.HELP}."
         )

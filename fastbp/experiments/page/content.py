@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from .claims import FAILS, HOLDS, UNDECIDED, Verdict, spread_text
-from .example import WORKED_EXAMPLE, read_example
-from .explanation import explain
-from .figures import Shown
-from .measures import LOSS, SECONDS, TEST_ACCURACY, TRAIN_ACCURACY, Measure
-from .runner import Settings
-from .spec import Experiment, Variant
-from .summary import Outcome
+from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED, Verdict, spread_text
+from fastbp.experiments.figures import Shown
+from fastbp.experiments.measures import LOSS, SECONDS, TEST_ACCURACY, TRAIN_ACCURACY, Measure
+from fastbp.experiments.runner import Settings
+from fastbp.experiments.spec import Experiment, Variant
+from fastbp.experiments.summary import Outcome
+from fastbp.explain.example import WORKED_EXAMPLE, read_example
+from fastbp.explain.explanation import explain
 
 Table = list[list[str]]  # the first row is the head
 

@@ -7,7 +7,9 @@ import re
 from html import escape as escape_markup
 from pathlib import Path
 
-from .claims import FAILS, HOLDS, UNDECIDED, Verdict
+from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED, Verdict
+from fastbp.experiments.figures import Shown
+
 from .content import (
     ABOUT_TIMES,
     ABOUT_VERDICTS,
@@ -20,7 +22,6 @@ from .content import (
     settings_table,
     variant_table,
 )
-from .figures import Shown
 
 STYLE = Path(__file__).with_name("page.css")
 CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fastbp.experiments.figures import Shown
+
 from .content import (
     ABOUT_TIMES,
     ABOUT_VERDICTS,
@@ -16,7 +18,6 @@ from .content import (
     settings_table,
     variant_table,
 )
-from .figures import Shown
 
 Link = Callable[[Section, Shown], str]  # where a picture lies, as seen from the page
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from .claims import Best, Reaches, Rising, Worst
-from .measures import LOSS, SECONDS, TEST_ACCURACY, loss_off
-from .spec import Experiment, Figure, Network, Variant
+from fastbp.experiments.claims import Best, Reaches, Rising, Worst
+from fastbp.experiments.measures import LOSS, SECONDS, TEST_ACCURACY, loss_off
+from fastbp.experiments.spec import Experiment, Figure, Network, Variant
 
 A = Network(
     hidden=(128,), activation="sigmoid", loss="nll", lr=0.35, epochs=20, batch_size=64,

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from .claims import Best, Close, Reaches, Rising, Unstable, Worst
-from .measures import ROUGHNESS, TEST_ACCURACY, TRAIN_ACCURACY, accuracy_after
-from .spec import Experiment, Figure, Network, Variant
+from fastbp.experiments.claims import Best, Close, Reaches, Rising, Unstable, Worst
+from fastbp.experiments.measures import ROUGHNESS, TEST_ACCURACY, TRAIN_ACCURACY, accuracy_after
+from fastbp.experiments.spec import Experiment, Figure, Network, Variant
 
 B = Network()  # 784-800-100-10, tanh, hinge, 10 epochs: what B uses unless a row says otherwise
 
