@@ -13,6 +13,7 @@ from ._files import StrPath
 from .backends import kernels
 from .datasets import Dataset
 from .layers import Layer, Shape, as_rows
+from .layers.base import check_layers
 from .layers.initializers import Initializer, initializer
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
@@ -77,7 +78,8 @@ class Sequential:
         dtype: npt.DTypeLike = "float32",
     ) -> None:
         self.input_shape = None if input_shape is None else as_shape(input_shape)
-        self.layers = _check_layers(layers, self.input_shape)
+        check_layers(layers, self.input_shape)
+        self.layers = layers
         self.dtype = as_dtype(dtype)
         size = sum(math.prod(shape) for _, shape in self._parameters())
         self.params = np.zeros(size, self.dtype)
@@ -373,26 +375,3 @@ def layer_outputs(net: Sequential, y: np.ndarray) -> Iterator[np.ndarray]:
         one.training = False
         y = one.forward(y)
         yield y
-
-
-def _check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> tuple[Layer, ...]:
-    if not layers:
-        raise ValueError("Sequential: expected at least one layer")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
-                f"got {type(layer).__name__} at position {position}"
-            )
-        if any(layer is other for other in layers[:position]):
-            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
-        if layer.dtype is not None:
-            raise ValueError(
-                f"Sequential: {layer!r} at position {position} is part of another network; "
-                "make a new layer, or use net.copy()"
-            )
-        try:
-            shape = layer.output_shape(shape)
-        except ValueError as problem:
-            raise ValueError(f"Sequential, layer {position}: {problem}") from None
-    return layers

@@ -80,3 +80,26 @@ class Layer:
     def __repr__(self) -> str:
         values = ", ".join(f"{getattr(self, name)}" for name in self.settings)
         return f"{type(self).__name__}({values})"
+
+
+def check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> None:
+    """Refuse layers that make no network, one after another, for samples of this shape."""
+    if not layers:
+        raise ValueError("Sequential: expected at least one layer")
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
+                f"got {type(layer).__name__} at position {position}"
+            )
+        if any(layer is other for other in layers[:position]):
+            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
+        if layer.dtype is not None:
+            raise ValueError(
+                f"Sequential: {layer!r} at position {position} is part of another network; "
+                "make a new layer, or use net.copy()"
+            )
+        try:
+            shape = layer.output_shape(shape)
+        except ValueError as problem:
+            raise ValueError(f"Sequential, layer {position}: {problem}") from None

@@ -62,6 +62,13 @@ def test_dense_alone_is_the_named_one_for_any_data():
     )
 
 
+def test_a_model_by_a_few_words():
+    assert models.described() == models.read("dense")
+    assert models.described("lenet", lr=None) == models.read("lenet")
+    dense = models.described(hidden=[4], activation="elu", lr=0.5, epochs=3)
+    assert dense == replace(models.dense([4], "elu"), lr=0.5, epochs=3)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_only_nll_ends_in_log_softmax(loss):
     model = replace(models.dense([4]), loss=loss)
