@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
@@ -13,34 +12,42 @@ SEED = 0  # of the starting weights and of the order of the samples
 CHECKED = 100  # first iterations whose losses are compared before anything is timed
 TOLERANCE = 1e-3  # relative
 
-ACTIVATIONS = {"tanh": fb.Tanh, "sigmoid": fb.Sigmoid}
-LOSSES = {"hinge": fb.HingeLoss, "cross-entropy": fb.CrossEntropyLoss}
+INPUTS, CLASSES = 784, 10  # MNIST's
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One training by plain SGD: dense layers of these sizes with one activation, or a model."""
+    """One training by plain SGD: a dense network, or one of fastbp's named models."""
 
     name: str
-    sizes: tuple[int, ...]
+    hidden: tuple[int, ...]
     activation: str
     loss: str
     batch_size: int
     lr: float
-    model: str = ""  # one of fastbp's named models, in place of sizes and activation
+    model: str = ""  # its name, in place of hidden and activation
+    init: str | None = "uniform"  # None for the model's own
+
+    @property
+    def described(self) -> fb.models.Model:
+        """The network, and how it is trained."""
+        return fb.models.described(
+            self.model, self.hidden, self.activation, loss=self.loss, lr=self.lr,
+            batch_size=self.batch_size, init=self.init,
+        )  # fmt: skip
 
     def net(self) -> fb.Sequential:
         """The network with its starting weights, the same at every call."""
-        if self.model:
-            return fb.models.read(self.model).build(features=784, classes=10, seed=SEED)
-        layers: list[fb.Layer] = []
-        for inputs, outputs in pairwise(self.sizes):
-            layers += [fb.Linear(inputs, outputs), ACTIVATIONS[self.activation]()]
-        return fb.Sequential(*layers[:-1], seed=SEED)
+        return self.described.build(INPUTS, CLASSES, SEED)
 
     def loss_function(self) -> Loss:
         """The loss."""
-        return LOSSES[self.loss]()
+        return self.described.make_loss()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of a dense network's inputs, units and outputs."""
+        return INPUTS, *self.hidden, CLASSES
 
     @property
     def forward_flops(self) -> int:
@@ -62,17 +69,17 @@ class Setting:
 
 
 NAMES = {"lenet": "LeNet-style, 2 convolutions"}
-FINAL = (784, 800, 100, 10)
+FINAL = (800, 100)
 SETTINGS = {
     setting.name: setting
     for setting in (
         Setting("final-b8", FINAL, "tanh", "hinge", 8, 0.01),
-        Setting("deep-b8", (784, 600, 800, 100, 10), "tanh", "hinge", 8, 0.01),
-        Setting("simple-b64", (784, 128, 10), "sigmoid", "cross-entropy", 64, 0.1),
+        Setting("deep-b8", (600, 800, 100), "tanh", "hinge", 8, 0.01),
+        Setting("simple-b64", (128,), "sigmoid", "cross-entropy", 64, 0.1),
         Setting("final-b512", FINAL, "tanh", "cross-entropy", 512, 0.1),
         # At a higher rate a ReLU that rounding moves across 0 parts the losses of two libraries, or
         # of two precisions of one, within a hundred iterations.
-        Setting("lenet-b32", (), "", "cross-entropy", 32, 0.01, model="lenet"),
+        Setting("lenet-b32", (), "", "cross-entropy", 32, 0.01, model="lenet", init=None),
     )
 }
 PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a time
@@ -95,7 +102,7 @@ def train(
     """Train for one epoch of the first `samples` images, on the active backend."""
     return fb.fit(
         setting.net(), training_data().first(samples),
-        loss=setting.loss_function(), optimizer=fb.SGD(setting.lr), epochs=1,
+        loss=setting.loss_function(), optimizer=setting.described.make_optimizer(), epochs=1,
         batch_size=setting.batch_size, seed=SEED, fused=fused, threads=threads,
     )  # fmt: skip
 

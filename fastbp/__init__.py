@@ -12,22 +12,32 @@ if not (_Path(__file__).parent / "kernels").is_dir():
     # A source checkout: kernels/ lies beside fastbp/, and is fastbp.kernels from here on.
     __path__.append(str(_Path(__file__).resolve().parents[1]))
 
-from . import datasets, initializers, models
+from . import datasets, models
+from ._version import __version__ as __version__
 from .backends import use_backend
 from .custom import GradientError, activation, loss
-from .dropout import Dropout
-from .evaluation import evaluate
 from .gradcheck import gradcheck
-from .images import AvgPool2d, Conv2d, Flatten, MaxPool2d
-from .layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from .layers import (
+    ELU,
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Layer,
+    Linear,
+    LogSoftmax,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    initializers,
+)
 from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
 from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW
 from .storage import load
-from .training import Callback, DivergenceError, History, fit
-
-__version__ = "0.1.0"
+from .training import Callback, DivergenceError, History, evaluate, fit
 
 __all__ = [
     "ELU",

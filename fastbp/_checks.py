@@ -1,5 +1,6 @@
 """Checks of what users pass in, done once, before any kernel sees it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,20 @@ def as_pair(n: Any, name: str, *, least: int = 1) -> tuple[int, int]:
             raise ValueError(f"{name}: expected a whole number or two, got {n!r}")
         return as_count(n[0], name, least=least), as_count(n[1], name, least=least)
     return (as_count(n, name, least=least),) * 2
+
+
+def as_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a sample: (channels, height, width), or (columns,)."""
+    try:
+        sizes = tuple(as_count(size, "input_shape") for size in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) not in (1, 3):
+        raise ValueError(
+            "Sequential input_shape: expected (channels, height, width), three whole numbers; "
+            f"got {shape!r}"
+        )
+    return sizes
 
 
 def as_number(

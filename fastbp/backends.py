@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Self
 
+import numpy
+
 AUTOMATIC = ("cython", "numba", "numpy")  # in the order they are tried
 LEVELS = ("v2", "v3", "v4")  # x86-64's, of which each includes the ones before
 
@@ -166,8 +168,6 @@ def processor_level() -> int | None:
 
 
 def _load_numpy() -> Backend:
-    import numpy
-
     return Backend("numpy", importlib.import_module("fastbp.kernels._numpy"), numpy.__version__)
 
 

@@ -88,12 +88,7 @@ def fit_many(
     from concurrent.futures import ThreadPoolExecutor  # here, to keep `import fastbp` light
 
     jobs = list(jobs)
-    for number, job in enumerate(jobs):
-        if not isinstance(job, Job):
-            raise TypeError(f"fit_many: expected Job objects, got {type(job).__name__} as {number}")
-        for other in jobs[:number]:
-            if other.net is job.net or other.optimizer is job.optimizer:
-                raise ValueError(f"fit_many: job {number} shares its net or optimizer with another")
+    _check(jobs)
     at_once = thread_counts.count(threads)
     active()  # chosen here, once, not by whichever thread is first
     stop = threading.Event()
@@ -106,6 +101,16 @@ def fit_many(
             for run in runs:
                 run.cancel()
     return [job.history for job in jobs]
+
+
+def _check(jobs: list[Job]) -> None:
+    """Refuse what is no job, and jobs that would train one thing twice at a time."""
+    for number, job in enumerate(jobs):
+        if not isinstance(job, Job):
+            raise TypeError(f"fit_many: expected Job objects, got {type(job).__name__} as {number}")
+        for other in jobs[:number]:
+            if other.net is job.net or other.optimizer is job.optimizer:
+                raise ValueError(f"fit_many: job {number} shares its net or optimizer with another")
 
 
 def _train(job: Job, train: Data, validation: Data | None, stop: threading.Event) -> None:

@@ -2,20 +2,38 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from os import PathLike
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_batch, as_count, as_dtype, as_matrix
+from ._checks import as_batch, as_count, as_dtype, as_matrix, as_shape
+from ._files import StrPath
 from .backends import kernels
 from .datasets import Dataset
-from .initializers import Initializer, initializer
 from .layers import Layer, Shape, as_rows
+from .layers.base import check_layers
+from .layers.initializers import Initializer, initializer
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
+
+
+class Above:
+    """What networks offer but stands on networks itself, so that this module cannot import it.
+
+    The module named in front of each sets it when it is imported, and ``import fastbp`` imports
+    them all. Of scores, None says that the layers must do.
+    """
+
+    # fastbp.engine: the scores of many samples (network, x, scale, threads)
+    fused_scores: ClassVar[
+        Callable[["Sequential", np.ndarray, float, int | None], np.ndarray | None]
+    ]
+    # fastbp.engine: what computes those of a single sample on the active kernels (network)
+    one_sample: ClassVar[Callable[["Sequential"], Any]]
+    # fastbp.storage: writes a network's file
+    save: ClassVar[Callable[["Sequential", StrPath], None]]
 
 
 class Sequential:
@@ -60,7 +78,8 @@ class Sequential:
         dtype: npt.DTypeLike = "float32",
     ) -> None:
         self.input_shape = None if input_shape is None else as_shape(input_shape)
-        self.layers = _check_layers(layers, self.input_shape)
+        check_layers(layers, self.input_shape)
+        self.layers = layers
         self.dtype = as_dtype(dtype)
         size = sum(math.prod(shape) for _, shape in self._parameters())
         self.params = np.zeros(size, self.dtype)
@@ -180,15 +199,13 @@ class Sequential:
         """
         if (single := self._of_one(x, softmax=False)) is not None:
             return single
-        from .inference import fused_scores  # here, as it imports what imports this
-
         if isinstance(x, Dataset):
             if self.inputs not in (None, x.features):
                 raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
-            found = fused_scores(self, x.x, x.scale, threads)
+            found = Above.fused_scores(self, x.x, x.scale, threads)
         else:
             x = as_rows(self.as_input(x, f"{self!r}", self.dtype))
-            found = fused_scores(self, x, threads=threads)
+            found = Above.fused_scores(self, x, 1.0, threads)
         return self._layered_scores(x) if found is None else found
 
     def _layered_scores(self, x: np.ndarray | Dataset) -> np.ndarray:
@@ -196,11 +213,9 @@ class Sequential:
         parts = []
         for part in self._chunks(x):
             part = part if self.input_shape is None else part.reshape(-1, *self.input_shape)
-            for layer in self.layers:
-                one = copy.copy(layer)  # the copy remembers x and y, not the layer
-                one.training = False
-                part = one.forward(part)
-            parts.append(np.ascontiguousarray(part, self.dtype))
+            for y in layer_outputs(self, part):
+                scores = y  # the last layer's, in the end
+            parts.append(np.ascontiguousarray(scores, self.dtype))
         return np.concatenate(parts)
 
     def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
@@ -248,11 +263,9 @@ class Sequential:
         size = f"{self.params.size:,} parameters, {self.dtype}, {self.params.nbytes / 1e6:.2f} MB"
         return "\n".join([lines[0], rule, *lines[1:], rule, size])
 
-    def save(self, path: "str | PathLike[str]") -> None:
+    def save(self, path: StrPath) -> None:
         """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
-        from . import storage
-
-        storage.save(self, path)
+        Above.save(self, path)
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """A copy of the network with parameters and arithmetic in dtype."""
@@ -312,9 +325,7 @@ class Sequential:
             return None
         module = kernels()
         if self._single is None or self._single[0] is not module:
-            from .inference import one_sample
-
-            self._single = module, one_sample(self)
+            self._single = module, Above.one_sample(self)
         single = self._single[1]
         if single is None:
             return None
@@ -357,38 +368,10 @@ def _without_arrays(layer: Layer) -> Layer:
     return other
 
 
-def as_shape(shape: Sequence[int]) -> Shape:
-    """The shape of a sample: (channels, height, width), or (columns,)."""
-    try:
-        sizes = tuple(as_count(size, "input_shape") for size in shape)
-    except TypeError:
-        sizes = ()
-    if len(sizes) not in (1, 3):
-        raise ValueError(
-            "Sequential input_shape: expected (channels, height, width), three whole numbers; "
-            f"got {shape!r}"
-        )
-    return sizes
-
-
-def _check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> tuple[Layer, ...]:
-    if not layers:
-        raise ValueError("Sequential: expected at least one layer")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
-                f"got {type(layer).__name__} at position {position}"
-            )
-        if any(layer is other for other in layers[:position]):
-            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
-        if layer.dtype is not None:
-            raise ValueError(
-                f"Sequential: {layer!r} at position {position} is part of another network; "
-                "make a new layer, or use net.copy()"
-            )
-        try:
-            shape = layer.output_shape(shape)
-        except ValueError as problem:
-            raise ValueError(f"Sequential, layer {position}: {problem}") from None
-    return layers
+def layer_outputs(net: Sequential, y: np.ndarray) -> Iterator[np.ndarray]:
+    """What each layer makes of a batch, as in use; nothing is left behind in the network."""
+    for layer in net.layers:
+        one = copy.copy(layer)  # the copy remembers x and y, not the layer
+        one.training = False
+        y = one.forward(y)
+        yield y

@@ -12,9 +12,9 @@ import numpy as np
 
 from ._files import StrPath, write_atomically
 from .custom import DEFINED
+from .engine.program import BUILT_IN
 from .layers import Layer
-from .network import Sequential
-from .program import BUILT_IN
+from .network import Above, Sequential
 
 FORMAT = "fastbp"
 VERSION = "1"
@@ -42,6 +42,9 @@ def save(net: Sequential, path: StrPath) -> None:
     # safetensors takes no empty file: a network without parameters has one empty tensor
     data = _with_sorted_header(to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata))
     write_atomically(path, lambda file: file.write(data))
+
+
+Above.save = save
 
 
 def describe(layer: Layer) -> dict[str, Any]:

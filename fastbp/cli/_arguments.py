@@ -3,14 +3,14 @@
 import argparse
 import math
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from fastbp import backends, datasets
 from fastbp.datasets import Dataset
 from fastbp.network import Sequential
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -99,20 +99,6 @@ def choose_backend(args: argparse.Namespace) -> backends.Backend:
     if chosen.name == "numba" and getattr(args, "quiet", False):
         backends.quiet()
     return chosen
-
-
-def new_folder(name: str) -> Path:
-    """Make runs/TIME-NAME, with a number where another run started in the same second."""
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    number = 1
-    while True:
-        folder = Path("runs", name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-            continue
-        return folder
 
 
 def print_json(value: dict[str, Any]) -> None:

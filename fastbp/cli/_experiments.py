@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Self
 
 from fastbp.cli._display import AboveBar, Plain, Silent
-from fastbp.experiments.content import clock
-from fastbp.experiments.kept import Run
+from fastbp.experiments.page.content import clock
 from fastbp.experiments.runner import Watcher
 from fastbp.experiments.spec import Experiment, Network
+from fastbp.runs import Run
 from fastbp.training import Epoch
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import fastbp as fb
-from fastbp.cli import FAILURE, _arguments
+from fastbp.cli import _arguments
+from fastbp.cli._arguments import FAILURE
 
 HELP = "measure kernels and whole epochs on this machine, with the suites of a checkout's bench/"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import fastbp as fb
 from fastbp.cli import _arguments
-from fastbp.cli._pictures import confusion
+from fastbp.runs import confusion
 
 HELP = "measure a saved model on the test or training data"
 

@@ -5,15 +5,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fastbp.cli import INTERRUPTED, USAGE, _arguments
+from fastbp.cli import _arguments
+from fastbp.cli._arguments import INTERRUPTED, USAGE
 from fastbp.cli._experiments import display
 from fastbp.experiments import EXPERIMENTS, find
 from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED
-from fastbp.experiments.content import Report, Section, clock
 from fastbp.experiments.measures import LOSS, TEST_ACCURACY, TRAIN_ACCURACY
+from fastbp.experiments.page.content import Report, Section, clock
+from fastbp.experiments.reproduce import open_folder, reproduce, write_docs
 from fastbp.experiments.runner import Settings
 from fastbp.experiments.spec import Experiment
 from fastbp.experiments.summary import mean_and_spread
+from fastbp.runs import new_folder
 from fastbp.threads import requested
 
 HELP = "reproduce the reports' experiments and write a report page"
@@ -48,14 +51,12 @@ def run(args: argparse.Namespace) -> int:
         return _list(args)
     if args.resume and args.output is None:
         return _usage("--resume needs the --output to go on with")
-    from fastbp.experiments.reproduce import open_folder, reproduce, write_docs
-
     _arguments.choose_backend(args)
     requested()  # a wrong FASTBP_NUM_THREADS ends here
     settings = Settings(args.epochs, args.limit, args.seeds)
     chosen = EXPERIMENTS if "all" in args.names else tuple(map(find, args.names))
     experiments = tuple(dict.fromkeys(chosen))
-    root = args.output or _arguments.new_folder("experiments")
+    root = args.output or new_folder("experiments")
     open_folder(root, settings, args.resume)
     watcher = display(args.quiet)
     try:

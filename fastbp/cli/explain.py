@@ -4,9 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from fastbp import plots
 from fastbp.cli import _arguments
-from fastbp.experiments.example import WORKED_EXAMPLE, read_example
-from fastbp.experiments.explanation import Explanation, as_text, explain
+from fastbp.explain.drawing import drawings
+from fastbp.explain.example import WORKED_EXAMPLE, read_example
+from fastbp.explain.explanation import Explanation, as_text, explain
 
 HELP = "explain one step of a small network, number by number"
 
@@ -15,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "file", metavar="FILE", nargs="?", type=Path,
-        help="a network as TOML, written like fastbp/experiments/worked_example.toml (default: "
+        help="a network as TOML, written like fastbp/explain/worked_example.toml (default: "
         "that one, report B's worked example)",
     )  # fmt: skip
     parser.add_argument(
@@ -47,9 +49,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _draw(told: Explanation, folder: Path) -> list[str]:
-    from fastbp import plots
-    from fastbp.experiments.drawing import drawings
-
     folder.mkdir(parents=True, exist_ok=True)
     figures = drawings(told).items()
     return [str(plots.save(figure, folder / f"{name}.png")) for name, figure in figures]

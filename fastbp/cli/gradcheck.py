@@ -8,7 +8,8 @@ import numpy as np
 
 import fastbp as fb
 from fastbp import backends
-from fastbp.cli import FAILURE, _arguments
+from fastbp.cli import _arguments
+from fastbp.cli._arguments import FAILURE
 from fastbp.layers import Shape
 from fastbp.losses import Loss
 from fastbp.network import Sequential

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import fastbp as fb
+from fastbp import plots
 from fastbp.cli import _arguments
 from fastbp.network import Sequential
 
@@ -56,8 +57,6 @@ def run(args: argparse.Namespace) -> int:
         x, picture, label = _sample(args, net)
     probabilities = net.predict_proba(x)[0]
     if args.plot:
-        from fastbp import plots
-
         plots.save(plots.class_probabilities(picture, probabilities, label=label), args.plot)
     if args.json:
         _arguments.print_json(

@@ -2,14 +2,15 @@
 
 import argparse
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import fastbp as fb
-from fastbp import models
-from fastbp.cli import FAILURE, INTERRUPTED, USAGE, _arguments, _folder, _progress
+from fastbp import models, runs
+from fastbp.cli import _arguments, _progress
+from fastbp.cli._arguments import FAILURE, INTERRUPTED, USAGE
 from fastbp.datasets import Dataset
-from fastbp.initializers import NAMES as INITS
+from fastbp.layers.initializers import NAMES as INITS
 from fastbp.models import ACTIVATIONS, LOSSES, Model
 from fastbp.network import Sequential
 from fastbp.threads import requested
@@ -24,9 +25,23 @@ OVERRIDES = ("loss", "batch_size", "lr", "epochs", "init", "seed", "dtype")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; where they are left out, the model says."""
-    whole, positive = _arguments.whole, _arguments.positive
-    named = {name: models.read(name) for name in models.NAMED}
     _arguments.add_data(parser)
+    _add_network(parser)
+    _add_training(parser)
+    _arguments.add_backend(parser)
+    whole, add = _arguments.whole, parser.add_argument
+    threads_help = "threads that train; no bit depends on it (default: the fastest, as measured)"
+    add("--threads", type=whole(1), metavar="N", help=threads_help)
+    add("--limit", type=whole(1), metavar="N", help="train on the first N samples only")
+    output_help = "a new or empty folder (default: runs/TIME-NAME)"
+    add("--output", type=Path, metavar="DIR", help=output_help)
+    add("--no-plots", action="store_true", help="draw no pictures")
+    add("--quiet", action="store_true", help="show no progress")
+    _arguments.add_json(parser)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """What is trained."""
     add = parser.add_argument
     add(
         "--model",
@@ -43,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     activation_help = "what is between those, in place of a --model (default: tanh)"
     add("--activation", choices=ACTIVATIONS, help=activation_help)
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    """How it is trained."""
+    whole, positive, add = _arguments.whole, _arguments.positive, parser.add_argument
+    named = {name: models.read(name) for name in models.NAMED}
     loss_help = "hinge or cross-entropy on scores, nll on LogSoftmax, which is added"
     add("--loss", choices=LOSSES, help=loss_help + _defaults(named, "loss"))
     add(
@@ -67,15 +88,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     seed_help = "of the weights and the order of the samples (default: 0)"
     add("--seed", type=whole(0), metavar="N", help=seed_help)
     add("--dtype", choices=("float32", "float64"), help="(default: float32)")
-    _arguments.add_backend(parser)
-    threads_help = "threads that train; no bit depends on it (default: the fastest, as measured)"
-    add("--threads", type=whole(1), metavar="N", help=threads_help)
-    add("--limit", type=whole(1), metavar="N", help="train on the first N samples only")
-    output_help = "a new or empty folder (default: runs/TIME-NAME)"
-    add("--output", type=Path, metavar="DIR", help=output_help)
-    add("--no-plots", action="store_true", help="draw no pictures")
-    add("--quiet", action="store_true", help="show no progress")
-    _arguments.add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
     train = train if args.limit is None else train.first(args.limit)
     model = model.fitted(train.features, train.classes)
     net = model.build(train.features, train.classes)
-    folder = _folder.make(args.output, model, "" if args.model else _dense_name(model))
-    _folder.write_config(folder, model, args.data, train, test, backend)
+    folder = make_folder(args.output, model, "" if args.model else _dense_name(model))
+    runs.write_config(folder, model, args.data, train, test, backend)
 
     history = fb.History()
     show = _progress.progress(model.epochs, len(train), args.quiet)
@@ -105,21 +117,19 @@ def run(args: argparse.Namespace) -> int:
             show.say(
                 f"{net!r}\n{train!r}\n{backend.name} {backend.detail}, {net.dtype} -> {folder}"
             )
-            _fit(args, model, net, train, test, history, (_folder.Recorder(folder, history), show))
+            _fit(args, model, net, train, test, history, (runs.Recorder(folder, history), show))
     except KeyboardInterrupt:
         code, ending = INTERRUPTED, "stopped"
     except fb.DivergenceError as divergence:
         code, ending = FAILURE, f"error: {divergence}"
-    _folder.write_losses(folder, history)
+    runs.write_losses(folder, history)
     if code:
         finished = f"finished {len(history.epochs)} of {model.epochs} epochs"
         sys.stderr.write(f"fastbp: {ending}; {finished}; what there is lies in {folder}\n")
         return code
     if not args.no_plots:
-        from fastbp.cli._pictures import draw_run
-
         show.say("drawing pictures")
-        draw_run(folder, net, history, test, model.batch_size)
+        runs.draw_run(folder, net, history, test, model.batch_size)
     _report(args, net, history, folder)
     return 0
 
@@ -150,10 +160,18 @@ def _fit(
 
 def chosen_model(args: argparse.Namespace) -> Model:
     """The model that the arguments describe."""
-    named = args.model
-    model = models.read(named) if named else models.dense(args.hidden, args.activation)
     given = {name: getattr(args, name) for name in OVERRIDES}
-    return replace(model, **{name: value for name, value in given.items() if value is not None})
+    return models.described(args.model, args.hidden, args.activation, **given)
+
+
+def make_folder(output: Path | None, model: Model, name: str = "") -> Path:
+    """The folder that was asked for, or a new one, named after the model unless it has a name."""
+    if output is None:
+        return runs.new_folder(f"{name or model.name}-{model.loss}")
+    output.mkdir(parents=True, exist_ok=True)
+    if any(output.iterdir()):
+        raise ValueError(f"--output {output}: the folder is not empty; name a new one")
+    return output
 
 
 def _hidden(text: str) -> tuple[int, ...]:

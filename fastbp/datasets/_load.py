@@ -33,13 +33,9 @@ def mnist() -> tuple[Dataset, Dataset]:
 
 
 def load(
-    path: str | os.PathLike[str],
-    *,
-    label: str | int | None = None,
-    classes: int | None = None,
-    scale: float | None = None,
-    seed: int = 0,
-) -> tuple[Dataset, Dataset]:
+    path: str | os.PathLike[str], *, label: str | int | None = None, classes: int | None = None,
+    scale: float | None = None, seed: int = 0,
+) -> tuple[Dataset, Dataset]:  # fmt: skip
     """Read a training and a test set from a folder of IDX files, an .npz or a .csv file.
 
     A file (or folder) with a training set only is split: a random seventh of its samples becomes
@@ -82,17 +78,22 @@ def load(
     classes = check_classes(classes)
     scale = None if scale is None else check_scale(scale)
     rng = np.random.default_rng(seed)
+    datasets = _read_datasets(path, label, classes, scale)
+    return _split(path, datasets[0], rng) if len(datasets) == 1 else _match(path, *datasets)
+
+
+def _read_datasets(
+    path: Path, label: str | int | None, classes: int | None, scale: float | None
+) -> list[Dataset]:
+    """What lies at the path: one data set, or a training and a test set."""
     if path.is_dir():
         classes = classes or IDX_CLASSES
     splits = _read(path, label, classes or IDX_CLASSES)
     parts = ["train", "test"] if len(splits) == 2 else [""]
-    datasets = [
+    return [
         _dataset(path, part, x, y, classes, scale)
         for part, (x, y) in zip(parts, splits, strict=True)
     ]
-    if len(datasets) == 1:
-        return _split(path, datasets[0], rng)
-    return _match(path, *datasets)
 
 
 def _read(

@@ -1,12 +1,10 @@
 """The two reports, as data: one experiment a row, one runner, one report page.
 
-``report_a`` and ``report_b`` say what is trained, drawn and claimed. ``runner`` trains, ``kept``
-stores and reads what was trained, ``summary`` makes numbers of it, ``claims`` judges, ``figures``
-draws, ``page`` and ``markdown`` write the report.
+``reports`` say what is trained, drawn and claimed. ``runner`` trains, ``summary`` makes numbers of
+what was trained, ``claims`` judges, ``figures`` draws, ``page`` writes the report.
 """
 
-from .report_a import REPORT_A
-from .report_b import REPORT_B
+from .reports import REPORT_A, REPORT_B
 from .spec import Experiment
 
 EXPERIMENTS: tuple[Experiment, ...] = (*REPORT_A, *REPORT_B)

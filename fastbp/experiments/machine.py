@@ -7,7 +7,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from fastbp import __version__
+from fastbp._version import __version__
 from fastbp.backends import active
 from fastbp.threads import available, requested
 

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp import plots
+from fastbp import plots, runs
 from fastbp.datasets import Dataset
-from fastbp.images import Conv2d
-from fastbp.inference import stages
-from fastbp.layers import Linear
+from fastbp.explain.drawing import drawings
+from fastbp.explain.example import WORKED_EXAMPLE, read_example
+from fastbp.explain.explanation import as_text, explain
+from fastbp.explain.stages import stages
+from fastbp.layers import Conv2d, Linear
 from fastbp.network import Sequential
 
-from .drawing import drawings
-from .example import WORKED_EXAMPLE, read_example
-from .explanation import as_text, explain
 from .spec import Figure
 from .summary import Outcome
 
@@ -73,7 +72,7 @@ def _structure(material: Material, figure: Figure) -> Made:
 def _first_gradient(material: Material, figure: Figure) -> Made:
     """The first weights' gradient before and after the first backward pass of all."""
     network = material.outcome.experiment.variants[0].network
-    net, loss = network.build(seed=0), network.make_loss()
+    net, loss = network.build(seed=0), network.described.make_loss()
     first = _first_with_weights(net)
     before = np.abs(first.dw).max()
     x, y = material.train.batch(slice(0, network.batch_size))
@@ -135,9 +134,7 @@ def _weights(material: Material, figure: Figure) -> Made:
 
 def _filters(material: Material, figure: Figure) -> Made:
     net = material.net()
-    found = [layer for layer in net.layers if isinstance(layer, Conv2d)] if net else []
-    for number, layer in enumerate(found, 1):
-        assert layer.w is not None
+    for number, layer in runs.convolutions(net) if net else ():
         title = f"The filters of convolution {number}, trained"
         yield f"filters-{number}", title, plots.filters(layer.w, title=title)
 
@@ -152,12 +149,8 @@ def _feature_maps(material: Material, figure: Figure) -> Made:
 def _misclassified(material: Material, figure: Figure) -> Made:
     net, test = material.net(), material.test
     if net is not None:
-        p = net.predict_proba(test)
-        wrong = np.flatnonzero(p.argmax(axis=1) != test.y)
-        picture = plots.misclassified(
-            test.images(wrong), test.y[wrong], p[wrong].argmax(axis=1), p[wrong], most=24
-        )
-        yield "misclassified", f"{len(wrong)} test images are misclassified", picture
+        picture, wrong = runs.mistakes(test, net.predict_proba(test), most=24)
+        yield "misclassified", f"{wrong} test images are misclassified", picture
 
 
 def _worked_example(material: Material, figure: Figure) -> Made:

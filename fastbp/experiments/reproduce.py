@@ -15,15 +15,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastbp import __version__
 from fastbp._files import write_atomically
+from fastbp._version import __version__
 from fastbp.backends import active
 
-from .content import Report, Section, main_table
 from .figures import Shown, draw
 from .machine import describe_machine
-from .markdown import markdown, table
-from .page import html
+from .page.content import Report, Section, main_table
+from .page.html import html
+from .page.markdown import markdown, table
 from .pictures import Material
 from .runner import Runs, Settings, Watcher, train
 from .spec import Experiment

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fastbp import runs
 from fastbp.datasets import Dataset, mnist
 from fastbp.many import Job, fit_many
 from fastbp.network import Sequential
-from fastbp.optimizers import SGD
+from fastbp.runs import Run
 from fastbp.training import Callback, Epoch
 
-from . import kept
-from .kept import Run
 from .spec import Experiment, Network
 
 Runs = dict[tuple[Network, int], Run]  # by network and seed
@@ -75,6 +74,11 @@ class Watcher:
         """An experiment's tables and figures are being made."""
 
 
+def folder_of(root: Path, network: Network, seed: int) -> Path:
+    """Where a network's run of that seed lies."""
+    return root / "networks" / network.key / f"seed-{seed}"
+
+
 def train(
     experiments: Iterable[Experiment], settings: Settings, root: Path, watcher: Watcher
 ) -> Runs:
@@ -88,12 +92,12 @@ def train(
     """
     networks = dict.fromkeys(v.network for e in experiments for v in e.variants)
     wanted = [(network, seed) for network in networks for seed in range(settings.seeds)]
-    missing = [(n, s) for n, s in wanted if kept.read(kept.folder_of(root, n, s)) is None]
+    missing = [(n, s) for n, s in wanted if runs.read(folder_of(root, n, s)) is None]
     watcher.start(len(wanted), missing)
     if missing:
         _train_missing(sorted(missing, key=_work, reverse=True), settings, root, watcher)
-    runs = {(n, s): kept.read(kept.folder_of(root, n, s)) for n, s in wanted}
-    return {at: run for at, run in runs.items() if run is not None}
+    found = {(n, s): runs.read(folder_of(root, n, s)) for n, s in wanted}
+    return {at: run for at, run in found.items() if run is not None}
 
 
 def _work(run: tuple[Network, int]) -> float:
@@ -124,11 +128,11 @@ class Keeper(Callback):
 
     def __init__(self, network: Network, seed: int, root: Path, watcher: Watcher) -> None:
         self.network, self.seed, self.watcher = network, seed, watcher
-        self.folder = kept.folder_of(root, network, seed)
+        self.folder = folder_of(root, network, seed)
         self.job = Job(
             network.build(seed),
-            network.make_loss(),
-            SGD(lr=network.lr),
+            network.described.make_loss(),
+            network.described.make_optimizer(),
             network.epochs,
             network.batch_size,
             seed,
@@ -144,5 +148,5 @@ class Keeper(Callback):
     def keep(self) -> None:
         """Write the run, and tell the watcher."""
         job = self.job
-        run = kept.keep(self.folder, job.net, job.history, job.error)
+        run = runs.keep(self.folder, job.net, job.history, job.error)
         self.watcher.finished(self.network, self.seed, run)

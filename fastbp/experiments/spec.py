@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from fastbp import models
-from fastbp.losses import Loss
 from fastbp.models import Model
 from fastbp.network import Sequential
 
-if TYPE_CHECKING:
-    from .claims import Claim
+from .claims import Claim
 
 INPUTS, CLASSES = 784, 10  # MNIST's
 
@@ -37,17 +34,15 @@ class Network:
 
     def build(self, seed: int) -> Sequential:
         """The network before training; Sequential complains where layers do not fit."""
-        return self._model.build(INPUTS, CLASSES, seed)
-
-    def make_loss(self) -> Loss:
-        """What is minimised."""
-        return self._model.make_loss()
+        return self.described.build(INPUTS, CLASSES, seed)
 
     @cached_property
-    def _model(self) -> Model:
-        named = self.model
-        model = models.read(named) if named else models.dense(self.hidden, self.activation)
-        return replace(model, init=self.init, loss=self.loss)
+    def described(self) -> Model:
+        """The same as a model, which makes network, loss and optimiser."""
+        return models.described(
+            self.model, self.hidden, self.activation, loss=self.loss, lr=self.lr,
+            epochs=self.epochs, batch_size=self.batch_size, init=self.init,
+        )  # fmt: skip
 
     @property
     def sizes(self) -> str:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import tomli_w
 
 from fastbp._files import write_atomically
+from fastbp.runs import Run
 
 from .claims import Verdict
-from .kept import Run
 from .measures import LOSS, SECONDS, TEST_ACCURACY, TRAIN_ACCURACY, Measure
 from .spec import Experiment, Figure
 
@@ -73,8 +74,6 @@ def write_tables(outcome: Outcome, folder: Path) -> None:
 
     Times are in a table of their own: all other files are the same for the same run.
     """
-    import tomli_w
-
     spec = as_data(outcome.experiment)
     write_atomically(folder / "spec.toml", lambda file: tomli_w.dump(spec, file))
     if not outcome.runs:

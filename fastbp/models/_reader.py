@@ -11,14 +11,13 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from fastbp._checks import as_count, as_dtype, as_number
+from fastbp._checks import as_count, as_dtype, as_number, as_shape
 from fastbp._files import read_toml
-from fastbp.initializers import initializer
-from fastbp.network import as_shape
-from fastbp.program import BUILT_IN
+from fastbp.engine.program import BUILT_IN
+from fastbp.layers.initializers import initializer
 
-from . import TAKES, Model
 from ._names import LOSSES, NAMED, OPTIMIZERS
+from .model import TAKES, Model
 
 TABLES = ("network", "training")
 OF_A_RUN = ("fastbp", "data", "computation")  # tables and keys that ``train`` adds
@@ -27,8 +26,16 @@ TRAINING = ("loss", "optimizer", "lr", "batch_size", "epochs", "seed")
 MOST_LAYERS = 1000
 
 
-def read_model(source: str) -> Model:
-    """See ``fastbp.models.read``."""
+def read(source: str) -> Model:
+    """A model by its name, one of ``NAMED``, or from a TOML file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError, TypeError
+        If it is no TOML, or no such model; the message has file, layer and key.
+    """
     path = NAMED.get(source, Path(source))
     written = read_toml(path)
     try:

@@ -2,7 +2,7 @@
 
 from command_line import assert_error, is_whole_png, names, run
 
-from fastbp.experiments.example import WORKED_EXAMPLE
+from fastbp.explain.example import WORKED_EXAMPLE
 
 OWN = """
 inputs = [1.0]

@@ -7,7 +7,7 @@ from command_line import run, run_script
 
 from fastbp import losses
 from fastbp.backends import AUTOMATIC
-from fastbp.program import BUILT_IN
+from fastbp.engine.program import BUILT_IN
 
 LOSSES = [
     name

@@ -85,7 +85,7 @@ sys.exit(main(sys.argv[1:]))""",
     assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
 
 
-@pytest.mark.parametrize("moment", ["fastbp.cli._parser", "fastbp.datasets.mnist"])
+@pytest.mark.parametrize("moment", ["fastbp.cli._main._parser", "fastbp.datasets.mnist"])
 def test_ctrl_c_before_training_leaves_one_line_and_no_folder(tmp_path, moment):
     """While the commands are still imported, and while data is read."""
     module, name = moment.rsplit(".", 1)

@@ -10,10 +10,10 @@ import pytest
 import fastbp as fb
 from fastbp.experiments import find
 from fastbp.experiments.claims import HOLDS, Unstable
-from fastbp.experiments.kept import folder_of, read
 from fastbp.experiments.reproduce import open_folder, reproduce
-from fastbp.experiments.runner import Settings, Watcher, train
+from fastbp.experiments.runner import Settings, Watcher, folder_of, train
 from fastbp.experiments.spec import Experiment, Figure, Network, Variant
+from fastbp.runs import read
 
 QUICK = Settings(epochs=2, limit=240, seeds=2)
 SMALL = Network(hidden=(12,), epochs=2)

@@ -9,8 +9,8 @@ import pytest
 import fastbp as fb
 from fastbp.experiments import EXPERIMENTS, find
 from fastbp.experiments.figures import MAKERS
-from fastbp.experiments.report_a import A
-from fastbp.experiments.report_b import B
+from fastbp.experiments.reports.report_a import A
+from fastbp.experiments.reports.report_b import B
 from fastbp.experiments.spec import Network
 from fastbp.experiments.summary import as_data
 
@@ -127,7 +127,7 @@ def test_a_network_that_is_a_model():
     net = network.build(3)
     expected = dataclasses.replace(fb.models.read("lenet"), init="he").build(784, 10, seed=3)
     assert np.array_equal(net.params, expected.params)
-    assert isinstance(network.make_loss(), fb.CrossEntropyLoss)
+    assert isinstance(network.described.make_loss(), fb.CrossEntropyLoss)
     assert network.key.startswith("lenet_cross-entropy_rate0.01_")
 
 

@@ -1,0 +1,12 @@
+"""Whole epochs and many scores without going back to Python: networks as rows of numbers.
+
+``program`` says what a network is in such rows, ``sharing`` how threads share it, ``workspace``
+what an engine works with; ``epochs`` trains and ``scores`` predicts.
+"""
+
+from fastbp.network import Above
+
+from .scores import fused_scores, one_sample
+
+Above.fused_scores = fused_scores
+Above.one_sample = one_sample

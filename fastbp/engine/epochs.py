@@ -1,0 +1,269 @@
+"""Whole epochs on a compiled backend's engine, without going back to Python for each batch.
+
+The engine runs a chunk of steps at a time, in one thread or several. Its results are bitwise the
+same for every number of threads, so the number may change from chunk to chunk: unless told,
+``Threads`` measures what is faster at the moment, which also answers a busy machine.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from fastbp import threads as thread_counts
+from fastbp.backends import active
+from fastbp.kernels.numbers import Choice, Kind, OptimizerKind, Setting, Size, Sync
+from fastbp.layers import Dropout
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+from fastbp.optimizers import Optimizer
+
+from .program import (
+    BUILT_IN_LOSSES,
+    BUILT_IN_OPTIMIZERS,
+    NotExpressible,
+    compile_network,
+    kind_of,
+    user_code,
+)
+from .sharing import splits
+from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
+
+CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
+# A trial of a number of threads: short at first, later this share of the time since the start, so
+# that it costs a short run little, and does not mislead a long one on a busy machine.
+FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.04
+LEAST_STEPS = 2  # of a trial: a single one is too much like a first
+RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried again: soon at first
+
+# Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
+# but the number of threads.
+SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
+SPINS = 2000  # turns of waiting before a thread yields its processor
+
+
+class Engine:
+    """One training run: its program, its workspace, its threads.
+
+    Parameters
+    ----------
+    net : Sequential
+        Read by ``load`` and written by ``store``.
+    x : (n, inputs) uint8, float32 or float64
+        The samples; the network sees x * scale.
+    target : (n,) int64 labels or (n, outputs) values of the network's dtype
+
+    Raises
+    ------
+    NotExpressible
+        If the backend has no engine, or the program cannot express network, loss or optimiser.
+    """
+
+    def __init__(
+        self,
+        net: Sequential,
+        x: np.ndarray,
+        target: np.ndarray,
+        scale: float,
+        loss: Loss,
+        optimizer: Optimizer,
+        batch_size: int,
+        threads: int | None,
+    ) -> None:
+        if not active().can("engine"):
+            raise NotExpressible(f"the {active().name} backend has no engine")
+        self.kernels, self.net, self.optimizer = active().kernels, net, optimizer
+        self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
+        self._optimizer_kind()  # refuses what is not built in
+        self.program = compile_network(net, x.shape[1], training=True)
+        self.loss_kind = kind_of(loss, BUILT_IN_LOSSES, "loss")
+        self.x = np.ascontiguousarray(x)
+        is_labels = target.ndim == 1
+        # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
+        self.labels = target if is_labels else np.zeros(len(x), np.int64)
+        self.values = np.zeros((1, 1), net.dtype) if is_labels else target
+        self.splits, self.segments = splits(self.program, self.batch_size), self._segments()
+        shared = self.program.on_images or any(self.splits)
+        self.threads = Threads(threads, self.segments if shared else 1)
+        self.sync = np.zeros(Sync.SYNC_WORDS, np.int64)
+        # The machine code must stay as long as its addresses are in use.
+        self.code, self.addresses = user_code(self.program, loss)
+        self.laid_out_for: tuple[int, int] | None = None
+        self._read_settings()
+        if active().can("user_code"):
+            self._compile()
+
+    def _segments(self) -> int:
+        """Parts that an exchanged sum is made of."""
+        if self.program.on_images:
+            return min(SEGMENTS, -(-self.batch_size // Size.SAMPLES))
+        return SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
+
+    def _optimizer_kind(self) -> tuple[int, int]:
+        """Which optimiser it is at the moment, and how many vectors it remembers."""
+        kind = kind_of(self.optimizer, BUILT_IN_OPTIMIZERS, "optimiser")
+        return kind, self.optimizer.states
+
+    def _lay_out(self) -> None:
+        """Make the workspace and the run's integers, for the optimiser as it is."""
+        self.laid_out_for = kind, states = self._optimizer_kind()
+        self.space = Workspace(
+            self.kernels,
+            self.program,
+            self.net.params,
+            self.batch_size,
+            splits=self.splits,
+            threads=self.threads.most,
+            buffers=2,
+            segments=self.segments,
+            states=states,
+        )
+        self.sparse = kind == OptimizerKind.PLAIN and is_sparse(
+            self.program, self.x, self.net.params, self.space.reach
+        )
+        # A user's derivative may be infinite, and that times zero is not zero.
+        self.skip = not self.program.on_images and Kind.USER not in self.program.kinds
+        slots = {
+            Choice.LOSS: self.loss_kind,
+            Choice.THREADS: 1,
+            Choice.BATCH: self.batch_size,
+            Choice.SOURCE: source_of(self.x),
+            Choice.FEATURES: self.x.shape[1],
+            Choice.SPARSE: self.sparse,
+            Choice.OPTIMIZER: kind,
+            Choice.STEPS_BEFORE: 0,
+            Choice.SEGMENTS: self.segments,
+            Choice.STATES: states,
+            Choice.SKIP: self.skip,
+        }
+        self.choices = run_choices(slots, self.addresses)
+
+    def _read_settings(self) -> None:
+        """Take over what a user may have changed since the last epoch."""
+        if self._optimizer_kind() != self.laid_out_for:
+            self._lay_out()
+        self.program.read_layers()
+        slots = {Setting.SCALE: self.scale} | self.loss.numbers() | self.optimizer.numbers()
+        self.settings = run_settings(self.program, slots)
+        self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
+        # What is infinite times zero must be seen.
+        finite = np.isfinite(self.net.params).all()
+        self.choices[Choice.SPARSE] = self.sparse and finite
+        self.choices[Choice.SKIP] = self.skip and finite
+
+    def _compile(self) -> None:
+        """Numba compiles what is called first: here, not in an epoch that is timed."""
+        rows, plan = self.program.rows, self.space.plan[0]
+        self.kernels.engine_pack(rows, plan, 0, self.net.params, self.space.work)
+        self._run(np.zeros(1, np.int64), np.zeros(1), 0, 0, 1)
+
+    def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
+        """Train on all samples in this order; returns each batch's loss.
+
+        The losses end with the first that is NaN or infinite; its batch moved nothing. After
+        every chunk `report` is called with the steps done and the latest loss; what it raises
+        ends the epoch there. The network has the new parameters in any case.
+        """
+        steps = -(-len(order) // self.batch_size)
+        losses = np.empty(steps)
+        self.optimizer.remember(self.net)
+        self._read_settings()
+        rows, plan = self.program.rows, self.space.plan[0]
+        vectors = (self.net.params, *self.optimizer.memory[: self.optimizer.states])
+        for part, vector in enumerate(vectors):
+            self.kernels.engine_pack(rows, plan, part, vector, self.space.work)
+        done = 0
+        try:
+            while done < steps:
+                count, threads = self.threads.next_chunk(steps - done)
+                last = done + count
+                started = time.perf_counter()
+                stopped = self._run(order, losses, done, last, threads)
+                self.threads.took(threads, last - done, time.perf_counter() - started)
+                if stopped < last:
+                    return losses[: stopped + 1]
+                done = last
+                report(done, losses[done - 1])
+        finally:
+            self.optimizer.steps += done
+            for layer in self.program.layers:
+                if isinstance(layer, Dropout):
+                    layer.step += done
+            for part, vector in enumerate(vectors):
+                self.kernels.engine_unpack(rows, plan, part, self.space.work, vector)
+        return losses
+
+    def _run(
+        self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int
+    ) -> int:
+        """Run the steps first..last with so many threads; returns the first step not done."""
+        self.choices[Choice.THREADS] = threads
+        self.sync[:] = 0
+        # With fewer processors than threads, waiting keeps the one waited for from running.
+        self.sync[Sync.SPINS] = SPINS if threads <= thread_counts.available() else 0
+        rows, plan, work = self.program.rows, self.space.plan, self.space.work
+        numbers = self.settings, self.choices
+        samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, order
+
+        def steps(thread: int) -> int:
+            done: int = self.kernels.train_steps(
+                rows, plan[thread], *numbers, *samples, thread, first, last, work, losses, self.sync
+            )
+            return done
+
+        def give_up() -> None:
+            self.sync[Sync.GIVE_UP] = 1
+
+        return thread_counts.run_together(steps, threads, give_up)
+
+
+class Threads:
+    """How many threads run the next chunk of steps, and how many steps it has.
+
+    A number that was asked for is kept. Otherwise one thread and as many as there are processors
+    are measured against each other, again and again: what is slower is tried every half second,
+    and more often at first.
+    """
+
+    def __init__(self, asked: int | None, most: int) -> None:
+        self.most = max(1, min(thread_counts.count(asked), most))
+        self.choices = {self.most} if thread_counts.requested(asked) else {1, self.most}
+        self.pace: dict[int, float] = {}  # seconds a step, by number of threads
+        self.tried: dict[int, float] = {}  # when
+        self.trial = 0.0  # seconds that the trial which is going on has lasted
+        self.started = time.perf_counter()
+
+    def next_chunk(self, steps: int) -> tuple[int, int]:
+        """How many of so many steps make the next chunk, and its threads."""
+        now = time.perf_counter()
+        seconds = self._trial_seconds(now)
+        for threads in sorted(self.choices):
+            tried = self.tried.get(threads, -1e9)
+            if now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started)):
+                break
+        else:
+            threads = min(self.choices, key=lambda number: self.pace[number])
+            seconds = CHUNK_SECONDS
+        if threads not in self.pace:
+            return 1, threads
+        wanted = max(LEAST_STEPS, seconds / self.pace[threads])
+        chunks = math.ceil(steps / wanted)
+        return math.ceil(steps / chunks), threads  # no small rest, whose pace would mislead
+
+    def took(self, threads: int, steps: int, seconds: float) -> None:
+        """Learn from a chunk; but the very first one only tells how many steps make a trial."""
+        now = time.perf_counter()
+        if threads in self.pace:
+            self.trial += seconds
+            if self.trial > self._trial_seconds(now) / 2:
+                self.tried[threads] = now
+                self.trial = 0.0
+        self.pace[threads] = seconds / steps
+
+    def _trial_seconds(self, now: float) -> float:
+        return min(CHUNK_SECONDS, max(FIRST_TRIAL, TRIAL_SHARE * (now - self.started)))
+
+    def __str__(self) -> str:
+        used = min(self.choices, key=lambda number: self.pace.get(number, 0))
+        return f"{used} thread{'s' if used > 1 else ''}"

@@ -1,0 +1,145 @@
+"""A network as plain data, for the engines that run whole epochs: one row of integers a layer.
+
+Columns of a row (``fastbp.kernels.numbers.Column``): what kind of layer it is, its inputs, its
+outputs, and where its parameters (w, then b) start in the flat vector; then, on images, the sizes
+of images and windows; then, of dropout, what its masks come from. Every backend's engine reads the
+same program. What a row says about its layer the layer says itself.
+
+With convolution or pooling a program has two parts: rows on images, and after FLATTEN rows on rows.
+Without them images are no different from rows, and Flatten is nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastbp import layers, losses, optimizers
+from fastbp.backends import active
+from fastbp.custom import UserActivation, UserLoss
+from fastbp.kernels.numbers import Column, Kind, Value
+from fastbp.layers import Layer, Shape
+from fastbp.losses import Loss
+from fastbp.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from fastbp.network import Sequential
+
+
+def _known(base: type, *modules: ModuleType) -> dict[str, Any]:
+    """The classes of these modules that engines know, by name. Another's subclass is its own."""
+    found = [c for module in modules for c in vars(module).values() if isinstance(c, type)]
+    return {c.__name__: c for c in found if issubclass(c, base) and c.kind is not base.kind}  # type: ignore[attr-defined]
+
+
+BUILT_IN: dict[str, type[Layer]] = _known(Layer, layers)
+BUILT_IN_LOSSES: dict[str, type[Loss]] = _known(Loss, losses)
+BUILT_IN_OPTIMIZERS: dict[str, type[Optimizer]] = _known(Optimizer, optimizers)
+
+WINDOWS = (Kind.CONV, Kind.MAX_POOL, Kind.AVG_POOL)
+SIZES = (  # of images before a layer and behind it
+    Column.CHANNELS,
+    Column.HEIGHT,
+    Column.IMAGE_WIDTH,
+    Column.OUT_CHANNELS,
+    Column.OUT_HEIGHT,
+    Column.OUT_IMAGE_WIDTH,
+)
+
+
+class NotExpressible(Exception):  # noqa: N818 - no error: the layered loop takes over
+    """A program cannot say this; the message says what."""
+
+
+class Program(NamedTuple):
+    """What an engine runs."""
+
+    rows: np.ndarray  # (layers, COLUMNS) int64
+    values: np.ndarray  # (layers, VALUE_COLUMNS) float64
+    layers: tuple[Layer, ...]  # the layer of each row
+    dtype: np.dtype
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """What each row is."""
+        return self.rows[:, Column.KIND]
+
+    @property
+    def on_images(self) -> bool:
+        """Whether it has rows on images."""
+        return bool((self.kinds == Kind.FLATTEN).any())
+
+    def read_layers(self) -> None:
+        """Take over from the layers what may have changed: their numbers, and dropout's step."""
+        for row, values, layer in zip(self.rows, self.values, self.layers, strict=True):
+            for column, integer in layer.columns().items():
+                row[column] = integer
+            for place, number in layer.numbers().items():
+                values[place] = number
+
+
+def compile_network(net: "Sequential", inputs: int, training: bool = False) -> Program:
+    """The program of a network whose samples have `inputs` columns; dropout is for training."""
+    kinds = [kind_of(layer, BUILT_IN, "layer") for layer in net.layers]
+    on_images = any(kind in WINDOWS for kind in kinds)
+    rows, used, start = [], [], 0
+    shape: Shape = net.input_shape or (inputs,)
+    for kind, layer in zip(kinds, net.layers, strict=True):
+        behind = layer.output_shape(shape) or shape
+        idle = (kind == Kind.FLATTEN and (not on_images or len(shape) == 1)) or (
+            kind == Kind.DROPOUT and not training
+        )
+        if not idle:
+            rows.append(_row(kind, shape, behind, start))
+            used.append(layer)
+        start += sum(math.prod(s) for s in layer.parameter_shapes().values())
+        shape = behind
+    if len(shape) > 1:
+        raise NotExpressible(f"images {shape} come out of it")
+    if on_images and not active().can("images"):
+        raise NotExpressible(f"the {active().name} engine has no rows on images")
+    if not rows:
+        raise NotExpressible("it computes nothing")
+    values = np.zeros((len(rows), Value.VALUE_COLUMNS))
+    program = Program(np.array(rows), values, tuple(used), net.dtype)
+    program.read_layers()
+    return program
+
+
+def _row(kind: int, shape: Shape, behind: Shape, start: int) -> np.ndarray:
+    """A layer's row, but for what only the layer knows."""
+    row = np.zeros(Column.COLUMNS, np.int64)
+    row[Column.KIND] = kind
+    row[Column.INPUTS], row[Column.OUTPUTS] = math.prod(shape), math.prod(behind)
+    row[Column.PARAMS] = start
+    if len(shape) == len(behind) == 3:
+        row[list(SIZES)] = *shape, *behind
+    return row
+
+
+def kind_of(part: Any, known: Mapping[str, type], what: str) -> int:
+    """What engines know a layer, a loss or an optimiser by."""
+    # A subclass of what is built in is a user's own, which may do anything.
+    if type(part) in known.values() or {UserActivation, UserLoss} & {*type(part).__bases__}:
+        return int(part.kind)
+    raise NotExpressible(f"{part!r} is no built-in {what}")
+
+
+def user_code(program: Program, loss: Loss | None = None) -> tuple[list[Any], list[int]]:
+    """The machine code of functions that users wrote, and its addresses for an engine's choices.
+
+    The loss's address comes first, and then two for each row; 0 for what is built in.
+    """
+    parts = [loss, *program.layers]
+    addresses, codes = [[0], *([0, 0] for _ in program.layers)], []
+    for position, part in enumerate(parts):
+        if isinstance(part, (UserActivation, UserLoss)):
+            if not active().can("user_code"):
+                raise NotExpressible(
+                    f"{part!r} is a user's own function, which only the numba backend fuses"
+                )
+            codes.append(part.code(program.dtype))
+            addresses[position] = codes[-1].addresses
+    return codes, [address for group in addresses for address in group]

@@ -1,0 +1,111 @@
+"""Scores: of many samples, on a compiled backend's engine in several threads; and of one."""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastbp import threads as thread_counts
+from fastbp.backends import active
+from fastbp.kernels.numbers import Choice, Column, PlanColumn, Setting, Size, Split
+
+from .program import NotExpressible, Program, compile_network, user_code
+from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
+
+if TYPE_CHECKING:
+    from fastbp.network import Sequential
+
+LEAST = 512  # samples from which bringing W into the engine's order pays
+PART = 2048  # samples between two looks at signals
+
+
+def fused_scores(
+    net: "Sequential", x: np.ndarray, scale: float = 1.0, threads: int | None = None
+) -> np.ndarray | None:
+    """The scores of x * scale, (n, outputs), or None where the layered way must do.
+
+    Every sample is computed by one thread, alone: the scores do not depend on the number.
+
+    Parameters
+    ----------
+    x : (n, inputs) uint8, float32 or float64
+    """
+    if len(x) < LEAST or not active().can("engine"):
+        return None
+    try:
+        program = compile_network(net, x.shape[1])
+        code, addresses = user_code(program)  # the code must stay while it may be called
+    except NotExpressible:
+        return None
+    kernels, number = active().kernels, max(1, min(thread_counts.count(threads), len(x) // LEAST))
+    space = _packed(kernels, program, net.params, number)
+    sparse = is_sparse(program, x, net.params, space.reach)
+    choices = run_choices(_slots(x, sparse), addresses)
+    settings = run_settings(program, {Setting.SCALE: scale})
+    data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+    scores = np.empty((len(x), int(program.rows[-1, Column.OUTPUTS])), net.dtype)
+    stop = threading.Event()
+
+    def work(thread: int) -> None:
+        numbers = program.rows, space.plan[thread], settings, choices
+        last = len(x) * (thread + 1) // number
+        for start in range(len(x) * thread // number, last, PART):
+            if stop.is_set():
+                return
+            end = min(start + PART, last)
+            kernels.forward_samples(*numbers, data, thread, start, end, space.work, scores)
+
+    thread_counts.run_together(work, number, stop.set)
+    del code
+    return scores
+
+
+def _packed(kernels: Any, program: Program, params: np.ndarray, threads: int) -> Workspace:
+    """A workspace whose threads all read the same weights."""
+    space = Workspace(
+        kernels,
+        program,
+        params,
+        Size.MOST_PREDICTED,
+        splits=[Split.WHOLE] * len(program.rows),
+        threads=threads,
+        buffers=1,
+    )
+    space.plan[1:, :, PlanColumn.W] = space.plan[0, :, PlanColumn.W]
+    kernels.engine_pack(program.rows, space.plan[0], 0, params, space.work)
+    return space
+
+
+def _slots(x: np.ndarray, sparse: bool) -> dict[Choice, int]:
+    """The integer settings of a run that only looks forward."""
+    return {
+        Choice.LOSS: 0,
+        Choice.THREADS: 1,
+        Choice.BATCH: Size.MOST_PREDICTED,
+        Choice.SOURCE: source_of(x),
+        Choice.FEATURES: x.shape[1],
+        Choice.SPARSE: sparse,
+        Choice.OPTIMIZER: 0,
+        Choice.STEPS_BEFORE: 0,
+        Choice.SEGMENTS: 1,
+        Choice.STATES: 0,
+        Choice.SKIP: False,
+    }
+
+
+def one_sample(net: "Sequential") -> Any:
+    """The active kernels' way for a single sample through this network, or None if it has none."""
+    inputs = net.inputs
+    if not active().can("one_sample") or inputs is None:
+        return None
+    try:
+        program = compile_network(net, inputs)
+        user_code(program)
+    except NotExpressible:
+        return None
+    if program.on_images:  # which it knows nothing of
+        return None
+    # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.
+    skip_zeros = not net.params.flags.writeable and bool(np.isfinite(net.params).all())
+    single = active().kernels.OneSample(program.rows, program.values, net.params, skip_zeros)
+    return single if single.fits() else None

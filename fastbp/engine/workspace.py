@@ -1,0 +1,107 @@
+"""What an engine works with: its memory, and the arrays of numbers that tell it what to do."""
+
+from collections.abc import Mapping
+from types import ModuleType
+
+import numpy as np
+
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Size, Source
+
+from .program import Program
+
+# Share of the data's blocks (of BLOCK inputs in a row; see kernels/native/batch.pxd) that are not
+# all zero, up to which leaving out the others pays.
+MOST_USED = 0.6
+
+SOURCES = {"uint8": Source.BYTES, "float32": Source.FLOATS, "float64": Source.DOUBLES}
+
+
+class Workspace:
+    """An engine's memory, for so many threads and samples at a time.
+
+    Parameters
+    ----------
+    splits : list of int
+        How threads share each layer, one of Split.
+    buffers : int
+        For batches of samples, in each thread.
+    segments : int
+        That exchanged sums are made of.
+    states : int
+        Vectors that the optimiser remembers.
+
+    Attributes
+    ----------
+    plan : (threads, layers, PLAN_COLUMNS) int64
+        Where each thread finds everything in `work`.
+    work : (elements,) ndarray of the parameters' dtype
+    reach : int
+        How far a batch's output of the first layer extends.
+    """
+
+    def __init__(
+        self,
+        kernels: ModuleType,
+        program: Program,
+        params: np.ndarray,
+        batch_size: int,
+        *,
+        splits: list[int],
+        threads: int,
+        buffers: int,
+        segments: int = 1,
+        states: int = 0,
+    ) -> None:
+        self.plan = np.zeros((threads, len(program.rows), PlanColumn.PLAN_COLUMNS), np.int64)
+        self.plan[:, :, PlanColumn.SPLIT] = splits
+        size = kernels.engine_plan(
+            program.rows, batch_size, states, segments, buffers, params, self.plan
+        )
+        self.reach = batch_size * int(self.plan[0, 0, PlanColumn.WIDTH])
+        self.work = _aligned(size, params.dtype)
+
+
+def run_choices(slots: Mapping[Choice, int], addresses: list[int]) -> np.ndarray:
+    """A run's integer settings: every slot of Choice, and the addresses of what users wrote."""
+    choices = np.zeros(Choice.CODE + len(addresses), np.int64)
+    for slot in range(Choice.CODE):
+        choices[slot] = slots[Choice(slot)]
+    choices[Choice.CODE :] = addresses
+    return choices
+
+
+def run_settings(program: Program, slots: Mapping[Setting, float]) -> np.ndarray:
+    """A run's real settings: these, 0 in other slots, and each layer's own numbers."""
+    settings = np.zeros(Setting.VALUES + program.values.size)
+    for slot, number in slots.items():
+        settings[slot] = number
+    settings[Setting.VALUES :] = program.values.ravel()
+    return settings
+
+
+def source_of(x: np.ndarray) -> Source:
+    """What the data's elements are."""
+    return SOURCES[str(x.dtype)]
+
+
+def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, reach: int) -> bool:
+    """Whether it pays to leave out the data's zeros, by what some samples hold of them.
+
+    Not where a parameter is infinite or NaN, whose product with zero must be seen; nor where the
+    first layer's output reaches further than the 32 bits in which its rows' starts are kept.
+    """
+    if reach >= 2**31:
+        return False
+    whole = x.shape[1] // Size.BLOCK * Size.BLOCK
+    dense = program.rows[0, Column.KIND] == Kind.DENSE
+    if not dense or not whole or not np.isfinite(params).all():
+        return False
+    some = x[np.linspace(0, len(x) - 1, min(len(x), 500)).astype(int), :whole]
+    return bool((some != 0).reshape(-1, Size.BLOCK).any(axis=1).mean() < MOST_USED)
+
+
+def _aligned(elements: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros that start at a page."""
+    raw = np.zeros(elements + 4096, dtype)
+    start = -raw.ctypes.data % 4096 // raw.itemsize
+    return raw[start : start + elements]

@@ -1,0 +1,1 @@
+"""The report page: its content, and that as HTML and as Markdown."""

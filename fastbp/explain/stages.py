@@ -1,0 +1,19 @@
+"""What a network on images makes of a picture, layer by layer."""
+
+import numpy as np
+
+from fastbp.datasets import Dataset
+from fastbp.network import Sequential, layer_outputs
+
+
+def stages(net: Sequential, data: Dataset, row: int = 0) -> list[tuple[str, np.ndarray]]:
+    """What each layer of images makes of a picture, as in use: names and (channels, h, w) arrays.
+
+    The picture itself comes first. Nothing is left behind in the network.
+    """
+    found = [("the picture", data.images([row]) * data.scale)]
+    x = net.as_input(data.batch([row])[0], f"{net!r}", net.dtype)
+    for layer, y in zip(net.layers, layer_outputs(net, x), strict=True):
+        if y.ndim == 4:
+            found.append((repr(layer), y[0]))
+    return found

@@ -1,0 +1,134 @@
+"""The activations: element by element, and LogSoftmax over each row."""
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp._checks import as_matrix, as_number
+from fastbp.backends import kernels
+from fastbp.kernels.numbers import Kind, Value
+
+from .base import Layer, Shape, as_rows
+
+__all__ = ["ELU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
+
+
+class ReLU(Layer):
+    """Y = max(X, 0). Its derivative at 0 is taken to be 0."""
+
+    kind = Kind.RELU
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = max(X, 0)."""
+        x = self._input(x)
+        self.y = np.empty_like(x)
+        kernels().relu_forward(as_rows(x), as_rows(self.y))
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY where Y > 0, else 0."""
+        dy = self._gradient(dy)
+        dx = np.empty_like(dy)
+        kernels().relu_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class ELU(Layer):
+    """Y = X where X > 0, else α·(exp(X) - 1).
+
+    Parameters
+    ----------
+    alpha : float
+        α >= 0: minus the value that Y approaches for very negative X.
+    """
+
+    settings = ("alpha",)
+    kind = Kind.ELU
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = as_number(alpha, "ELU alpha", least=0)
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X where X > 0, else α·(exp(X) - 1)."""
+        x = self._input(x)
+        self.y = np.empty_like(x)
+        kernels().elu_forward(as_rows(x), self.alpha, as_rows(self.y))
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY where Y > 0, else dY·(Y + α), for α·exp(X) = Y + α."""
+        dy = self._gradient(dy)
+        dx = np.empty_like(dy)
+        kernels().elu_backward(as_rows(self.y), as_rows(dy), self.alpha, as_rows(dx))
+        return dx
+
+    def numbers(self) -> dict[Value, float]:
+        """α."""
+        return {Value.ALPHA: self.alpha}
+
+
+class Tanh(Layer):
+    """Y = tanh(X)."""
+
+    kind = Kind.TANH
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = tanh(X)."""
+        x = self._input(x)
+        self.y = np.empty_like(x)
+        kernels().tanh_forward(as_rows(x), as_rows(self.y))
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ (1 - Y²)."""
+        dy = self._gradient(dy)
+        dx = np.empty_like(dy)
+        kernels().tanh_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class Sigmoid(Layer):
+    """Y = 1 / (1 + exp(-X))."""
+
+    kind = Kind.SIGMOID
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = 1 / (1 + exp(-X))."""
+        x = self._input(x)
+        self.y = np.empty_like(x)
+        kernels().sigmoid_forward(as_rows(x), as_rows(self.y))
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ Y ∘ (1 - Y)."""
+        dy = self._gradient(dy)
+        dx = np.empty_like(dy)
+        kernels().sigmoid_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class LogSoftmax(Layer):
+    """Y = X - log Σ exp(X), over each row: the logarithms of the classes' probabilities."""
+
+    kind = Kind.LOG_SOFTMAX
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X - log Σ exp(X), row by row."""
+        x = as_matrix(x, f"{self!r}", dtype=self.dtype)
+        self.y = np.empty_like(x)
+        kernels().log_softmax_forward(x, self.y)
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY - exp(Y) · Σ dY, row by row."""
+        dy = self._gradient(dy)
+        dx = np.empty_like(dy)
+        kernels().log_softmax_backward(self.y, dy, dx)
+        return dx
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """As what comes in, which must be rows."""
+        if shape is not None and len(shape) > 1:
+            raise ValueError(
+                f"{self!r} takes rows, but images {shape} come in: put Flatten() before it"
+            )
+        return shape

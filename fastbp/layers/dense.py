@@ -1,0 +1,87 @@
+"""The dense layer."""
+
+# np.random.Generator as text: numpy.random is a third of NumPy's import time
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp._checks import as_count
+from fastbp.backends import kernels
+from fastbp.kernels.numbers import Kind
+
+from .base import Layer, Shape
+from .initializers import Initializer, initializer
+
+__all__ = ["Linear"]
+
+
+class Linear(Layer):
+    """Y = X·W + b: the dense (fully connected) layer.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Columns of X and of Y. W is (inputs, outputs), b is (outputs,).
+    init : str or Initializer, optional
+        How W and b start; the network's own ``init`` if left out.
+
+    Attributes
+    ----------
+    w, b, dw, db : ndarray
+        Parameters and their gradients, there once the layer is part of a ``Sequential``.
+    """
+
+    settings = ("inputs", "outputs")
+    kind = Kind.DENSE
+
+    def __init__(self, inputs: int, outputs: int, init: str | Initializer | None = None) -> None:
+        self.inputs = as_count(inputs, "Linear inputs")
+        self.outputs = as_count(outputs, "Linear outputs")
+        self.init = None if init is None else initializer(init)
+        self.w: np.ndarray | None = None
+        self.b: np.ndarray | None = None
+        self.dw: np.ndarray | None = None
+        self.db: np.ndarray | None = None
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X·W + b."""
+        if self.w is None:
+            raise RuntimeError(f"{self!r} has no parameters yet: put it into a Sequential first")
+        self.x = self._input(x, (self.inputs,))
+        self.y = np.empty((len(self.x), self.outputs), self.x.dtype)
+        kernels().dense_forward(self.x, self.w, self.b, self.y)
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dW = Xᵀ·dY, dl/db = 1ᵀ·dY, and dl/dX = dY·Wᵀ."""
+        dy = self._gradient(dy)
+        self.backward_parameters(dy)
+        dx = np.empty_like(self.x)
+        kernels().dense_backward_input(dy, self.w, dx)
+        return dx
+
+    def backward_parameters(self, dy: npt.ArrayLike) -> None:
+        """dl/dW and dl/db without dl/dX."""
+        dy = self._gradient(dy)  # before self.x, which forward may not have set
+        kernels().dense_backward(self.x, dy, self.dw, self.db)
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """W (inputs, outputs) and b (outputs,)."""
+        return {"w": (self.inputs, self.outputs), "b": (self.outputs,)}
+
+    def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
+        """Fill W and b."""
+        w, b = (self.init or default)(rng, self.inputs, self.outputs)
+        self.w[...], self.b[...] = w, b  # type: ignore[index]
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """(outputs,), whatever the batch."""
+        if shape is not None and len(shape) > 1:
+            raise ValueError(
+                f"{self!r} takes {self.inputs} columns, but images {shape} come in: "
+                "put Flatten() before it"
+            )
+        if shape not in (None, (self.inputs,)):
+            raise ValueError(f"{self!r} takes {self.inputs} columns, but {shape[0]} come in")
+        return (self.outputs,)

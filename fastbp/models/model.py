@@ -1,0 +1,172 @@
+"""A network before it has parameters, and how it is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fastbp.engine.program import BUILT_IN
+from fastbp.layers import Conv2d, Layer, Linear, LogSoftmax, Shape
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+from fastbp.optimizers import Optimizer
+from fastbp.storage import describe
+
+from ._names import LOSSES, OPTIMIZERS
+
+# What a layer takes, which it need not be told where layers come before it.
+TAKES = {"Linear": "inputs", "Conv2d": "in_channels"}
+ON_IMAGES = ("Conv2d", "MaxPool2d", "AvgPool2d")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network before it has parameters, and how it is trained.
+
+    Attributes
+    ----------
+    name : str
+        Of the model, as in "lenet".
+    layers : tuple of dict
+        Each layer's ``type`` and settings. ``inputs`` and ``in_channels`` may be left out, and the
+        ``outputs`` of the last Linear.
+    input_shape : (channels, height, width), optional
+        Of one sample, for networks on images.
+    init, dtype, loss, optimizer : str
+        By their names.
+    options : dict
+        Settings of the optimiser beside its rate.
+    source : str
+        What error messages call it: the name, or the file.
+    """
+
+    name: str
+    layers: tuple[dict[str, Any], ...]
+    input_shape: Shape | None = None
+    init: str = "uniform"
+    dtype: str = "float32"
+    loss: str = "cross-entropy"
+    optimizer: str = "sgd"
+    lr: float = 0.01
+    batch_size: int = 32
+    epochs: int = 10
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def fitted(self, features: int, classes: int) -> Model:
+        """The model with every size filled in, for samples of so many numbers and so many classes.
+
+        A model for the negative log-likelihood that has no LogSoftmax at its end gets one.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the layers don't fit each other or the data, or a setting is wrong; the message has
+            the model's source and the layer's position, from 1.
+        """
+        try:
+            return replace(self, layers=tuple(self._fitted_rows(features, classes)))
+        except (ValueError, TypeError) as problem:
+            raise type(problem)(f"{self.source}: {problem}") from None
+
+    def build(self, features: int, classes: int, seed: int | None = None) -> Sequential:
+        """The network, with its starting parameters; see ``fitted`` for arguments and errors."""
+        rows = self.fitted(features, classes).layers
+        return Sequential(
+            *(_layer(row) for row in rows), input_shape=self.input_shape, init=self.init,
+            seed=self.seed if seed is None else seed, dtype=self.dtype,
+        )  # fmt: skip
+
+    def make_loss(self) -> Loss:
+        """What is minimised."""
+        return LOSSES[self.loss]()
+
+    def make_optimizer(self) -> Optimizer:
+        """How."""
+        return OPTIMIZERS[self.optimizer](lr=self.lr, **self.options)
+
+    def as_data(self) -> dict[str, Any]:
+        """The model as the tables of its TOML file."""
+        network: dict[str, Any] = {"model": self.name}
+        if self.input_shape is not None:
+            network["input_shape"] = list(self.input_shape)
+        network |= {"init": self.init, "dtype": self.dtype, "layers": list(self.layers)}
+        training = {
+            name: getattr(self, name)
+            for name in ("loss", "optimizer", "lr", "batch_size", "epochs", "seed")
+        }
+        return {"network": network, "training": training | self.options}
+
+    def _fitted_rows(self, features: int, classes: int) -> list[dict[str, Any]]:
+        shape = self._start(features)
+        rows, last = [], max((k for k, row in enumerate(self.layers) if _is_linear(row)), default=0)
+        for position, row in enumerate(self.layers):
+            try:
+                row = _filled(row, shape, classes if position == last else None)
+                layer = _layer(row)
+                shape = layer.output_shape(shape) or shape
+            except (ValueError, TypeError) as problem:
+                raise type(problem)(f"layer {position + 1}: {problem}") from None
+            rows.append(row)
+        if len(shape) > 1:
+            raise ValueError(f"images {_size(shape)} come out of it: end with Flatten and Linear")
+        if shape != (classes,):
+            raise ValueError(f"{shape[0]} scores come out of it, but there are {classes} classes")
+        if self.loss == "nll" and rows[-1]["type"] != LogSoftmax.__name__:
+            rows.append(describe(LogSoftmax()))
+        return rows
+
+    def _start(self, features: int) -> Shape:
+        """The shape of a sample."""
+        if self.input_shape is None:
+            return (features,)
+        if math.prod(self.input_shape) != features:
+            size = math.prod(self.input_shape)
+            raise ValueError(
+                f"takes images {_size(self.input_shape)}, which are {size} numbers, but the data "
+                f"has {features} features"
+            )
+        return self.input_shape
+
+
+def multiply_adds(net: Sequential) -> list[int]:
+    """Those of a forward pass of one sample, of each layer that has weights."""
+    return [
+        # Each number that comes out takes as many as one unit, or one filter, has weights.
+        math.prod(shape or ()) * layer.w.size // layer.b.size
+        for layer, shape in zip(net.layers, net.shapes, strict=True)
+        if isinstance(layer, (Linear, Conv2d)) and layer.w is not None and layer.b is not None
+    ]
+
+
+def _is_linear(row: dict[str, Any]) -> bool:
+    return bool(row["type"] == "Linear")
+
+
+def _filled(row: dict[str, Any], shape: Shape, classes: int | None) -> dict[str, Any]:
+    """A layer's row with the sizes that follow from what comes in, and from the data."""
+    kind = row["type"]
+    if kind == "Linear" and len(shape) > 1:
+        raise ValueError(f"Linear takes rows, but images {_size(shape)} come in: put Flatten first")
+    if kind in ON_IMAGES and len(shape) == 1:
+        raise ValueError(
+            f"{kind} takes images, but rows of {shape[0]} numbers come in: the network needs "
+            "input_shape = [channels, rows, columns]"
+        )
+    if kind in TAKES:
+        row = {TAKES[kind]: shape[0]} | row
+    if kind == "Linear" and classes is not None:
+        row = {"outputs": classes} | row
+    names = ("type", *BUILT_IN[kind].settings)
+    return {name: row[name] for name in names if name in row} | row
+
+
+def _layer(row: dict[str, Any]) -> Layer:
+    settings = dict(row)
+    return BUILT_IN[settings.pop("type")](**settings)
+
+
+def _size(shape: Shape) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,33 @@
+"""Every figure of fastbp: plain arrays in, a Matplotlib `Figure` out.
+
+Matplotlib is imported when the first figure is made. Figures are made without pyplot: no
+display, no global state, nothing to close, and several threads may draw at once.
+"""
+
+from .diagram import network
+from .figures import (
+    accuracy_by_epoch,
+    class_probabilities,
+    confusion_matrix,
+    loss_by_epoch,
+    loss_by_iteration,
+    misclassified,
+    sample_digits,
+    save,
+)
+from .weights import feature_maps, filters, first_layer_weights
+
+__all__ = [
+    "accuracy_by_epoch",
+    "class_probabilities",
+    "confusion_matrix",
+    "feature_maps",
+    "filters",
+    "first_layer_weights",
+    "loss_by_epoch",
+    "loss_by_iteration",
+    "misclassified",
+    "network",
+    "sample_digits",
+    "save",
+]

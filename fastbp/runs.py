@@ -1,0 +1,242 @@
+"""The folder of a training run: its settings, its model, its history and its pictures.
+
+``config.toml`` has the settings, ``history.csv`` the epochs, ``loss_by_iteration.npz`` each batch's
+loss, ``model.safetensors`` the network. The command line writes them while it trains. An experiment
+keeps a network when it is finished, all at once, with ``run.json`` for what is known besides; one
+that diverged has no model.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tomli_w
+
+from . import plots
+from ._files import write_atomically
+from ._version import __version__
+from .backends import Backend
+from .datasets import Dataset
+from .explain.stages import stages
+from .layers import Conv2d, Linear
+from .models import Model
+from .network import Sequential
+from .storage import load
+from .training import Callback, DivergenceError, Epoch, History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def new_folder(name: str) -> Path:
+    """Make runs/TIME-NAME, with a number where another run started in the same second."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    number = 1
+    while True:
+        folder = Path("runs", name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+def write_config(
+    folder: Path,
+    model: Model,
+    path: str | None,
+    train: Dataset,
+    test: Dataset,
+    backend: Backend,
+) -> None:
+    """Write everything that determines the run; train --model reads it again."""
+    data = {
+        "path": path or "MNIST, embedded",
+        "train_samples": len(train),
+        "test_samples": len(test),
+        "features": train.features,
+        "classes": train.classes,
+        "scale": train.scale,
+    }
+    computation = {"backend": backend.name, "detail": backend.detail}
+    settings = {"fastbp": __version__, "data": data, **model.as_data()}
+    settings["computation"] = computation
+    write_atomically(folder / "config.toml", lambda file: tomli_w.dump(settings, file))
+
+
+def write_losses(folder: Path, history: History, error: DivergenceError | None = None) -> None:
+    """Write the loss of every batch of every finished epoch, and of one that diverged."""
+    losses = history.loss_by_iteration
+    if error is not None:
+        losses = np.concatenate([losses, error.losses])
+    write_atomically(
+        folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, loss=losses)
+    )
+
+
+class Recorder(Callback):
+    """Writes history and model after every epoch, so that nothing finished is ever lost."""
+
+    def __init__(self, folder: Path, history: History) -> None:
+        self.folder, self.history = folder, history
+        history.to_csv(folder / "history.csv")
+
+    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
+        """Replace both files, each atomically."""
+        with _ctrl_c_held_back():
+            net.save(self.folder / "model.safetensors")
+            self.history.to_csv(self.folder / "history.csv")
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block: files that belong together stay together."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say
+        yield
+        return
+    pressed = []
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that is finished, or that diverged."""
+
+    folder: Path
+    history: History
+    error: str  # how it diverged; "" if it did not
+
+    def net(self) -> Sequential:
+        """The trained network."""
+        return load(self.folder / "model.safetensors")
+
+
+def keep(
+    folder: Path, net: Sequential, history: History, error: DivergenceError | None = None
+) -> Run:
+    """Write a run: into a folder beside its own, which is renamed when it is whole."""
+    partial = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
+    partial.mkdir(parents=True)
+    try:
+        history.to_csv(partial / "history.csv")
+        write_losses(partial, history, error)
+        if error is None:
+            net.save(partial / "model.safetensors")
+        about = {"path": history.path, "error": str(error or "")}
+        text = json.dumps(about, indent=2) + "\n"
+        write_atomically(partial / "run.json", lambda file: file.write(text), "w")
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Run(folder, history, about["error"])
+
+
+def read(folder: Path) -> Run | None:
+    """The run in a folder; None if it is not there.
+
+    Raises
+    ------
+    ValueError
+        If a file in it is missing or damaged.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        about = json.loads((folder / "run.json").read_text("utf-8"))
+        with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+            epochs = [_epoch(row) for row in csv.DictReader(file)]
+        with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:
+            losses = arrays["loss"]
+        history = History(epochs, [losses], about["path"])
+        run = Run(folder, history, about["error"])
+        if not run.error and not (folder / "model.safetensors").is_file():
+            raise ValueError("model.safetensors is missing")
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
+        raise ValueError(
+            f"{folder}: not a whole run ({problem}); remove that folder to train it again"
+        ) from problem
+    return run
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    values = {column.name: float(row[column.name]) for column in fields(Epoch)}
+    return Epoch(**values | {"epoch": int(row["epoch"])})  # type: ignore[arg-type]
+
+
+def draw_run(
+    folder: Path, net: Sequential, history: History, test: Dataset, batch_size: int
+) -> None:
+    """Draw what a run came to; pictures of samples and weights only where samples are pictures."""
+    probabilities = net.predict_proba(test)
+    predictions = probabilities.argmax(axis=1)
+    matrix = confusion(test, predictions)
+    accuracies = {"train": history["train_accuracy"], "test": history["test_accuracy"]}
+    figures = {
+        "loss_by_iteration": plots.loss_by_iteration(
+            history.loss_by_iteration, batch_size=batch_size
+        ),
+        "accuracy_by_epoch": plots.accuracy_by_epoch(accuracies),
+        "confusion_matrix": plots.confusion_matrix(matrix),
+    }
+    if test.image_shape is not None:
+        figures["misclassified"] = mistakes(test, probabilities)[0]
+        figures |= pictures_of_weights(net, test, test.image_shape)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+
+
+def mistakes(test: Dataset, probabilities: np.ndarray, most: int = 30) -> tuple[Figure, int]:
+    """The test images that are taken for something else, and how many they are."""
+    predictions = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predictions != test.y)
+    figure = plots.misclassified(
+        test.images(wrong), test.y[wrong], predictions[wrong], probabilities[wrong], most=most
+    )
+    return figure, len(wrong)
+
+
+def pictures_of_weights(
+    net: Sequential, test: Dataset, image_shape: tuple[int, int]
+) -> dict[str, Figure]:
+    """Name -> figure: filters and feature maps of convolutions, or the first layer's weights."""
+    figures = {
+        f"filters_{number}": plots.filters(layer.w, title=f"Filters of {layer!r}")
+        for number, layer in convolutions(net)
+    }
+    if figures:
+        figures["feature_maps"] = plots.feature_maps(stages(net, test))
+    first = next((layer for layer in net.layers if layer.parameter_shapes()), None)
+    if isinstance(first, Linear) and first.inputs == test.features:
+        assert first.w is not None
+        figures["first_layer_weights"] = plots.first_layer_weights(first.w, image_shape)
+    return figures
+
+
+def convolutions(net: Sequential) -> list[tuple[int, Any]]:
+    """The layers with filters, counted from 1."""
+    return list(enumerate((layer for layer in net.layers if isinstance(layer, Conv2d)), 1))
+
+
+def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:
+    """Counts (classes, classes): rows are the true classes, columns the predicted ones."""
+    pairs = data.y * data.classes + predictions
+    return np.bincount(pairs, minlength=data.classes**2).reshape(data.classes, data.classes)

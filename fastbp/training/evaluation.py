@@ -1,0 +1,74 @@
+"""Accuracy and loss of a network on labelled data."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.backends import kernels
+from fastbp.engine.scores import fused_scores
+from fastbp.losses import Loss
+from fastbp.network import CHUNK, Sequential
+
+from .samples import Data, Samples, as_samples, batch_of
+
+
+class Evaluation(NamedTuple):
+    """What ``evaluate`` found."""
+
+    accuracy: float  # share of samples whose largest score is the right class's
+    loss: float  # NaN without a loss
+
+
+def evaluate(
+    net: Sequential, data: Data, loss: Loss | None = None, threads: int | None = None
+) -> Evaluation:
+    """Accuracy and loss of a network on labelled data.
+
+    Parameters
+    ----------
+    net : Sequential
+    data : Dataset or (x, y)
+    loss : Loss, optional
+        Its mean over all samples is computed too.
+    threads : int, optional
+        See ``Sequential.scores``.
+
+    Returns
+    -------
+    Evaluation
+        ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
+    """
+    return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
+
+
+def evaluate_samples(
+    net: Sequential, samples: Samples, loss: Loss | None = None, threads: int | None = None
+) -> Evaluation:
+    """``evaluate`` for data that were checked before."""
+    right, total = 0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged is told elsewhere
+        for rows, scores in _scores_by_part(net, samples, threads):
+            if samples.labels is not None:
+                right += round(kernels().accuracy(scores, samples.labels[rows]) * len(scores))
+            if loss is not None:
+                total += loss.compute(scores, samples.target[rows])[0] * len(scores)
+    n = len(samples.x)
+    return Evaluation(
+        math.nan if samples.labels is None else right / n, math.nan if loss is None else total / n
+    )
+
+
+def _scores_by_part(
+    net: Sequential, samples: Samples, threads: int | None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The scores of all samples: at once on an engine, else CHUNK by CHUNK."""
+    n = len(samples.x)
+    scores = fused_scores(net, samples.x, samples.scale, threads)
+    if scores is not None:
+        yield slice(0, n), scores
+        return
+    for start in range(0, n, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, n))
+        yield slice(start, start + CHUNK), net._layered_scores(batch_of(net, samples, rows)[0])

@@ -1,0 +1,220 @@
+"""The training loop. ``_layered_epoch`` is the specification of what one epoch does."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp._checks import as_count
+from fastbp.backends import active
+from fastbp.engine.epochs import Engine
+from fastbp.engine.program import NotExpressible
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+from fastbp.optimizers import Optimizer
+from fastbp.threads import limit_threads
+
+from .callbacks import Callback
+from .evaluation import evaluate_samples
+from .history import DivergenceError, Epoch, History
+from .samples import Data, Samples, as_samples, batch_of
+
+REPORT_EVERY = 0.1  # seconds between two calls of on_progress
+
+
+def fit(
+    net: Sequential, train: Data, *, loss: Loss, optimizer: Optimizer, epochs: int = 10,
+    batch_size: int = 32, validation: Data | None = None, seed: int = 0,
+    callbacks: Sequence[Callback] = (), history: History | None = None,
+    threads: int | None = None, fused: bool = True,
+) -> History:  # fmt: skip
+    """Train a network in place.
+
+    Parameters
+    ----------
+    net : Sequential
+        Trained from where its parameters stand.
+    train, validation : Dataset or (x, y)
+        Samples and labels; for MSELoss y may also be (n, outputs) values.
+    loss, optimizer
+        What is minimised, e.g. ``fb.HingeLoss()``, and how, e.g. ``fb.SGD(lr=0.01)``.
+    epochs, batch_size : int
+        The last batch of an epoch is smaller where the batch size does not divide the data.
+    seed : int
+        Of the order of the samples, which is drawn anew for each epoch from (seed, epoch).
+    callbacks : sequence of Callback
+    history : History
+        One to continue: its epochs count as done, and ``epochs`` more are added. It is filled
+        while training goes on, so it holds the finished epochs after an exception too.
+    threads : int, optional
+        How many threads train; the results are the same, bit for bit, for any number. Left out,
+        it is FASTBP_NUM_THREADS or what is measured to be fastest. In the layered loop it counts
+        for the NumPy backend's matrix products only.
+    fused : bool
+        Run whole epochs on the backend's engine where it has one that can; False for the layered
+        loop, which calls the layers one by one. ``history.path`` says which ran, and why.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    DivergenceError
+        When the loss or a parameter becomes NaN or infinite.
+    ValueError, TypeError
+        When network, data and loss do not fit together.
+    """
+    epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
+    run = _prepare(net, train, validation, loss, optimizer, batch_size, seed, callbacks, threads)
+    history = History() if history is None else history
+    engine = _engine(run, fused, history)
+    _train(run, engine, epochs, history)
+    return history
+
+
+@contextmanager
+def _training(net: Sequential) -> Iterator[None]:
+    """Every layer in training mode, and afterwards in the one it was in."""
+    modes = [layer.training for layer in net.layers]
+    net.train()
+    try:
+        yield
+    finally:
+        for layer, mode in zip(net.layers, modes, strict=True):
+            layer.training = mode
+
+
+class _Run(NamedTuple):
+    """What the epochs of one call of fit share."""
+
+    net: Sequential
+    samples: Samples
+    tests: Samples | None
+    loss: Loss
+    optimizer: Optimizer
+    batch_size: int
+    seed: int
+    callbacks: Sequence[Callback]
+    threads: int | None
+
+    def accuracy(self, samples: Samples) -> float:
+        """How many of the samples the network gets right, as a share."""
+        return evaluate_samples(self.net, samples, threads=self.threads).accuracy
+
+    def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
+        """The message that says where a run diverged; steps count from 1."""
+        became = (
+            "NaN or infinite" if what != "the loss" else "NaN" if value != value else "infinite"
+        )
+        return (
+            f"{what} became {became} in epoch {epoch}, step {step}, with learning rate "
+            f"{self.optimizer.lr:g}; try a smaller rate, or check the scale of the data"
+        )
+
+
+def _prepare(
+    net: Sequential, train: Data, validation: Data | None, loss: Loss, optimizer: Optimizer,
+    batch_size: int, seed: int, callbacks: Sequence[Callback], threads: int | None,
+) -> _Run:  # fmt: skip
+    """Check what fit is given, once."""
+    seed = as_count(seed, "seed", least=0)
+    if not net.params.flags.writeable:
+        raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
+    samples = as_samples(net, train, loss, "train")
+    tests = None if validation is None else as_samples(net, validation, loss, "validation")
+    return _Run(net, samples, tests, loss, optimizer, batch_size, seed, callbacks, threads)
+
+
+def _train(run: _Run, engine: Engine | None, epochs: int, history: History) -> None:
+    """Train for so many epochs more than the history has."""
+    with limit_threads(run.threads), _training(run.net):
+        for number in range(len(history.epochs) + 1, len(history.epochs) + epochs + 1):
+            _epoch(run, engine, number, history)
+
+
+def _epoch(run: _Run, engine: Engine | None, number: int, history: History) -> None:
+    """Train for one epoch, measure what came of it, and tell."""
+    order = np.random.default_rng([run.seed, number]).permutation(len(run.samples.x))
+    start = time.perf_counter()
+    if engine is None:
+        losses = _layered_epoch(run, order, number)
+    else:
+        losses = _fused_epoch(run, engine, order, number)
+    if not np.isfinite(run.net.params).all():  # the last update is seen by no loss
+        message = run.divergence("a parameter", math.nan, number, len(losses))
+        raise DivergenceError(message, losses)
+    seconds = time.perf_counter() - start
+    counts = np.diff(np.append(np.arange(0, len(order), run.batch_size), len(order)))
+    record = Epoch(
+        number,
+        float(np.average(losses, weights=counts)),
+        run.accuracy(run.samples),
+        math.nan if run.tests is None else run.accuracy(run.tests),
+        seconds,
+    )
+    history.losses.append(losses)
+    history.epochs.append(record)
+    for callback in run.callbacks:
+        callback.on_epoch_end(record, run.net)
+
+
+def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
+    """One epoch, layer by layer: forward, loss, backward, step. Returns each batch's loss."""
+    starts = range(0, len(order), run.batch_size)
+    losses = np.empty(len(starts))
+    reported = time.perf_counter()
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
+        for step, start in enumerate(starts):
+            x, target = batch_of(run.net, run.samples, order[start : start + run.batch_size])
+            scores = run.net.forward(x)
+            losses[step], gradient = run.loss.compute(scores, target)
+            if not math.isfinite(losses[step]):
+                message = run.divergence("the loss", losses[step], epoch, step + 1)
+                raise DivergenceError(message, losses[: step + 1])
+            run.net.backward(gradient)
+            run.optimizer.step(run.net)
+            if run.callbacks and time.perf_counter() - reported > REPORT_EVERY:
+                reported = time.perf_counter()
+                for callback in run.callbacks:
+                    callback.on_progress(epoch, start + len(x), len(order), losses[step])
+    return losses
+
+
+def _engine(run: _Run, fused: bool, history: History) -> Engine | None:
+    """The engine that runs whole epochs, or None for the layered loop; history.path says why."""
+    backend = f"{active().name} {active().detail}"
+    try:
+        if not fused:
+            raise NotExpressible("asked for")
+        engine = Engine(
+            run.net, run.samples.x, run.samples.target, run.samples.scale, run.loss,
+            run.optimizer, run.batch_size, run.threads,
+        )  # fmt: skip
+    except NotExpressible as reason:
+        history.path = f"{backend}, layered ({reason})"
+        return None
+    history.path = f"{backend}, fused"
+    return engine
+
+
+def _fused_epoch(run: _Run, engine: Engine, order: np.ndarray, epoch: int) -> np.ndarray:
+    """One epoch on the engine; the same results but for rounding."""
+    reported = time.perf_counter()
+
+    def report(steps: int, loss: float) -> None:
+        nonlocal reported
+        if time.perf_counter() - reported > REPORT_EVERY:
+            reported = time.perf_counter()
+            for callback in run.callbacks:
+                done = min(steps * run.batch_size, len(order))
+                callback.on_progress(epoch, done, len(order), loss)
+
+    losses = engine.epoch(order, report)
+    if not math.isfinite(losses[-1]):
+        message = run.divergence("the loss", losses[-1], epoch, len(losses))
+        raise DivergenceError(message, losses)
+    return losses

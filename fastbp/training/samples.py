@@ -1,0 +1,59 @@
+"""Data made fit for the loops: checked once, against the network and the loss."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.backends import kernels
+from fastbp.datasets import Dataset
+from fastbp.layers import as_rows
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+
+Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
+
+
+class Samples(NamedTuple):
+    """Training data as the loop wants it."""
+
+    x: np.ndarray  # (n, inputs) uint8, float32 or float64; a network sees x * scale
+    target: np.ndarray  # (n,) int64 labels or (n, outputs) values
+    labels: np.ndarray | None  # (n,) int64, where the targets are classes
+    scale: float
+
+
+def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The samples of these rows, scaled, in the network's dtype, and their targets."""
+    x = np.empty((len(rows), samples.x.shape[1]), net.dtype)
+    kernels().gather(samples.x, rows, samples.scale, x)
+    return x, samples.target[rows]
+
+
+def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
+    """Check that data, network and loss fit together, once, before the loop."""
+    if isinstance(data, Dataset):
+        x, y, scale = data.x, data.y, data.scale
+        if net.inputs not in (None, x.shape[1]):
+            raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
+    else:
+        try:
+            x_raw, y_raw = data
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
+            ) from None
+        x, y, scale = as_rows(net.as_input(x_raw, f"{name} x")), np.asarray(y_raw), 1.0
+    if not len(x):
+        raise ValueError(f"{name}: expected at least one sample, got none")
+    shape = net.shapes[-1] or (x.shape[1],)
+    if len(shape) > 1:
+        raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
+    outputs = shape[0]
+    check = loss or Loss()
+    try:
+        target = check.check_target(y, len(x), outputs, net.dtype)
+    except (TypeError, ValueError) as problem:
+        raise type(problem)(f"{name}: {problem}") from None
+    labels = y.astype(np.int64) if y.ndim == 1 and y.dtype.kind in "iu" else None
+    return Samples(x, target, labels, scale)

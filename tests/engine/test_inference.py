@@ -1,0 +1,179 @@
+"""Scores from the engine, for many samples and for one, are those of the layers."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp.backends import kernels
+from fastbp.engine import scores as inference
+
+NETWORKS = {
+    "one layer": lambda: (fb.Linear(13, 5),),
+    "every activation": lambda: (
+        fb.Linear(13, 70), fb.ReLU(), fb.Linear(70, 33), fb.ELU(0.7), fb.Linear(33, 130), fb.Tanh(),
+        fb.Linear(130, 17), fb.Sigmoid(), fb.Linear(17, 5), fb.LogSoftmax(),
+    ),
+    "an activation first": lambda: (fb.Tanh(), fb.Linear(13, 1), fb.Linear(1, 5)),
+}  # fmt: skip
+N = 1031
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(autouse=True, params=["cython", "numba"])
+def backend(request):
+    with fb.use_backend(request.param):
+        yield request.param
+
+
+def samples(dtype="float64", zeros=0.0):
+    rng = np.random.default_rng(2)
+    return (rng.normal(size=(N, 13)) * (rng.random((N, 13)) >= zeros)).astype(dtype)
+
+
+def network(name, dtype):
+    return fb.Sequential(*NETWORKS[name](), init="glorot", dtype=dtype, seed=3)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.95])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_many_samples(name, dtype, zeros):
+    net, x = network(name, dtype), samples(dtype, zeros)
+    fused = [inference.fused_scores(net, x, threads=threads) for threads in (1, 2, 3)]
+    assert np.allclose(fused[0], net._layered_scores(x), rtol=1e-5, atol=1e-6)
+    assert all(np.array_equal(scores, fused[0]) for scores in fused)
+    assert np.array_equal(net.scores(x), fused[0])
+
+
+@pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
+def test_data_that_are_scaled(dtype, source):
+    x = np.abs(samples(zeros=0.8) * 50).astype(source)
+    net = network("every activation", dtype)
+    data = fb.datasets.Dataset(x, np.zeros(N, np.int64), 5, scale=1 / 255)
+    expected = net._layered_scores((x / 255).astype(dtype))
+    assert np.allclose(net.scores(data), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_sample_gets_what_it_gets_among_many(name, dtype, zeros):
+    net, x = network(name, dtype), samples(dtype, zeros)
+    frozen = net.frozen()
+    scores, probabilities = net.scores(x), net.predict_proba(x)
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-12}
+    for row in (0, 1, 500, N - 1):
+        one = x[row : row + 1]
+        for each in (net, frozen):
+            assert np.allclose(each.scores(one), scores[row : row + 1], **tolerance)
+            assert np.allclose(each.predict_proba(one), probabilities[row : row + 1], **tolerance)
+            assert each.predict(one) == scores[row].argmax()
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 15, 16, 17, 127, 128, 129, 150])
+@pytest.mark.parametrize("inputs", [1, 3, 40])
+def test_one_sample_of_any_size(inputs, outputs, dtype):
+    rng = np.random.default_rng(inputs * outputs)
+    net = fb.Sequential(fb.Linear(inputs, outputs), init="glorot", dtype=dtype)
+    net.layers[0].b[:] = rng.normal(size=outputs)
+    x = rng.normal(size=(1, inputs)).astype(dtype) * (rng.random((1, inputs)) > 0.5)
+    expected = x.astype(float) @ net.layers[0].w + net.layers[0].b
+    for each in (net, net.frozen()):
+        assert np.allclose(each.scores(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_sample_that_is_no_plain_array_goes_the_general_way():
+    net, x = network("one layer", "float32"), samples("float32")[:1]
+    expected = net.scores(x)
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    for same in (x.tolist(), x.astype("float64"), np.asfortranarray(x), read_only,
+                 np.repeat(x, 2, axis=1)[:, ::2], x.astype(">f4")):  # fmt: skip
+        assert np.allclose(net.scores(same), expected)
+    for wrong in (x[:, :12], x[0], np.zeros((1, 13), np.uint8), np.float32(1), np.array(1.0)):
+        with pytest.raises((ValueError, TypeError)):
+            net.scores(wrong)
+
+
+def test_one_sample_sees_the_parameters_of_the_moment():
+    net, x = network("one layer", "float64"), samples()[:1]
+    before = net.scores(x)
+    net.params *= 2
+    assert np.allclose(net.scores(x), 2 * before)
+
+
+def test_a_layer_too_wide_for_the_short_way():
+    net, x = fb.Sequential(fb.Linear(13, 5000), fb.Linear(5000, 3)), samples("float32")[:1]
+    assert np.allclose(net.scores(x), net._layered_scores(x), rtol=1e-4, atol=1e-5)
+    assert net._single is None or net._single[1] is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_weight_that_is_not_finite_shows_even_where_the_input_is_zero(bad):
+    net, x = network("one layer", "float32"), samples("float32", zeros=0.95)
+    net.layers[0].w[3, 2] = bad
+    x[:, 3] = 0
+    assert np.isnan(net.scores(x)[:, 2]).all()
+    for each in (net, net.frozen()):
+        assert np.isnan(each.scores(x[:1])[0, 2])
+
+
+def test_a_frozen_network_is_a_copy_that_cannot_change():
+    net, x = network("every activation", "float32"), samples("float32")
+    frozen = net.frozen()
+    expected = net.scores(x)
+    net.params *= 2
+    assert np.array_equal(frozen.scores(x), expected)
+    with pytest.raises(ValueError, match="read-only"):
+        frozen.layers[0].w[0, 0] = 1
+    options = {"loss": fb.HingeLoss(), "optimizer": fb.SGD(0.1), "epochs": 1}
+    labels = np.zeros(N, np.int64)
+    with pytest.raises(ValueError, match=r"is frozen; train a copy of it, net.copy\(\)"):
+        fb.fit(frozen, (x, labels), **options)
+    fb.fit(frozen.copy(), (x, labels), **options)
+
+
+def test_predictions_in_several_python_threads_at_once():
+    net, x = network("every activation", "float32"), samples("float32")
+    expected, found = net.scores(x), {}
+
+    def predict(number):
+        found[number] = [net.scores(x), *(net.scores(x[i : i + 1])[0] for i in range(50))]
+
+    workers = [threading.Thread(target=predict, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    for many, *ones in found.values():
+        assert np.array_equal(many, expected)
+        assert np.allclose(ones, expected[:50], rtol=1e-5, atol=1e-6)
+    assert len(found) == 4
+
+
+def test_evaluation_takes_the_same_way_for_any_number_of_threads():
+    net, x = network("every activation", "float64"), samples()
+    y = np.random.default_rng(1).integers(0, 5, N)
+    loss = fb.CrossEntropyLoss()
+    scores = net._layered_scores(x)
+    for threads in (None, 1, 3):
+        found = fb.evaluate(net, (x, y), loss, threads=threads)
+        assert found.accuracy == pytest.approx((scores.argmax(axis=1) == y).mean())
+        assert found.loss == pytest.approx(loss.compute(scores, y)[0])
+
+
+def test_what_the_engine_cannot_express_is_computed_by_its_layers():
+    class Mine(fb.Tanh):
+        pass
+
+    net, x = fb.Sequential(fb.Linear(13, 4), Mine(), fb.Linear(4, 5)), samples("float32")
+    assert inference.fused_scores(net, x) is None
+    assert net.scores(x).shape == (N, 5)
+    assert np.allclose(net.scores(x[:1]), net.scores(x)[:1], rtol=1e-5)
+    with fb.use_backend("numpy"):
+        assert not hasattr(kernels(), "forward_samples")
+        assert net.scores(x).shape == (N, 5)

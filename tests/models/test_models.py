@@ -1,0 +1,224 @@
+"""Models: what their TOML files say is what is built, and what is wrong in one is named."""
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+import fastbp as fb
+from fastbp import models
+from fastbp.models import ACTIVATIONS, LOSSES
+
+LENET = (
+    "Conv2d(1, 6, 5, 1, 2), ReLU(), MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), ReLU(), "
+    "MaxPool2d(2, 2, 0), Flatten(), Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), "
+    "Linear(84, 10)"
+)
+
+
+def text(net):
+    return ", ".join(map(repr, net.layers))
+
+
+def test_the_named_models():
+    assert list(models.NAMED) == ["dense", "lenet"]
+    dense = models.read("dense")
+    assert text(dense.build(784, 10)) == (
+        "Linear(784, 800), Tanh(), Linear(800, 100), Tanh(), Linear(100, 10)"
+    )
+    assert (dense.loss, dense.lr, dense.batch_size, dense.epochs) == ("hinge", 0.01, 8, 25)
+    lenet = models.read("lenet")
+    net = lenet.build(784, 10)
+    assert text(net) == LENET
+    assert net.input_shape == (1, 28, 28)
+    assert net.params.size == 61_706
+    assert (lenet.loss, lenet.batch_size, lenet.epochs) == ("cross-entropy", 32, 10)
+
+
+def test_a_named_model_is_the_network_of_the_same_layers():
+    net = models.read("dense").build(784, 10, seed=3)
+    expected = fb.Sequential(
+        fb.Linear(784, 800), fb.Tanh(), fb.Linear(800, 100), fb.Tanh(), fb.Linear(100, 10),
+        init=fb.initializers.Normal(1e-3), seed=3,
+    )  # fmt: skip
+    assert (net.params == expected.params).all()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_dense_layers(name):
+    net = models.dense([5, 4], name).build(9, 3)
+    kind = ACTIVATIONS[name]
+    assert [type(layer) for layer in net.layers] == [fb.Linear, kind, fb.Linear, kind, fb.Linear]
+    assert net.table().count("Linear(9, 5)") == net.table().count("Linear(4, 3)") == 1
+
+
+def test_dense_alone_is_the_named_one_for_any_data():
+    assert models.dense() == models.read("dense")
+    assert text(models.dense(hidden=()).build(5, 3)) == "Linear(5, 3)"
+    assert text(models.dense(activation="relu").build(5, 3)) == (
+        "Linear(5, 800), ReLU(), Linear(800, 100), ReLU(), Linear(100, 3)"
+    )
+
+
+def test_a_model_by_a_few_words():
+    assert models.described() == models.read("dense")
+    assert models.described("lenet", lr=None) == models.read("lenet")
+    dense = models.described(hidden=[4], activation="elu", lr=0.5, epochs=3)
+    assert dense == replace(models.dense([4], "elu"), lr=0.5, epochs=3)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_only_nll_ends_in_log_softmax(loss):
+    model = replace(models.dense([4]), loss=loss)
+    last = model.build(3, 2).layers[-1]
+    assert isinstance(last, fb.LogSoftmax) == (loss == "nll")
+    again = model.fitted(3, 2).build(3, 2)  # it gets no second one
+    assert len(again.layers) == 3 + (loss == "nll")
+    assert isinstance(model.make_loss(), LOSSES[loss])
+
+
+def written(tmp_path, text, name="mine.toml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+FILE = """
+[network]
+input_shape = [2, 9, 7]
+init = "normal:0.5"
+dtype = "float64"
+layers = [
+    {type = "Conv2d", out_channels = 3, kernel = [3, 2], stride = 2, init = "he"},
+    {type = "ELU", alpha = 0.5},
+    {type = "AvgPool2d", kernel = 2, stride = 1, padding = 1},
+    {type = "Dropout", p = 0.25, seed = 7},
+    {type = "Flatten"},
+    {type = "Linear"},
+]
+
+[training]
+optimizer = "sgd"
+momentum = 0.9
+nesterov = true
+lr = 0.2
+seed = 5
+"""
+
+
+def test_every_setting_arrives(tmp_path):
+    model = models.read(written(tmp_path, FILE))
+    net = model.build(126, 4)
+    assert text(net) == (
+        "Conv2d(2, 3, (3, 2), 2, 0), ELU(0.5), AvgPool2d(2, 1, 1), Dropout(0.25, 7), Flatten(), "
+        "Linear(60, 4)"
+    )
+    assert repr(net.layers[0].init) == "He()"
+    assert str(net.dtype) == "float64"
+    assert net.layers[-1].w.std() == pytest.approx(0.5, rel=0.2)
+    assert repr(model.make_optimizer()) == "SGD(lr=0.2, momentum=0.9, nesterov=True)"
+    assert isinstance(model.make_loss(), fb.CrossEntropyLoss)
+    assert (model.name, model.batch_size, model.epochs, model.seed) == ("mine", 32, 10, 5)
+
+
+def test_what_is_written_down_is_read_again(tmp_path):
+    model = models.read(written(tmp_path, FILE)).fitted(126, 4)
+    data = model.as_data() | {"fastbp": "1", "data": {"path": "x"}, "computation": {}}
+    path = written(tmp_path, tomli_w.dumps(data), "config.toml")
+    again = models.read(path)
+    assert again.name == "mine"  # not config
+    assert replace(again, source=model.source) == model
+    assert (again.build(126, 4).params == model.build(126, 4).params).all()
+
+
+WRONG = {  # what is replaced in FILE, by what -> what the error says
+    ("[network]", "[net]"): "unknown key 'net'; known are network, training",
+    ("dtype =", "dtyp ="): "network: unknown key 'dtyp'; known are model, input_shape, init, dtype",
+    ("[2, 9, 7]", "[2, 9]"): "network: Sequential input_shape: expected (channels, height, width)",
+    ('"normal:0.5"', '"zeros"'): "network: init: expected normal, uniform, glorot, he",
+    ('"normal:0.5"', "3"): "network: init: expected a text, got 3",
+    ('"float64"', '"float16"'): "network: dtype: expected float32 or float64; got 'float16'",
+    ('"ELU"', '"Elu"'): "layer 2: type: expected Linear, ReLU",
+    ("alpha = 0.5", "alfa = 0.5"): "layer 2: ELU has no setting 'alfa'; it has alpha",
+    ("alpha = 0.5", 'alpha = "a"'): "layer 2: ELU alpha: expected a number, got 'a'",
+    ("out_channels = 3, ", ""): "layer 1: Conv2d: 'out_channels' is missing",
+    ("kernel = [3, 2]", "kernel = [3, 0]"): "layer 1: Conv2d kernel: expected at least 1, got 0",
+    ("kernel = [3, 2]", "kernel = 10"): "layer 1: Conv2d(2, 3, 10, 2, 0): its window of 10x10 is",
+    ('"he"', '"hee"'): "layer 1: init: expected normal, uniform, glorot, he",
+    ("p = 0.25", "p = 1"): "layer 4: Dropout p: expected a number below 1, got 1",
+    ('{type = "Flatten"},', ""): "layer 5: Linear takes rows, but images 3x5x4 come in: put Fl",
+    ('    {type = "Linear"},', ""): "60 scores come out of it, but there are 4 classes",
+    ('{type = "Linear"}', '{type = "Linear", outputs = 3}'): "3 scores come out of it, but there",
+    ('{type = "Linear"}', '{type = "Linear", inputs = 59}'): "layer 6: Linear(59, 4) takes 59 co",
+    ("input_shape = [2, 9, 7]", ""): "layer 1: Conv2d takes images, but rows of 126 numbers come",
+    ("[2, 9, 7]", "[2, 9, 8]"): "takes images 2x9x8, which are 144 numbers, but the data has 126",
+    ('"sgd"', '"rmsprop"'): "training: optimizer: expected sgd, adam, adamw; got 'rmsprop'",
+    ('"sgd"', '"adam"'): "training: unknown key 'momentum'; known are loss, optimizer",
+    ("momentum = 0.9", "momentum = 1"): "training: SGD momentum: expected a number below 1, got 1",
+    ("nesterov = true", "nesterov = 1"): "training: nesterov: expected true or false, got 1",
+    ("lr = 0.2", "lr = 0"): "training: lr: expected a number above 0, got 0",
+    ("seed = 5", "seed = -1"): "training: seed: expected at least 0, got -1",
+    ("seed = 5", "epochs = 1.5"): "training: epochs: expected a whole number, got 1.5",
+    ("seed = 5", 'loss = "mse"'): "training: loss: expected hinge, cross-entropy, nll; got 'mse'",
+    ("seed = 5", "rate = 1"): "training: unknown key 'rate'; known are loss, optimizer, lr",
+}
+
+
+@pytest.mark.parametrize("change", WRONG, ids=" -> ".join)
+def test_what_is_wrong_is_named(tmp_path, change):
+    assert FILE.count(change[0]) == 1
+    path = written(tmp_path, FILE.replace(*change))
+    with pytest.raises((ValueError, TypeError)) as caught:
+        models.read(path).build(126, 4)
+    assert str(caught.value).startswith(f"{path}: {WRONG[change]}"), caught.value
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "'network' is missing"),
+        ("[network]\n", "network: layers: expected a list of tables"),
+        ("[network]\nlayers = []\n", "network: layers: expected 1 to 1000 of them, got 0"),
+        ("[network]\nlayers = [3]\n", "network: layers: expected a list of tables"),
+        ("network = 3\n", "network: expected a table"),
+        ("[network\n", "no TOML file"),
+        ('[network]\nlayers = [{type = "Flatten"}]\n', "3 scores come out of it, but there are 4"),
+        ('[network]\ninput_shape = [1, 1, 3]\nlayers = [{type = "ReLU"}]\n', "images 1x1x3 come"),
+    ],
+)
+def test_files_that_are_no_models(tmp_path, content, complaint):
+    path = written(tmp_path, content)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        models.read(path).build(3, 4)
+    assert str(caught.value).startswith(f"{path}: {complaint}"), caught.value
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        models.read(str(tmp_path / "none.toml"))
+    (tmp_path / "model.safetensors").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"model.safetensors: no TOML file: .*utf-8"):
+        models.read(str(tmp_path / "model.safetensors"))
+    (tmp_path / "huge.toml").write_text("#" * 200_000)
+    with pytest.raises(ValueError, match=r"huge.toml: more than 100,000 bytes"):
+        models.read(str(tmp_path / "huge.toml"))
+
+
+@pytest.mark.parametrize("name", models.NAMED)
+def test_the_files_are_toml_of_two_tables(name):
+    with models.NAMED[name].open("rb") as file:
+        assert set(tomllib.load(file)) == {"network", "training"}
+
+
+def test_the_documented_file_is_one(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    _, _, rest = page.partition("```toml\n")
+    model = models.read(written(tmp_path, rest.partition("```")[0]))
+    assert text(model.build(784, 10)) == (
+        "Conv2d(1, 8, 5, 2, 2), ELU(0.5), AvgPool2d(2, 2, 0), Flatten(), "
+        f"{model.build(784, 10).layers[4]!r}, Linear(392, 64), Tanh(), Linear(64, 10)"
+    )
+    assert repr(model.make_optimizer()) == "SGD(lr=0.02, momentum=0.9)"
