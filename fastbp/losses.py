@@ -18,6 +18,7 @@ class Loss:
     """What is minimised: ``loss, gradient = loss_function(scores, target)``."""
 
     kind: ClassVar[LossKind | None] = None  # what engines know it by, where they do
+    name: ClassVar[str] = ""  # on the command line and in models
 
     def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
         """Return the loss and its gradient.
@@ -72,7 +73,7 @@ class HingeLoss(Loss):
         By how much the right class must win, > 0.
     """
 
-    kind = LossKind.HINGE
+    kind, name = LossKind.HINGE, "hinge"
 
     def __init__(self, margin: float = 1.0) -> None:
         self.margin = as_number(margin, "HingeLoss margin", above=0)
@@ -93,7 +94,7 @@ class HingeLoss(Loss):
 class CrossEntropyLoss(Loss):
     """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores."""
 
-    kind = LossKind.CROSS_ENTROPY
+    kind, name = LossKind.CROSS_ENTROPY, "cross-entropy"
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/ds = (softmax(s) - onehot(y)) / n."""
@@ -104,7 +105,7 @@ class CrossEntropyLoss(Loss):
 class NLLLoss(Loss):
     """-s_y: the negative log-likelihood, for scores that are log-probabilities (LogSoftmax)."""
 
-    kind = LossKind.NLL
+    kind, name = LossKind.NLL, "nll"
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/ds = -onehot(y) / n."""
@@ -112,13 +113,11 @@ class NLLLoss(Loss):
         return kernels().nll_loss(x, target, gradient), gradient
 
 
-class MSELoss(Loss):
-    """(o - y)², averaged over all n·outputs elements, as in PyTorch and Keras.
+class ValuesLoss(Loss):
+    """What losses of values share: the target is a float array of the output's shape.
 
-    The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
+    Integer labels (n,) stand for one-hot rows.
     """
-
-    kind = LossKind.SQUARED_ERROR
 
     def check_target(
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
@@ -130,7 +129,24 @@ class MSELoss(Loss):
             return np.eye(outputs, dtype=dtype)[labels]
         return as_matrix(array, f"{self!r} target", dtype=dtype, rows=rows, columns=outputs)
 
+
+class MSELoss(ValuesLoss):
+    """(o - y)², averaged over all n·outputs elements, as in PyTorch and Keras.
+
+    The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
+    """
+
+    kind, name = LossKind.SQUARED_ERROR, "mse"
+
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/do = 2(o - y) / (n·outputs)."""
         gradient = np.empty_like(x)
         return kernels().squared_error_loss(x, target, gradient), gradient
+
+
+# By the names that text has for them.
+LOSSES: dict[str, type[Loss]] = {
+    value.name: value
+    for value in list(vars().values())
+    if isinstance(value, type) and issubclass(value, Loss) and value.kind is not None
+}

@@ -22,6 +22,7 @@ class Optimizer:
 
     states: ClassVar[int] = 0  # how many vectors
     kind: ClassVar[OptimizerKind | None] = None  # what engines know it by, where they do
+    name: ClassVar[str] = ""  # on the command line and in models
 
     def __init__(self, lr: float) -> None:
         self.lr = as_number(lr, f"{type(self).__name__} lr", above=0)
@@ -75,6 +76,8 @@ class SGD(Optimizer):
     weight_decay : float
         λ >= 0 in g = dl/dθ + λ·θ.
     """
+
+    name = "sgd"
 
     def __init__(
         self, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
@@ -142,7 +145,7 @@ class Adam(Optimizer):
     """
 
     states = 2
-    kind = OptimizerKind.ADAM
+    kind, name = OptimizerKind.ADAM, "adam"
 
     def __init__(
         self,
@@ -182,7 +185,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019): θ shrinks by η·λ each step."""
 
-    kind = OptimizerKind.ADAMW
+    kind, name = OptimizerKind.ADAMW, "adamw"
 
     def __init__(
         self,
@@ -197,6 +200,14 @@ class AdamW(Adam):
     def update(self, net: "Sequential") -> None:
         """Call adamw_step."""
         kernels().adamw_step(net.grads, *self._settings(), net.params, *self.memory)
+
+
+# By the names that text has for them.
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    value.name: value
+    for value in list(vars().values())
+    if isinstance(value, type) and issubclass(value, Optimizer) and value is not Optimizer
+}
 
 
 def _below_one(number: float, name: str) -> float:

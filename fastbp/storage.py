@@ -12,8 +12,7 @@ import numpy as np
 
 from ._files import StrPath, write_atomically
 from .custom import DEFINED
-from .engine.program import BUILT_IN
-from .layers import Layer
+from .layers import BUILT_IN, Layer
 from .network import Above, Sequential
 
 FORMAT = "fastbp"

@@ -26,7 +26,7 @@ ORDER = (
     ("threads",),
     ("backends",),
     ("datasets",),
-    ("_checks", "_files"),
+    ("_checks", "_files", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}

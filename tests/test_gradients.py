@@ -5,13 +5,14 @@ import re
 from itertools import pairwise
 
 import numpy as np
+import parts
 import pytest
 
 import fastbp as fb
 
-HIDDEN = [fb.ReLU, fb.ELU, lambda: fb.ELU(0.3), fb.Tanh, fb.Sigmoid, fb.LogSoftmax]
-HIDDEN_NAMES = ["ReLU", "ELU", "ELU(0.3)", "Tanh", "Sigmoid", "LogSoftmax"]
-LOSSES = [fb.HingeLoss(), fb.HingeLoss(0.5), fb.CrossEntropyLoss(), fb.NLLLoss(), fb.MSELoss()]
+HIDDEN = [*parts.ACTIVATIONS.values(), fb.ELU, lambda: fb.ELU(0.3), fb.LogSoftmax]
+HIDDEN_NAMES = [*parts.ACTIVATIONS, "ELU()", "ELU(0.3)", "LogSoftmax"]
+LOSSES = [*(make() for make in parts.LOSSES.values()), fb.HingeLoss()]
 
 
 def network(*layers, seed=1, dtype="float64"):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
@@ -22,11 +23,9 @@ import fastbp as fb
 
 def network(dtype="float32", seed=0):
     """Every layer there is."""
-    layers = (
-        fb.Linear(6, 5), fb.ReLU(), fb.Linear(5, 4), fb.ELU(0.7), fb.Tanh(), fb.Sigmoid(),
-        fb.Linear(4, 3), fb.LogSoftmax(),
-    )  # fmt: skip
-    return fb.Sequential(*layers, seed=seed, dtype=dtype)
+    activations = (make() for make in parts.ACTIVATIONS.values())
+    layers = fb.Linear(6, 5), fb.ReLU(), fb.Linear(5, 4), *activations, fb.Linear(4, 3)
+    return fb.Sequential(*layers, fb.LogSoftmax(), seed=seed, dtype=dtype)
 
 
 @pytest.fixture

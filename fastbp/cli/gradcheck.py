@@ -1,8 +1,11 @@
 """``python -m fastbp gradcheck``: every hand-written gradient against numeric ones."""
 
 import argparse
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,11 +13,13 @@ import fastbp as fb
 from fastbp import backends
 from fastbp.cli import _arguments
 from fastbp.cli._arguments import FAILURE
-from fastbp.layers import Shape
-from fastbp.losses import Loss
+from fastbp.layers import ACTIVATIONS, Shape
+from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
 
-INPUTS, IMAGES = 7, (2, 7, 6)
+WIDTH, IMAGE_SHAPE = 7, (2, 7, 6)  # of the samples
+
+Part = TypeVar("Part")
 
 HELP = "check every layer's and loss's gradient against central differences"
 
@@ -39,13 +44,12 @@ def run(args: argparse.Namespace) -> int:
         with backends.use_backend(name):
             for dtype in ("float32", "float64"):
                 for what, net, loss in cases(dtype, args.seed):
-                    x, y = _samples(args.seed, net.inputs or INPUTS)
+                    x, y = _samples(args.seed, net.inputs or WIDTH)
                     result = fb.gradcheck(net, loss, x, y)
                     failures += not result
-                    rows.append(
-                        {"what": what, "backend": name, "dtype": dtype, "worst": result.worst,
-                         "tolerance": result.tolerance, "ok": bool(result)}
-                    )  # fmt: skip
+                    about = {"what": what, "backend": name, "dtype": dtype}
+                    found = {"worst": result.worst, "tolerance": result.tolerance}
+                    rows.append({**about, **found, "ok": bool(result)})
     if args.json:
         _arguments.print_json({"ok": not failures, "checks": rows})
     else:
@@ -53,12 +57,19 @@ def run(args: argparse.Namespace) -> int:
     return FAILURE if failures else 0
 
 
+def examples(kind: type[Part]) -> list[Callable[[], Part]]:
+    """Ways to make one: with its own numbers, and, where it has any, with half of each."""
+    parameters = inspect.signature(kind).parameters.values()
+    halves = {p.name: p.default / 2 for p in parameters if isinstance(p.default, float)}
+    return [kind, *([partial(kind, **halves)] if halves else [])]
+
+
 def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
     """Every layer under a smooth loss, and every loss: (what is checked, network, loss)."""
 
     def net(*middle: fb.Layer, last: tuple[fb.Layer, ...] = ()) -> Sequential:
         return fb.Sequential(
-            fb.Linear(INPUTS, 5),
+            fb.Linear(WIDTH, 5),
             *middle,
             fb.Linear(5, 4),
             *last,
@@ -68,12 +79,13 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
         )
 
     yield "Linear", net(), fb.CrossEntropyLoss()
-    for activation in (fb.ReLU(), fb.ELU(), fb.ELU(0.5), fb.Tanh(), fb.Sigmoid()):
-        yield repr(activation), net(activation), fb.CrossEntropyLoss()
+    for kind in ACTIVATIONS.values():
+        for make in examples(kind):
+            yield repr(make()), net(make()), fb.CrossEntropyLoss()
     yield "LogSoftmax()", net(fb.LogSoftmax()), fb.CrossEntropyLoss()
-    for loss in (fb.HingeLoss(), fb.HingeLoss(0.3), fb.CrossEntropyLoss(), fb.MSELoss()):
-        yield repr(loss), net(fb.Tanh()), loss
-    yield "NLLLoss()", net(fb.Tanh(), last=(fb.LogSoftmax(),)), fb.NLLLoss()
+    for loss in (make() for kind in LOSSES.values() for make in examples(kind)):
+        last = (fb.LogSoftmax(),) if isinstance(loss, fb.NLLLoss) else ()
+        yield repr(loss), net(fb.Tanh(), last=last), loss
     yield "Dropout(0.4)", net(fb.Dropout(0.4)), fb.CrossEntropyLoss()
     yield from image_cases(dtype, seed)
 
@@ -83,9 +95,15 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
 
     def net(*layers: fb.Layer) -> Sequential:
         return fb.Sequential(
-            fb.Conv2d(2, 3, 2), *layers, fb.Flatten(), fb.Linear(columns(*layers), 4),
-            input_shape=IMAGES, seed=seed, init="glorot", dtype=dtype,
-        )  # fmt: skip
+            fb.Conv2d(2, 3, 2),
+            *layers,
+            fb.Flatten(),
+            fb.Linear(columns(*layers), 4),
+            input_shape=IMAGE_SHAPE,
+            seed=seed,
+            init="glorot",
+            dtype=dtype,
+        )
 
     def columns(*layers: fb.Layer) -> int:
         shape: Shape | None = (3, 6, 5)
@@ -93,11 +111,10 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
             shape = layer.output_shape(shape)
         return math.prod(shape or ())
 
-    layers: tuple[fb.Layer, ...] = (
-        fb.Conv2d(3, 2, 3), fb.Conv2d(3, 2, (3, 2), (2, 1), (1, 0)),
-        fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1), fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1),
-    )  # fmt: skip
-    for layer in layers:
+    convolutions = fb.Conv2d(3, 2, 3), fb.Conv2d(3, 2, (3, 2), (2, 1), (1, 0))
+    max_pools = fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1)
+    avg_pools = fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1)
+    for layer in (*convolutions, *max_pools, *avg_pools):
         yield repr(layer), net(layer), fb.CrossEntropyLoss()
     yield "Flatten()", net(), fb.CrossEntropyLoss()
 

@@ -10,9 +10,12 @@ from fastbp import models, runs
 from fastbp.cli import _arguments, _progress
 from fastbp.cli._arguments import FAILURE, INTERRUPTED, USAGE
 from fastbp.datasets import Dataset
+from fastbp.layers import ACTIVATIONS
 from fastbp.layers.initializers import NAMES as INITS
-from fastbp.models import ACTIVATIONS, LOSSES, Model
+from fastbp.losses import LOSSES
+from fastbp.models import Model
 from fastbp.network import Sequential
+from fastbp.optimizers import OPTIMIZERS
 from fastbp.threads import requested
 from fastbp.training import Callback
 
@@ -20,7 +23,7 @@ HELP = "train a network and keep its model, history and pictures"
 
 
 # What the options below override: the model's, by the same names.
-OVERRIDES = ("loss", "batch_size", "lr", "epochs", "init", "seed", "dtype")
+OVERRIDES = ("loss", "optimizer", "batch_size", "lr", "epochs", "init", "seed", "dtype")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +67,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     """How it is trained."""
     whole, positive, add = _arguments.whole, _arguments.positive, parser.add_argument
     named = {name: models.read(name) for name in models.NAMED}
-    loss_help = "hinge or cross-entropy on scores, nll on LogSoftmax, which is added"
+    loss_help = "of scores; nll of LogSoftmax, which is added; mse of 1 for the class, 0 for others"
     add("--loss", choices=LOSSES, help=loss_help + _defaults(named, "loss"))
+    optimizer_help = "with its own settings but for the rate" + _defaults(named, "optimizer")
+    add("--optimizer", choices=OPTIMIZERS, help=optimizer_help)
     add(
         "--batch-size",
         type=whole(1),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastbp.derivatives import compare, derivatives
 from fastbp.kernels.numbers import LossKind
-from fastbp.losses import Loss, MSELoss
+from fastbp.losses import Loss, ValuesLoss
 
 from .defined import STEP, TOLERANCE, Defined, names
 from .functions import Plain, as_function, on_arrays
@@ -61,7 +61,7 @@ class UserLoss(Defined, Loss):
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
     ) -> np.ndarray:
         """Classes as for the built-in losses, or (rows, outputs) values as for MSELoss."""
-        check = MSELoss.check_target if self.values else Loss.check_target
+        check = ValuesLoss.check_target if self.values else Loss.check_target
         return check(self, target, rows, outputs, dtype)  # type: ignore[arg-type]
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

@@ -15,13 +15,11 @@ from fastbp import threads as thread_counts
 from fastbp.backends import active
 from fastbp.kernels.numbers import Choice, Kind, OptimizerKind, Setting, Size, Sync
 from fastbp.layers import Dropout
-from fastbp.losses import Loss
+from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
-from fastbp.optimizers import Optimizer
+from fastbp.optimizers import OPTIMIZERS, Optimizer
 
 from .program import (
-    BUILT_IN_LOSSES,
-    BUILT_IN_OPTIMIZERS,
     NotExpressible,
     compile_network,
     kind_of,
@@ -39,8 +37,8 @@ RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried a
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
-SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
-SPINS = 2000  # turns of waiting before a thread yields its processor
+MOST_SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
+TURNS = 2000  # turns of waiting before a thread yields its processor
 
 
 class Engine:
@@ -77,7 +75,7 @@ class Engine:
         self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training=True)
-        self.loss_kind = kind_of(loss, BUILT_IN_LOSSES, "loss")
+        self.loss_kind = kind_of(loss, LOSSES, "loss")
         self.x = np.ascontiguousarray(x)
         is_labels = target.ndim == 1
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
@@ -97,12 +95,12 @@ class Engine:
     def _segments(self) -> int:
         """Parts that an exchanged sum is made of."""
         if self.program.on_images:
-            return min(SEGMENTS, -(-self.batch_size // Size.SAMPLES))
-        return SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else SEGMENTS
+            return min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
+        return SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
 
     def _optimizer_kind(self) -> tuple[int, int]:
         """Which optimiser it is at the moment, and how many vectors it remembers."""
-        kind = kind_of(self.optimizer, BUILT_IN_OPTIMIZERS, "optimiser")
+        kind = kind_of(self.optimizer, OPTIMIZERS, "optimiser")
         return kind, self.optimizer.states
 
     def _lay_out(self) -> None:
@@ -201,7 +199,7 @@ class Engine:
         self.choices[Choice.THREADS] = threads
         self.sync[:] = 0
         # With fewer processors than threads, waiting keeps the one waited for from running.
-        self.sync[Sync.SPINS] = SPINS if threads <= thread_counts.available() else 0
+        self.sync[Sync.SPINS] = TURNS if threads <= thread_counts.available() else 0
         rows, plan, work = self.program.rows, self.space.plan, self.space.work
         numbers = self.settings, self.choices
         samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, order

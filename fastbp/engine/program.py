@@ -11,32 +11,19 @@ Without them images are no different from rows, and Flatten is nothing.
 
 import math
 from collections.abc import Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastbp import layers, losses, optimizers
 from fastbp.backends import active
 from fastbp.custom import UserActivation, UserLoss
 from fastbp.kernels.numbers import Column, Kind, Value
-from fastbp.layers import Layer, Shape
+from fastbp.layers import BUILT_IN, Layer, Shape
 from fastbp.losses import Loss
-from fastbp.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from fastbp.network import Sequential
 
-
-def _known(base: type, *modules: ModuleType) -> dict[str, Any]:
-    """The classes of these modules that engines know, by name. Another's subclass is its own."""
-    found = [c for module in modules for c in vars(module).values() if isinstance(c, type)]
-    return {c.__name__: c for c in found if issubclass(c, base) and c.kind is not base.kind}  # type: ignore[attr-defined]
-
-
-BUILT_IN: dict[str, type[Layer]] = _known(Layer, layers)
-BUILT_IN_LOSSES: dict[str, type[Loss]] = _known(Loss, losses)
-BUILT_IN_OPTIMIZERS: dict[str, type[Optimizer]] = _known(Optimizer, optimizers)
 
 WINDOWS = (Kind.CONV, Kind.MAX_POOL, Kind.AVG_POOL)
 SIZES = (  # of images before a layer and behind it

@@ -11,7 +11,7 @@ from fastbp.network import Sequential
 
 from .claims import Claim
 
-INPUTS, CLASSES = 784, 10  # MNIST's
+PIXELS, CLASSES = 784, 10  # MNIST's
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Network:
 
     def build(self, seed: int) -> Sequential:
         """The network before training; Sequential complains where layers do not fit."""
-        return self.described.build(INPUTS, CLASSES, seed)
+        return self.described.build(PIXELS, CLASSES, seed)
 
     @cached_property
     def described(self) -> Model:
@@ -47,7 +47,7 @@ class Network:
     @property
     def sizes(self) -> str:
         """Its layers in short, as in 784-800-100-10, or the model's name."""
-        return self.model or "-".join(map(str, (INPUTS, *self.hidden, CLASSES)))
+        return self.model or "-".join(map(str, (PIXELS, *self.hidden, CLASSES)))
 
     @cached_property
     def multiply_adds(self) -> int:

@@ -3,8 +3,28 @@
 Whatever a module names in its ``__all__`` is there: a new layer is a class in one of them.
 """
 
+from fastbp.kernels.numbers import is_elementwise
+
 from .activations import *
 from .base import *
+from .base import Layer
 from .dense import *
 from .dropout import *
 from .images import *
+
+# By class name, in the order of their kinds: what files may name and engines run.
+BUILT_IN: dict[str, type[Layer]] = {
+    layer.__name__: layer
+    for _, layer in sorted(
+        (value.kind, value)
+        for value in list(vars().values())
+        if isinstance(value, type) and issubclass(value, Layer) and value.kind is not None
+    )
+}
+
+# By the names that the command line has for them: what goes between dense layers.
+ACTIVATIONS: dict[str, type[Layer]] = {
+    layer.name: layer
+    for layer in BUILT_IN.values()
+    if layer.kind is not None and is_elementwise(layer.kind)
+}

@@ -15,7 +15,7 @@ __all__ = ["ELU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
 class ReLU(Layer):
     """Y = max(X, 0). Its derivative at 0 is taken to be 0."""
 
-    kind = Kind.RELU
+    kind, name = Kind.RELU, "relu"
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = max(X, 0)."""
@@ -42,7 +42,7 @@ class ELU(Layer):
     """
 
     settings = ("alpha",)
-    kind = Kind.ELU
+    kind, name = Kind.ELU, "elu"
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = as_number(alpha, "ELU alpha", least=0)
@@ -69,7 +69,7 @@ class ELU(Layer):
 class Tanh(Layer):
     """Y = tanh(X)."""
 
-    kind = Kind.TANH
+    kind, name = Kind.TANH, "tanh"
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = tanh(X)."""
@@ -89,7 +89,7 @@ class Tanh(Layer):
 class Sigmoid(Layer):
     """Y = 1 / (1 + exp(-X))."""
 
-    kind = Kind.SIGMOID
+    kind, name = Kind.SIGMOID, "sigmoid"
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = 1 / (1 + exp(-X))."""

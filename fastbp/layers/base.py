@@ -38,6 +38,7 @@ class Layer:
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
     kind: ClassVar[Kind | None] = None  # what engines know it by, where they do
+    name: ClassVar[str] = ""  # of an activation, on the command line and in models
     dtype: np.dtype | None = None  # the network's; None outside of one
     training: bool = True  # see Sequential.train
 

@@ -11,10 +11,7 @@ run of ``python -m fastbp train`` leaves.
 
 from ._described import dense as dense
 from ._described import described as described
-from ._names import ACTIVATIONS as ACTIVATIONS
-from ._names import LOSSES as LOSSES
-from ._names import NAMED as NAMED
-from ._names import OPTIMIZERS as OPTIMIZERS
+from ._reader import NAMED as NAMED
 from ._reader import read as read
 from .model import Model as Model
 from .model import multiply_adds as multiply_adds

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ._names import ACTIVATIONS
+from fastbp.layers import ACTIVATIONS
+
 from ._reader import read
 from .model import Model
 
@@ -15,9 +16,15 @@ def described(
     activation: str | None = None,
     **settings: Any,
 ) -> Model:
-    """The model of that name or file, else ``dense``; settings that are None stay its own."""
+    """The model of that name or file, else ``dense``; settings that are None stay its own.
+
+    Another optimiser starts with its own options.
+    """
     model = read(name) if name else dense(hidden, activation)
-    return replace(model, **{key: value for key, value in settings.items() if value is not None})
+    given = {key: value for key, value in settings.items() if value is not None}
+    if given.get("optimizer", model.optimizer) != model.optimizer:
+        given = {"options": {}} | given
+    return replace(model, **given)
 
 
 def dense(hidden: Sequence[int] | None = None, activation: str | None = None) -> Model:

@@ -13,12 +13,14 @@ from typing import Any
 
 from fastbp._checks import as_count, as_dtype, as_number, as_shape
 from fastbp._files import read_toml
-from fastbp.engine.program import BUILT_IN
+from fastbp.layers import BUILT_IN
 from fastbp.layers.initializers import initializer
+from fastbp.losses import LOSSES
+from fastbp.optimizers import OPTIMIZERS
 
-from ._names import LOSSES, NAMED, OPTIMIZERS
 from .model import TAKES, Model
 
+NAMED: dict[str, Path] = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.toml"))}
 TABLES = ("network", "training")
 OF_A_RUN = ("fastbp", "data", "computation")  # tables and keys that ``train`` adds
 NETWORK = ("model", "input_shape", "init", "dtype", "layers")

@@ -6,14 +6,11 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastbp.engine.program import BUILT_IN
-from fastbp.layers import Conv2d, Layer, Linear, LogSoftmax, Shape
-from fastbp.losses import Loss
+from fastbp.layers import BUILT_IN, Conv2d, Layer, Linear, LogSoftmax, Shape
+from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
-from fastbp.optimizers import Optimizer
+from fastbp.optimizers import OPTIMIZERS, Optimizer
 from fastbp.storage import describe
-
-from ._names import LOSSES, OPTIMIZERS
 
 # What a layer takes, which it need not be told where layers come before it.
 TAKES = {"Linear": "inputs", "Conv2d": "in_channels"}

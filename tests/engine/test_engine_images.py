@@ -7,6 +7,7 @@ import sys
 import threading
 
 import numpy as np
+import parts
 import pytest
 
 import fastbp as fb
@@ -15,6 +16,7 @@ from fastbp.engine import program as program_module
 from fastbp.engine import scores as inference
 from fastbp.engine import sharing
 from fastbp.kernels.numbers import Column, Kind
+from fastbp.losses import ValuesLoss
 
 # The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
 pytestmark = pytest.mark.timeout(300)
@@ -61,16 +63,20 @@ NETWORKS = {
     ),
     "dropout, last": lambda: (fb.Flatten(), fb.Linear(144, 5), fb.Dropout(0.2), fb.LogSoftmax()),
 }  # fmt: skip
+for activation, made in parts.ACTIVATIONS.items():  # in the place of what it reads, and not
+    NETWORKS[activation] = lambda made=made: (
+        *(fb.Conv2d(2, 3, 3), made(), fb.MaxPool2d(2), made(), made()),
+        *(fb.Flatten(), fb.Linear(27, 5)),
+    )
 WITH_IMAGES = [n for n in NETWORKS if n not in ("flatten first", "dropout, dense", "dropout, last")]
 WITH_DROPOUT = [name for name in NETWORKS if name.startswith("dropout")]
 
-LOSSES = [fb.HingeLoss(0.7), fb.CrossEntropyLoss(), fb.NLLLoss(), fb.MSELoss()]
-OPTIMIZERS = {
+LOSSES = [make() for make in parts.LOSSES.values()]
+OPTIMIZERS = parts.OPTIMIZERS | {
     "sgd": lambda: fb.SGD(0.01),
     "momentum": lambda: fb.SGD(0.003, momentum=0.5),
     "nesterov": lambda: fb.SGD(0.003, momentum=0.5, nesterov=True, weight_decay=0.01),
     "adam": lambda: fb.Adam(0.002, epsilon=1e-3, weight_decay=0.01),
-    "adamw": lambda: fb.AdamW(0.002, epsilon=1e-3),
 }
 CE = fb.CrossEntropyLoss()
 PAIRS = [(loss, "sgd") for loss in LOSSES] + [(CE, optimizer) for optimizer in list(OPTIMIZERS)[1:]]
@@ -88,7 +94,7 @@ def backend(request, monkeypatch):
 def data(loss=None, samples=37, dtype=np.float64):
     rng = np.random.default_rng(7)
     x = rng.normal(size=(samples, FEATURES)).astype(dtype)
-    if isinstance(loss, fb.MSELoss):
+    if isinstance(loss, ValuesLoss):
         return x, rng.normal(size=(samples, CLASSES))
     return x, rng.integers(0, CLASSES, samples)
 

@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import parts
 import pytest
 
 import fastbp as fb
@@ -12,11 +13,12 @@ from fastbp.engine import scores as inference
 NETWORKS = {
     "one layer": lambda: (fb.Linear(13, 5),),
     "every activation": lambda: (
-        fb.Linear(13, 70), fb.ReLU(), fb.Linear(70, 33), fb.ELU(0.7), fb.Linear(33, 130), fb.Tanh(),
-        fb.Linear(130, 17), fb.Sigmoid(), fb.Linear(17, 5), fb.LogSoftmax(),
+        *(layer for make in parts.ACTIVATIONS.values() for layer in (fb.Linear(13, 13), make())),
+        *(fb.Linear(13, 130), fb.Tanh(), fb.Linear(130, 17), fb.Sigmoid()),
+        *(fb.Linear(17, 5), fb.LogSoftmax()),
     ),
     "an activation first": lambda: (fb.Tanh(), fb.Linear(13, 1), fb.Linear(1, 5)),
-}  # fmt: skip
+}
 N = 1031
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp.layers import ACTIVATIONS
 
 ROWS_AND_COLUMNS = [(1, 1), (2, 3), (7, 13), (1, 101), (64, 1), (0, 5)]
 LINEAR_SIZES = [(1, 1, 1), (3, 5, 7), (8, 17, 33), (64, 2, 101), (5, 131, 1), (0, 4, 3)]
@@ -54,6 +55,12 @@ CASES = {
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
     ),
 }
+
+
+def test_every_activation_has_a_case():
+    assert {case.layer().name for case in CASES.values()} == {*ACTIVATIONS, ""}
+
+
 EVERY_LAYER = [lambda: fb.Linear(3, 3), *(case.layer for case in CASES.values())]
 
 

@@ -9,7 +9,8 @@ import tomli_w
 
 import fastbp as fb
 from fastbp import models
-from fastbp.models import ACTIVATIONS, LOSSES
+from fastbp.layers import ACTIVATIONS
+from fastbp.losses import LOSSES
 
 LENET = (
     "Conv2d(1, 6, 5, 1, 2), ReLU(), MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), ReLU(), "
