@@ -172,7 +172,10 @@ def _lay_out_weights(room, program, states, plan):
 
 
 def _lay_out_block(room, program, plan):
-    """One thread's block of images, row by row; what is elementwise lies in its input's place."""
+    """One thread's block of images, row by row; what is elementwise lies in its input's place.
+
+    But for a user's activation, whose derivative may need its input.
+    """
     before = None
     for layer, row in enumerate(program):
         kind, (c, h, w) = row[Column.KIND], row[Column.CHANNELS : Column.CHANNELS + 3]
@@ -182,7 +185,8 @@ def _lay_out_block(room, program, plan):
         fresh = layer == 0 or bordered
         y = plan[layer - 1, PlanColumn.Y]
         plan[layer, PlanColumn.INPUT] = room.take(inputs * SAMPLES) if fresh else y
-        if before in _WINDOWS and (is_elementwise(kind) or kind == Kind.DROPOUT):
+        in_place = (is_elementwise(kind) and kind != Kind.USER) or kind == Kind.DROPOUT
+        if before in _WINDOWS and in_place:
             plan[layer, _Y_AND_DY] = plan[layer - 1, _Y_AND_DY]
         else:
             size = row[Column.OUTPUTS] * SAMPLES
