@@ -44,15 +44,15 @@ KERNELS: dict[str, Kernel] = {
     "dense_forward": _kernel("x w b", "y", "y = x @ w + b"),
     "dense_backward": _kernel("x dy", "dw db", "dw = x.T @ dy; db = the sum of dy over the batch"),
     "dense_backward_input": _kernel("dy w", "dx", "dx = dy @ w.T"),
-    # elementwise, x, y, dy, dx (n, o); each derivative is taken from the output y
+    # elementwise, x, y, dy, dx (n, o); each derivative uses what it needs of x and y
     "relu_forward": _kernel("x", "y", "y = max(x, 0)"),
-    "relu_backward": _kernel("y dy", "dx", "dx = dy where y > 0, else 0"),
+    "relu_backward": _kernel("x y dy", "dx", "dx = dy where y > 0, else 0"),
     "elu_forward": _kernel("x alpha", "y", "y = x where x > 0, else alpha * (exp(x) - 1)"),
-    "elu_backward": _kernel("y dy alpha", "dx", "dx = dy where y > 0, else dy * (y + alpha)"),
+    "elu_backward": _kernel("x y dy alpha", "dx", "dx = dy where y > 0, else dy * (y + alpha)"),
     "tanh_forward": _kernel("x", "y", "y = tanh(x)"),
-    "tanh_backward": _kernel("y dy", "dx", "dx = dy * (1 - y**2)"),
+    "tanh_backward": _kernel("x y dy", "dx", "dx = dy * (1 - y**2)"),
     "sigmoid_forward": _kernel("x", "y", "y = 1 / (1 + exp(-x))"),
-    "sigmoid_backward": _kernel("y dy", "dx", "dx = dy * y * (1 - y)"),
+    "sigmoid_backward": _kernel("x y dy", "dx", "dx = dy * y * (1 - y)"),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

@@ -36,7 +36,7 @@ def relu_forward(x, y):
     np.maximum(x, 0, out=y)
 
 
-def relu_backward(y, dy, dx):
+def relu_backward(x, y, dy, dx):
     """dx = dy where y > 0, else 0"""
     dx[...] = np.where(y > 0, dy, 0)
 
@@ -46,7 +46,7 @@ def elu_forward(x, alpha, y):
     y[...] = np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
-def elu_backward(y, dy, alpha, dx):
+def elu_backward(x, y, dy, alpha, dx):
     """dx = dy where y > 0, else dy * (y + alpha)"""
     dx[...] = np.where(y > 0, dy, dy * (y + alpha))
 
@@ -56,7 +56,7 @@ def tanh_forward(x, y):
     np.tanh(x, out=y)
 
 
-def tanh_backward(y, dy, dx):
+def tanh_backward(x, y, dy, dx):
     """dx = dy * (1 - y**2)"""
     dx[...] = dy * (1 - y * y)
 
@@ -67,7 +67,7 @@ def sigmoid_forward(x, y):
     y[...] = np.where(x >= 0, 1, e) / (1 + e)
 
 
-def sigmoid_backward(y, dy, dx):
+def sigmoid_backward(x, y, dy, dx):
     """dx = dy * y * (1 - y)"""
     dx[...] = dy * y * (1 - y)
 

@@ -192,3 +192,8 @@ ENUMS = (
 def is_elementwise(kind: int) -> bool:
     """Whether a row of this kind computes each column from the same column."""
     return Kind.RELU <= kind <= Kind.USER
+
+
+def reads_input(kind: int) -> bool:
+    """Whether an elementwise kind's derivative reads x beside y; else y's place may be x's."""
+    return kind == Kind.USER

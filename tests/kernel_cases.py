@@ -36,14 +36,15 @@ def make_case(
     def normal(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape).astype(dtype)
 
+    x = _scores(n, o, rng).astype(dtype) if _takes_scores(name) else normal(n, width)
     inputs = {
         "data": lambda: rng.integers(0, 256, (2 * n + 1, i)).astype(source),
         "rows": lambda: rng.integers(0, 2 * n + 1, n),
         "scale": lambda: SCALE,
-        "x": lambda: _scores(n, o, rng).astype(dtype) if _takes_scores(name) else normal(n, width),
+        "x": lambda: x,
         "w": lambda: normal(i, o),
         "b": lambda: normal(o),
-        "y": lambda: _layer_output(name, normal(n, o)),
+        "y": lambda: _layer_output(name, x),
         "dy": lambda: normal(n, o),
         "alpha": lambda: ALPHA,
         "labels": lambda: rng.integers(0, o, n),
@@ -85,5 +86,6 @@ def _scores(n: int, o: int, rng: np.random.Generator) -> np.ndarray:
 def _layer_output(name: str, x: np.ndarray) -> np.ndarray:
     """What the forward kernel made of x: the y that its backward kernel expects."""
     forward, y = getattr(_numpy, name.replace("_backward", "_forward")), np.empty_like(x)
-    forward(*((x, ALPHA, y) if name == "elu_backward" else (x, y)))
+    known = {"x": x, "alpha": ALPHA, "y": y}
+    forward(*(known[argument] for argument in KERNELS[forward.__name__].arguments))
     return y

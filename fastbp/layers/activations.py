@@ -19,16 +19,16 @@ class ReLU(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = max(X, 0)."""
-        x = self._input(x)
-        self.y = np.empty_like(x)
-        kernels().relu_forward(as_rows(x), as_rows(self.y))
+        self.x = self._input(x)
+        self.y = np.empty_like(self.x)
+        kernels().relu_forward(as_rows(self.x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else 0."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().relu_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
+        kernels().relu_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -49,16 +49,18 @@ class ELU(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X where X > 0, else α·(exp(X) - 1)."""
-        x = self._input(x)
-        self.y = np.empty_like(x)
-        kernels().elu_forward(as_rows(x), self.alpha, as_rows(self.y))
+        self.x = self._input(x)
+        self.y = np.empty_like(self.x)
+        kernels().elu_forward(as_rows(self.x), self.alpha, as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else dY·(Y + α), for α·exp(X) = Y + α."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().elu_backward(as_rows(self.y), as_rows(dy), self.alpha, as_rows(dx))
+        kernels().elu_backward(
+            as_rows(self.x), as_rows(self.y), as_rows(dy), self.alpha, as_rows(dx)
+        )
         return dx
 
     def numbers(self) -> dict[Value, float]:
@@ -73,16 +75,16 @@ class Tanh(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = tanh(X)."""
-        x = self._input(x)
-        self.y = np.empty_like(x)
-        kernels().tanh_forward(as_rows(x), as_rows(self.y))
+        self.x = self._input(x)
+        self.y = np.empty_like(self.x)
+        kernels().tanh_forward(as_rows(self.x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ (1 - Y²)."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().tanh_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
+        kernels().tanh_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -93,16 +95,16 @@ class Sigmoid(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = 1 / (1 + exp(-X))."""
-        x = self._input(x)
-        self.y = np.empty_like(x)
-        kernels().sigmoid_forward(as_rows(x), as_rows(self.y))
+        self.x = self._input(x)
+        self.y = np.empty_like(self.x)
+        kernels().sigmoid_forward(as_rows(self.x), as_rows(self.y))
         return self.y
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ Y ∘ (1 - Y)."""
         dy = self._gradient(dy)
         dx = np.empty_like(dy)
-        kernels().sigmoid_backward(as_rows(self.y), as_rows(dy), as_rows(dx))
+        kernels().sigmoid_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
 
 

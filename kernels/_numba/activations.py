@@ -1,6 +1,6 @@
 """Activations over n elements in a row, and which one a row of a program is.
 
-Each derivative is taken from the output y.
+Each derivative uses what it needs of x and y; engines keep x where reads_input says so.
 """
 
 import numba.extending
@@ -31,13 +31,13 @@ def forward(kind, values, code, x, y, n):
 @core
 def backward(kind, values, code, x, y, dy, dx, n):
     if kind == Kind.RELU:
-        _relu_backward(y, dy, dx, n)
+        _relu_backward(x, y, dy, dx, n)
     elif kind == Kind.ELU:
-        _elu_backward(y, dy, type(y[0])(values[Value.ALPHA]), dx, n)
+        _elu_backward(x, y, dy, type(y[0])(values[Value.ALPHA]), dx, n)
     elif kind == Kind.TANH:
-        _tanh_backward(y, dy, dx, n)
+        _tanh_backward(x, y, dy, dx, n)
     elif kind == Kind.SIGMOID:
-        _sigmoid_backward(y, dy, dx, n)
+        _sigmoid_backward(x, y, dy, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -55,7 +55,7 @@ def _relu_forward(x, y, n):
 
 
 @core
-def _relu_backward(y, dy, dx, n):
+def _relu_backward(x, y, dy, dx, n):
     for i in range(n):
         dx[i] = dy[i] if y[i] > 0 else type(dy[i])(0)
 
@@ -67,7 +67,7 @@ def _elu_forward(x, alpha, y, n):
 
 
 @core
-def _elu_backward(y, dy, alpha, dx, n):
+def _elu_backward(x, y, dy, alpha, dx, n):
     for i in range(n):
         dx[i] = dy[i] if y[i] > 0 else dy[i] * (y[i] + alpha)
 
@@ -79,7 +79,7 @@ def _tanh_forward(x, y, n):
 
 
 @core
-def _tanh_backward(y, dy, dx, n):
+def _tanh_backward(x, y, dy, dx, n):
     for i in range(n):
         dx[i] = dy[i] * (type(y[i])(1) - y[i] * y[i])
 
@@ -91,7 +91,7 @@ def _sigmoid_forward(x, y, n):
 
 
 @core
-def _sigmoid_backward(y, dy, dx, n):
+def _sigmoid_backward(x, y, dy, dx, n):
     for i in range(n):
         dx[i] = dy[i] * y[i] * (type(y[i])(1) - y[i])
 
@@ -103,9 +103,9 @@ def relu_forward(x, y):
 
 
 @jit
-def relu_backward(y, dy, dx):
+def relu_backward(x, y, dy, dx):
     """dx = dy where y > 0, else 0"""
-    _relu_backward(pointer(y), pointer(dy), pointer(dx), y.size)
+    _relu_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)
 
 
 @jit
@@ -115,9 +115,9 @@ def elu_forward(x, alpha, y):
 
 
 @jit
-def elu_backward(y, dy, alpha, dx):
+def elu_backward(x, y, dy, alpha, dx):
     """dx = dy where y > 0, else dy * (y + alpha)"""
-    _elu_backward(pointer(y), pointer(dy), y.dtype.type(alpha), pointer(dx), y.size)
+    _elu_backward(pointer(x), pointer(y), pointer(dy), y.dtype.type(alpha), pointer(dx), y.size)
 
 
 @jit
@@ -127,9 +127,9 @@ def tanh_forward(x, y):
 
 
 @jit
-def tanh_backward(y, dy, dx):
+def tanh_backward(x, y, dy, dx):
     """dx = dy * (1 - y**2)"""
-    _tanh_backward(pointer(y), pointer(dy), pointer(dx), y.size)
+    _tanh_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)
 
 
 @jit
@@ -139,6 +139,6 @@ def sigmoid_forward(x, y):
 
 
 @jit
-def sigmoid_backward(y, dy, dx):
+def sigmoid_backward(x, y, dy, dx):
     """dx = dy * y * (1 - y)"""
-    _sigmoid_backward(pointer(y), pointer(dy), pointer(dx), y.size)
+    _sigmoid_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, is_elementwise
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, is_elementwise, reads_input
 
 from .batch import GROUP, Zeros, groups_of
 from .jit import core, jit
@@ -185,7 +185,7 @@ def _lay_out_block(room, program, plan):
         fresh = layer == 0 or bordered
         y = plan[layer - 1, PlanColumn.Y]
         plan[layer, PlanColumn.INPUT] = room.take(inputs * SAMPLES) if fresh else y
-        in_place = (is_elementwise(kind) and kind != Kind.USER) or kind == Kind.DROPOUT
+        in_place = (is_elementwise(kind) and not reads_input(kind)) or kind == Kind.DROPOUT
         if before in _WINDOWS and in_place:
             plan[layer, _Y_AND_DY] = plan[layer - 1, _Y_AND_DY]
         else:

@@ -88,10 +88,12 @@ def relu_forward(const real[:, ::1] x, real[:, ::1] y):
         activations.relu_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
 
 
-def relu_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+def relu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                  real[:, ::1] dx):
     """dx = dy where y > 0, else 0"""
     with nogil:
-        activations.relu_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+        activations.relu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], &dx[0, 0],
+                                        y.shape[0] * y.shape[1])
 
 
 def elu_forward(const real[:, ::1] x, double alpha, real[:, ::1] y):
@@ -100,10 +102,11 @@ def elu_forward(const real[:, ::1] x, double alpha, real[:, ::1] y):
         activations.elu_forward[real](&x[0, 0], <real> alpha, &y[0, 0], x.shape[0] * x.shape[1])
 
 
-def elu_backward(const real[:, ::1] y, const real[:, ::1] dy, double alpha, real[:, ::1] dx):
+def elu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                 double alpha, real[:, ::1] dx):
     """dx = dy where y > 0, else dy * (y + alpha)"""
     with nogil:
-        activations.elu_backward[real](&y[0, 0], &dy[0, 0], <real> alpha, &dx[0, 0],
+        activations.elu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], <real> alpha, &dx[0, 0],
                                        y.shape[0] * y.shape[1])
 
 
@@ -113,10 +116,12 @@ def tanh_forward(const real[:, ::1] x, real[:, ::1] y):
         activations.tanh_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
 
 
-def tanh_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+def tanh_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                  real[:, ::1] dx):
     """dx = dy * (1 - y**2)"""
     with nogil:
-        activations.tanh_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+        activations.tanh_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], &dx[0, 0],
+                                        y.shape[0] * y.shape[1])
 
 
 def sigmoid_forward(const real[:, ::1] x, real[:, ::1] y):
@@ -125,10 +130,12 @@ def sigmoid_forward(const real[:, ::1] x, real[:, ::1] y):
         activations.sigmoid_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
 
 
-def sigmoid_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::1] dx):
+def sigmoid_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                     real[:, ::1] dx):
     """dx = dy * y * (1 - y)"""
     with nogil:
-        activations.sigmoid_backward[real](&y[0, 0], &dy[0, 0], &dx[0, 0], y.shape[0] * y.shape[1])
+        activations.sigmoid_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], &dx[0, 0],
+                                           y.shape[0] * y.shape[1])
 
 
 def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):

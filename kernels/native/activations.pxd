@@ -1,6 +1,6 @@
 """Activations over n elements in a row, and which one a row of a program is.
 
-Each derivative is taken from the output y.
+Each derivative uses what it needs of x and y; the engine keeps x where reads_input says so.
 """
 
 from libc.stdint cimport int64_t
@@ -12,6 +12,11 @@ from tile cimport real
 
 cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
     return RELU <= kind <= USER
+
+
+cdef inline bint reads_input(int64_t kind) noexcept nogil:
+    """Whether an elementwise kind's derivative reads x; else y's place may be x's."""
+    return kind == USER
 
 
 cdef inline void forward(
@@ -29,16 +34,17 @@ cdef inline void forward(
 
 
 cdef inline void backward(
-    int64_t kind, const double* values, const real* y, const real* dy, real* dx, Py_ssize_t n,
+    int64_t kind, const double* values, const real* x, const real* y, const real* dy, real* dx,
+    Py_ssize_t n,
 ) noexcept nogil:
     if kind == RELU:
-        relu_backward[real](y, dy, dx, n)
+        relu_backward[real](x, y, dy, dx, n)
     elif kind == ELU:
-        elu_backward[real](y, dy, <real> values[ALPHA], dx, n)
+        elu_backward[real](x, y, dy, <real> values[ALPHA], dx, n)
     elif kind == TANH:
-        tanh_backward[real](y, dy, dx, n)
+        tanh_backward[real](x, y, dy, dx, n)
     else:
-        sigmoid_backward[real](y, dy, dx, n)
+        sigmoid_backward[real](x, y, dy, dx, n)
 
 
 cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
@@ -48,7 +54,7 @@ cdef inline void relu_forward(const real* x, real* y, Py_ssize_t n) noexcept nog
 
 
 cdef inline void relu_backward(
-    const real* y, const real* dy, real* dx, Py_ssize_t n,
+    const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -62,7 +68,7 @@ cdef inline void elu_forward(const real* x, real alpha, real* y, Py_ssize_t n) n
 
 
 cdef inline void elu_backward(
-    const real* y, const real* dy, real alpha, real* dx, Py_ssize_t n,
+    const real* x, const real* y, const real* dy, real alpha, real* dx, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -76,7 +82,7 @@ cdef inline void tanh_forward(const real* x, real* y, Py_ssize_t n) noexcept nog
 
 
 cdef inline void tanh_backward(
-    const real* y, const real* dy, real* dx, Py_ssize_t n,
+    const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -90,7 +96,7 @@ cdef inline void sigmoid_forward(const real* x, real* y, Py_ssize_t n) noexcept 
 
 
 cdef inline void sigmoid_backward(
-    const real* y, const real* dy, real* dx, Py_ssize_t n,
+    const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):

@@ -8,6 +8,7 @@ sums over samples keep their order and lose only zeros, so that nothing comes ou
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from activations cimport reads_input
 from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, SKIP, WIDTH
 from program cimport Run, dy_of, gathers_input, output_columns, panel_width, y_of
 from tile cimport real
@@ -37,10 +38,14 @@ cdef inline Py_ssize_t find_active(Run* run, real* work, Py_ssize_t n) noexcept 
 
 
 cdef inline bint is_read_backward(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """Whether backward needs a layer's output: for its own gradient, or for the next one's dW."""
-    cdef int64_t kind = run.program[layer * COLUMNS + KIND]
-    return (kind != DENSE and kind != DROPOUT
-            or layer + 1 < run.layers and run.program[(layer + 1) * COLUMNS + KIND] == DENSE)
+    """Whether backward needs a layer's output: for its own gradient, or for the next one's."""
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND], behind
+    if kind != DENSE and kind != DROPOUT:
+        return True
+    if layer + 1 == run.layers:
+        return False
+    behind = run.program[(layer + 1) * COLUMNS + KIND]
+    return behind == DENSE or reads_input(behind)
 
 
 cdef inline void move_rows(

@@ -237,7 +237,7 @@ cdef inline void backward_block(
     elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
         return  # which has done it
     elif is_elementwise(kind):
-        activations.backward[real](kind, values_of(run, row), y, dy, dx, size)
+        activations.backward[real](kind, values_of(run, row), x, y, dy, dx, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], dy, dx)

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from activations cimport is_elementwise
+from activations cimport is_elementwise, reads_input
 from batch cimport CHUNK, blocks_of
 from numbers cimport (
     ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
@@ -61,7 +61,8 @@ cdef inline Py_ssize_t lay_out_blocks(
 ) noexcept nogil:
     """A thread's y and dy of rows on images, for one block; returns where they end.
 
-    What is elementwise overwrites its dy, and its x if the row before it does not need that again.
+    What is elementwise overwrites its dy, and its x if neither it nor the row before it needs that
+    again.
     """
     cdef Py_ssize_t layer = 0
     cdef int64_t before = FLATTEN
@@ -76,8 +77,8 @@ cdef inline Py_ssize_t lay_out_blocks(
         else:
             place[DY] = size
             size += pages[real](row[OUTPUTS] * SAMPLES, params)
-        if layer == 0 or is_elementwise(before) or not (
-                is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
+        if (layer == 0 or is_elementwise(before) or reads_input(row[KIND])
+                or not is_elementwise(row[KIND]) and row[KIND] != DROPOUT):
             place[Y] = size
             size += pages[real](row[OUTPUTS] * SAMPLES, params)
         if has_border(row):

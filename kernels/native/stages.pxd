@@ -94,6 +94,7 @@ cdef inline void backward_rows(
     """From the columns first..last of dy of a layer without weights, dy of the layer before it."""
     cdef Py_ssize_t y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r, count = last - first
     cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH]
+    cdef const real* x = y_of[real](run, layer - 1, work)
     cdef const real* y = y_of[real](run, layer, work)
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real* dx = dy_of[real](run, layer - 1, work)
@@ -104,7 +105,7 @@ cdef inline void backward_rows(
     for r in range(n if count > 0 else 0):
         if is_elementwise(kind):
             activations.backward[real](
-                kind, values_of(run, layer), y + r * y_row + first,
+                kind, values_of(run, layer), x + r * dx_row + first, y + r * y_row + first,
                 dy + r * y_row + first, dx + r * dx_row + first, count)
         elif kind == DROPOUT:
             dropout.drop_row[real](

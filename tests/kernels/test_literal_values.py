@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from fastbp.kernels import KERNELS
+
 E = math.e
 LN2 = math.log(2)
 
@@ -86,8 +88,9 @@ BACKWARD = {  # y, dy -> dx
 @pytest.mark.parametrize("name", BACKWARD)
 def test_backward(kernels: Any, name: str) -> None:
     y, dy, want = (array([row]) for row in BACKWARD[name])
-    dx = unwritten(1, 3)
-    getattr(kernels, name)(*((y, dy, 0.7, dx) if name.startswith("elu") else (y, dy, dx)))
+    given = {"x": unwritten(1, 3), "y": y, "dy": dy, "alpha": 0.7, "dx": unwritten(1, 3)}
+    getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
+    dx = given["dx"]
     assert_allclose(dx, want, rtol=1e-15, atol=1e-15)
 
 
