@@ -1,4 +1,7 @@
-"""The convolution layer's kernels: images (c, h, w), one after another."""
+"""The convolution layer's kernels: images (c, h, w), one after another.
+
+The engine's tiles (convolution.py) want images side by side, sample by sample; these do not lie so.
+"""
 
 import numpy as np
 

