@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 
 def _known(base: type, *modules: ModuleType) -> dict[str, Any]:
-    """The classes of these modules that engines know, by name. Another's subclass is its own."""
-    found = [c for module in modules for c in vars(module).values() if isinstance(c, type)]
-    return {c.__name__: c for c in found if issubclass(c, base) and c.kind is not base.kind}  # type: ignore[attr-defined]
+    """The classes of these modules that say what engines know them by: name -> class."""
+    values = [value for module in modules for value in vars(module).values()]
+    found: list[Any] = [v for v in values if isinstance(v, type) and issubclass(v, base)]
+    return {c.__name__: c for c in found if c.kind is not None}
 
 
 BUILT_IN: dict[str, type[Layer]] = _known(Layer, layers, dropout, images)
