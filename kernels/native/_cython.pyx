@@ -480,20 +480,11 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                 Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
                 real[::1] work, double[::1] losses, int64_t[::1] sync):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
-    cdef program_.Run run
+    cdef program_.Run run = program_.run_from(
+        &program[0, 0], program.shape[0], &plan[0, 0], &settings[0], &choices[0], thread,
+        choices[THREADS], &sync[0])
     cdef Py_ssize_t step
     cdef unsigned long state
-    run.program = &program[0, 0]
-    run.plan = &plan[0, 0]
-    run.layers = program.shape[0]
-    run.settings = &settings[0]
-    run.choices = &choices[0]
-    run.thread = thread
-    run.threads = choices[THREADS]
-    run.sync = &sync[0]
-    run.exchanges = 0
-    run.sample = run.shift = run.mask = 0
-    run.active = NULL
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
@@ -513,18 +504,9 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                     const uint8_t[::1] data, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
                     real[::1] work, real[:, ::1] scores):
     """write the scores of the samples first..last, alone and without waiting for anybody"""
-    cdef program_.Run run
+    cdef program_.Run run = program_.run_from(
+        &program[0, 0], program.shape[0], &plan[0, 0], &settings[0], &choices[0], 0, 1, NULL)
     cdef unsigned long state
-    run.program = &program[0, 0]
-    run.plan = &plan[0, 0]
-    run.layers = program.shape[0]
-    run.settings = &settings[0]
-    run.choices = &choices[0]
-    run.thread = 0
-    run.threads = 1
-    run.exchanges = 0
-    run.sample = run.shift = run.mask = 0
-    run.active = NULL
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):

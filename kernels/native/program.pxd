@@ -19,6 +19,7 @@ layers from everybody's x and dy, and so all copies of the weights stay the same
 """
 
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
@@ -48,6 +49,19 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t shift  # of what threads share, for every other step
     Py_ssize_t mask  # the number of the step in this epoch, for dropout
     int64_t* active  # NULL, or the rows of the batch that are left in backward; see active.pxd
+
+
+cdef inline Run run_from(
+    const int64_t* program, Py_ssize_t layers, const int64_t* plan, const double* settings,
+    const int64_t* choices, Py_ssize_t thread, Py_ssize_t threads, int64_t* sync,
+) noexcept nogil:
+    """A run at its start, as this thread sees it."""
+    cdef Run run
+    memset(&run, 0, sizeof(run))
+    run.program, run.layers, run.plan = program, layers, plan
+    run.settings, run.choices = settings, choices
+    run.thread, run.threads, run.sync = thread, threads, sync
+    return run
 
 
 cdef struct Input:  # what a layer reads: n samples
