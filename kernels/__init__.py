@@ -53,6 +53,12 @@ KERNELS: dict[str, Kernel] = {
     "tanh_backward": _kernel("x y dy", "dx", "dx = dy * (1 - y**2)"),
     "sigmoid_forward": _kernel("x", "y", "y = 1 / (1 + exp(-x))"),
     "sigmoid_backward": _kernel("x y dy", "dx", "dx = dy * y * (1 - y)"),
+    "leaky_relu_forward": _kernel(
+        "x negative_slope", "y", "y = x where x > 0, else negative_slope * x"
+    ),
+    "leaky_relu_backward": _kernel(
+        "x y dy negative_slope", "dx", "dx = dy where y > 0, else dy * negative_slope"
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

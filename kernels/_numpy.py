@@ -72,6 +72,16 @@ def sigmoid_backward(x, y, dy, dx):
     dx[...] = dy * y * (1 - y)
 
 
+def leaky_relu_forward(x, negative_slope, y):
+    """y = x where x > 0, else negative_slope * x"""
+    y[...] = np.where(x > 0, x, x * x.dtype.type(negative_slope))
+
+
+def leaky_relu_backward(x, y, dy, negative_slope, dx):
+    """dx = dy where y > 0, else dy * negative_slope"""
+    dx[...] = np.where(y > 0, dy, dy * dy.dtype.type(negative_slope))
+
+
 def dropout(x, p, seed, step, y):
     """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
     dropped = _random_words(seed, step, *x.shape) < int(p * 2**32)

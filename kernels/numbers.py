@@ -16,6 +16,7 @@ class Kind(IntEnum):
     ELU = auto()
     TANH = auto()
     SIGMOID = auto()
+    LEAKY_RELU = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()
@@ -150,6 +151,7 @@ class Value(IntEnum):
     """A layer's own real number, by its place among its VALUE_COLUMNS."""
 
     ALPHA = 0  # ELU's
+    NEGATIVE_SLOPE = auto()  # LeakyReLU's
     P = auto()  # dropout's
     VALUE_COLUMNS = auto()  # how many there are
 

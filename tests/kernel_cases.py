@@ -7,8 +7,13 @@ from image_cases import ON_IMAGES, images_of, make_image_case
 
 from fastbp.kernels import KERNELS, _numpy
 
-ALPHA, MARGIN, LR, SCALE = 0.7, 1.0, 0.1, 1 / 255
+ALPHA, SLOPE, MARGIN, LR, SCALE = 0.7, 0.3, 1.0, 0.1, 1 / 255
 P, SEED, STEP = 0.3, 2**40 + 7, 2**33 + 5  # of dropout; both of its numbers have more than 32 bits
+ELEMENTWISE = [  # relu, elu, ...
+    name.removesuffix("_backward")
+    for name, kernel in KERNELS.items()
+    if kernel.arguments[:3] == ("x", "y", "dy")
+]
 OVER_INPUTS = ("gather", "dense_forward", "dense_backward", "dense_backward_input")
 
 
@@ -47,6 +52,7 @@ def make_case(
         "y": lambda: _layer_output(name, x),
         "dy": lambda: normal(n, o),
         "alpha": lambda: ALPHA,
+        "negative_slope": lambda: SLOPE,
         "labels": lambda: rng.integers(0, o, n),
         "margin": lambda: MARGIN,
         "target": lambda: normal(n, o),
@@ -86,6 +92,6 @@ def _scores(n: int, o: int, rng: np.random.Generator) -> np.ndarray:
 def _layer_output(name: str, x: np.ndarray) -> np.ndarray:
     """What the forward kernel made of x: the y that its backward kernel expects."""
     forward, y = getattr(_numpy, name.replace("_backward", "_forward")), np.empty_like(x)
-    known = {"x": x, "alpha": ALPHA, "y": y}
+    known = {"x": x, "alpha": ALPHA, "negative_slope": SLOPE, "y": y}
     forward(*(known[argument] for argument in KERNELS[forward.__name__].arguments))
     return y

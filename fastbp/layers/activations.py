@@ -9,7 +9,7 @@ from fastbp.kernels.numbers import Kind, Value
 
 from .base import Layer, Shape, as_rows
 
-__all__ = ["ELU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
+__all__ = ["ELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
 
 
 class ReLU(Layer):
@@ -106,6 +106,41 @@ class Sigmoid(Layer):
         dx = np.empty_like(dy)
         kernels().sigmoid_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
         return dx
+
+
+class LeakyReLU(Layer):
+    """Y = X where X > 0, else s·X (Maas et al. 2013). Its derivative at 0 is taken to be s.
+
+    Parameters
+    ----------
+    negative_slope : float
+        s >= 0.
+    """
+
+    settings = ("negative_slope",)
+    kind, name = Kind.LEAKY_RELU, "leaky-relu"
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = as_number(negative_slope, "LeakyReLU negative_slope", least=0)
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X where X > 0, else s·X."""
+        self.x = self._input(x)
+        self.y = np.empty_like(self.x)
+        kernels().leaky_relu_forward(as_rows(self.x), self.negative_slope, as_rows(self.y))
+        return self.y
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY where Y > 0, else s·dY."""
+        dy = self._gradient(dy)
+        dx = np.empty_like(dy)
+        x, y, slope = as_rows(self.x), as_rows(self.y), self.negative_slope
+        kernels().leaky_relu_backward(x, y, as_rows(dy), slope, as_rows(dx))
+        return dx
+
+    def numbers(self) -> dict[Value, float]:
+        """s."""
+        return {Value.NEGATIVE_SLOPE: self.negative_slope}
 
 
 class LogSoftmax(Layer):

@@ -24,6 +24,8 @@ def forward(kind, values, code, x, y, n):
         _tanh_forward(x, y, n)
     elif kind == Kind.SIGMOID:
         _sigmoid_forward(x, y, n)
+    elif kind == Kind.LEAKY_RELU:
+        _leaky_relu_forward(x, type(y[0])(values[Value.NEGATIVE_SLOPE]), y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
 
@@ -38,6 +40,8 @@ def backward(kind, values, code, x, y, dy, dx, n):
         _tanh_backward(x, y, dy, dx, n)
     elif kind == Kind.SIGMOID:
         _sigmoid_backward(x, y, dy, dx, n)
+    elif kind == Kind.LEAKY_RELU:
+        _leaky_relu_backward(x, y, dy, type(y[0])(values[Value.NEGATIVE_SLOPE]), dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -96,6 +100,18 @@ def _sigmoid_backward(x, y, dy, dx, n):
         dx[i] = dy[i] * y[i] * (type(y[i])(1) - y[i])
 
 
+@core
+def _leaky_relu_forward(x, negative_slope, y, n):
+    for i in range(n):
+        y[i] = x[i] if x[i] > 0 else x[i] * negative_slope
+
+
+@core
+def _leaky_relu_backward(x, y, dy, negative_slope, dx, n):
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * negative_slope
+
+
 @jit
 def relu_forward(x, y):
     """y = max(x, 0)"""
@@ -142,3 +158,16 @@ def sigmoid_forward(x, y):
 def sigmoid_backward(x, y, dy, dx):
     """dx = dy * y * (1 - y)"""
     _sigmoid_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)
+
+
+@jit
+def leaky_relu_forward(x, negative_slope, y):
+    """y = x where x > 0, else negative_slope * x"""
+    _leaky_relu_forward(pointer(x), y.dtype.type(negative_slope), pointer(y), x.size)
+
+
+@jit
+def leaky_relu_backward(x, y, dy, negative_slope, dx):
+    """dx = dy where y > 0, else dy * negative_slope"""
+    slope = y.dtype.type(negative_slope)
+    _leaky_relu_backward(pointer(x), pointer(y), pointer(dy), slope, pointer(dx), y.size)

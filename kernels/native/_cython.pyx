@@ -138,6 +138,21 @@ def sigmoid_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, :
                                            y.shape[0] * y.shape[1])
 
 
+def leaky_relu_forward(const real[:, ::1] x, double negative_slope, real[:, ::1] y):
+    """y = x where x > 0, else negative_slope * x"""
+    with nogil:
+        activations.leaky_relu_forward[real](&x[0, 0], <real> negative_slope, &y[0, 0],
+                                             x.shape[0] * x.shape[1])
+
+
+def leaky_relu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                        double negative_slope, real[:, ::1] dx):
+    """dx = dy where y > 0, else dy * negative_slope"""
+    with nogil:
+        activations.leaky_relu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], <real> negative_slope,
+                                              &dx[0, 0], y.shape[0] * y.shape[1])
+
+
 def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):
     """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
     cdef dropout_.Masks masks = dropout_.masks_from(p, seed, step)

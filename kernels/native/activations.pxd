@@ -6,7 +6,7 @@ Each derivative uses what it needs of x and y; the engine keeps x where reads_in
 from libc.stdint cimport int64_t
 
 from elementary cimport expm1_, sigmoid_, tanh_
-from numbers cimport ALPHA, ELU, RELU, TANH, USER
+from numbers cimport ALPHA, ELU, LEAKY_RELU, NEGATIVE_SLOPE, RELU, TANH, USER
 from tile cimport real
 
 
@@ -29,6 +29,8 @@ cdef inline void forward(
         elu_forward[real](x, <real> values[ALPHA], y, n)
     elif kind == TANH:
         tanh_forward[real](x, y, n)
+    elif kind == LEAKY_RELU:
+        leaky_relu_forward[real](x, <real> values[NEGATIVE_SLOPE], y, n)
     else:
         sigmoid_forward[real](x, y, n)
 
@@ -43,6 +45,8 @@ cdef inline void backward(
         elu_backward[real](x, y, dy, <real> values[ALPHA], dx, n)
     elif kind == TANH:
         tanh_backward[real](x, y, dy, dx, n)
+    elif kind == LEAKY_RELU:
+        leaky_relu_backward[real](x, y, dy, <real> values[NEGATIVE_SLOPE], dx, n)
     else:
         sigmoid_backward[real](x, y, dy, dx, n)
 
@@ -101,3 +105,19 @@ cdef inline void sigmoid_backward(
     cdef Py_ssize_t i
     for i in range(n):
         dx[i] = dy[i] * y[i] * (<real> 1 - y[i])
+
+
+cdef inline void leaky_relu_forward(
+    const real* x, real negative_slope, real* y, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = x[i] if x[i] > 0 else x[i] * negative_slope
+
+
+cdef inline void leaky_relu_backward(
+    const real* x, const real* y, const real* dy, real negative_slope, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * negative_slope

@@ -9,6 +9,7 @@ cdef enum:  # Kind
     ELU
     TANH
     SIGMOID
+    LEAKY_RELU
     USER
     LOG_SOFTMAX
     DROPOUT
@@ -111,6 +112,7 @@ cdef enum:  # Setting
 
 cdef enum:  # Value
     ALPHA
+    NEGATIVE_SLOPE
     P
     VALUE_COLUMNS
 

@@ -11,6 +11,7 @@ from fastbp.kernels import KERNELS
 
 E = math.e
 LN2 = math.log(2)
+NUMBERS = {"alpha": 0.7, "negative_slope": 0.25}
 
 
 def array(values: Any) -> np.ndarray:
@@ -64,6 +65,7 @@ FORWARD = {  # x -> y
     "elu_forward": ([-LN2, 0, 3], [-0.35, 0, 3]),  # alpha is 0.7
     "tanh_forward": ([-LN2, 0, LN2], [-0.6, 0, 0.6]),
     "sigmoid_forward": ([-LN2, 0, LN2], [1 / 3, 1 / 2, 2 / 3]),
+    "leaky_relu_forward": ([-2, 0, 3], [-0.5, 0, 3]),  # negative_slope is 0.25
     "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
     "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
 }
@@ -71,9 +73,9 @@ FORWARD = {  # x -> y
 
 @pytest.mark.parametrize("name", FORWARD)
 def test_forward(kernels: Any, name: str) -> None:
-    x, y = array([FORWARD[name][0]]), unwritten(1, 3)
-    getattr(kernels, name)(*((x, 0.7, y) if name.startswith("elu") else (x, y)))
-    assert_allclose(y, [FORWARD[name][1]], rtol=1e-15, atol=0)
+    given = NUMBERS | {"x": array([FORWARD[name][0]]), "y": unwritten(1, 3)}
+    getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
+    assert_allclose(given["y"], [FORWARD[name][1]], rtol=1e-15, atol=0)
 
 
 BACKWARD = {  # y, dy -> dx
@@ -81,6 +83,7 @@ BACKWARD = {  # y, dy -> dx
     "elu_backward": ([-0.35, 0, 3], [2, 2, 2], [0.7, 1.4, 2]),  # at 0 from the left, alpha is 0.7
     "tanh_backward": ([-0.6, 0, 1], [2, 2, 2], [1.28, 2, 0]),
     "sigmoid_backward": ([0.25, 0.5, 1], [4, 4, 4], [0.75, 1, 0]),
+    "leaky_relu_backward": ([-0.5, 0, 3], [8, 8, 8], [2, 2, 8]),  # at 0 from the left
     "log_softmax_backward": ([-LN2, -2 * LN2, -2 * LN2], [4, -2, 6], [0, -4, 4]),
 }
 
@@ -88,7 +91,7 @@ BACKWARD = {  # y, dy -> dx
 @pytest.mark.parametrize("name", BACKWARD)
 def test_backward(kernels: Any, name: str) -> None:
     y, dy, want = (array([row]) for row in BACKWARD[name])
-    given = {"x": unwritten(1, 3), "y": y, "dy": dy, "alpha": 0.7, "dx": unwritten(1, 3)}
+    given = NUMBERS | {"x": unwritten(1, 3), "y": y, "dy": dy, "dx": unwritten(1, 3)}
     getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
     dx = given["dx"]
     assert_allclose(dx, want, rtol=1e-15, atol=1e-15)

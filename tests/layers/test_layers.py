@@ -49,6 +49,11 @@ CASES = {
         lambda x: np.where(x > 0, x, 0.3 * (np.exp(x) - 1)),
         lambda x, dy: dy * np.where(x > 0, 1, 0.3 * np.exp(x)),
     ),
+    "LeakyReLU": Case(
+        lambda: fb.LeakyReLU(0.2),
+        lambda x: np.where(x > 0, x, 0.2 * x),
+        lambda x, dy: dy * np.where(x > 0, 1, 0.2),
+    ),
     "Tanh": Case(fb.Tanh, np.tanh, lambda x, dy: dy / np.cosh(x) ** 2),
     "Sigmoid": Case(fb.Sigmoid, sigmoid, lambda x, dy: dy * sigmoid(x) * sigmoid(-x)),
     "LogSoftmax": Case(
@@ -166,6 +171,12 @@ def test_the_derivative_of_relu_at_zero_is_zero(backend, dtype):
     relu = in_network(fb.ReLU(), dtype)
     relu.forward([[0.0, -0.0, 1e-30, -1e-30]])
     assert relu.backward([[1, 1, 1, 1]]).tolist() == [[0, 0, 1, 0]]
+
+
+def test_the_derivative_of_leaky_relu_at_zero_is_its_slope(backend, dtype):
+    leaky = in_network(fb.LeakyReLU(0.25), dtype)
+    leaky.forward([[0.0, -0.0, 1e-30, -1e-30]])
+    assert leaky.backward([[1, 1, 1, 1]]).tolist() == [[0.25, 0.25, 1, 0.25]]
 
 
 def test_the_derivative_of_elu_at_zero_is_alpha(backend, dtype):
@@ -335,6 +346,11 @@ def test_linear_needs_a_network():
         (lambda: fb.ELU(-0.1), ValueError, "ELU alpha: expected at least 0, got -0.1"),
         (lambda: fb.ELU(np.nan), ValueError, "ELU alpha: expected a finite number, got nan"),
         (lambda: fb.ELU("1"), TypeError, "ELU alpha: expected a number, got '1'"),
+        (
+            lambda: fb.LeakyReLU(-0.1),
+            ValueError,
+            "LeakyReLU negative_slope: expected at least 0, got -0.1",
+        ),
     ],
 )
 def test_settings_are_checked(make, error, text):
@@ -415,6 +431,7 @@ def test_small_numbers_keep_their_digits(backend, dtype):
         (fb.ReLU(), "ReLU()"),
         (fb.ELU(), "ELU(1.0)"),
         (fb.ELU(alpha=0.25), "ELU(0.25)"),
+        (fb.LeakyReLU(), "LeakyReLU(0.01)"),
         (fb.Tanh(), "Tanh()"),
         (fb.Sigmoid(), "Sigmoid()"),
         (fb.LogSoftmax(), "LogSoftmax()"),
