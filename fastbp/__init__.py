@@ -33,7 +33,7 @@ from .layers import (
     Tanh,
     initializers,
 )
-from .losses import CrossEntropyLoss, HingeLoss, MSELoss, NLLLoss
+from .losses import CrossEntropyLoss, HingeLoss, L1Loss, MSELoss, NLLLoss
 from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW
@@ -56,6 +56,7 @@ __all__ = [
     "HingeLoss",
     "History",
     "Job",
+    "L1Loss",
     "Layer",
     "LeakyReLU",
     "Linear",

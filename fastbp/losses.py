@@ -27,7 +27,7 @@ class Loss:
         ----------
         x : (n, outputs) float32 or float64
             What the network's last layer put out, n >= 1.
-        target : (n,) integers, or (n, outputs) floats for MSELoss
+        target : (n,) integers, or (n, outputs) floats for MSELoss and L1Loss
             The right classes, from 0, or the wanted outputs.
 
         Returns
@@ -142,6 +142,20 @@ class MSELoss(ValuesLoss):
         """dl/do = 2(o - y) / (n·outputs)."""
         gradient = np.empty_like(x)
         return kernels().squared_error_loss(x, target, gradient), gradient
+
+
+class L1Loss(ValuesLoss):
+    """|o - y|, averaged over all n·outputs elements, as in PyTorch. The derivative at 0 is 0.
+
+    The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
+    """
+
+    kind, name = LossKind.ABSOLUTE_ERROR, "l1"
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/do = sign(o - y) / (n·outputs)."""
+        gradient = np.empty_like(x)
+        return kernels().absolute_error_loss(x, target, gradient), gradient
 
 
 # By the names that text has for them.

@@ -230,6 +230,13 @@ def squared_error_loss(x, target, dx):
     return float(np.square(difference, dtype=np.float64).sum() / size)
 
 
+def absolute_error_loss(x, target, dx):
+    """mean over all elements of |x - target|"""
+    difference, size = x - target, max(x.size, 1)
+    np.multiply(np.sign(difference), 1 / size, out=dx)
+    return float(np.abs(difference).sum(dtype=np.float64) / size)
+
+
 def sgd_step(grads, lr, params):
     """params = params - lr * grads"""
     params -= params.dtype.type(lr) * grads

@@ -95,6 +95,7 @@ class LossKind(IntEnum):
     CROSS_ENTROPY = auto()
     NLL = auto()
     SQUARED_ERROR = auto()
+    ABSOLUTE_ERROR = auto()
     USER_LOSS = auto()  # one that a user wrote
 
 

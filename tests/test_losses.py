@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import losses
 
 SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
 TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
 LABEL_LOSSES = [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
-LOSSES = [*LABEL_LOSSES, fb.MSELoss()]
+LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss()]
 
 
 def hinge(scores, labels, margin=1.0):
@@ -52,12 +53,24 @@ def squared_error(outputs, targets):
     return loss, gradient
 
 
+def absolute_error(outputs, targets):
+    loss, gradient = 0.0, np.zeros_like(outputs)
+    for index, o in np.ndenumerate(outputs):
+        loss += abs(o - targets[index]) / outputs.size
+        gradient[index] = np.sign(o - targets[index]) / outputs.size
+    return loss, gradient
+
+
 def assert_same(actual, expected, dtype):
     """Loss and gradient are the same."""
     assert type(actual[0]) is float
     assert actual[1].dtype == dtype
     np.testing.assert_allclose(actual[0], expected[0], **TOLERANCE[dtype.name])
     np.testing.assert_allclose(actual[1], expected[1], **TOLERANCE[dtype.name])
+
+
+def test_every_loss_is_among_these():
+    assert {loss.name for loss in LOSSES} == set(losses.LOSSES)
 
 
 # Values and gradients
@@ -75,10 +88,13 @@ def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
-def test_squared_error(backend, dtype, shape, rng):
+@pytest.mark.parametrize(
+    ("loss", "definition"), [(fb.MSELoss(), squared_error), (fb.L1Loss(), absolute_error)]
+)
+def test_losses_of_values(backend, dtype, loss, definition, shape, rng):
     outputs, targets = rng.normal(size=(2, *shape)).astype(dtype)
-    expected = squared_error(outputs.astype(np.float64), targets.astype(np.float64))
-    assert_same(fb.MSELoss()(outputs, targets), expected, dtype)
+    expected = definition(outputs.astype(np.float64), targets.astype(np.float64))
+    assert_same(loss(outputs, targets), expected, dtype)
 
 
 def test_hinge_by_hand(backend, dtype):
@@ -100,6 +116,12 @@ def test_squared_error_is_averaged_over_all_elements(backend, dtype):
     loss, gradient = fb.MSELoss()(np.array([[1, 2], [3, 4]], dtype), [[1, 0], [0, 4]])
     assert loss == (4 + 9) / 4
     assert gradient.tolist() == [[0, 1], [1.5, 0]]
+
+
+def test_absolute_error_by_hand_and_its_derivative_at_zero(backend, dtype):
+    loss, gradient = fb.L1Loss()(np.array([[1, 2], [3, 4]], dtype), [[1, 0], [0, 8]])
+    assert loss == (0 + 2 + 3 + 4) / 4
+    assert gradient.tolist() == [[0, 0.25], [0.25, -0.25]]
 
 
 def test_gradients_of_each_sample_sum_to_zero_where_only_differences_count(backend, dtype, rng):
@@ -192,13 +214,14 @@ def test_cross_entropy_of_large_scores_neither_overflows_nor_loses_its_gradient(
     assert gradient.tolist() == [[0.5, -0.5, 0], [0, 0, 0]]
 
 
-# Targets of the squared error
+# Targets of the losses of values
 
 
-def test_labels_stand_for_one_hot_rows(backend, dtype, rng):
+@pytest.mark.parametrize("loss", [fb.MSELoss(), fb.L1Loss()])
+def test_labels_stand_for_one_hot_rows(backend, dtype, loss, rng):
     outputs, labels = rng.normal(size=(5, 3)).astype(dtype), np.array([0, 2, 1, 1, 2])
     one_hot = np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 0], [0, 0, 1]], float)
-    from_labels, from_rows = (fb.MSELoss()(outputs, target) for target in (labels, one_hot))
+    from_labels, from_rows = (loss(outputs, target) for target in (labels, one_hot))
     assert from_labels[0] == from_rows[0]
     assert np.array_equal(from_labels[1], from_rows[1])
 
@@ -330,6 +353,10 @@ def test_a_loss_of_ones_own_needs_only_compute(backend):
 
 def test_repr():
     assert list(map(repr, LOSSES)) == [
-        "HingeLoss(1)", "CrossEntropyLoss()", "NLLLoss()", "MSELoss()"
-    ]  # fmt: skip
+        "HingeLoss(1)",
+        "CrossEntropyLoss()",
+        "NLLLoss()",
+        "MSELoss()",
+        "L1Loss()",
+    ]
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"

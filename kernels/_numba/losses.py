@@ -21,6 +21,8 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
     if kind == LossKind.SQUARED_ERROR:
         return _squared_error_row(x, target, share, dx, o)
+    if kind == LossKind.ABSOLUTE_ERROR:
+        return _absolute_error_row(x, target, share, dx, o)
     label = labels[sample]
     if kind == LossKind.HINGE:
         return _hinge_row(x, label, type(share)(settings[Setting.MARGIN]), share, dx, o)
@@ -37,7 +39,7 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
 @core
 def terms(kind, n, o):
     """How many terms the loss of n rows is the mean of."""
-    return n * o if kind == LossKind.SQUARED_ERROR else n
+    return n * o if kind in (LossKind.SQUARED_ERROR, LossKind.ABSOLUTE_ERROR) else n
 
 
 @numba.extending.intrinsic
@@ -90,6 +92,20 @@ def _squared_error_row(x, target, share, dx, o):
     return loss
 
 
+@core
+def _absolute_error_row(x, target, share, dx, o):
+    """share as in _squared_error_row; the derivative at 0 is 0."""
+    loss = 0.0
+    for j in range(o):
+        difference = x[j] - target[j]
+        loss += difference if difference > 0 else -difference
+        if difference > 0:
+            dx[j] = share
+        else:
+            dx[j] = -share if difference < 0 else difference  # 0, or NaN
+    return loss
+
+
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
@@ -127,4 +143,14 @@ def squared_error_loss(x, target, dx):
     share = dx.dtype.type(1 / (n * o))
     for r in range(x.shape[0]):
         loss += _squared_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)
+
+
+@jit
+def absolute_error_loss(x, target, dx):
+    """mean over all elements of |x - target|"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share = dx.dtype.type(1 / (n * o))
+    for r in range(x.shape[0]):
+        loss += _absolute_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
     return loss / (n * o)

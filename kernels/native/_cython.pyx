@@ -369,6 +369,17 @@ def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, 
     return loss / size
 
 
+def absolute_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
+    """mean over all elements of |x - target|"""
+    cdef Py_ssize_t r, size = max(x.shape[0] * x.shape[1], 1)
+    cdef double loss = 0
+    with nogil:
+        for r in range(x.shape[0]):
+            loss += losses.absolute_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
+                                                    &dx[r, 0], x.shape[1])
+    return loss / size
+
+
 def sgd_step(const real[::1] grads, double lr, real[::1] params):
     """params = params - lr * grads"""
     with nogil:

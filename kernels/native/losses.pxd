@@ -7,7 +7,7 @@ gradient, weighted by `share`: 1 / n for a batch of n.
 from libc.math cimport log
 from libc.stdint cimport int64_t
 
-from numbers cimport CROSS_ENTROPY, HINGE, MARGIN, NLL
+from numbers cimport ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, MARGIN, NLL
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
 
@@ -24,7 +24,10 @@ cdef inline double loss_row(
         return cross_entropy_row[real](x, labels[sample], share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
-    return squared_error_row[real](x, values + sample * o, <real> (1.0 / (n * o)), dx, o) / o
+    share = <real> (1.0 / (n * o))
+    if kind == ABSOLUTE_ERROR:
+        return absolute_error_row[real](x, values + sample * o, share, dx, o) / o
+    return squared_error_row[real](x, values + sample * o, share, dx, o) / o
 
 
 cdef inline double hinge_row(
@@ -78,4 +81,21 @@ cdef inline double squared_error_row(
         difference = x[j] - target[j]
         dx[j] = <real> 2 * share * difference
         loss += <double> difference * difference
+    return loss
+
+
+cdef inline double absolute_error_row(
+    const real* x, const real* target, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; the derivative at 0 is 0."""
+    cdef double loss = 0
+    cdef real difference
+    cdef Py_ssize_t j
+    for j in range(o):
+        difference = x[j] - target[j]
+        loss += difference if difference > 0 else -difference
+        if difference > 0:
+            dx[j] = share
+        else:
+            dx[j] = -share if difference < 0 else difference  # 0, or NaN
     return loss

@@ -71,6 +71,7 @@ cdef enum:  # LossKind
     CROSS_ENTROPY
     NLL
     SQUARED_ERROR
+    ABSOLUTE_ERROR
     USER_LOSS
 
 cdef enum:  # OptimizerKind

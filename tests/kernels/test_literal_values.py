@@ -153,6 +153,13 @@ def test_squared_error_is_a_mean_over_all_elements(kernels: Any) -> None:
     assert_array_equal(dx, [[0, 1], [-1.5, 0.5]])
 
 
+def test_absolute_error_is_a_mean_over_all_elements(kernels: Any) -> None:
+    dx = unwritten(2, 2)
+    loss = kernels.absolute_error_loss(array([[1, 2], [3, 4]]), array([[1, 0], [6, 3]]), dx)
+    assert loss == (0 + 2 + 3 + 1) / 4
+    assert_array_equal(dx, [[0, 0.25], [-0.25, 0.25]])
+
+
 @pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
     margin = (1.0,) if name == "hinge_loss" else ()
