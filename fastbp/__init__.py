@@ -36,7 +36,7 @@ from .layers import (
 from .losses import CrossEntropyLoss, HingeLoss, L1Loss, MSELoss, NLLLoss
 from .many import Job, fit_many
 from .network import Sequential
-from .optimizers import SGD, Adam, AdamW
+from .optimizers import SGD, Adam, AdamW, RMSprop
 from .storage import load
 from .training import Callback, DivergenceError, History, evaluate, fit
 
@@ -64,6 +64,7 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "NLLLoss",
+    "RMSprop",
     "ReLU",
     "Sequential",
     "Sigmoid",

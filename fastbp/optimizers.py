@@ -202,6 +202,58 @@ class AdamW(Adam):
         kernels().adamw_step(net.grads, *self._settings(), net.params, *self.memory)
 
 
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012): steps scaled by a running mean of the gradient's square.
+
+    v ← α·v + (1 - α)·g², m ← μ·m + g / (√v + ε), θ ← θ - η·m; as PyTorch's, but never centred.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate η, > 0.
+    alpha : float
+        How slowly the mean forgets; from 0 to below 1.
+    epsilon : float
+        ε, added to the root, > 0.
+    momentum : float
+        μ, from 0 to below 1.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
+    """
+
+    states = 2
+    kind, name = OptimizerKind.RMSPROP, "rmsprop"
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        epsilon: float = 1e-8,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr)
+        self.alpha = _below_one(alpha, "RMSprop alpha")
+        self.epsilon = as_number(epsilon, "RMSprop epsilon", above=0)
+        self.momentum = _below_one(momentum, "RMSprop momentum")
+        self.weight_decay = as_number(weight_decay, "RMSprop weight_decay", least=0)
+
+    def update(self, net: "Sequential") -> None:
+        """Call rmsprop_step."""
+        rates = self.lr, self.alpha, self.epsilon, self.momentum, self.weight_decay
+        kernels().rmsprop_step(net.grads, *rates, net.params, *self.memory)
+
+    def numbers(self) -> dict[Setting, float]:
+        """η, α, ε, μ and λ."""
+        return {
+            **super().numbers(),
+            Setting.BETA2: self.alpha,
+            Setting.EPSILON: self.epsilon,
+            Setting.MU: self.momentum,
+            Setting.DECAY: self.weight_decay,
+        }
+
+
 # By the names that text has for them.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     value.name: value

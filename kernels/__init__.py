@@ -124,6 +124,11 @@ KERNELS: dict[str, Kernel] = {
         "params m v",
         "AdamW: params = params * (1 - lr * decay), then adam_step without decay",
     ),
+    "rmsprop_step": _kernel(
+        "grads lr alpha epsilon momentum decay",
+        "params m v",
+        "RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha",
+    ),
     # x (n, o) scores; labels (n,)
     "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),
     "accuracy": _kernel("x labels", "", "the share of rows whose largest value is in column label"),

@@ -269,6 +269,14 @@ def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     adam_step(grads, lr, beta1, beta2, epsilon, 0, step, params, m, v)
 
 
+def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
+    """RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha"""
+    g = grads + decay * params
+    v[...] = alpha * v + (1 - alpha) * g * g
+    m[...] = momentum * m + g / (np.sqrt(v) + epsilon)
+    params -= lr * m
+
+
 def argmax(x, labels):
     """labels = the first column of each row's largest value"""
     np.argmax(x, axis=1, out=labels)

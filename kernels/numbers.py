@@ -107,6 +107,7 @@ class OptimizerKind(IntEnum):
     NESTEROV = auto()
     ADAM = auto()
     ADAMW = auto()
+    RMSPROP = auto()
 
 
 class Source(IntEnum):
@@ -142,7 +143,7 @@ class Setting(IntEnum):
     LR = auto()
     MU = auto()  # momentum
     BETA1 = auto()
-    BETA2 = auto()
+    BETA2 = auto()  # of the mean of squares; RMSprop's alpha
     EPSILON = auto()
     DECAY = auto()
     VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them

@@ -1,9 +1,10 @@
-"""SGD: one subtraction a parameter."""
+"""The optimisers: SGD, one subtraction a parameter; and all of them on every backend."""
 
 import math
 import re
 
 import numpy as np
+import parts
 import pytest
 
 import fastbp as fb
@@ -74,3 +75,60 @@ def test_the_rate_is_a_number_above_zero(lr, error, text):
 def test_repr():
     assert repr(fb.SGD(lr=0.01)) == "SGD(lr=0.01)"
     assert repr(fb.SGD(np.float32(0.5))) == "SGD(lr=0.5)"
+
+
+# All of them
+
+
+def walked(optimizer, steps=60):
+    """Parameters, step by step, of a network whose gradients are random numbers."""
+    rng = np.random.default_rng(4)
+    net = fb.Sequential(fb.Linear(7, 5), dtype="float64")
+    for _ in range(steps):
+        net.grads[...] = rng.normal(size=net.grads.size)
+        optimizer.step(net)
+        yield net.params.copy()
+
+
+@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+def test_sixty_steps_are_the_references(backend, name):
+    found = list(walked(parts.OPTIMIZERS[name]()))
+    with fb.use_backend("numpy"):
+        wanted = list(walked(parts.OPTIMIZERS[name]()))
+    np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-13)
+
+
+def test_rmsprop_as_its_docstring_has_it(backend):
+    lr, alpha, epsilon, mu, decay = 0.03, 0.8, 0.01, 0.6, 0.2
+    net = fb.Sequential(fb.Linear(7, 5), dtype="float64")
+    p, m, v, rng = net.params.copy(), 0.0, 0.0, np.random.default_rng(4)
+    steps = walked(fb.RMSprop(lr, alpha, epsilon, mu, decay))
+    for found in steps:
+        g = rng.normal(size=p.size) + decay * p
+        v = alpha * v + (1 - alpha) * g**2
+        m = mu * m + g / (np.sqrt(v) + epsilon)
+        p = p - lr * m
+        np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"alpha": 1.0}, "RMSprop alpha: expected a number below 1, got 1"),
+        ({"momentum": -0.1}, "RMSprop momentum: expected at least 0, got -0.1"),
+        ({"epsilon": 0}, "RMSprop epsilon: expected a number above 0, got 0"),
+        ({"weight_decay": -1}, "RMSprop weight_decay: expected at least 0, got -1"),
+        ({"lr": 0}, "RMSprop lr: expected a number above 0, got 0"),
+    ],
+)
+def test_settings_of_rmsprop_are_checked(settings, text):
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        fb.RMSprop(**settings)
+
+
+@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+def test_repr_says_how_to_make_it(name):
+    optimizer = parts.OPTIMIZERS[name]()
+    again = eval(repr(optimizer), vars(fb))
+    assert type(again) is type(optimizer)
+    assert again.lr == optimizer.lr

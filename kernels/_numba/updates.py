@@ -25,6 +25,9 @@ def update(kind, s, step, g, p, m, v, n):
         _momentum(g, lr, mu, decay, p, m, n)
     elif kind == OptimizerKind.NESTEROV:
         _nesterov(g, lr, mu, decay, p, m, n)
+    elif kind == OptimizerKind.RMSPROP:
+        alpha, rest = real(s[Setting.BETA2]), real(1 - s[Setting.BETA2])
+        _rmsprop(g, lr, alpha, rest, real(s[Setting.EPSILON]), mu, decay, p, m, v, n)
     else:
         beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
         epsilon = real(s[Setting.EPSILON])
@@ -76,6 +79,16 @@ def _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n):
 
 
 @core
+def _rmsprop(g, lr, alpha, rest, epsilon, mu, decay, p, m, v, n):
+    """rest is 1 - alpha, of which a float would lose digits."""
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] = alpha * v[i] + rest * gradient * gradient
+        m[i] = mu * m[i] + gradient / (math.sqrt(v[i]) + epsilon)
+        p[i] -= lr * m[i]
+
+
+@core
 def _correction(beta, step):
     """What makes up for a mean that started at 0."""
     return 1 / (1 - beta**step)
@@ -119,3 +132,11 @@ def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
     rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
     _adamw(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
+
+
+@jit
+def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
+    """RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha"""
+    real, n = params.dtype.type, params.size
+    rates = real(lr), real(alpha), real(1 - alpha), real(epsilon), real(momentum), real(decay)
+    _rmsprop(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)

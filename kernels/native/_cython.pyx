@@ -422,6 +422,15 @@ def adamw_step(const real[::1] grads, double lr, double beta1, double beta2, dou
             &params[0], &m[0], &v[0], params.shape[0])
 
 
+def rmsprop_step(const real[::1] grads, double lr, double alpha, double epsilon, double momentum,
+                 double decay, real[::1] params, real[::1] m, real[::1] v):
+    """RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha"""
+    with nogil:
+        updates.rmsprop[real](
+            &grads[0], <real> lr, <real> alpha, <real> (1 - alpha), <real> epsilon,
+            <real> momentum, <real> decay, &params[0], &m[0], &v[0], params.shape[0])
+
+
 def argmax(const real[:, ::1] x, int64_t[::1] labels):
     """labels = the first column of each row's largest value"""
     cdef Py_ssize_t r

@@ -80,6 +80,7 @@ cdef enum:  # OptimizerKind
     NESTEROV
     ADAM
     ADAMW
+    RMSPROP
 
 cdef enum:  # Source
     BYTES

@@ -6,7 +6,7 @@ Parameters and what the optimiser remembers move in place.
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t
 
-from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN
+from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN, RMSPROP
 from tile cimport real
 
 cdef extern from "math.h":
@@ -30,6 +30,8 @@ cdef inline void update(
         momentum[real](g, lr, mu, decay, p, m, n)
     elif kind == NESTEROV:
         nesterov[real](g, lr, mu, decay, p, m, n)
+    elif kind == RMSPROP:
+        rmsprop[real](g, lr, beta2, <real> (1 - s[BETA2]), epsilon, mu, decay, p, m, v, n)
     else:
         fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
@@ -94,6 +96,20 @@ cdef inline void adamw(
     for i in range(n):
         p[i] -= lr * decay * p[i]
     adam[real](g, lr, beta1, beta2, epsilon, <real> 0, correction1, correction2, p, m, v, n)
+
+
+cdef inline void rmsprop(
+    const real* g, real lr, real alpha, real rest, real epsilon, real mu, real decay,
+    real* p, real* m, real* v, Py_ssize_t n,
+) noexcept nogil:
+    """rest is 1 - alpha, of which a float would lose digits."""
+    cdef Py_ssize_t i
+    cdef real gradient
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] = alpha * v[i] + rest * gradient * gradient
+        m[i] = mu * m[i] + gradient / (root[real](v[i]) + epsilon)
+        p[i] -= lr * m[i]
 
 
 cdef inline double correction(double beta, double step) noexcept nogil:

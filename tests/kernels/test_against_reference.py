@@ -82,6 +82,12 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
         case "momentum_step" | "nesterov_step":
             bounds["v"] = 8 * eps * (a["params"] + a["grads"] + a["v"])
             bounds["params"] = 8 * eps * (a["params"] + a["grads"] + a["v"])
+        case "rmsprop_step":
+            squares = a["v"] + (a["params"] + a["grads"]) ** 2
+            moved = (a["params"] + a["grads"]) / (np.sqrt(want["v"]) + a["epsilon"])
+            bounds["v"] = 16 * eps * squares
+            bounds["m"] = 64 * eps * (a["m"] + moved)
+            bounds["params"] = 64 * eps * (a["params"] + a["m"] + moved)
         case "adam_step" | "adamw_step":
             bounds["m"] = 8 * eps * (a["params"] + a["grads"] + a["m"])
             bounds["v"] = 16 * eps * ((a["params"] + a["grads"]) ** 2 + a["v"])

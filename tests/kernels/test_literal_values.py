@@ -205,6 +205,14 @@ def test_nesterov_step_looks_ahead(kernels: Any) -> None:
     assert params.tolist() == [1 - 0.5 * (1.5 + 0.625), 2 - 0.5 * 2]
 
 
+def test_rmsprop_step(kernels: Any) -> None:
+    params, m, v = array([2, 0]), array([4, 0]), array([0, 16])
+    kernels.rmsprop_step(array([3, 0]), 0.5, 0.75, 1e-300, 0.25, 0.5, params, m, v)
+    assert_array_equal(v, [0.25 * 4**2, 0.75 * 16])  # g = 3 + 0.5 * 2, and 0
+    assert_array_equal(m, [0.25 * 4 + 4 / 2, 0])
+    assert_array_equal(params, [2 - 0.5 * 3, 0])
+
+
 def test_the_first_adam_step_is_the_sign_of_the_gradient(kernels: Any) -> None:
     params, m, v = array([1, 1, 1]), array([0, 0, 0]), array([0, 0, 0])
     kernels.adam_step(array([3, -0.01, 0]), 0.25, 0.75, 0.5, 1e-12, 0.0, 1.0, params, m, v)
