@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from fastbp.layers import ELU, Layer, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
+from fastbp.layers import ELU, Layer, LeakyReLU, Linear, LogSoftmax, ReLU, Sigmoid, Tanh
 from fastbp.losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss
 
 
@@ -63,6 +63,9 @@ def forward(layer: Layer, x: Sequence[str], unit: int, value: float) -> Formula:
     if isinstance(layer, ELU):
         template = "{0}, which is above 0" if value > 0 else f"{layer.alpha:g}·(e^{{0}} − 1)"
         return Formula(template, (x[unit],))
+    if isinstance(layer, LeakyReLU):
+        template = "{0}, which is above 0" if value > 0 else f"{layer.negative_slope:g}·{{0}}"
+        return Formula(template, (x[unit],))
     total = _sum("e^{}", [(name,) for name in x])
     return Formula(f"{{{len(x)}}} − log({total.template})", (*total.names, x[unit]))
 
@@ -80,12 +83,15 @@ def backward(layer: Layer, x: Sequence[str], y: Sequence[str], unit: int, value:
         if value > 0:
             return Formula("{0}, for {1} > 0", (dy, x[unit]))
         return Formula(f"{{0}}·({{1}} + {layer.alpha:g})", (dy, y[unit]))
+    if isinstance(layer, LeakyReLU):
+        slope = f"{{0}}·{layer.negative_slope:g}, for {{1}} ≤ 0"
+        return Formula("{0}, for {1} > 0" if value > 0 else slope, (dy, x[unit]))
     total = _sum("{}", [(d(name),) for name in y])
     own = len(total.names)
     return Formula(f"{{{own}}} − e^{{{own + 1}}}·({total.template})", (*total.names, dy, y[unit]))
 
 
-EXPLAINED: tuple[type[Layer], ...] = (Linear, Sigmoid, Tanh, ReLU, ELU, LogSoftmax)
+EXPLAINED: tuple[type[Layer], ...] = (Linear, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, LogSoftmax)
 
 
 def loss_value(loss: Loss, o: Sequence[str], wanted: Sequence[str], right: int) -> Formula:

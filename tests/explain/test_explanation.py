@@ -58,6 +58,7 @@ LAYERS = {
     "Sigmoid": "H{k} = 1 / (1 + e^−",
     "Tanh": "H{k} = tanh ",
     "ReLU": "H{k} = max(",
+    "LeakyReLU": "H{k} = ",
     "ELU": "H{k} = ",
 }
 
