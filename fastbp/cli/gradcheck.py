@@ -17,7 +17,7 @@ from fastbp.layers import ACTIVATIONS, Shape
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
 
-WIDTH, IMAGE_SHAPE = 7, (2, 7, 6)  # of the samples
+SAMPLE_SIZE, SAMPLE_SHAPE = 7, (2, 7, 6)  # of the samples
 
 Part = TypeVar("Part")
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         with backends.use_backend(name):
             for dtype in ("float32", "float64"):
                 for what, net, loss in cases(dtype, args.seed):
-                    x, y = _samples(args.seed, net.inputs or WIDTH)
+                    x, y = _samples(args.seed, net.inputs or SAMPLE_SIZE)
                     result = fb.gradcheck(net, loss, x, y)
                     failures += not result
                     about = {"what": what, "backend": name, "dtype": dtype}
@@ -69,7 +69,7 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
 
     def net(*middle: fb.Layer, last: tuple[fb.Layer, ...] = ()) -> Sequential:
         return fb.Sequential(
-            fb.Linear(WIDTH, 5),
+            fb.Linear(SAMPLE_SIZE, 5),
             *middle,
             fb.Linear(5, 4),
             *last,
@@ -99,7 +99,7 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
             *layers,
             fb.Flatten(),
             fb.Linear(columns(*layers), 4),
-            input_shape=IMAGE_SHAPE,
+            input_shape=SAMPLE_SHAPE,
             seed=seed,
             init="glorot",
             dtype=dtype,

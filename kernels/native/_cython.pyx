@@ -11,7 +11,7 @@ from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 cimport activations
 cimport conv2d
@@ -30,7 +30,7 @@ cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
 from numbers cimport CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
-from tile cimport dvec, fvec, real
+from tile cimport real
 
 cdef extern from *:
     """
@@ -167,15 +167,8 @@ def conv2d_forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const
     """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
     cdef int64_t[2] kernel = [w.shape[2], w.shape[3]]
     cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        for r in range(x.shape[0]):
-            if real is float:
-                conv2d.forward_image[float, fvec](
-                    &s, &x[r, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[r, 0, 0, 0], NULL)
-            else:
-                conv2d.forward_image[double, dvec](
-                    &s, &x[r, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[r, 0, 0, 0], NULL)
+        conv2d.forward[real](&s, x.shape[0], &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &y[0, 0, 0, 0])
 
 
 def conv2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
@@ -183,18 +176,9 @@ def conv2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
     """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
     cdef int64_t[2] kernel = [dw.shape[2], dw.shape[3]]
     cdef Images s = images_between(x.shape, dy.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        memset(&dw[0, 0, 0, 0], 0, dw.shape[0] * dw.shape[1] * dw.shape[2] * dw.shape[3]
-               * sizeof(real))
-        memset(&db[0], 0, db.shape[0] * sizeof(real))
-        for r in range(x.shape[0]):
-            if real is float:
-                conv2d.backward_image[float, fvec](
-                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dw[0, 0, 0, 0], &db[0], NULL)
-            else:
-                conv2d.backward_image[double, dvec](
-                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dw[0, 0, 0, 0], &db[0], NULL)
+        conv2d.backward[real](&s, x.shape[0], &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &dw[0, 0, 0, 0],
+                              &db[0])
 
 
 def conv2d_backward_input(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w,
@@ -202,28 +186,17 @@ def conv2d_backward_input(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] 
     """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
     cdef int64_t[2] kernel = [w.shape[2], w.shape[3]]
     cdef Images s = images_between(dx.shape, dy.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        for r in range(dx.shape[0]):
-            if real is float:
-                conv2d.backward_input_image[float, fvec](
-                    &s, &dy[r, 0, 0, 0], &w[0, 0, 0, 0], &dx[r, 0, 0, 0], NULL)
-            else:
-                conv2d.backward_input_image[double, dvec](
-                    &s, &dy[r, 0, 0, 0], &w[0, 0, 0, 0], &dx[r, 0, 0, 0], NULL)
+        conv2d.backward_input[real](&s, dx.shape[0], &dy[0, 0, 0, 0], &w[0, 0, 0, 0],
+                                    &dx[0, 0, 0, 0])
 
 
 def max_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
                        const int64_t[::1] stride, real[:, :, :, ::1] y):
     """y = the maximum of each window of x"""
     cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        for r in range(x.shape[0]):
-            if real is float:
-                pooling.max_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
-            else:
-                pooling.max_forward[double, dvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+        pooling.max_forward_images[real](&s, x.shape[0], &x[0, 0, 0, 0], &y[0, 0, 0, 0])
 
 
 def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
@@ -231,48 +204,25 @@ def max_pool2d_backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy,
                         real[:, :, :, ::1] dx):
     """dx = the sum of dy of windows whose first maximum is there"""
     cdef Images s = images_between(x.shape, dy.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        memset(&dx[0, 0, 0, 0], 0, x.shape[0] * s.channels * s.height * s.width * sizeof(real))
-        for r in range(x.shape[0]):
-            if real is float:
-                pooling.max_backward[float, fvec](
-                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, False,
-                    NULL)
-            else:
-                pooling.max_backward[double, dvec](
-                    &s, &x[r, 0, 0, 0], &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, False,
-                    NULL)
+        pooling.max_backward_images[real](&s, x.shape[0], &x[0, 0, 0, 0], &dy[0, 0, 0, 0],
+                                          &dx[0, 0, 0, 0])
 
 
 def avg_pool2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] kernel,
                        const int64_t[::1] stride, real[:, :, :, ::1] y):
     """y = the mean of each window of x"""
     cdef Images s = images_between(x.shape, y.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        for r in range(x.shape[0]):
-            if real is float:
-                pooling.average_forward[float, fvec](&s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
-            else:
-                pooling.average_forward[double, dvec](
-                    &s, &x[r, 0, 0, 0], &y[r, 0, 0, 0], True, NULL)
+        pooling.average_forward_images[real](&s, x.shape[0], &x[0, 0, 0, 0], &y[0, 0, 0, 0])
 
 
 def avg_pool2d_backward(const real[:, :, :, ::1] dy, const int64_t[::1] kernel,
                         const int64_t[::1] stride, real[:, :, :, ::1] dx):
     """dx = the sum of dy / the window's size over its windows"""
     cdef Images s = images_between(dx.shape, dy.shape, &kernel[0], &stride[0])
-    cdef Py_ssize_t r
     with nogil:
-        memset(&dx[0, 0, 0, 0], 0, dx.shape[0] * s.channels * s.height * s.width * sizeof(real))
-        for r in range(dx.shape[0]):
-            if real is float:
-                pooling.average_backward[float, fvec](
-                    &s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, NULL)
-            else:
-                pooling.average_backward[double, dvec](
-                    &s, &dy[r, 0, 0, 0], &dx[r, 0, 0, 0], True, False, NULL)
+        pooling.average_backward_images[real](&s, dx.shape[0], &dy[0, 0, 0, 0], &dx[0, 0, 0, 0])
 
 
 def pad2d_forward(const real[:, :, :, ::1] x, const int64_t[::1] padding, double value,

@@ -4,8 +4,12 @@ Where windows lie side by side (stride 1 along a row), a vector holds neighbours
 row, and every other stride, goes pixel by pixel.
 """
 
-from convolution cimport Images, add_products, backward_pixels, forward_pixels
-from tile cimport real, vec
+from libc.string cimport memset
+
+from convolution cimport (
+    Images, add_products, backward_pixels, forward_pixels, input_size, output_size,
+)
+from tile cimport dvec, fvec, real, vec
 
 
 cdef inline Py_ssize_t lanes_of(const vec* _vec, const real* _real) noexcept nogil:
@@ -70,3 +74,39 @@ cdef inline void _add_product(
             for m in range(s.kernel[1]):
                 dw[m] += dy * row[m]
             dw += s.kernel[1]
+
+
+cdef inline void forward(
+    const Images* s, Py_ssize_t n, const real* x, const real* w, const real* b, real* y,
+) noexcept nogil:
+    """Of n images."""
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    for r in range(n):
+        if real is float:
+            forward_image[float, fvec](s, x + r * before, w, b, y + r * behind, NULL)
+        else:
+            forward_image[double, dvec](s, x + r * before, w, b, y + r * behind, NULL)
+
+
+cdef inline void backward(
+    const Images* s, Py_ssize_t n, const real* x, const real* dy, real* dw, real* db,
+) noexcept nogil:
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    memset(dw, 0, s.out_channels * s.channels * s.kernel[0] * s.kernel[1] * sizeof(real))
+    memset(db, 0, s.out_channels * sizeof(real))
+    for r in range(n):
+        if real is float:
+            backward_image[float, fvec](s, x + r * before, dy + r * behind, dw, db, NULL)
+        else:
+            backward_image[double, dvec](s, x + r * before, dy + r * behind, dw, db, NULL)
+
+
+cdef inline void backward_input(
+    const Images* s, Py_ssize_t n, const real* dy, const real* w, real* dx,
+) noexcept nogil:
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    for r in range(n):
+        if real is float:
+            backward_input_image[float, fvec](s, dy + r * behind, w, dx + r * before, NULL)
+        else:
+            backward_input_image[double, dvec](s, dy + r * behind, w, dx + r * before, NULL)

@@ -73,6 +73,14 @@ cdef inline Images images_between(
     return s
 
 
+cdef inline Py_ssize_t input_size(const Images* s) noexcept nogil:
+    return s.channels * s.height * s.width
+
+
+cdef inline Py_ssize_t output_size(const Images* s) noexcept nogil:
+    return s.out_channels * s.out_height * s.out_width
+
+
 cdef inline void _sum_tile(
     Py_ssize_t outs, Py_ssize_t positions, bint narrow, const Taps* taps,
     const vec* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,

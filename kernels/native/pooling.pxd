@@ -6,8 +6,8 @@ which for a maximum is a border of -inf and for a sum one of zeros.
 
 from libc.string cimport memset
 
-from convolution cimport Images, first_lane, spread
-from tile cimport real, times, vec
+from convolution cimport Images, first_lane, input_size, output_size, spread
+from tile cimport dvec, fvec, real, times, vec
 
 cdef extern from *:
     """
@@ -180,6 +180,56 @@ cdef inline void average_backward(
                         put[vec, real](here, there, narrow)
                 dy += s.pixel
         dx += image
+
+
+# The kernels: n images, one after another, each pixel one number.
+
+cdef inline void max_forward_images(
+    const Images* s, Py_ssize_t n, const real* x, real* y,
+) noexcept nogil:
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    for r in range(n):
+        if real is float:
+            max_forward[float, fvec](s, x + r * before, y + r * behind, True, NULL)
+        else:
+            max_forward[double, dvec](s, x + r * before, y + r * behind, True, NULL)
+
+
+cdef inline void max_backward_images(
+    const Images* s, Py_ssize_t n, const real* x, const real* dy, real* dx,
+) noexcept nogil:
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    memset(dx, 0, n * before * sizeof(real))
+    for r in range(n):
+        if real is float:
+            max_backward[float, fvec](s, x + r * before, dy + r * behind, dx + r * before,
+                                      True, False, False, NULL)
+        else:
+            max_backward[double, dvec](s, x + r * before, dy + r * behind, dx + r * before,
+                                       True, False, False, NULL)
+
+
+cdef inline void average_forward_images(
+    const Images* s, Py_ssize_t n, const real* x, real* y,
+) noexcept nogil:
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    for r in range(n):
+        if real is float:
+            average_forward[float, fvec](s, x + r * before, y + r * behind, True, NULL)
+        else:
+            average_forward[double, dvec](s, x + r * before, y + r * behind, True, NULL)
+
+
+cdef inline void average_backward_images(
+    const Images* s, Py_ssize_t n, const real* dy, real* dx,
+) noexcept nogil:
+    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
+    memset(dx, 0, n * before * sizeof(real))
+    for r in range(n):
+        if real is float:
+            average_backward[float, fvec](s, dy + r * behind, dx + r * before, True, False, NULL)
+        else:
+            average_backward[double, dvec](s, dy + r * behind, dx + r * before, True, False, NULL)
 
 
 cdef inline void pad(

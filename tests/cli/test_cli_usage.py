@@ -38,7 +38,7 @@ WRONG_USAGE = {  # command line -> what is named
     "train --hidden 8,x": "--hidden: expected sizes like 800,100, or none; got '8,x'",
     "train --hidden 8,0": "--hidden",
     "train --activation step": "--activation",
-    "train --loss mse": "--loss",
+    "train --loss frob": "--loss",
     "train --init zeros": "--init: expected normal, uniform, glorot, he or normal:STD",
     "train --init normal:0": "--init",
     "train --init he:2": "--init",
@@ -99,7 +99,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
 DATA = {"--data", "--label", "--classes", "--scale"}
 FLAGS = {
     "train": DATA | {
-        "--model", "--hidden", "--activation", "--loss", "--batch-size", "--lr", "--epochs",
+        "--model", "--hidden", "--activation", "--loss", "--optimizer", "--batch-size", "--lr", "--epochs",
         "--init", "--seed", "--dtype", "--backend", "--threads", "--limit", "--output",
         "--no-plots", "--quiet", "--json",
     },

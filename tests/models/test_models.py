@@ -11,6 +11,7 @@ import fastbp as fb
 from fastbp import models
 from fastbp.layers import ACTIVATIONS
 from fastbp.losses import LOSSES
+from fastbp.optimizers import OPTIMIZERS
 
 LENET = (
     "Conv2d(1, 6, 5, 1, 2), ReLU(), MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), ReLU(), "
@@ -155,14 +156,14 @@ WRONG = {  # what is replaced in FILE, by what -> what the error says
     ('{type = "Linear"}', '{type = "Linear", inputs = 59}'): "layer 6: Linear(59, 4) takes 59 co",
     ("input_shape = [2, 9, 7]", ""): "layer 1: Conv2d takes images, but rows of 126 numbers come",
     ("[2, 9, 7]", "[2, 9, 8]"): "takes images 2x9x8, which are 144 numbers, but the data has 126",
-    ('"sgd"', '"rmsprop"'): "training: optimizer: expected sgd, adam, adamw; got 'rmsprop'",
+    ('"sgd"', '"lion"'): f"training: optimizer: expected {', '.join(OPTIMIZERS)}; got 'lion'",
     ('"sgd"', '"adam"'): "training: unknown key 'momentum'; known are loss, optimizer",
     ("momentum = 0.9", "momentum = 1"): "training: SGD momentum: expected a number below 1, got 1",
     ("nesterov = true", "nesterov = 1"): "training: nesterov: expected true or false, got 1",
     ("lr = 0.2", "lr = 0"): "training: lr: expected a number above 0, got 0",
     ("seed = 5", "seed = -1"): "training: seed: expected at least 0, got -1",
     ("seed = 5", "epochs = 1.5"): "training: epochs: expected a whole number, got 1.5",
-    ("seed = 5", 'loss = "mse"'): "training: loss: expected hinge, cross-entropy, nll; got 'mse'",
+    ("seed = 5", 'loss = "l0"'): f"training: loss: expected {', '.join(LOSSES)}; got 'l0'",
     ("seed = 5", "rate = 1"): "training: unknown key 'rate'; known are loss, optimizer, lr",
 }
 
