@@ -99,9 +99,9 @@ def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
 DATA = {"--data", "--label", "--classes", "--scale"}
 FLAGS = {
     "train": DATA | {
-        "--model", "--hidden", "--activation", "--loss", "--optimizer", "--batch-size", "--lr", "--epochs",
-        "--init", "--seed", "--dtype", "--backend", "--threads", "--limit", "--output",
-        "--no-plots", "--quiet", "--json",
+        "--model", "--hidden", "--activation", "--loss", "--optimizer", "--batch-size", "--lr",
+        "--epochs", "--init", "--seed", "--dtype", "--backend", "--threads", "--limit",
+        "--output", "--no-plots", "--quiet", "--json",
     },
     "evaluate": DATA | {"--split", "--backend", "--json"},
     "predict": DATA | {"--index", "--invert", "--split", "--backend", "--plot", "--json"},
