@@ -25,7 +25,9 @@ REPORT = {
             "description": "784-800-100-10, tanh, hinge, batch 8",
             "lr": 0.01,
             "peers": [
-                peer("fastbp", None, 0.8), peer("fastbp", 1, 1.2), peer("PyTorch", 1, 12.0),
+                peer("fastbp", None, 0.8),
+                peer("fastbp", 1, 1.2),
+                peer("PyTorch", 1, 12.0),
                 peer("PyTorch", 2, 9.92),
             ],
         },
@@ -33,12 +35,14 @@ REPORT = {
             "description": "one sample, 784-128-10",
             "lr": 0.1,
             "peers": [
-                peer("fastbp", None, 2e-5), peer("fastbp", 1, 1.9e-5), peer("PyTorch", 1, 1e-5),
+                peer("fastbp", None, 2e-5),
+                peer("fastbp", 1, 1.9e-5),
+                peer("PyTorch", 1, 1e-5),
                 peer("scikit-learn", 1, 123.4e-6),
             ],
         },
     },
-}  # fmt: skip
+}
 TABLE = """\
 |  | fastbp | fastbp, 1 thread | PyTorch | scikit-learn |
 | --- | ---: | ---: | ---: | ---: |

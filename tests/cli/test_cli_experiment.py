@@ -41,9 +41,9 @@ def everything(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiments")
     (folder / "README.md").write_text(f"# Mine\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n")
     result = run(
-        "experiment", "all", "--limit", 160, "--epochs", 2, "--seeds", 2, "--output", "run",
-        "--docs", "docs", "--json", cwd=folder,
-    )  # fmt: skip
+        *"experiment all --limit 160 --epochs 2 --seeds 2 --output run --docs docs --json".split(),
+        cwd=folder,
+    )
     assert result.code == 0, result.err
     return folder, result
 
@@ -153,9 +153,8 @@ def test_readme_shows_the_main_table_of_the_documents():
 
 def test_rows_are_names_too_and_names_count_once(tmp_path):
     result = run(
-        "experiment", "A.4", "layers", "--limit", 100, "--epochs", 1, "--quiet", "--json",
-        cwd=tmp_path,
-    )  # fmt: skip
+        *"experiment A.4 layers --limit 100 --epochs 1 --quiet --json".split(), cwd=tmp_path
+    )
     assert (result.code, result.err) == (0, "")
     assert [experiment["name"] for experiment in result.json["experiments"]] == ["layers"]
     assert result.json["trained"] == 3

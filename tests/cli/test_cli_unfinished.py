@@ -77,8 +77,10 @@ def interrupted(net, path):
     signal.raise_signal(signal.SIGINT)
 Sequential.save = interrupted
 sys.exit(main(sys.argv[1:]))""",
-        "train", "--limit", 100, "--hidden", "none", "--quiet", "--output", folder, cwd=tmp_path,
-    )  # fmt: skip
+        *"train --limit 100 --hidden none --quiet --output".split(),
+        folder,
+        cwd=tmp_path,
+    )
     assert result.code == 130
     assert_one_line(result.err, "stopped; finished 1 of 25 epochs")
     assert finished_epochs(folder) == 1
@@ -95,8 +97,9 @@ import importlib, signal
 module = importlib.import_module({module!r})
 module.{name} = lambda: signal.raise_signal(signal.SIGINT)
 sys.exit(main(sys.argv[1:]))""",
-        "train", cwd=tmp_path,
-    )  # fmt: skip
+        "train",
+        cwd=tmp_path,
+    )
     assert (result.code, result.out) == (130, "")
     assert_one_line(result.err, "fastbp: stopped")
     assert names(tmp_path) == set()
@@ -120,10 +123,11 @@ def pixels(tmp_path_factory):
 def diverge(pixels, folder, *options):
     """Train ReLUs on raw pixels, 0 to 255, far too fast."""
     result = run(
-        "train", "--data", pixels, "--scale", 1, "--activation", "relu", "--init", "he",
-        "--hidden", "32,32", "--epochs", 50, "--quiet", "--json", "--output", folder, *options,
+        *("train", "--data", pixels, "--output", folder),
+        *"--scale 1 --activation relu --init he --hidden 32,32 --epochs 50".split(),
+        *("--quiet", "--json", *options),
         cwd=folder.parent,
-    )  # fmt: skip
+    )
     assert (result.code, result.out) == (1, "")
     found = DIVERGED.fullmatch(result.err)
     assert found, result.err
