@@ -16,6 +16,7 @@ from fastbp.explain.explanation import explain
 
 Table = list[list[str]]  # the first row is the head
 
+IN_SHORT = ("A.3", "A.6", "B.0", "B.3", "B.5")  # rows of the short table
 TITLE = "Two reports on backpropagation, reproduced"
 NOTE = (
     "Report A trains a PyTorch network on MNIST, report B implements backpropagation by hand. "
@@ -100,6 +101,27 @@ def main_table(report: Report) -> Table:
         for s in report.sections
     ]
     return [head, *rows]
+
+
+def short_table(report: Report) -> Table:
+    """The rows IN_SHORT of the main table, with little in a cell: for a README."""
+    head, *rows = main_table(report)
+    short = {section.experiment.row: reproduced_in_short(section) for section in report.sections}
+    return [head, *([*row[:3], short[row[0]], row[4]] for row in rows if row[0] in IN_SHORT)]
+
+
+def reproduced_in_short(section: Section) -> str:
+    """Of one network the accuracies that are reported too, of several those in test."""
+    experiment, outcome = section.experiment, section.outcome
+    if len(experiment.variants) != 1:
+        return reproduced(section).removeprefix("test accuracy: ")
+    (variant,) = experiment.variants
+    measures = {"train_accuracy": TRAIN_ACCURACY, "test_accuracy": TEST_ACCURACY}
+    return ", ".join(
+        f"{measure.name} {spread_text(outcome.values(variant.label, measure), measure)}"
+        for key, measure in measures.items()
+        if key in variant.reported
+    )
 
 
 def reproduced(section: Section) -> str:
