@@ -1,5 +1,6 @@
 """Trainings that do not reach their end: Ctrl-C and divergence. What was finished is kept."""
 
+import os
 import re
 import time
 
@@ -103,6 +104,24 @@ sys.exit(main(sys.argv[1:]))""",
     assert (result.code, result.out) == (130, "")
     assert_one_line(result.err, "fastbp: stopped")
     assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("module", ["fastbp.cli", "fastbp.cli._main", "fastbp.cli.train"])
+def test_ctrl_c_while_modules_are_imported(tmp_path, module):
+    early = tmp_path / "early"
+    early.mkdir()
+    (early / "sitecustomize.py").write_text(f"""
+import sys
+class Interrupted:
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+""")
+    paths = filter(None, [str(early), os.environ.get("PYTHONPATH")])
+    result = run("train", cwd=tmp_path, env={"PYTHONPATH": os.pathsep.join(paths)})
+    assert (result.code, result.out, result.err) == (130, "", "fastbp: stopped\n")
+    assert names(tmp_path) == {"early"}
 
 
 DIVERGED = re.compile(
