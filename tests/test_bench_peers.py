@@ -61,12 +61,14 @@ def test_the_table_is_made_from_the_json(tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     done = peers("--table", tmp_path / "report.json")
     assert (done.returncode, done.stderr) == (0, "")
-    table, _, origin = done.stdout.partition("\n\n")
+    table, _, lines = done.stdout.partition("\n\n")
     assert f"{table}\n" == TABLE
+    assert max(map(len, lines.splitlines())) <= 100
+    origin = lines.replace("\n", " ")
     assert "the median of 3," in origin
     assert origin.endswith(
         "A Processor, 2 cores, 2030-01-02; fastbp 1.2, PyTorch 3.4, scikit-learn 5.6; "
-        "fastbp's backend: cython v4.\n"
+        "fastbp's backend: cython v4. "
     )
 
 
