@@ -330,9 +330,6 @@ def test_a_loss_of_ones_own_needs_only_compute(backend):
 
 def test_repr():
     assert list(map(repr, LOSSES)) == [
-        "HingeLoss(1)",
-        "CrossEntropyLoss()",
-        "NLLLoss()",
-        "MSELoss()",
-    ]
+        "HingeLoss(1)", "CrossEntropyLoss()", "NLLLoss()", "MSELoss()"
+    ]  # fmt: skip
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"
