@@ -13,9 +13,11 @@ from jax import numpy as jnp
 import fastbp as fb
 
 WITHOUT_PARAMETERS = {
-    fb.Tanh: jnp.tanh, fb.Sigmoid: jax.nn.sigmoid, fb.ReLU: jax.nn.relu,
+    fb.Tanh: jnp.tanh,
+    fb.Sigmoid: jax.nn.sigmoid,
+    fb.ReLU: jax.nn.relu,
     fb.Flatten: lambda x: x.reshape(len(x), -1),
-}  # fmt: skip
+}
 Parameters = list[tuple[jax.Array, jax.Array]]
 
 

@@ -48,10 +48,16 @@ class ScikitLearn(Peer):
         """A model with the starting weights. It makes its arrays in its first call."""
         setting = self.problem.setting
         model = MLPClassifier(
-            setting.sizes[1:-1], activation=ACTIVATIONS[setting.activation], solver="sgd",
-            batch_size=min(self.batch, samples), learning_rate_init=setting.lr, alpha=0,
-            momentum=0, nesterovs_momentum=False, shuffle=False,
-        )  # fmt: skip
+            setting.sizes[1:-1],
+            activation=ACTIVATIONS[setting.activation],
+            solver="sgd",
+            batch_size=min(self.batch, samples),
+            learning_rate_init=setting.lr,
+            alpha=0,
+            momentum=0,
+            nesterovs_momentum=False,
+            shuffle=False,
+        )
         first = slice(self.batch)
         model.partial_fit(self.problem.x[first], self.problem.y[first], classes=CLASSES)
         for coefs, intercepts, (w, b) in zip(

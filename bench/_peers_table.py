@@ -1,5 +1,6 @@
 """The results as a Markdown table, for the README and the terminal."""
 
+import textwrap
 from typing import Any
 
 FASTBP = "fastbp"
@@ -56,9 +57,10 @@ def _three(number: float) -> str:
 def _origin(report: dict[str, Any]) -> str:
     machine, versions = report["machine"], report["versions"]
     libraries = [f"{NAMES.get(name, name)} {number}" for name, number in versions.items()]
-    return (
+    origin = (
         "Time of an epoch of MNIST's 60 000 training images (or of one prediction), the median of "
         f"{report['repeats']}, and how many times fastbp's; the other libraries with one thread or "
         f"with all, whichever is faster. {machine['processor']}, {machine['cores']} cores, "
         f"{report['date']}; {', '.join(libraries)}; fastbp's backend: {report['backend']}."
     )
+    return textwrap.fill(origin, 100, break_on_hyphens=False)

@@ -13,8 +13,12 @@ from torch.nn import functional
 import fastbp as fb
 
 LAYOUT = torch.channels_last  # of images; in memory only, and faster here than channels first
-WITHOUT_SETTINGS = {fb.Tanh: nn.Tanh, fb.Sigmoid: nn.Sigmoid, fb.ReLU: nn.ReLU,
-                    fb.Flatten: nn.Flatten}  # fmt: skip
+WITHOUT_SETTINGS = {
+    fb.Tanh: nn.Tanh,
+    fb.Sigmoid: nn.Sigmoid,
+    fb.ReLU: nn.ReLU,
+    fb.Flatten: nn.Flatten,
+}
 
 
 def hinge(scores: Tensor, labels: Tensor) -> Tensor:

@@ -35,13 +35,22 @@ def _epoch(activation: type[fb.Layer], samples: int) -> np.ndarray:
     global _trained
     i, wide, narrow, o = SETTING.sizes
     net = fb.Sequential(
-        fb.Linear(i, wide), activation(), fb.Linear(wide, narrow), activation(),
-        fb.Linear(narrow, o), seed=SEED,
-    )  # fmt: skip
+        fb.Linear(i, wide),
+        activation(),
+        fb.Linear(wide, narrow),
+        activation(),
+        fb.Linear(narrow, o),
+        seed=SEED,
+    )
     history = fb.fit(
-        net, training_data().first(samples), loss=SETTING.loss_function(),
-        optimizer=fb.SGD(SETTING.lr), epochs=1, batch_size=SETTING.batch_size, threads=1,
-    )  # fmt: skip
+        net,
+        training_data().first(samples),
+        loss=SETTING.loss_function(),
+        optimizer=fb.SGD(SETTING.lr),
+        epochs=1,
+        batch_size=SETTING.batch_size,
+        threads=1,
+    )
     assert history.path.endswith("fused")
     _trained += history.seconds
     return history.losses[0]

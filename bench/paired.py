@@ -40,9 +40,12 @@ class Worker:
         self.root = root.resolve()
         environment["PYTHONPATH"] = str(self.root)
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker"], env=environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, __file__, "--worker"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def ask(self, **question: Any) -> Any:
         """Send a question, and wait for the answer."""
@@ -131,14 +134,34 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     every = [*TRAININGS, PREDICT_ONE]
     parser.add_argument("roots", nargs=2, type=Path, metavar="ROOT", help="the two checkouts")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N",
-                        help="measurements in a pair of processes (default: 3)")  # fmt: skip
-    parser.add_argument("--processes", type=int, default=3, metavar="N",
-                        help="pairs of processes, one after another (default: 3)")  # fmt: skip
-    parser.add_argument("--setting", nargs="+", choices=every, default=every, metavar="NAME",
-                        help=f"of {', '.join(every)} (default: all)")  # fmt: skip
-    parser.add_argument("--threads", type=int, metavar="N",
-                        help="that train (default: as many as fastbp takes by itself)")  # fmt: skip
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        metavar="N",
+        help="measurements in a pair of processes (default: 3)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=3,
+        metavar="N",
+        help="pairs of processes, one after another (default: 3)",
+    )
+    parser.add_argument(
+        "--setting",
+        nargs="+",
+        choices=every,
+        default=every,
+        metavar="NAME",
+        help=f"of {', '.join(every)} (default: all)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="that train (default: as many as fastbp takes by itself)",
+    )
     args = parser.parse_args(arguments)
     if min(args.repeats, args.processes, 1 if args.threads is None else args.threads) < 1:
         parser.error("--repeats, --processes, --threads: expected whole numbers of at least 1")

@@ -59,12 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     every = [*SETTINGS, PREDICT_ONE]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--settings", nargs="+", choices=every, default=every, metavar="NAME",
-                        help=f"of {', '.join(every)} (default: all)")  # fmt: skip
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        choices=every,
+        default=every,
+        metavar="NAME",
+        help=f"of {', '.join(every)} (default: all)",
+    )
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: 3)")
-    parser.add_argument("--samples", type=int, default=12_000, metavar="N",
-                        help="how many the other libraries train on at small batches, from which "
-                        "a whole epoch's time is scaled (default: 12000)")  # fmt: skip
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=12_000,
+        metavar="N",
+        help="how many the other libraries train on at small batches, from which "
+        "a whole epoch's time is scaled (default: 12000)",
+    )
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the results")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="only print its table")
@@ -96,11 +107,16 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
         "description": f"one sample, {sizes}" if name == PREDICT_ONE else str(setting),
         "lr": setting.lr,
         "peers": [
-            {"name": peer.name, "threads": peer.threads, "median": statistics.median(times),
-             "seconds": times, "largest_loss_difference": difference}
+            {
+                "name": peer.name,
+                "threads": peer.threads,
+                "median": statistics.median(times),
+                "seconds": times,
+                "largest_loss_difference": difference,
+            }
             for peer, times, difference in zip(peers, seconds, checks, strict=True)
         ],
-    }  # fmt: skip
+    }
 
 
 def installed_peers(problem: Problem, compiled: bool) -> list[Peer]:

@@ -41,8 +41,16 @@ def results(setting: Setting, how: dict[str, Any]) -> tuple[str, Arrays]:
     """Train, predict, and return which path ran, and all that came out."""
     net, loss, optimizer = setting.net(), setting.loss(), setting.optimizer()
     train, threads = data(setting.data, setting.samples), how["threads"]
-    history = fb.fit(net, train, loss=loss, optimizer=optimizer, batch_size=setting.batch,
-                     epochs=2, seed=3, **how)  # fmt: skip
+    history = fb.fit(
+        net,
+        train,
+        loss=loss,
+        optimizer=optimizer,
+        batch_size=setting.batch,
+        epochs=2,
+        seed=3,
+        **how,
+    )
     many = data(setting.data, PREDICTED)
     x = many if isinstance(many, fb.datasets.Dataset) else many[0]
     few = (x.batch(slice(5))[0] if x is many else x[:5]).astype(setting.dtype)
@@ -155,8 +163,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     writing = commands.add_parser("write", help="compute, and write FILE.json and FILE.npz")
     writing.add_argument("file", type=json_file, metavar="FILE.json")
     writing.add_argument("--backend", nargs="+", choices=BACKENDS, default=BACKENDS)
-    writing.add_argument("--setting", nargs="+", choices=SETTINGS, default=[*SETTINGS],
-                         metavar="NAME", help="only these (default: all)")  # fmt: skip
+    writing.add_argument(
+        "--setting",
+        nargs="+",
+        choices=SETTINGS,
+        default=[*SETTINGS],
+        metavar="NAME",
+        help="only these (default: all)",
+    )
     comparing = commands.add_parser("compare", help="exit code 1 if any bit differs")
     comparing.add_argument("files", type=json_file, nargs=2, metavar="FILE.json")
     args = parser.parse_args(arguments)

@@ -32,9 +32,14 @@ class Setting:
     def described(self) -> fb.models.Model:
         """The network, and how it is trained."""
         return fb.models.described(
-            self.model, self.hidden, self.activation, loss=self.loss, lr=self.lr,
-            batch_size=self.batch_size, init=self.init,
-        )  # fmt: skip
+            self.model,
+            self.hidden,
+            self.activation,
+            loss=self.loss,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            init=self.init,
+        )
 
     def net(self) -> fb.Sequential:
         """The network with its starting weights, the same at every call."""
@@ -101,10 +106,16 @@ def train(
 ) -> fb.History:
     """Train for one epoch of the first `samples` images, on the active backend."""
     return fb.fit(
-        setting.net(), training_data().first(samples),
-        loss=setting.loss_function(), optimizer=setting.described.make_optimizer(), epochs=1,
-        batch_size=setting.batch_size, seed=SEED, fused=fused, threads=threads,
-    )  # fmt: skip
+        setting.net(),
+        training_data().first(samples),
+        loss=setting.loss_function(),
+        optimizer=setting.described.make_optimizer(),
+        epochs=1,
+        batch_size=setting.batch_size,
+        seed=SEED,
+        fused=fused,
+        threads=threads,
+    )
 
 
 @cache

@@ -57,8 +57,11 @@ class Source(NamedTuple):
 def read(root: Path) -> list[Source]:
     """All sources under fastbp/ and kernels/."""
     paths = sorted(path for part in ("fastbp", "kernels") for path in (root / part).rglob("*.p*"))
-    texts = {path.relative_to(root).as_posix(): path.read_text() for path in paths
-             if path.suffix in (".py", ".pyx", ".pxd")}  # fmt: skip
+    texts = {
+        path.relative_to(root).as_posix(): path.read_text()
+        for path in paths
+        if path.suffix in (".py", ".pyx", ".pxd")
+    }
     names = {path: module_name(path) for path in texts if path.endswith(".py")}
     found = []
     for path, text in texts.items():

@@ -25,7 +25,9 @@ REPORT = {
             "description": "784-800-100-10, tanh, hinge, batch 8",
             "lr": 0.01,
             "peers": [
-                peer("fastbp", None, 0.8), peer("fastbp", 1, 1.2), peer("PyTorch", 1, 12.0),
+                peer("fastbp", None, 0.8),
+                peer("fastbp", 1, 1.2),
+                peer("PyTorch", 1, 12.0),
                 peer("PyTorch", 2, 9.92),
             ],
         },
@@ -33,12 +35,14 @@ REPORT = {
             "description": "one sample, 784-128-10",
             "lr": 0.1,
             "peers": [
-                peer("fastbp", None, 2e-5), peer("fastbp", 1, 1.9e-5), peer("PyTorch", 1, 1e-5),
+                peer("fastbp", None, 2e-5),
+                peer("fastbp", 1, 1.9e-5),
+                peer("PyTorch", 1, 1e-5),
                 peer("scikit-learn", 1, 123.4e-6),
             ],
         },
     },
-}  # fmt: skip
+}
 TABLE = """\
 |  | fastbp | fastbp, 1 thread | PyTorch | scikit-learn |
 | --- | ---: | ---: | ---: | ---: |
@@ -57,12 +61,14 @@ def test_the_table_is_made_from_the_json(tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     done = peers("--table", tmp_path / "report.json")
     assert (done.returncode, done.stderr) == (0, "")
-    table, _, origin = done.stdout.partition("\n\n")
+    table, _, lines = done.stdout.partition("\n\n")
     assert f"{table}\n" == TABLE
+    assert max(map(len, lines.splitlines())) <= 100
+    origin = lines.replace("\n", " ")
     assert "the median of 3," in origin
     assert origin.endswith(
         "A Processor, 2 cores, 2030-01-02; fastbp 1.2, PyTorch 3.4, scikit-learn 5.6; "
-        "fastbp's backend: cython v4.\n"
+        "fastbp's backend: cython v4. "
     )
 
 

@@ -18,8 +18,11 @@ def same_results(*arguments):
     environment = {"PYTHONPATH": str(Path(fb.__file__).parents[1])}
     return subprocess.run(
         [sys.executable, TOOL, *arguments],
-        capture_output=True, text=True, timeout=60, env=environment,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
 
 
 @pytest.fixture

@@ -105,11 +105,14 @@ def test_what_is_imported_for_types_alone_closes_no_circle(tmp_path: Path) -> No
         ("fastbp/network.py", "from .storage import save", "storage"),
         ("fastbp/network.py", "def f():\n    from . import storage", "storage"),
         ("fastbp/layers/dense.py", "from ..network import Sequential", "network"),
-        ("fastbp/layers/dense.py", "import importlib\nimportlib.import_module('fastbp.network')",
-         "network"),
+        (
+            "fastbp/layers/dense.py",
+            "import importlib\nimportlib.import_module('fastbp.network')",
+            "network",
+        ),
         ("kernels/_numpy.py", "from fastbp import _checks", "_checks"),
     ],
-)  # fmt: skip
+)
 def test_an_arrow_up(tmp_path: Path, path: str, text: str, target: str) -> None:
     files = dict.fromkeys(("fastbp/storage.py", "fastbp/network.py", "fastbp/_checks.py"), "")
     (fault,) = faults(tmp_path, UP, files | {path: text})
@@ -164,7 +167,9 @@ def test_late_imports(tmp_path: Path) -> None:
 def test_long_files_and_functions(tmp_path: Path) -> None:
     long, short = ("    x\n" * lines for lines in (LONGEST_FUNCTION, LONGEST_FUNCTION - 1))
     files = {
-        "fastbp/a.py": f"def long():\n{long}\ndef short():\n{short}",
+        "fastbp/a.py": f"def long():\n{long}\ndef short():\n{short}"
+        f'def told():\n    """Short.\n\n{long}    """\n{short}'
+        f'def long_too():\n    """Long."""\n{long}',
         "fastbp/b.py": "x\n" * (LONGEST_FILE + 1),
         "kernels/c.pxd": "cdef int declared(int a)\n"
         f"cdef inline real long(\n        real x,\n) noexcept nogil:\n{long}\n"
@@ -174,6 +179,7 @@ def test_long_files_and_functions(tmp_path: Path) -> None:
     assert faults(tmp_path, FILES, files) == [f"fastbp/b.py: {LONGEST_FILE + 1} lines"]
     assert faults(tmp_path, FUNCTIONS, files) == [
         f"fastbp/a.py:1: long, {LONGEST_FUNCTION + 1} lines",
+        f"fastbp/a.py:{4 * LONGEST_FUNCTION + 6}: long_too, {LONGEST_FUNCTION + 1} lines",
         f"kernels/c.pxd:2: long, {LONGEST_FUNCTION + 3} lines",
     ]
 

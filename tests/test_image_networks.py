@@ -19,10 +19,18 @@ NEAR = {"float32": {"rtol": 1e-4, "atol": 1e-5}, "float64": {"rtol": 1e-11, "ato
 def layers():
     """A small LeNet with every layer of images."""
     return (
-        fb.Conv2d(2, 4, 3, padding=1), fb.ReLU(), fb.MaxPool2d(2), fb.Conv2d(4, 5, (2, 3)),
-        fb.Tanh(), fb.AvgPool2d(2, 1), fb.Dropout(0.25), fb.Flatten(), fb.Linear(10, 7),
-        fb.Sigmoid(), fb.Linear(7, 3),
-    )  # fmt: skip
+        fb.Conv2d(2, 4, 3, padding=1),
+        fb.ReLU(),
+        fb.MaxPool2d(2),
+        fb.Conv2d(4, 5, (2, 3)),
+        fb.Tanh(),
+        fb.AvgPool2d(2, 1),
+        fb.Dropout(0.25),
+        fb.Flatten(),
+        fb.Linear(10, 7),
+        fb.Sigmoid(),
+        fb.Linear(7, 3),
+    )
 
 
 def network(dtype="float32", seed=0):
@@ -80,10 +88,15 @@ def test_the_arrangement_in_memory_does_not_matter(backend, method):
     read_only.setflags(write=False)
     last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
     for other in (
-        np.asfortranarray(x), np.moveaxis(last, -1, 1), np.repeat(x, 2, axis=3)[..., ::2],
-        x[::-1].copy()[::-1], read_only, x.tolist(), x.astype(">f8"),
+        np.asfortranarray(x),
+        np.moveaxis(last, -1, 1),
+        np.repeat(x, 2, axis=3)[..., ::2],
+        x[::-1].copy()[::-1],
+        read_only,
+        x.tolist(),
+        x.astype(">f8"),
         np.asfortranarray(x.reshape(6, -1)),
-    ):  # fmt: skip
+    ):
         assert np.array_equal(getattr(net, method)(other), want)
 
 
@@ -312,9 +325,13 @@ def test_others_can_read_the_file(tmp_path):
     rows = json.loads(metadata["architecture"])
     assert json.loads(metadata["input_shape"]) == [2, 8, 9]
     assert rows[3] == {
-        "type": "Conv2d", "in_channels": 4, "out_channels": 5, "kernel": [2, 3], "stride": 1,
+        "type": "Conv2d",
+        "in_channels": 4,
+        "out_channels": 5,
+        "kernel": [2, 3],
+        "stride": 1,
         "padding": 0,
-    }  # fmt: skip
+    }
     assert rows[5] == {"type": "AvgPool2d", "kernel": 2, "stride": 1, "padding": 0}
     assert rows[6] == {"type": "Dropout", "p": 0.25, "seed": net.layers[6].seed}
     assert rows[7] == {"type": "Flatten"}
@@ -392,9 +409,15 @@ def test_functions_of_ones_own_take_images(backend, dtype, rng):
     np.testing.assert_allclose(layer.forward(x), x / (1 + abs(x)), rtol=1e-6)
     np.testing.assert_allclose(layer.backward(np.ones_like(x)), 1 / (1 + abs(x)) ** 2, rtol=1e-5)
     net = fb.Sequential(
-        fb.Conv2d(2, 3, 3), softsign(), fb.MaxPool2d(2), fb.Flatten(), softsign(),
-        fb.Linear(27, 3), input_shape=SHAPE, dtype="float64",
-    )  # fmt: skip
+        fb.Conv2d(2, 3, 3),
+        softsign(),
+        fb.MaxPool2d(2),
+        fb.Flatten(),
+        softsign(),
+        fb.Linear(27, 3),
+        input_shape=SHAPE,
+        dtype="float64",
+    )
     assert fb.gradcheck(net, fb.CrossEntropyLoss(), *batch(4))
     fit(net, batch(20))
 
@@ -418,8 +441,12 @@ def test_several_networks_train_at_once_as_if_alone(backend):
     dense = fb.Flatten(), fb.Linear(144, 9), fb.Dropout(0.5), fb.Linear(9, 3)
 
     def jobs():
-        nets = [network(seed=1), network(seed=2), network("float64"), fb.Sequential(
-            *(eval(repr(layer), vars(fb)) for layer in dense), input_shape=SHAPE)]  # fmt: skip
+        nets = [
+            network(seed=1),
+            network(seed=2),
+            network("float64"),
+            fb.Sequential(*(eval(repr(layer), vars(fb)) for layer in dense), input_shape=SHAPE),
+        ]
         return [fb.Job(net, fb.HingeLoss(), fb.Adam(0.01), epochs=2, batch_size=8) for net in nets]
 
     alone, together = jobs(), jobs()
@@ -437,8 +464,13 @@ def test_it_learns(backend):
     x = rng.normal(0, 0.3, (300, 1, 9, 9))
     x[np.arange(300), 0, 3 * y + rng.integers(0, 3, 300), rng.integers(0, 9, 300)] += 3
     net = fb.Sequential(
-        fb.Conv2d(1, 6, 3, padding=1), fb.ReLU(), fb.MaxPool2d(3), fb.Flatten(),
-        fb.Linear(54, 3), input_shape=(1, 9, 9), seed=1,
-    )  # fmt: skip
+        fb.Conv2d(1, 6, 3, padding=1),
+        fb.ReLU(),
+        fb.MaxPool2d(3),
+        fb.Flatten(),
+        fb.Linear(54, 3),
+        input_shape=(1, 9, 9),
+        seed=1,
+    )
     history = fit(net, (x, y), optimizer=fb.SGD(0.1, momentum=0.9), epochs=15, batch_size=20)
     assert history["train_accuracy"][-1] > 0.97

@@ -36,9 +36,16 @@ def test_each_ends_as_if_alone(backend, threads):
     alone, together = jobs(), jobs()
     for job in alone:
         fb.fit(
-            job.net, (X, Y), loss=job.loss, optimizer=job.optimizer, epochs=job.epochs,
-            batch_size=job.batch_size, seed=job.seed, validation=(X, Y), history=job.history,
-        )  # fmt: skip
+            job.net,
+            (X, Y),
+            loss=job.loss,
+            optimizer=job.optimizer,
+            epochs=job.epochs,
+            batch_size=job.batch_size,
+            seed=job.seed,
+            validation=(X, Y),
+            history=job.history,
+        )
     histories = fb.fit_many(together, (X, Y), validation=(X, Y), threads=threads)
     for one, many, history in zip(alone, together, histories, strict=True):
         assert np.array_equal(one.net.params, many.net.params)

@@ -123,8 +123,10 @@ def test_others_can_read_the_file(path):
         assert sorted(file.keys()) == ["0.b", "0.w", "2.b", "2.w", "4.b", "4.w"]
         assert np.array_equal(file.get_tensor("2.w"), net.layers[2].w)
     assert (metadata["format"], metadata["version"], metadata["dtype"]) == (
-        "fastbp", "1", "float32"
-    )  # fmt: skip
+        "fastbp",
+        "1",
+        "float32",
+    )
     assert json.loads(metadata["architecture"])[:4] == [
         {"type": "Linear", "inputs": 6, "outputs": 5},
         {"type": "ReLU"},
@@ -157,8 +159,11 @@ def test_without_its_type_a_layer_of_ones_own_is_not_guessed(path):
 LAYERS = [{"type": "Linear", "inputs": 2, "outputs": 3}, {"type": "Tanh"}]
 TENSORS = {"0.w": np.ones((2, 3), np.float32), "0.b": np.zeros(3, np.float32)}
 METADATA = {
-    "format": "fastbp", "version": "1", "dtype": "float32", "architecture": json.dumps(LAYERS)
-}  # fmt: skip
+    "format": "fastbp",
+    "version": "1",
+    "dtype": "float32",
+    "architecture": json.dumps(LAYERS),
+}
 
 
 def write(path, tensors=TENSORS, without=None, **metadata):

@@ -91,10 +91,13 @@ def summarize(report: dict[str, Any]) -> list[dict[str, Any]]:
     for benchmark in report["benchmarks"]:
         extra = benchmark["extra_info"]
         rows.append(
-            {"name": extra.get("name", benchmark["name"]), "backend": extra.get("backend"),
-             "seconds": extra.get("epoch_seconds", benchmark["stats"]["median"])}
+            {
+                "name": extra.get("name", benchmark["name"]),
+                "backend": extra.get("backend"),
+                "seconds": extra.get("epoch_seconds", benchmark["stats"]["median"]),
+            }
             | {key: extra.get(key) for key in ("samples_per_second", "gflops", "share_of_peak")}
-        )  # fmt: skip
+        )
     return rows
 
 

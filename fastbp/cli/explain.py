@@ -16,15 +16,22 @@ HELP = "explain one step of a small network, number by number"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", type=Path,
+        "file",
+        metavar="FILE",
+        nargs="?",
+        type=Path,
         help="a network as TOML, written like fastbp/explain/worked_example.toml (default: "
         "that one, report B's worked example)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--plot", type=Path, nargs="?", const=Path("explained"), metavar="DIR",
+        "--plot",
+        type=Path,
+        nargs="?",
+        const=Path("explained"),
+        metavar="DIR",
         help="draw the network with its numbers, before and after, into a folder "
         "(default: explained)",
-    )  # fmt: skip
+    )
     _arguments.add_backend(parser)
     _arguments.add_json(parser)
 

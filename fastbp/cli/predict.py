@@ -23,9 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model.safetensors that train wrote")
     parser.add_argument(
-        "image", metavar="IMAGE", nargs="?", type=Path,
+        "image",
+        metavar="IMAGE",
+        nargs="?",
+        type=Path,
         help="a picture file, white on black as in MNIST; made grey and resized where needed",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--index", type=_arguments.whole(0), metavar="N", help="sample N of the data"
     )
@@ -36,9 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_data(parser)
     _arguments.add_backend(parser)
     parser.add_argument(
-        "--plot", type=Path, nargs="?", const=Path("prediction.png"), metavar="FILE",
+        "--plot",
+        type=Path,
+        nargs="?",
+        const=Path("prediction.png"),
+        metavar="FILE",
         help="draw picture and probabilities (default file: prediction.png)",
-    )  # fmt: skip
+    )
     _arguments.add_json(parser)
 
 

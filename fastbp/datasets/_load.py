@@ -33,9 +33,13 @@ def mnist() -> tuple[Dataset, Dataset]:
 
 
 def load(
-    path: str | os.PathLike[str], *, label: str | int | None = None, classes: int | None = None,
-    scale: float | None = None, seed: int = 0,
-) -> tuple[Dataset, Dataset]:  # fmt: skip
+    path: str | os.PathLike[str],
+    *,
+    label: str | int | None = None,
+    classes: int | None = None,
+    scale: float | None = None,
+    seed: int = 0,
+) -> tuple[Dataset, Dataset]:
     """Read a training and a test set from a folder of IDX files, an .npz or a .csv file.
 
     A file (or folder) with a training set only is split: a random seventh of its samples becomes

@@ -21,7 +21,7 @@ from fastbp.backends import active
 
 from .figures import Shown, draw
 from .machine import describe_machine
-from .page.content import Report, Section, main_table
+from .page.content import Report, Section, short_table
 from .page.html import html
 from .page.markdown import markdown, table
 from .pictures import Material
@@ -130,7 +130,7 @@ def write_docs(report: Report, folder: Path) -> Path:
 
     The pictures are reduced to 128 colours, which makes them a third as large. Pictures that an
     earlier call left there, and that the report no longer has, are removed. Where a README.md
-    lies beside the folder and has the two MARKS, what is between them becomes the main table.
+    lies beside the folder and has the two MARKS, what is between them becomes the short table.
     """
     pictures = folder / "experiments"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def write_docs(report: Report, folder: Path) -> Path:
         for old in pictures.glob(f"{section.experiment.name}-[0-9][0-9]-*.png"):
             if old.name not in written:
                 old.unlink()
-    _refresh(folder.resolve().parent / "README.md", table(main_table(report)))
+    _refresh(folder.resolve().parent / "README.md", table(short_table(report)))
     return path
 
 

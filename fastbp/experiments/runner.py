@@ -30,9 +30,9 @@ class Settings:
     def data(self) -> tuple[Dataset, Dataset]:
         """MNIST, or the first samples of it."""
         train, test = mnist()
-        return (train, test) if self.limit is None else (
-            train.first(self.limit), test.first(self.limit)
-        )  # fmt: skip
+        if self.limit is None:
+            return train, test
+        return train.first(self.limit), test.first(self.limit)
 
     def apply(self, experiment: Experiment) -> Experiment:
         """The experiment with its networks trained as long as the settings say."""

@@ -40,9 +40,15 @@ class Network:
     def described(self) -> Model:
         """The same as a model, which makes network, loss and optimiser."""
         return models.described(
-            self.model, self.hidden, self.activation, loss=self.loss, lr=self.lr,
-            epochs=self.epochs, batch_size=self.batch_size, init=self.init,
-        )  # fmt: skip
+            self.model,
+            self.hidden,
+            self.activation,
+            loss=self.loss,
+            lr=self.lr,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            init=self.init,
+        )
 
     @property
     def sizes(self) -> str:

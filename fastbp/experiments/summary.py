@@ -139,9 +139,11 @@ def _times(outcome: Outcome) -> Iterable[dict[str, Any]]:
         mean, spread = mean_and_spread(outcome.values(variant.label, SECONDS))
         minutes = variant.reported.get("minutes", "")
         yield {
-            "variant": variant.label, "seconds": mean, "seconds spread": spread,
+            "variant": variant.label,
+            "seconds": mean,
+            "seconds spread": spread,
             "minutes reported": minutes,
-        }  # fmt: skip
+        }
 
 
 def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -20,15 +20,13 @@ def drawings(told: Explanation) -> dict[str, Figure]:
     """Name -> figure, in the order in which things are computed."""
     given = [f"{q.name} = {q.text}" for q in told.sections[GIVEN] if q.name[0] in "ycη"]
     loss = [f"{q.name} = {q.text}" for q in told.sections[LOSS]]
+    gradients = _values(told, "dl/d"), _equals(told, "dl/d")
     return {
         "given": _draw(told, "the network", _given(told), _equals(told, ""), ", ".join(given)),
         "forward": _draw(told, "forward", _values(told, ""), _equals(told, ""), loss[0]),
-        "backward": _draw(
-            told, "backward, the gradients", _values(told, "dl/d"), _equals(told, "dl/d"),
-            ", ".join(loss[1:]),
-        ),
+        "backward": _draw(told, "backward, the gradients", *gradients, ", ".join(loss[1:])),
         "update": _draw(told, "after the update", _given(told, "new "), _equals(told, "new "), ""),
-    }  # fmt: skip
+    }
 
 
 def _draw(

@@ -90,10 +90,8 @@ def explain(example: Example) -> Explanation:
     """
     net = example.net.copy()
     weights, biases = _parameter_names(net, example)
-    told = Explanation(
-        example.title, _stage_names(net, example.inputs.shape[1]), weights, biases,
-        dict(example.reported),
-    )  # fmt: skip
+    stages = _stage_names(net, example.inputs.shape[1])
+    told = Explanation(example.title, stages, weights, biases, dict(example.reported))
     _given(told, net, example)
     outputs = _forward(told, net, example.inputs)
     gradient = _loss(told, example, outputs)
@@ -111,10 +109,10 @@ def _stage_names(net: Sequential, inputs: int) -> list[list[str]]:
     Units are counted through all hidden layers; a single output has no number.
     """
     linear = [k for k, layer in enumerate(net.layers) if isinstance(layer, Linear)]
+    last = max(linear, default=-1)
     after_last = [
-        k for k, layer in enumerate(net.layers)
-        if k > max(linear, default=-1) and not isinstance(layer, WrittenDown)
-    ]  # fmt: skip
+        k for k, layer in enumerate(net.layers) if k > last and not isinstance(layer, WrittenDown)
+    ]
     stages = [[f"I{unit + 1}" for unit in range(inputs)]]
     hidden = 0
     for position, layer in enumerate(net.layers):

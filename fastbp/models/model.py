@@ -72,9 +72,12 @@ class Model:
         """The network, with its starting parameters; see ``fitted`` for arguments and errors."""
         rows = self.fitted(features, classes).layers
         return Sequential(
-            *(_layer(row) for row in rows), input_shape=self.input_shape, init=self.init,
-            seed=self.seed if seed is None else seed, dtype=self.dtype,
-        )  # fmt: skip
+            *(_layer(row) for row in rows),
+            input_shape=self.input_shape,
+            init=self.init,
+            seed=self.seed if seed is None else seed,
+            dtype=self.dtype,
+        )
 
     def make_loss(self) -> Loss:
         """What is minimised."""

@@ -59,8 +59,17 @@ def _unit(ax: Axes, text: str, spot: tuple[float, float]) -> None:
 
     circle = Circle(spot, RADIUS, facecolor="white", edgecolor=BLUE, linewidth=1.4, zorder=3)
     ax.add_patch(circle)
-    ax.text(*spot, text, ha="center", va="center", size=TEXT_SIZE, color=INK, zorder=4,
-            parse_math=False, linespacing=1.25)  # fmt: skip
+    ax.text(
+        *spot,
+        text,
+        ha="center",
+        va="center",
+        size=TEXT_SIZE,
+        color=INK,
+        zorder=4,
+        parse_math=False,
+        linespacing=1.25,
+    )
 
 
 def _edge(

@@ -148,9 +148,11 @@ def _row(ax: Axes, maps: Floats, top: float, height: float) -> None:
     from matplotlib.patches import Rectangle
 
     inch = _inches(maps)
-    scale = _signed(maps, 100) if maps.min() < 0 else {
-        "cmap": "gray_r", "vmin": 0.0, "vmax": maps.max() or 1.0
-    }  # fmt: skip
+    scale = (
+        _signed(maps, 100)
+        if maps.min() < 0
+        else {"cmap": "gray_r", "vmin": 0.0, "vmax": maps.max() or 1.0}
+    )
     for k, picture in enumerate(maps):
         box = (k * inch, (k + 1) * inch - GAP, top + height - GAP, top)
         ax.imshow(picture, extent=box, interpolation="nearest", **scale)

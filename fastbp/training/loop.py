@@ -26,11 +26,20 @@ REPORT_EVERY = 0.1  # seconds between two calls of on_progress
 
 
 def fit(
-    net: Sequential, train: Data, *, loss: Loss, optimizer: Optimizer, epochs: int = 10,
-    batch_size: int = 32, validation: Data | None = None, seed: int = 0,
-    callbacks: Sequence[Callback] = (), history: History | None = None,
-    threads: int | None = None, fused: bool = True,
-) -> History:  # fmt: skip
+    net: Sequential,
+    train: Data,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    epochs: int = 10,
+    batch_size: int = 32,
+    validation: Data | None = None,
+    seed: int = 0,
+    callbacks: Sequence[Callback] = (),
+    history: History | None = None,
+    threads: int | None = None,
+    fused: bool = True,
+) -> History:
     """Train a network in place.
 
     Parameters
@@ -117,9 +126,16 @@ class _Run(NamedTuple):
 
 
 def _prepare(
-    net: Sequential, train: Data, validation: Data | None, loss: Loss, optimizer: Optimizer,
-    batch_size: int, seed: int, callbacks: Sequence[Callback], threads: int | None,
-) -> _Run:  # fmt: skip
+    net: Sequential,
+    train: Data,
+    validation: Data | None,
+    loss: Loss,
+    optimizer: Optimizer,
+    batch_size: int,
+    seed: int,
+    callbacks: Sequence[Callback],
+    threads: int | None,
+) -> _Run:
     """Check what fit is given, once."""
     seed = as_count(seed, "seed", least=0)
     if not net.params.flags.writeable:
@@ -191,9 +207,15 @@ def _engine(run: _Run, fused: bool, history: History) -> Engine | None:
         if not fused:
             raise NotExpressible("asked for")
         engine = Engine(
-            run.net, run.samples.x, run.samples.target, run.samples.scale, run.loss,
-            run.optimizer, run.batch_size, run.threads,
-        )  # fmt: skip
+            run.net,
+            run.samples.x,
+            run.samples.target,
+            run.samples.scale,
+            run.loss,
+            run.optimizer,
+            run.batch_size,
+            run.threads,
+        )
     except NotExpressible as reason:
         history.path = f"{backend}, layered ({reason})"
         return None

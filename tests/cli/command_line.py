@@ -65,9 +65,14 @@ def run(
     """Run a command to its end."""
     done = subprocess.run(
         [*program, *map(str, args)],
-        cwd=cwd, env=environment(**env or {}), timeout=LIMIT,
-        capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=cwd,
+        env=environment(**env or {}),
+        timeout=LIMIT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+    )
     assert "Traceback" not in done.stderr, done.stderr
     # Numba says so when it compiles what no earlier process has.
     lines = done.stderr.splitlines(keepends=True)
@@ -93,9 +98,12 @@ def started(*args: object, cwd: Path, **streams: Any) -> Iterator[subprocess.Pop
     """Start a command in a process group of its own, so that signals reach nobody else."""
     process = subprocess.Popen(
         [*FASTBP, *map(str, args)],
-        cwd=cwd, env=environment(), start_new_session=True, stdin=subprocess.DEVNULL,
+        cwd=cwd,
+        env=environment(),
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams,
-    )  # fmt: skip
+    )
     with process:
         try:
             yield process

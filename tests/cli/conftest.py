@@ -35,10 +35,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Training:
     """A small net, trained on 2001 samples of MNIST: 126 batches an epoch, the last of one."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     result = run(
-        "train", "--limit", 2001, "--hidden", "32,16", "--activation", "elu", "--epochs", 3,
-        "--loss", "cross-entropy", "--batch-size", 16, "--lr", 0.05, "--init", "glorot",
-        "--seed", 7, "--json", "--output", folder, cwd=folder.parent,
-    )  # fmt: skip
+        *"train --limit 2001 --hidden 32,16 --activation elu --epochs 3".split(),
+        *"--loss cross-entropy --batch-size 16 --lr 0.05 --init glorot --seed 7 --json".split(),
+        "--output",
+        folder,
+        cwd=folder.parent,
+    )
     assert result.code == 0, result.err
     return Training(folder, result)
 
@@ -60,8 +62,9 @@ def table_model(table: Path) -> Path:
     """A model for the table."""
     folder = table.parent / "run"
     result = run(
-        "train", "--data", table, "--label", "kind", "--hidden", 8, "--epochs", 5, "--lr", 0.1,
-        "--init", "glorot", "--no-plots", "--quiet", "--output", folder, cwd=table.parent,
-    )  # fmt: skip
+        *("train", "--data", table, "--output", folder),
+        *"--label kind --hidden 8 --epochs 5 --lr 0.1 --init glorot --no-plots --quiet".split(),
+        cwd=table.parent,
+    )
     assert result.code == 0, result.err
     return folder / "model.safetensors"

@@ -57,8 +57,13 @@ def test_split_chooses_the_data(trained):
 def test_data_may_lack_classes_that_the_model_knows(trained, tmp_path):
     _, test = fb.datasets.mnist()
     rows = test.y < 3
-    np.savez(tmp_path / "few.npz", x_train=test.x[rows], y_train=test.y[rows],
-             x_test=test.x[rows], y_test=test.y[rows])  # fmt: skip
+    np.savez(
+        tmp_path / "few.npz",
+        x_train=test.x[rows],
+        y_train=test.y[rows],
+        x_test=test.x[rows],
+        y_test=test.y[rows],
+    )
     data = ("--data", tmp_path / "few.npz")
     found = run("evaluate", trained.model, *data, "--json", cwd=tmp_path).json
     assert np.shape(found["confusion"]) == (10, 10)

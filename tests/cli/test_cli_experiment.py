@@ -18,6 +18,7 @@ from command_line import (
 )
 
 from fastbp.experiments import EXPERIMENTS
+from fastbp.experiments.page.content import IN_SHORT
 
 ROOT = Path(__file__).parents[2]
 ROWS = [experiment.row for experiment in EXPERIMENTS]
@@ -41,9 +42,9 @@ def everything(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiments")
     (folder / "README.md").write_text(f"# Mine\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n")
     result = run(
-        "experiment", "all", "--limit", 160, "--epochs", 2, "--seeds", 2, "--output", "run",
-        "--docs", "docs", "--json", cwd=folder,
-    )  # fmt: skip
+        *"experiment all --limit 160 --epochs 2 --seeds 2 --output run --docs docs --json".split(),
+        cwd=folder,
+    )
     assert result.code == 0, result.err
     return folder, result
 
@@ -136,26 +137,45 @@ def main_table(text):
     return rows[: 2 + len(ROWS)]
 
 
-def test_a_readme_beside_the_documents_gets_the_main_table(everything):
+def assert_readme_has_the_short_table(readme, documents):
+    """Its rows are rows of the documents' table, but for what is left out of a cell."""
+    between = readme.partition(f"{BEGIN}\n")[2].partition(f"\n{END}")[0].splitlines()
+    wide = {cells[0]: cells for cells in map(cells_of, main_table(documents))}
+    short = [*map(cells_of, between)]
+    assert [*wide] == ["row", "---", *ROWS]
+    assert [cells[0] for cells in short] == ["row", "---", *IN_SHORT]
+    for cells in short:
+        row, title, reported, reproduced, claims = wide[cells[0]]
+        assert cells[:3] + cells[4:] == [row, title, reported, claims]
+        parts = re.split("[;,] ", cells[3])
+        left_out = re.sub(r"^(test accuracy: |loss of the last epoch [^,]+, )", "", reproduced)
+        assert set(parts) <= {*re.split("[;,] ", left_out)}
+        if reproduced.startswith("loss"):  # of one network: what the report has numbers of
+            assert parts[-1].startswith("test accuracy ")
+        else:
+            assert cells[3] == left_out
+
+
+def cells_of(line):
+    return line.removeprefix("| ").removesuffix(" |").split(" | ")
+
+
+def test_a_readme_beside_the_documents_gets_the_short_table(everything):
     folder, _ = everything
-    table = "\n".join(main_table((folder / "docs" / "experiments.md").read_text("utf-8")))
-    assert (folder / "README.md").read_text("utf-8") == (
-        f"# Mine\n\n{BEGIN}\n{table}\n{END}\n\nThe rest.\n"
-    )
+    readme = (folder / "README.md").read_text("utf-8")
+    assert_readme_has_the_short_table(readme, (folder / "docs/experiments.md").read_text("utf-8"))
+    assert re.fullmatch(rf"# Mine\n\n{BEGIN}\n[^\0]+\n{END}\n\nThe rest.\n", readme)
 
 
-def test_readme_shows_the_main_table_of_the_documents():
-    table = main_table((ROOT / "docs" / "experiments.md").read_text("utf-8"))
-    assert [row.split(" | ")[0].removeprefix("| ") for row in table[2:]] == ROWS
-    shown = "\n".join([BEGIN, *table, END])
-    assert shown in (ROOT / "README.md").read_text("utf-8")
+def test_readme_shows_the_short_table_of_the_documents():
+    documents = (ROOT / "docs/experiments.md").read_text("utf-8")
+    assert_readme_has_the_short_table((ROOT / "README.md").read_text("utf-8"), documents)
 
 
 def test_rows_are_names_too_and_names_count_once(tmp_path):
     result = run(
-        "experiment", "A.4", "layers", "--limit", 100, "--epochs", 1, "--quiet", "--json",
-        cwd=tmp_path,
-    )  # fmt: skip
+        *"experiment A.4 layers --limit 100 --epochs 1 --quiet --json".split(), cwd=tmp_path
+    )
     assert (result.code, result.err) == (0, "")
     assert [experiment["name"] for experiment in result.json["experiments"]] == ["layers"]
     assert result.json["trained"] == 3

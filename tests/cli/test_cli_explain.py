@@ -36,8 +36,11 @@ def test_a_network_of_ones_own(tmp_path):
     assert "  dl/do1 = e^o1 / (e^o1 + e^o2) − 0 = " in result.out
     assert "drawn in explained/given.png, explained/forward.png" in result.out
     assert names(tmp_path / "explained") == {
-        "given.png", "forward.png", "backward.png", "update.png",
-    }  # fmt: skip
+        "given.png",
+        "forward.png",
+        "backward.png",
+        "update.png",
+    }
     assert all(is_whole_png(path) for path in (tmp_path / "explained").iterdir())
 
 

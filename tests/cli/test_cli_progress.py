@@ -7,9 +7,7 @@ import pytest
 from command_line import in_terminal
 
 # An epoch must last longer than the tenth of a second between two movements of the bar.
-TRAINING = (
-    "train", "--limit", 20000, "--hidden", 1000, "--batch-size", 2, "--no-plots", "--json",
-)  # fmt: skip
+TRAINING = ("train", "--limit", 20000, "--hidden", 1000, "--batch-size", 2, "--no-plots", "--json")
 
 
 @pytest.fixture(scope="module", params=[80, 40])

@@ -34,22 +34,34 @@ def test_config_is_what_was_asked_for(trained):
     assert config == {
         "fastbp": fb.__version__,
         "data": {
-            "path": "MNIST, embedded", "train_samples": 2001, "test_samples": 10000,
-            "features": 784, "classes": 10, "scale": 1 / 255,
+            "path": "MNIST, embedded",
+            "train_samples": 2001,
+            "test_samples": 10000,
+            "features": 784,
+            "classes": 10,
+            "scale": 1 / 255,
         },
         "network": {
-            "model": "dense", "init": "glorot", "dtype": "float32",
+            "model": "dense",
+            "init": "glorot",
+            "dtype": "float32",
             "layers": [
-                {"type": "Linear", "inputs": 784, "outputs": 32}, {"type": "ELU"},
-                {"type": "Linear", "inputs": 32, "outputs": 16}, {"type": "ELU"},
+                {"type": "Linear", "inputs": 784, "outputs": 32},
+                {"type": "ELU"},
+                {"type": "Linear", "inputs": 32, "outputs": 16},
+                {"type": "ELU"},
                 {"type": "Linear", "inputs": 16, "outputs": 10},
             ],
         },
         "training": {
-            "loss": "cross-entropy", "optimizer": "sgd", "lr": 0.05, "batch_size": 16,
-            "epochs": 3, "seed": 7,
+            "loss": "cross-entropy",
+            "optimizer": "sgd",
+            "lr": 0.05,
+            "batch_size": 16,
+            "epochs": 3,
+            "seed": 7,
         },
-    }  # fmt: skip
+    }
     assert computation == {
         "backend": backends.AUTOMATIC[0],
         "detail": backends.load(backends.AUTOMATIC[0]).detail,
@@ -118,9 +130,11 @@ def test_progress_is_plain_lines_where_stderr_is_no_terminal(trained):
 def test_report_names_results_and_never_cuts_the_folder(tmp_path):
     folder = tmp_path / ("a-folder-with-a-long-name-" * 4)
     result = run(
-        "train", "--limit", 200, "--epochs", 1, "--hidden", 8, "--no-plots", "--quiet",
-        "--output", folder, cwd=tmp_path, env={"COLUMNS": "20"},
-    )  # fmt: skip
+        *"train --limit 200 --epochs 1 --hidden 8 --no-plots --quiet --output".split(),
+        folder,
+        cwd=tmp_path,
+        env={"COLUMNS": "20"},
+    )
     assert result.code == 0
     assert result.err == ""  # --quiet
     assert names(folder) == ALWAYS  # --no-plots

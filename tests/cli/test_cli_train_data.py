@@ -37,8 +37,13 @@ def sources(tmp_path_factory, table):
     folder = tmp_path_factory.mktemp("data")
     pictures, labels = small_pictures(classes=6)
     npz, idx = folder / "pictures.npz", folder / "idx"
-    np.savez(npz, x_train=pictures[:100], y_train=labels[:100], x_test=pictures[100:],
-             y_test=labels[100:])  # fmt: skip
+    np.savez(
+        npz,
+        x_train=pictures[:100],
+        y_train=labels[:100],
+        x_test=pictures[100:],
+        y_test=labels[100:],
+    )
     idx.mkdir()
     for part, rows in (("train", slice(100)), ("t10k", slice(100, None))):
         write_idx(idx / f"{part}-images-idx3-ubyte", pictures[rows])
@@ -63,11 +68,21 @@ def runs(sources, tmp_path_factory):
 
 FACTS = {
     "csv": {"train_samples": 120, "test_samples": 20, "features": 5, "classes": 3, "scale": 1.0},
-    "npz": {"train_samples": 100, "test_samples": 40, "features": 36, "classes": 6,
-            "scale": 1 / 255},
-    "idx": {"train_samples": 100, "test_samples": 40, "features": 36, "classes": 10,
-            "scale": 1 / 255},
-}  # fmt: skip
+    "npz": {
+        "train_samples": 100,
+        "test_samples": 40,
+        "features": 36,
+        "classes": 6,
+        "scale": 1 / 255,
+    },
+    "idx": {
+        "train_samples": 100,
+        "test_samples": 40,
+        "features": 36,
+        "classes": 10,
+        "scale": 1 / 255,
+    },
+}
 
 
 @pytest.mark.parametrize("kind", FACTS)
@@ -103,10 +118,11 @@ def test_evaluate_reproduces_the_accuracy(runs, sources, kind):
 
 def test_classes_and_scale_reach_the_data(table, tmp_path):
     result = run(
-        "train", "--data", table, "--label", "kind", "--classes", 5, "--scale", 0.5,
-        "--hidden", "none", "--epochs", 1, "--no-plots", "--quiet", "--json", "--output", "run",
+        *("train", "--data", table, "--output", "run"),
+        *"--label kind --classes 5 --scale 0.5 --hidden none --epochs 1".split(),
+        *"--no-plots --quiet --json".split(),
         cwd=tmp_path,
-    )  # fmt: skip
+    )
     assert result.json["network"] == "Sequential(Linear(5, 5))"
     data = read_config(tmp_path / "run")["data"]
     assert (data["classes"], data["scale"]) == (5, 0.5)

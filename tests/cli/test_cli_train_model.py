@@ -54,9 +54,8 @@ def lenet(tmp_path_factory):
     """A run of the LeNet-style net, with pictures."""
     folder = tmp_path_factory.mktemp("lenet") / "run"
     result = run(
-        "train", "--model", "lenet", "--limit", 640, "--epochs", 2, "--output", folder,
-        cwd=folder.parent,
-    )  # fmt: skip
+        *"train --model lenet --limit 640 --epochs 2 --output".split(), folder, cwd=folder.parent
+    )
     assert result.code == 0, result.err
     return folder
 
@@ -65,9 +64,13 @@ def test_a_named_model_brings_its_settings(lenet):
     config = read_config(lenet)
     model = fb.models.read("lenet")
     assert config["training"] == {
-        "loss": "cross-entropy", "optimizer": "sgd", "lr": model.lr, "batch_size": 32, "epochs": 2,
+        "loss": "cross-entropy",
+        "optimizer": "sgd",
+        "lr": model.lr,
+        "batch_size": 32,
+        "epochs": 2,
         "seed": 0,
-    }  # fmt: skip
+    }
     assert config["network"]["model"] == "lenet"
     assert config["network"]["input_shape"] == [1, 28, 28]
     assert config["network"]["layers"] == list(model.fitted(784, 10).layers)
@@ -84,9 +87,10 @@ def test_it_draws_filters_and_feature_maps_of_its_convolutions(lenet):
 def test_a_runs_config_repeats_it_to_the_last_bit(lenet, tmp_path):
     again = tmp_path / "again"
     result = run(
-        "train", "--model", lenet / "config.toml", "--limit", 640, "--no-plots", "--quiet",
-        "--output", again, cwd=tmp_path,
-    )  # fmt: skip
+        *("train", "--model", lenet / "config.toml", "--output", again),
+        *"--limit 640 --no-plots --quiet".split(),
+        cwd=tmp_path,
+    )
     assert result.code == 0, result.err
     for name in ("config.toml", "model.safetensors", "loss_by_iteration.npz"):
         assert (again / name).read_bytes() == (lenet / name).read_bytes()
@@ -121,8 +125,10 @@ def mine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mine")
     (folder / "mine.toml").write_text(MINE)
     common = ("train", "--model", "mine.toml", "--limit", 96, "--no-plots", "--quiet", "--json")
-    options = ("--lr", 0.5, "--epochs", 1, "--batch-size", 96, "--init", "normal:0.2", "--seed", 9,
-               "--dtype", "float64", "--loss", "nll")  # fmt: skip
+    options = (
+        *"--lr 0.5 --epochs 1 --batch-size 96 --init normal:0.2 --seed 9".split(),
+        *"--dtype float64 --loss nll".split(),
+    )
     plain, other = run_each([common, (*common, *options)], folder)
     assert (plain.code, other.code) == (0, 0), (plain.err, other.err)
     return folder / plain.json["output"], folder / other.json["output"]
@@ -133,18 +139,36 @@ def test_a_file_says_everything(mine):
     assert folder.name.endswith("-mine-cross-entropy")
     config = read_config(folder)
     assert config["training"] == {
-        "loss": "cross-entropy", "optimizer": "adam", "lr": 0.002, "batch_size": 48, "epochs": 2,
-        "seed": 4, "beta1": 0.8,
-    }  # fmt: skip
+        "loss": "cross-entropy",
+        "optimizer": "adam",
+        "lr": 0.002,
+        "batch_size": 48,
+        "epochs": 2,
+        "seed": 4,
+        "beta1": 0.8,
+    }
     net = fb.Sequential(
-        fb.Conv2d(1, 3, 5, 3), fb.Tanh(), fb.AvgPool2d(2), fb.Dropout(0.1), fb.Flatten(),
-        fb.Linear(48, 10), input_shape=(1, 28, 28), init="he", seed=4,
-    )  # fmt: skip
+        fb.Conv2d(1, 3, 5, 3),
+        fb.Tanh(),
+        fb.AvgPool2d(2),
+        fb.Dropout(0.1),
+        fb.Flatten(),
+        fb.Linear(48, 10),
+        input_shape=(1, 28, 28),
+        init="he",
+        seed=4,
+    )
     train, test = fb.datasets.mnist()
     history = fb.fit(
-        net, train.first(96), loss=fb.CrossEntropyLoss(), optimizer=fb.Adam(0.002, beta1=0.8),
-        epochs=2, batch_size=48, validation=test, seed=4,
-    )  # fmt: skip
+        net,
+        train.first(96),
+        loss=fb.CrossEntropyLoss(),
+        optimizer=fb.Adam(0.002, beta1=0.8),
+        epochs=2,
+        batch_size=48,
+        validation=test,
+        seed=4,
+    )
     np.testing.assert_array_equal(read_losses(folder), history.loss_by_iteration)
     np.testing.assert_array_equal(fb.load(folder / "model.safetensors").params, net.params)
 

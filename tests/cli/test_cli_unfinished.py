@@ -1,5 +1,6 @@
 """Trainings that do not reach their end: Ctrl-C and divergence. What was finished is kept."""
 
+import os
 import re
 import time
 
@@ -77,8 +78,10 @@ def interrupted(net, path):
     signal.raise_signal(signal.SIGINT)
 Sequential.save = interrupted
 sys.exit(main(sys.argv[1:]))""",
-        "train", "--limit", 100, "--hidden", "none", "--quiet", "--output", folder, cwd=tmp_path,
-    )  # fmt: skip
+        *"train --limit 100 --hidden none --quiet --output".split(),
+        folder,
+        cwd=tmp_path,
+    )
     assert result.code == 130
     assert_one_line(result.err, "stopped; finished 1 of 25 epochs")
     assert finished_epochs(folder) == 1
@@ -95,11 +98,30 @@ import importlib, signal
 module = importlib.import_module({module!r})
 module.{name} = lambda: signal.raise_signal(signal.SIGINT)
 sys.exit(main(sys.argv[1:]))""",
-        "train", cwd=tmp_path,
-    )  # fmt: skip
+        "train",
+        cwd=tmp_path,
+    )
     assert (result.code, result.out) == (130, "")
     assert_one_line(result.err, "fastbp: stopped")
     assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("module", ["fastbp.cli", "fastbp.cli._main", "fastbp.cli.train"])
+def test_ctrl_c_while_modules_are_imported(tmp_path, module):
+    early = tmp_path / "early"
+    early.mkdir()
+    (early / "sitecustomize.py").write_text(f"""
+import sys
+class Interrupted:
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+""")
+    paths = filter(None, [str(early), os.environ.get("PYTHONPATH")])
+    result = run("train", cwd=tmp_path, env={"PYTHONPATH": os.pathsep.join(paths)})
+    assert (result.code, result.out, result.err) == (130, "", "fastbp: stopped\n")
+    assert names(tmp_path) == {"early"}
 
 
 DIVERGED = re.compile(
@@ -120,10 +142,11 @@ def pixels(tmp_path_factory):
 def diverge(pixels, folder, *options):
     """Train ReLUs on raw pixels, 0 to 255, far too fast."""
     result = run(
-        "train", "--data", pixels, "--scale", 1, "--activation", "relu", "--init", "he",
-        "--hidden", "32,32", "--epochs", 50, "--quiet", "--json", "--output", folder, *options,
+        *("train", "--data", pixels, "--output", folder),
+        *"--scale 1 --activation relu --init he --hidden 32,32 --epochs 50".split(),
+        *("--quiet", "--json", *options),
         cwd=folder.parent,
-    )  # fmt: skip
+    )
     assert (result.code, result.out) == (1, "")
     found = DIVERGED.fullmatch(result.err)
     assert found, result.err

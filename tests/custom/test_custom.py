@@ -87,9 +87,14 @@ def huber_gradient(x, target, dx):
 
 def network(dtype="float64", activation=swish):
     return fb.Sequential(
-        fb.Linear(7, 40), activation(), fb.Linear(40, 20), activation(), fb.Linear(20, 4),
-        dtype=dtype, init="glorot",
-    )  # fmt: skip
+        fb.Linear(7, 40),
+        activation(),
+        fb.Linear(40, 20),
+        activation(),
+        fb.Linear(20, 4),
+        dtype=dtype,
+        init="glorot",
+    )
 
 
 def data(values=False):

@@ -34,11 +34,19 @@ def test_it_is_frozen_and_hashable():
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ("uint8", "uint8"), ("float32", "float32"), ("float64", "float64"),
-        ("bool", "float32"), ("int8", "float32"), ("int64", "float32"), ("uint16", "float32"),
-        ("float16", "float32"), ("longdouble", "float64"), (">f4", "float32"), (">f8", "float64"),
+        ("uint8", "uint8"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("bool", "float32"),
+        ("int8", "float32"),
+        ("int64", "float32"),
+        ("uint16", "float32"),
+        ("float16", "float32"),
+        ("longdouble", "float64"),
+        (">f4", "float32"),
+        (">f8", "float64"),
     ],
-)  # fmt: skip
+)
 def test_dtypes(given, kept):
     x = np.array([[0, 1], [1, 1]]).astype(given)
     data = Dataset(x, [0, 1])
@@ -109,9 +117,8 @@ def test_first_is_a_view():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize(
-    "rows", [[3, 0], np.array([1, -1], dtype=np.int8), slice(1, 3),
-             slice(None, None, -2), []],
-)  # fmt: skip
+    "rows", [[3, 0], np.array([1, -1], dtype=np.int8), slice(1, 3), slice(None, None, -2), []]
+)
 def test_batch_scales_and_copies(rows, source, dtype):
     data = Dataset(X.astype(source), Y, scale=1 / 255)
     x, y = data.batch(rows, dtype)
@@ -177,7 +184,7 @@ BAD_VALUES = [
     ({"image_shape": (2, 2)}, r"image_shape: 2 × 2 does not fit x of shape \(4, 3\)"),
     ({"image_shape": (-1, -3)}, "image_shape: -1 × -3"),
     ({"x": X.reshape(4, 3, 1), "image_shape": (1, 3)}, "image_shape: 1 × 3 does not fit"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "message"), BAD_VALUES)

@@ -155,7 +155,7 @@ BAD_FILES = [
     ("t10k_labels", idx(LABELS[:1]), "1 labels, but 2 images in .*t10k-images-idx3-ubyte"),
     ("train_labels", idx(LABELS + 2), "label 11 at index 4, expected 0 to 9; pass classes=12"),
     ("t10k_labels", idx(np.array([9, 10], np.uint8)), "label 10 at index 1, .* pass classes=11"),
-]  # fmt: skip
+]
 
 
 def file_name(key: str) -> str:

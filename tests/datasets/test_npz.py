@@ -69,9 +69,15 @@ def test_npz_keeps_the_numbers(tmp_path, x, save):
 
 @pytest.mark.parametrize(
     ("columns", "dtype", "shape"),
-    [(16, "uint8", (4, 4)), (784, "uint8", (28, 28)), (9, "uint8", None), (17, "uint8", None),
-     (16, "float32", None), (16, "int64", None)],
-)  # fmt: skip
+    [
+        (16, "uint8", (4, 4)),
+        (784, "uint8", (28, 28)),
+        (9, "uint8", None),
+        (17, "uint8", None),
+        (16, "float32", None),
+        (16, "int64", None),
+    ],
+)
 def test_square_rows_of_bytes_are_pictures(tmp_path, columns, dtype, shape):
     train, _ = load(npz(tmp_path, x=np.ones((14, columns), dtype), y=Y))
     assert train.image_shape == shape

@@ -134,7 +134,7 @@ BAD_TEXTS = [
     ("1,2,3\n99999999,2,3\n", "y: label 99999999 at index 1 looks like no label"),
     ('1,"' + "2" * 200_000 + '",3\n1,2,3\n', "field larger than field limit"),
     ("1,2,3\n1," + "x" * 1000 + ",3\n", "line 2, column 2: 'x{59} is not a finite number"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.csv.gz"])

@@ -198,8 +198,15 @@ def test_any_number_of_features_that_are_mostly_zero(features, batch_size):
     nets = []
     for fused in (True, False):
         net = fb.Sequential(fb.Linear(features, 70), fb.Tanh(), fb.Linear(70, 3), dtype="float64")
-        fb.fit(net, (x, (x[:, 0] > 0).astype(int)), loss=fb.HingeLoss(),
-               optimizer=fb.SGD(0.1), epochs=2, batch_size=batch_size, fused=fused)  # fmt: skip
+        fb.fit(
+            net,
+            (x, (x[:, 0] > 0).astype(int)),
+            loss=fb.HingeLoss(),
+            optimizer=fb.SGD(0.1),
+            epochs=2,
+            batch_size=batch_size,
+            fused=fused,
+        )
         nets.append(net.params)
     assert np.allclose(nets[0], nets[1], rtol=1e-9, atol=1e-12)
 
@@ -241,16 +248,28 @@ def test_layers_that_give_every_thread_something(batch_size, optimizer):
     samples = np.tile(x, (7, 1)), np.tile(y, 7)
     for threads in (1, 2, 3, 4, 7):
         net = fb.Sequential(
-            fb.Linear(13, 500), fb.Tanh(), fb.Linear(500, 300), fb.Tanh(),
-            fb.Linear(300, 270), fb.ReLU(), fb.Linear(270, 5), dtype="float64",
-        )  # fmt: skip
-        fb.fit(net, samples, loss=fb.HingeLoss(), optimizer=OPTIMIZERS[optimizer](), epochs=2,
-               batch_size=batch_size, threads=threads)  # fmt: skip
+            fb.Linear(13, 500),
+            fb.Tanh(),
+            fb.Linear(500, 300),
+            fb.Tanh(),
+            fb.Linear(300, 270),
+            fb.ReLU(),
+            fb.Linear(270, 5),
+            dtype="float64",
+        )
+        fb.fit(
+            net,
+            samples,
+            loss=fb.HingeLoss(),
+            optimizer=OPTIMIZERS[optimizer](),
+            epochs=2,
+            batch_size=batch_size,
+            threads=threads,
+        )
         nets.append(net.params)
-    fb.fit(layered := net.copy(), samples, loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), epochs=1,
-           batch_size=batch_size, fused=False)  # fmt: skip
-    fb.fit(net, samples, loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), epochs=1,
-           batch_size=batch_size, threads=3)  # fmt: skip
+    layered, how = net.copy(), {"loss": fb.HingeLoss(), "epochs": 1, "batch_size": batch_size}
+    fb.fit(layered, samples, optimizer=fb.SGD(0.01), fused=False, **how)
+    fb.fit(net, samples, optimizer=fb.SGD(0.01), threads=3, **how)
     assert all(np.array_equal(params, nets[0]) for params in nets[:-1])
     assert np.allclose(net.params, layered.params, rtol=1e-9, atol=1e-12)
 
@@ -429,8 +448,11 @@ def test_threads_that_train_together_are_on_processors_of_their_own(processors):
     environment = {**os.environ, "FASTBP_BACKEND": "cython"}
     result = subprocess.run(
         [sys.executable, "-c", PLACES, str(processors)],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert result.stdout.split() == [str(processors)] * 2
 
 
@@ -470,9 +492,15 @@ def test_an_interrupt_keeps_what_was_trained(monkeypatch):
     before = net.params.copy()
     with pytest.raises(KeyboardInterrupt):
         fb.fit(
-            net, data(), loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), batch_size=1, epochs=9,
-            callbacks=[Stop()], history=history,
-        )  # fmt: skip
+            net,
+            data(),
+            loss=fb.HingeLoss(),
+            optimizer=fb.SGD(0.01),
+            batch_size=1,
+            epochs=9,
+            callbacks=[Stop()],
+            history=history,
+        )
     assert len(history.epochs) == 1
     assert np.isfinite(net.params).all()
     assert not np.array_equal(net.params, before)
@@ -515,7 +543,16 @@ def test_the_engine_keeps_an_optimizers_memory_between_calls_of_fit():
         fb.History(),
     )
     for fused in (True, False, True, False):
-        fb.fit(net, data(), loss=fb.HingeLoss(), optimizer=step, epochs=1, batch_size=8, seed=1,
-               history=history, fused=fused)  # fmt: skip
+        fb.fit(
+            net,
+            data(),
+            loss=fb.HingeLoss(),
+            optimizer=step,
+            epochs=1,
+            batch_size=8,
+            seed=1,
+            history=history,
+            fused=fused,
+        )
     assert np.allclose(net.params, whole.params, rtol=1e-8, atol=1e-11)
     assert hasattr(kernels(), "train_steps")

@@ -10,11 +10,17 @@ from fastbp.training import DivergenceError
 NETWORKS = {
     "shallow": lambda: (fb.Linear(13, 33), fb.ReLU(), fb.Linear(33, 5)),
     "widening, with dropout": lambda: (
-        fb.Linear(13, 70), fb.Tanh(), fb.Linear(70, 130), fb.Dropout(0.2), fb.Tanh(),
-        fb.Linear(130, 67), fb.Tanh(), fb.Linear(67, 5),
+        fb.Linear(13, 70),
+        fb.Tanh(),
+        fb.Linear(70, 130),
+        fb.Dropout(0.2),
+        fb.Tanh(),
+        fb.Linear(130, 67),
+        fb.Tanh(),
+        fb.Linear(67, 5),
     ),
     "a softmax": lambda: (fb.Linear(13, 20), fb.Sigmoid(), fb.Linear(20, 5), fb.LogSoftmax()),
-}  # fmt: skip
+}
 OPTIMIZERS = {
     "sgd": lambda: fb.SGD(0.05),
     "nesterov": lambda: fb.SGD(0.01, momentum=0.5, nesterov=True, weight_decay=0.01),
@@ -92,9 +98,14 @@ def test_without_any_active_sample_plain_sgd_moves_nothing(threads):
     net, (x, _) = fb.Sequential(*NETWORKS["shallow"](), seed=3), easy("float32")
     before = net.params.copy()
     history = fb.fit(
-        net, cleared(net, x, 1e-4), loss=fb.HingeLoss(1e-4), optimizer=fb.SGD(0.1), epochs=2,
-        batch_size=8, threads=threads,
-    )  # fmt: skip
+        net,
+        cleared(net, x, 1e-4),
+        loss=fb.HingeLoss(1e-4),
+        optimizer=fb.SGD(0.1),
+        epochs=2,
+        batch_size=8,
+        threads=threads,
+    )
     assert not history.loss_by_iteration.any()
     assert np.array_equal(net.params, before)
 
@@ -106,5 +117,13 @@ def test_an_infinite_weight_is_seen(fused):
     net.layers[2].w[0, 0] = np.inf  # tanh hides it from the scores
     samples = cleared(net, np.abs(easy("float32")[0]) + 0.1, 1e-4)
     with pytest.raises(DivergenceError, match="the loss became NaN in epoch 1, step 2"):
-        fb.fit(net, samples, loss=fb.HingeLoss(1e-4), optimizer=fb.SGD(0.1), epochs=1,
-               batch_size=8, seed=1, fused=fused)  # fmt: skip
+        fb.fit(
+            net,
+            samples,
+            loss=fb.HingeLoss(1e-4),
+            optimizer=fb.SGD(0.1),
+            epochs=1,
+            batch_size=8,
+            seed=1,
+            fused=fused,
+        )

@@ -182,13 +182,26 @@ def test_any_channels_and_sizes(channels, filters, size, dtype):
     x, nets = rng.normal(size=(35, *shape)), []
     for fused in (True, False):
         net = fb.Sequential(
-            fb.Conv2d(channels, filters, 3, padding=1), fb.Tanh(), fb.MaxPool2d(3, 2, 1),
-            fb.Conv2d(filters, channels, 1), fb.AvgPool2d(1, 2), fb.Flatten(),
-            input_shape=shape, dtype=dtype, init="glorot",
-        )  # fmt: skip
+            fb.Conv2d(channels, filters, 3, padding=1),
+            fb.Tanh(),
+            fb.MaxPool2d(3, 2, 1),
+            fb.Conv2d(filters, channels, 1),
+            fb.AvgPool2d(1, 2),
+            fb.Flatten(),
+            input_shape=shape,
+            dtype=dtype,
+            init="glorot",
+        )
         labels = rng.integers(0, 1, 35)
-        history = fb.fit(net, (x, labels), loss=CE if net.outputs > 1 else fb.NLLLoss(),
-                         optimizer=fb.SGD(0.01), epochs=2, batch_size=17, fused=fused)  # fmt: skip
+        history = fb.fit(
+            net,
+            (x, labels),
+            loss=CE if net.outputs > 1 else fb.NLLLoss(),
+            optimizer=fb.SGD(0.01),
+            epochs=2,
+            batch_size=17,
+            fused=fused,
+        )
         assert history.path.endswith("fused") is fused
         nets.append(net.params)
     assert np.allclose(*nets, atol=1e-5 if dtype == "float32" else 1e-12)
@@ -201,9 +214,14 @@ def test_ties_and_borders_of_pools_go_the_layers_way():
     nets = []
     for fused in (True, False):
         net = fb.Sequential(
-            fb.MaxPool2d(3, 1, 1), fb.Conv2d(2, 3, 1), fb.MaxPool2d((2, 3), (1, 2), (1, 1)),
-            fb.Flatten(), fb.Linear(120, 5), input_shape=SHAPE, dtype="float64",
-        )  # fmt: skip
+            fb.MaxPool2d(3, 1, 1),
+            fb.Conv2d(2, 3, 1),
+            fb.MaxPool2d((2, 3), (1, 2), (1, 1)),
+            fb.Flatten(),
+            fb.Linear(120, 5),
+            input_shape=SHAPE,
+            dtype="float64",
+        )
         net.layers[1].w[...] = [[[[1]], [[-1]]], [[[-2]], [[1]]], [[[-1]], [[-1]]]]
         net.layers[1].b[...] = [-3, 0, -5]
         fb.fit(net, (x, y), loss=CE, optimizer=fb.SGD(0.25), epochs=1, batch_size=40, fused=fused)
@@ -220,8 +238,17 @@ def test_fits_one_after_another_are_one_longer_one(name, ways):
     whole, _, _ = train(name, optimizer="adam", epochs=4, fused=False)
     net, step, history = network(name), OPTIMIZERS["adam"](), fb.History()
     for fused in ways:
-        fb.fit(net, data(), loss=CE, optimizer=step, epochs=2, batch_size=16, seed=1,
-               history=history, fused=fused)  # fmt: skip
+        fb.fit(
+            net,
+            data(),
+            loss=CE,
+            optimizer=step,
+            epochs=2,
+            batch_size=16,
+            seed=1,
+            history=history,
+            fused=fused,
+        )
     assert np.allclose(net.params, whole.params, rtol=1e-8, atol=1e-11)
     assert steps_of(net) == steps_of(whole) == [12] * len(steps_of(net))
 
@@ -403,8 +430,15 @@ def test_divergence_is_told_like_the_layered_loop_tells_it(name):
     for fused in (True, False):
         net = network(name)
         with pytest.raises(fb.DivergenceError) as caught:
-            fb.fit(net, (x * 1e3, y), loss=fb.HingeLoss(), optimizer=fb.SGD(1e200), batch_size=5,
-                   epochs=3, fused=fused)  # fmt: skip
+            fb.fit(
+                net,
+                (x * 1e3, y),
+                loss=fb.HingeLoss(),
+                optimizer=fb.SGD(1e200),
+                batch_size=5,
+                epochs=3,
+                fused=fused,
+            )
         told.append((str(caught.value), caught.value.losses))
     assert told[0][0] == told[1][0]
     assert np.allclose(told[0][1][:-1], told[1][1][:-1], rtol=1e-6)
@@ -421,8 +455,16 @@ def test_an_interrupt_keeps_what_was_trained(monkeypatch):
     net, history = network("dropout on both sides"), fb.History()
     before = net.params.copy()
     with pytest.raises(KeyboardInterrupt):
-        fb.fit(net, data(), loss=CE, optimizer=fb.SGD(0.01), batch_size=1, epochs=9,
-               callbacks=[Stop()], history=history)  # fmt: skip
+        fb.fit(
+            net,
+            data(),
+            loss=CE,
+            optimizer=fb.SGD(0.01),
+            batch_size=1,
+            epochs=9,
+            callbacks=[Stop()],
+            history=history,
+        )
     assert len(history.epochs) == 1
     assert np.isfinite(net.params).all()
     assert not np.array_equal(net.params, before)
@@ -475,9 +517,15 @@ def test_functions_of_ones_own_go_with_images(backend):
     nets = []
     for fused in (True, False):
         net = fb.Sequential(
-            fb.Conv2d(2, 3, 3), kind(), fb.MaxPool2d(2), fb.Flatten(), kind(), fb.Linear(27, 5),
-            input_shape=SHAPE, dtype="float64",
-        )  # fmt: skip
+            fb.Conv2d(2, 3, 3),
+            kind(),
+            fb.MaxPool2d(2),
+            fb.Flatten(),
+            kind(),
+            fb.Linear(27, 5),
+            input_shape=SHAPE,
+            dtype="float64",
+        )
         history = fb.fit(net, data(), loss=CE, optimizer=fb.SGD(0.01), epochs=2, fused=fused)
         assert history.path.endswith("fused") is (fused and backend == "numba")
         nets.append(net)

@@ -93,8 +93,14 @@ def test_one_sample_that_is_no_plain_array_goes_the_general_way():
     expected = net.scores(x)
     read_only = x.copy()
     read_only.flags.writeable = False
-    for same in (x.tolist(), x.astype("float64"), np.asfortranarray(x), read_only,
-                 np.repeat(x, 2, axis=1)[:, ::2], x.astype(">f4")):  # fmt: skip
+    for same in (
+        x.tolist(),
+        x.astype("float64"),
+        np.asfortranarray(x),
+        read_only,
+        np.repeat(x, 2, axis=1)[:, ::2],
+        x.astype(">f4"),
+    ):
         assert np.allclose(net.scores(same), expected)
     for wrong in (x[:, :12], x[0], np.zeros((1, 13), np.uint8), np.float32(1), np.array(1.0)):
         with pytest.raises((ValueError, TypeError)):

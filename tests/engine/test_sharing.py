@@ -17,13 +17,23 @@ BIG = {
         [BY_OUTPUTS, BY_OUTPUTS, BY_INPUTS, WHOLE, WHOLE],
     ),
     "two pairs": (
-        [fb.Linear(784, 800), fb.Linear(800, 800), fb.ReLU(), fb.Linear(800, 800),
-         fb.Linear(800, 10)],
+        [
+            fb.Linear(784, 800),
+            fb.Linear(800, 800),
+            fb.ReLU(),
+            fb.Linear(800, 800),
+            fb.Linear(800, 10),
+        ],
         [BY_OUTPUTS, BY_INPUTS, WHOLE, BY_OUTPUTS, BY_INPUTS],
     ),
     "one that widens takes its input from all": (
-        [fb.Linear(784, 600), fb.Tanh(), fb.Linear(600, 800), fb.Linear(800, 100),
-         fb.Linear(100, 10)],
+        [
+            fb.Linear(784, 600),
+            fb.Tanh(),
+            fb.Linear(600, 800),
+            fb.Linear(800, 100),
+            fb.Linear(100, 10),
+        ],
         [BY_OUTPUTS, BY_OUTPUTS, BY_OUTPUTS, BY_INPUTS, WHOLE],
     ),
     "but not if it is the last": (
@@ -39,7 +49,7 @@ BIG = {
         [WHOLE, WHOLE, WHOLE],
     ),
     "small": ([fb.Linear(20, 30), fb.Tanh(), fb.Linear(30, 10)], [WHOLE, WHOLE, WHOLE]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BIG)

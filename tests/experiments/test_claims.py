@@ -134,12 +134,14 @@ def test_reaches_and_unstable_count_seeds():
     assert Reaches("loss below 0.03", "a", LOSS, 0.03).judge(Made(a=[0.02])).word == HOLDS
     unstable = Unstable("a is unstable", "a")
     assert unstable.judge(Made(a=[NAN, 0.11])) == (
-        "a is unstable", HOLDS, "a: 1 diverged and 1 ended below 50 %, of 2 seeds"
-    )  # fmt: skip
+        *("a is unstable", HOLDS),
+        "a: 1 diverged and 1 ended below 50 %, of 2 seeds",
+    )
     assert unstable.judge(Made(a=[NAN, 0.9])).word == UNDECIDED
     assert unstable.judge(Made(a=[0.9])) == (
-        "a is unstable", FAILS, "a: 0 diverged and 0 ended below 50 %, of 1 seed"
-    )  # fmt: skip
+        *("a is unstable", FAILS),
+        "a: 0 diverged and 0 ended below 50 %, of 1 seed",
+    )
 
 
 def test_spread_text():

@@ -19,10 +19,14 @@ QUICK = Settings(epochs=2, limit=240, seeds=2)
 SMALL = Network(hidden=(12,), epochs=2)
 OTHER = replace(SMALL, activation="elu", lr=0.02)
 TWO = Experiment(
-    "two", "T.1", "Two", "two networks", "nothing",
+    "two",
+    "T.1",
+    "Two",
+    "two networks",
+    "nothing",
     variants=(Variant("one", SMALL), Variant("other", OTHER, {"test_accuracy": 0.5})),
     figures=(Figure("loss_by_iteration"), Figure("test_accuracy")),
-)  # fmt: skip
+)
 SAME = replace(TWO, name="same", variants=(Variant("the same", SMALL),))
 
 
@@ -57,9 +61,15 @@ def test_a_run_is_what_fit_makes_of_it(tmp_path):
         fb.Linear(784, 12), fb.Tanh(), fb.Linear(12, 10), init=fb.initializers.Normal(1e-3), seed=1
     )
     history = fb.fit(
-        net, train_set, loss=fb.HingeLoss(), optimizer=fb.SGD(0.01), epochs=2, batch_size=8,
-        validation=test_set, seed=1,
-    )  # fmt: skip
+        net,
+        train_set,
+        loss=fb.HingeLoss(),
+        optimizer=fb.SGD(0.01),
+        epochs=2,
+        batch_size=8,
+        validation=test_set,
+        seed=1,
+    )
     run = runs[SMALL, 1]
     assert np.array_equal(run.net().params, net.params)
     assert np.array_equal(run.history.loss_by_iteration, history.loss_by_iteration)
@@ -138,9 +148,11 @@ def test_a_damaged_run_is_named(tmp_path, name):
 def test_divergence_is_kept_and_shown(tmp_path):
     wild = replace(SMALL, activation="relu", lr=1e30, init="he")
     experiment = replace(
-        TWO, variants=(Variant("wild", wild), Variant("one", SMALL)),
-        figures=(*TWO.figures, Figure("loss_by_epoch")), claims=(Unstable("it is wild", "wild"),),
-    )  # fmt: skip
+        TWO,
+        variants=(Variant("wild", wild), Variant("one", SMALL)),
+        figures=(*TWO.figures, Figure("loss_by_epoch")),
+        claims=(Unstable("it is wild", "wild"),),
+    )
     open_folder(tmp_path / "run", QUICK, resume=False)
     report = reproduce([experiment], QUICK, tmp_path / "run", Watcher())
     run = read(folder_of(tmp_path / "run", wild, 0))
@@ -181,8 +193,10 @@ def test_tables(tmp_path):
     assert tomllib.loads((folder / "spec.toml").read_text())["row"] == "T.1"
     pictures = sorted(path.name for path in folder.glob("*.png"))
     assert pictures == [
-        "01-loss-by-iteration-one.png", "01-loss-by-iteration-other.png", "02-test-accuracy.png",
-    ]  # fmt: skip
+        "01-loss-by-iteration-one.png",
+        "01-loss-by-iteration-other.png",
+        "02-test-accuracy.png",
+    ]
     assert [shown.path.name for shown in report.sections[0].shown] == pictures
     assert report.sections[0].shown[2].caption.endswith("mean and range of 2 seeds")
 

@@ -24,8 +24,8 @@ def test_every_row_of_both_reports_has_one_experiment():
     assert len(set(rows)) == len(rows)
     names = [experiment.name for experiment in EXPERIMENTS]
     assert len(set(names)) == len(names)
-    assert {"activations", "losses", "depth", "units", "final", "worked-example", "simple-net",
-            "layers"} <= set(names)  # fmt: skip
+    known = "activations losses depth units final worked-example simple-net layers"
+    assert set(known.split()) <= set(names)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
@@ -51,10 +51,15 @@ def test_a_spec_is_whole(experiment):
 
 def settings(name):
     return {
-        variant.label: (variant.network.hidden, variant.network.activation, variant.network.loss,
-                        variant.network.lr, variant.network.epochs)
+        variant.label: (
+            variant.network.hidden,
+            variant.network.activation,
+            variant.network.loss,
+            variant.network.lr,
+            variant.network.epochs,
+        )
         for variant in find(name).variants
-    }  # fmt: skip
+    }
 
 
 def test_report_a_is_as_printed():
@@ -101,17 +106,17 @@ def test_report_b_is_as_printed():
     assert {value[2] for value in settings("B.2").values()} == {"hinge", "cross-entropy"}
     assert [value[0] for value in settings("B.3").values()] == [(100,), wide, (600, 800, 100)]
     assert {value[0] for value in settings("B.4").values()} == {
-        (200, 100), (400, 100), (600, 100), (800, 100), (400, 200), (400, 300), (400, 400),
-    }  # fmt: skip
+        *((first, 100) for first in (200, 400, 600, 800)),
+        *((400, second) for second in (200, 300, 400)),
+    }
     (final,) = find("B.5").variants
     assert final.network == dataclasses.replace(B, epochs=25)
     assert final.reported == {"train_accuracy": 0.9931, "test_accuracy": 0.9744}
     numbers = {figure.number for row in ROWS for figure in find(row).figures} - {""}
     assert numbers == {
-        "figures 1–4", "figures 5–8", "figure 9", "figure 10", "figures 11, 12", "figure 13",
-        "figure 14", "figures 15–17", "figure 18", "figure 19", "figure 20", "figure 21",
-        "figure 22", "figure 23",
-    }  # fmt: skip
+        *("figures 1–4", "figures 5–8", "figures 11, 12", "figures 15–17"),
+        *(f"figure {number}" for number in (9, 10, 13, 14, *range(18, 24))),
+    }
 
 
 def test_a_network_that_several_figures_share_is_one_network():

@@ -14,8 +14,11 @@ def philox(counter: tuple[int, ...], key: tuple[int, int]) -> tuple[int, ...]:
     for _ in range(10):
         a, b = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
         counter = (
-            (b >> 32) ^ counter[1] ^ key[0], b & MASK, (a >> 32) ^ counter[3] ^ key[1], a & MASK
-        )  # fmt: skip
+            (b >> 32) ^ counter[1] ^ key[0],
+            b & MASK,
+            (a >> 32) ^ counter[3] ^ key[1],
+            a & MASK,
+        )
         key = (key[0] + 0x9E3779B9) & MASK, (key[1] + 0xBB67AE85) & MASK
     return counter
 
@@ -55,8 +58,9 @@ def test_the_formula_here_gives_the_published_numbers(counter: str, key: str, re
 def test_the_first_words_are_the_published_ones(kernels: Any) -> None:
     """Each is between the two p, one 2**-32 apart, at which its element is kept and dropped."""
     for column, number in enumerate(int(n, 16) for n in KNOWN[0][2].split()):
-        kept, dropped = (dropout(kernels, np.ones((1, 4)), (number + k) / 2**32, 0, 0)
-                         for k in (0, 1))  # fmt: skip
+        kept, dropped = (
+            dropout(kernels, np.ones((1, 4)), (number + k) / 2**32, 0, 0) for k in (0, 1)
+        )
         assert (kept[0, column] > 0, dropped[0, column]) == (True, 0)
 
 

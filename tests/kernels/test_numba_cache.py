@@ -64,8 +64,11 @@ def start(package: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]
         return subprocess.Popen(
             [sys.executable, "-c", f"{code}\n{CALL}"],
             env={**clean, **{k: str(v) for k, v in own.items()}, **NO_BYTECODE, **environment},
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     return start
 
@@ -209,9 +212,13 @@ def test_the_engine_is_kept_too() -> None:
     environment = {**os.environ, "FASTBP_BACKEND": "numba"}
     for expected in (None, ""):  # the first may compile
         process = subprocess.run(
-            [sys.executable, "-c", ENGINE], env=environment, capture_output=True, text=True,
-            check=True, timeout=100,
-        )  # fmt: skip
+            [sys.executable, "-c", ENGINE],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
+        )
         assert process.stdout.endswith("fused\n")
         assert expected in (None, process.stderr)
 

@@ -99,9 +99,11 @@ assert epoch._train_steps.signatures and not epoch_images.train_images.signature
 
 def run(script: str, **environment: str) -> None:
     process = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, **environment},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
     assert process.returncode == 0, process.stderr
 
 

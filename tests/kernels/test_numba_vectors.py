@@ -56,7 +56,9 @@ def test_products_are_right_on_older_processors(level: str) -> None:
     name, features, size = LEVELS[level]
     environment = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
     process = subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("{bytes}", str(size))], env=environment,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", SCRIPT.replace("{bytes}", str(size))],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert process.returncode == 0, process.stderr

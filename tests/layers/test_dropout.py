@@ -170,8 +170,14 @@ def test_two_fits_go_on_with_other_masks(backend, fused):
     again = network()
     fb.fit(again, data(), optimizer=fb.SGD(0.1), epochs=1, **options)
     again.layers[2].step = 0  # the masks of the first epoch anew
-    fb.fit(again, data(), optimizer=fb.SGD(0.1), epochs=1, history=fb.History(history.epochs[:1]),
-           **options)  # fmt: skip
+    fb.fit(
+        again,
+        data(),
+        optimizer=fb.SGD(0.1),
+        epochs=1,
+        history=fb.History(history.epochs[:1]),
+        **options,
+    )
     assert not np.array_equal(again.params, once.params)
 
 

@@ -289,8 +289,11 @@ def test_settings_may_be_left_out_or_numpys(rng):
         (lambda: fb.Conv2d(1, 3, True), TypeError, "Conv2d kernel: expected a whole number, got T"),
         (lambda: fb.Conv2d(1, 3, "3"), TypeError, "Conv2d kernel: expected a whole number, got '3"),
         (lambda: fb.Conv2d(1, 3, None), TypeError, "Conv2d kernel: expected a whole number, got N"),
-        (lambda: fb.Conv2d(1, 3, (3, 3, 3)), ValueError,
-         "Conv2d kernel: expected a whole number or two, got (3, 3, 3)"),
+        (
+            lambda: fb.Conv2d(1, 3, (3, 3, 3)),
+            ValueError,
+            "Conv2d kernel: expected a whole number or two, got (3, 3, 3)",
+        ),
         (lambda: fb.Conv2d(1, 3, ()), ValueError, "Conv2d kernel: expected a whole number or two"),
         (lambda: fb.Conv2d(1, 3, (3, 0)), ValueError, "Conv2d kernel: expected at least 1, got 0"),
         (lambda: fb.Conv2d(1, 3, 3, 0), ValueError, "Conv2d stride: expected at least 1, got 0"),
@@ -300,13 +303,19 @@ def test_settings_may_be_left_out_or_numpys(rng):
         (lambda: fb.Conv2d(1, 3, 3, init="zero"), ValueError, "init: expected normal, uniform, gl"),
         (lambda: fb.MaxPool2d(0), ValueError, "MaxPool2d kernel: expected at least 1, got 0"),
         (lambda: fb.MaxPool2d(2, 1.0), TypeError, "MaxPool2d stride: expected a whole number"),
-        (lambda: fb.MaxPool2d(3, 1, 2), ValueError,
-         "MaxPool2d padding: expected at most half of the window 3x3, got 2"),
-        (lambda: fb.AvgPool2d((4, 1), 1, (2, 1)), ValueError,
-         "AvgPool2d padding: expected at most half of the window 4x1, got (2, 1)"),
+        (
+            lambda: fb.MaxPool2d(3, 1, 2),
+            ValueError,
+            "MaxPool2d padding: expected at most half of the window 3x3, got 2",
+        ),
+        (
+            lambda: fb.AvgPool2d((4, 1), 1, (2, 1)),
+            ValueError,
+            "AvgPool2d padding: expected at most half of the window 4x1, got (2, 1)",
+        ),
         (lambda: fb.AvgPool2d((2, 2, 2)), ValueError, "AvgPool2d kernel: expected a whole number "),
     ],
-)  # fmt: skip
+)
 def test_settings_are_checked(make, error, text):
     with pytest.raises(error, match="^" + re.escape(text)):
         make()
@@ -347,10 +356,13 @@ def test_the_channels_must_fit(dtype):
     [
         (fb.Conv2d(1, 2, 5), (1, 1, 4, 9), ": its window of 5x5 is larger than the images (1, 4"),
         (fb.MaxPool2d((2, 5)), (1, 3, 2, 4), ": its window of 2x5 is larger than the images (3, "),
-        (fb.AvgPool2d(5, 1, 1), (1, 3, 2, 9),
-         ": its window of 5x5 is larger than the images (3, 2, 9), 4x11 with padding"),
+        (
+            fb.AvgPool2d(5, 1, 1),
+            (1, 3, 2, 9),
+            ": its window of 5x5 is larger than the images (3, 2, 9), 4x11 with padding",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_window_must_fit(layer, shape, text):
     if isinstance(layer, fb.Conv2d):
         layer = on(layer, (1, 1, 9, 9), "float32")

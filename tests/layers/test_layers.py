@@ -129,8 +129,10 @@ def test_linear_of_small_whole_numbers_is_exact(backend, dtype):
     layer = in_network(fb.Linear(2, 3), dtype)
     layer.w[...], layer.b[...] = [[1, 2, 3], [4, 5, 6]], [10, 20, 30]
     assert layer.forward([[1, 0], [0, 1], [2, -1]]).tolist() == [
-        [11, 22, 33], [14, 25, 36], [8, 19, 30]
-    ]  # fmt: skip
+        [11, 22, 33],
+        [14, 25, 36],
+        [8, 19, 30],
+    ]
     assert layer.backward([[1, 0, 0], [0, 1, 0], [1, 1, 1]]).tolist() == [[1, 4], [2, 5], [6, 15]]
     assert layer.dw.tolist() == [[3, 2, 2], [-1, 0, -1]]
     assert layer.db.tolist() == [2, 2, 1]

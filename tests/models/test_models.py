@@ -42,9 +42,14 @@ def test_the_named_models():
 def test_a_named_model_is_the_network_of_the_same_layers():
     net = models.read("dense").build(784, 10, seed=3)
     expected = fb.Sequential(
-        fb.Linear(784, 800), fb.Tanh(), fb.Linear(800, 100), fb.Tanh(), fb.Linear(100, 10),
-        init=fb.initializers.Normal(1e-3), seed=3,
-    )  # fmt: skip
+        fb.Linear(784, 800),
+        fb.Tanh(),
+        fb.Linear(800, 100),
+        fb.Tanh(),
+        fb.Linear(100, 10),
+        init=fb.initializers.Normal(1e-3),
+        seed=3,
+    )
     assert (net.params == expected.params).all()
 
 

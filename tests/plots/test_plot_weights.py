@@ -47,8 +47,10 @@ def test_feature_maps_are_a_row_for_each_layer(rng):
     figure.draw_without_rendering()
     (ax,) = figure.axes
     assert [text.get_text() for text in ax.texts] == [
-        "first: 3 × 8 × 6", "second: 20 × 4 × 4, the first 16", "third: 1 × 2 × 2",
-    ]  # fmt: skip
+        "first: 3 × 8 × 6",
+        "second: 20 × 4 × 4, the first 16",
+        "third: 1 × 2 × 2",
+    ]
     shown = [*positive, *signed[:16], np.zeros((2, 2))]
     assert len(ax.images) == len(shown)
     for image, values in zip(ax.images, shown, strict=True):
@@ -89,9 +91,13 @@ def test_most_is_positive():
 def test_stages_are_the_outputs_on_images_as_in_use(backend):
     data = fb.datasets.mnist()[1].first(3)
     net = fb.Sequential(
-        fb.Conv2d(1, 2, 3), fb.Dropout(0.5), fb.MaxPool2d(2), fb.Flatten(), fb.Linear(338, 10),
+        fb.Conv2d(1, 2, 3),
+        fb.Dropout(0.5),
+        fb.MaxPool2d(2),
+        fb.Flatten(),
+        fb.Linear(338, 10),
         input_shape=(1, 28, 28),
-    )  # fmt: skip
+    )
     found = stages(net, data, row=2)
     names = ["the picture", "Conv2d(1, 2, 3, 1, 0)", repr(net.layers[1]), "MaxPool2d(2, 2, 0)"]
     assert [name for name, _ in found] == names

@@ -64,9 +64,7 @@ def test_the_losses_of_the_final_network_are_the_same_on_every_backend(digits):
     """Report B's last experiment: 784-800-100-10, its first hundred steps."""
     losses = []
     for backend in AUTOMATIC:
-        layers = (
-            fb.Linear(784, 800), fb.Tanh(), fb.Linear(800, 100), fb.Tanh(), fb.Linear(100, 10)
-        )  # fmt: skip
+        layers = fb.Linear(784, 800), fb.Tanh(), fb.Linear(800, 100), fb.Tanh(), fb.Linear(100, 10)
         with fb.use_backend(backend):
             net = fb.Sequential(*layers, init="normal")
             settings = {"loss": fb.HingeLoss(), "optimizer": fb.SGD(0.01), "batch_size": 8}
@@ -419,9 +417,13 @@ def test_a_rate_that_is_too_large_is_reported(backend, dtype):
     pattern = r"^the loss became infinite in epoch \d+, step [1-5], with learning rate 30; try"
     with pytest.raises(fb.DivergenceError, match=pattern) as caught:
         train(
-            net, (x, y[:, None].astype(float)), loss=fb.MSELoss(), optimizer=fb.SGD(30),
-            epochs=10_000, history=history,
-        )  # fmt: skip
+            net,
+            (x, y[:, None].astype(float)),
+            loss=fb.MSELoss(),
+            optimizer=fb.SGD(30),
+            epochs=10_000,
+            history=history,
+        )
     assert f"in epoch {len(history.epochs) + 1}," in str(caught.value)
     assert history.epochs
     assert np.isfinite(history.loss_by_iteration).all()
@@ -503,10 +505,10 @@ def test_options_are_checked(backend, options, error, text):
         ((X, X), ValueError, "{name}: CrossEntropyLoss() labels: expected one label a sample"),
     ],
     ids=[
-        "empty", "columns", "1-D", "pixels", "text", "array", "number", "three", "features",
-        "label too large", "label below 0", "classes", "label missing", "float labels", "values",
+        *("empty", "columns", "1-D", "pixels", "text", "array", "number", "three", "features"),
+        *("label too large", "label below 0", "classes", "label missing", "float labels", "values"),
     ],
-)  # fmt: skip
+)
 def test_data_are_checked_before_anything_moves(backend, name, data, error, text):
     net = small()
     before, sets = net.params.copy(), {"train": (X, Y)} | {name: data}

@@ -16,6 +16,7 @@ from fastbp.explain.explanation import explain
 
 Table = list[list[str]]  # the first row is the head
 
+IN_SHORT = ("A.3", "A.6", "B.0", "B.3", "B.5")  # rows of the short table
 TITLE = "Two reports on backpropagation, reproduced"
 NOTE = (
     "Report A trains a PyTorch network on MNIST, report B implements backpropagation by hand. "
@@ -74,8 +75,8 @@ class Report:
         """How long it took."""
         if not self.networks:
             return f"This run made the report in {clock(self.seconds)}"
-        runs = {run.folder: run for s in self.sections for part in s.outcome.runs.values()
-                for run in part}  # fmt: skip
+        parts = (part for section in self.sections for part in section.outcome.runs.values())
+        runs = {run.folder: run for part in parts for run in part}
         total = sum(run.history.seconds for run in runs.values())
         made = "all" if not self.found else str(self.networks - self.found)
         return (
@@ -95,10 +96,32 @@ def clock(seconds: float) -> str:
 def main_table(report: Report) -> Table:
     """One line an experiment: reported against reproduced."""
     head = ["row", "experiment", "reported", "reproduced", "claims"]
-    return [head, *(
+    rows = [
         [s.experiment.row, s.experiment.title, s.experiment.reported, reproduced(s), counted(s)]
         for s in report.sections
-    )]  # fmt: skip
+    ]
+    return [head, *rows]
+
+
+def short_table(report: Report) -> Table:
+    """The rows IN_SHORT of the main table, with little in a cell: for a README."""
+    head, *rows = main_table(report)
+    short = {section.experiment.row: reproduced_in_short(section) for section in report.sections}
+    return [head, *([*row[:3], short[row[0]], row[4]] for row in rows if row[0] in IN_SHORT)]
+
+
+def reproduced_in_short(section: Section) -> str:
+    """Of one network the accuracies that are reported too, of several those in test."""
+    experiment, outcome = section.experiment, section.outcome
+    if len(experiment.variants) != 1:
+        return reproduced(section).removeprefix("test accuracy: ")
+    (variant,) = experiment.variants
+    measures = {"train_accuracy": TRAIN_ACCURACY, "test_accuracy": TEST_ACCURACY}
+    return ", ".join(
+        f"{measure.name} {spread_text(outcome.values(variant.label, measure), measure)}"
+        for key, measure in measures.items()
+        if key in variant.reported
+    )
 
 
 def reproduced(section: Section) -> str:
@@ -138,8 +161,11 @@ def counted(section: Section) -> str:
 def variant_table(section: Section) -> Table:
     """A line a variant: what it is, and reported against reproduced."""
     experiment, outcome = section.experiment, section.outcome
-    keys = [key for key in ("loss", "train_accuracy", "test_accuracy", "minutes")
-            if any(key in variant.reported for variant in experiment.variants)]  # fmt: skip
+    keys = [
+        key
+        for key in ("loss", "train_accuracy", "test_accuracy", "minutes")
+        if any(key in variant.reported for variant in experiment.variants)
+    ]
     shown: list[tuple[str, str, Measure]] = [
         ("loss", "loss", LOSS),
         ("train_accuracy", "train accuracy", TRAIN_ACCURACY),
@@ -180,10 +206,12 @@ def reported_text(variant: Variant, key: str, measure: Measure) -> str:
 def settings_table(report: Report) -> Table:
     """How it was run, and on what."""
     settings = report.settings
+    data = "MNIST, 60,000 training and 10,000 test images"
+    if settings.limit is not None:
+        data = f"the first {settings.limit:,} images of MNIST"
     rows = {
-        "data": "MNIST, 60,000 training and 10,000 test images"
-        if settings.limit is None else f"the first {settings.limit:,} images of MNIST",
+        "data": data,
         "epochs": "the reports'" if settings.epochs is None else str(settings.epochs),
         "seeds": f"{settings.seeds} (0 to {settings.seeds - 1})" if settings.seeds > 1 else "1 (0)",
-    } | report.machine  # fmt: skip
+    } | report.machine
     return [["", ""], *([name, value] for name, value in rows.items())]

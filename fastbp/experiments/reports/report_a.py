@@ -7,9 +7,14 @@ from fastbp.experiments.measures import LOSS, SECONDS, TEST_ACCURACY, loss_off
 from fastbp.experiments.spec import Experiment, Figure, Network, Variant
 
 A = Network(
-    hidden=(128,), activation="sigmoid", loss="nll", lr=0.35, epochs=20, batch_size=64,
+    hidden=(128,),
+    activation="sigmoid",
+    loss="nll",
+    lr=0.35,
+    epochs=20,
+    batch_size=64,
     init="uniform",
-)  # fmt: skip
+)
 
 # Its activation is in the model, and so is the rest of what Network would say of hidden layers.
 LENET = replace(A, model="lenet", hidden=(), activation="")
@@ -45,9 +50,7 @@ SIMPLE_NET = Experiment(
     "after a backward pass",
     reported="5.88 minutes (6.90 in the comparison), loss 0.0428 (elsewhere “lower than 0.03”), "
     "test accuracy 0.9700",
-    variants=(
-        Variant("sigmoid", A, {"minutes": 5.88, "loss": 0.0428, "test_accuracy": 0.97}),
-    ),
+    variants=(Variant("sigmoid", A, {"minutes": 5.88, "loss": 0.0428, "test_accuracy": 0.97}),),
     figures=(
         Figure("structure"),
         Figure("first_gradient"),
@@ -59,7 +62,7 @@ SIMPLE_NET = Experiment(
         Reaches("The loss gets lower than 0.03", "sigmoid", LOSS, 0.03),
     ),
     choices=(RATE, PIXELS, START, TIMES),
-)  # fmt: skip
+)
 
 EVALUATION = Experiment(
     name="evaluation",
@@ -85,20 +88,30 @@ LAYERS = Experiment(
     "0.9773. Five: 7.04, 0.0484, 0.9699",
     variants=(
         Variant("3 layers", A, {"minutes": 6.90, "loss": 0.0428, "test_accuracy": 0.97}),
-        Variant("4 layers", replace(A, hidden=(128, 64)),
-                {"minutes": 6.96, "loss": 0.0387, "test_accuracy": 0.9773}),
-        Variant("5 layers", replace(A, hidden=(128, 64, 32)),
-                {"minutes": 7.04, "loss": 0.0484, "test_accuracy": 0.9699}),
+        Variant(
+            "4 layers",
+            replace(A, hidden=(128, 64)),
+            {"minutes": 6.96, "loss": 0.0387, "test_accuracy": 0.9773},
+        ),
+        Variant(
+            "5 layers",
+            replace(A, hidden=(128, 64, 32)),
+            {"minutes": 7.04, "loss": 0.0484, "test_accuracy": 0.9699},
+        ),
     ),
     figures=(Figure("loss_by_epoch"), Figure("test_accuracy")),
     claims=(
-        Best("4 layers are more accurate than 3 and 5", "4 layers", ("3 layers", "5 layers"),
-             TEST_ACCURACY),
+        Best(
+            "4 layers are more accurate than 3 and 5",
+            "4 layers",
+            ("3 layers", "5 layers"),
+            TEST_ACCURACY,
+        ),
         Best("4 layers have a lower loss than 3 and 5", "4 layers", ("3 layers", "5 layers"), LOSS),
         Rising("More layers take longer", ("5 layers", "4 layers", "3 layers"), SECONDS),
     ),
     choices=(RATE, PIXELS, START, TIMES),
-)  # fmt: skip
+)
 
 ACTIVATIONS = Experiment(
     name="simple-activations",
@@ -109,10 +122,16 @@ ACTIVATIONS = Experiment(
     "0.9672. Tanh: 6.72, 0.0511, 0.9723",
     variants=(
         Variant("sigmoid", A, {"minutes": 6.90, "loss": 0.0428, "test_accuracy": 0.97}),
-        Variant("ReLU", replace(A, activation="relu"),
-                {"minutes": 12.65, "loss": 0.0447, "test_accuracy": 0.9672}),
-        Variant("tanh", replace(A, activation="tanh"),
-                {"minutes": 6.72, "loss": 0.0511, "test_accuracy": 0.9723}),
+        Variant(
+            "ReLU",
+            replace(A, activation="relu"),
+            {"minutes": 12.65, "loss": 0.0447, "test_accuracy": 0.9672},
+        ),
+        Variant(
+            "tanh",
+            replace(A, activation="tanh"),
+            {"minutes": 6.72, "loss": 0.0511, "test_accuracy": 0.9723},
+        ),
         Variant("ReLU, rate 0.07", replace(A, activation="relu", lr=0.07)),
         Variant("tanh, rate 0.07", replace(A, activation="tanh", lr=0.07)),
     ),
@@ -130,7 +149,7 @@ ACTIVATIONS = Experiment(
         START,
         TIMES,
     ),
-)  # fmt: skip
+)
 
 CONVOLUTION = Experiment(
     name="convolution",
@@ -155,10 +174,19 @@ CONVOLUTION = Experiment(
         Figure("feature_maps"),
     ),
     claims=(
-        Best("The LeNet-style net is more accurate than the dense ones (asked here, not a claim "
-             "of the report)", "LeNet-style", ("sigmoid", "4 layers", "ReLU"), TEST_ACCURACY),
-        Worst("It takes longer to train than the dense ones (asked here, not a claim of the "
-              "report)", "LeNet-style", ("sigmoid", "4 layers", "ReLU"), SECONDS),
+        Best(
+            "The LeNet-style net is more accurate than the dense ones (asked here, not a claim "
+            "of the report)",
+            "LeNet-style",
+            ("sigmoid", "4 layers", "ReLU"),
+            TEST_ACCURACY,
+        ),
+        Worst(
+            "It takes longer to train than the dense ones (asked here, not a claim of the report)",
+            "LeNet-style",
+            ("sigmoid", "4 layers", "ReLU"),
+            SECONDS,
+        ),
     ),
     choices=(
         "The report describes no convolutional network: layers, sizes and pooling are chosen here, "
@@ -168,7 +196,7 @@ CONVOLUTION = Experiment(
         PIXELS,
         TIMES,
     ),
-)  # fmt: skip
+)
 
 RATES = (0.1, 0.2, 0.35, 0.5)
 
@@ -184,11 +212,14 @@ LEARNING_RATE = Experiment(
     ),
     figures=(Figure("loss_by_epoch"), Figure("test_accuracy")),
     claims=(
-        Best("0.35 comes nearest to the reported loss (chosen here, not a claim of the report)",
-             "rate 0.35", tuple(f"rate {rate}" for rate in RATES if rate != 0.35),
-             loss_off(0.0428)),
+        Best(
+            "0.35 comes nearest to the reported loss (chosen here, not a claim of the report)",
+            "rate 0.35",
+            tuple(f"rate {rate}" for rate in RATES if rate != 0.35),
+            loss_off(0.0428),
+        ),
     ),
     choices=(PIXELS, START),
-)  # fmt: skip
+)
 
 REPORT_A = (DATA, SIMPLE_NET, LEARNING_RATE, EVALUATION, LAYERS, ACTIVATIONS, CONVOLUTION)

@@ -93,12 +93,13 @@ LOSSES = Experiment(
         Figure("test_accuracy", "figure 14"),
     ),
     claims=(
-        Best("Hinge is above cross entropy in training", "hinge", ("cross entropy",),
-             TRAIN_ACCURACY),
+        Best(
+            "Hinge is above cross entropy in training", "hinge", ("cross entropy",), TRAIN_ACCURACY
+        ),
         Best("Hinge is above cross entropy in test", "hinge", ("cross entropy",), TEST_ACCURACY),
     ),
     choices=(PIXELS,),
-)  # fmt: skip
+)
 
 DEPTHS = ("100", "800–100", "600–800–100")
 
@@ -119,13 +120,16 @@ DEPTH = Experiment(
         Figure("test_accuracy", "figure 19"),
     ),
     claims=(
-        Rising("Deeper needs longer: it is behind after the first epoch", DEPTHS[::-1],
-               accuracy_after(1)),
+        Rising(
+            "Deeper needs longer: it is behind after the first epoch",
+            DEPTHS[::-1],
+            accuracy_after(1),
+        ),
         Rising("Deeper ends better in training", DEPTHS, TRAIN_ACCURACY),
         Rising("Deeper ends better in test", DEPTHS, TEST_ACCURACY),
     ),
     choices=(PIXELS,),
-)  # fmt: skip
+)
 
 
 def _units(first: int, second: int) -> Variant:
@@ -152,16 +156,23 @@ UNITS = Experiment(
         Figure("test_accuracy", "figure 23", SECOND_LABELS, "units of the second layer"),
     ),
     claims=(
-        Rising("More units are better in the first layer (training)", FIRST_LABELS,
-               TRAIN_ACCURACY),
+        Rising("More units are better in the first layer (training)", FIRST_LABELS, TRAIN_ACCURACY),
         Rising("More units are better in the first layer (test)", FIRST_LABELS, TEST_ACCURACY),
-        Best("300 units are best in the second layer (training)", "400–300",
-             ("400–100", "400–200", "400–400"), TRAIN_ACCURACY),
-        Best("300 units are best in the second layer (test)", "400–300",
-             ("400–100", "400–200", "400–400"), TEST_ACCURACY),
+        Best(
+            "300 units are best in the second layer (training)",
+            "400–300",
+            ("400–100", "400–200", "400–400"),
+            TRAIN_ACCURACY,
+        ),
+        Best(
+            "300 units are best in the second layer (test)",
+            "400–300",
+            ("400–100", "400–200", "400–400"),
+            TEST_ACCURACY,
+        ),
     ),
     choices=(PIXELS,),
-)  # fmt: skip
+)
 
 FINAL = Experiment(
     name="final",
