@@ -3,7 +3,7 @@
     python bench/paired.py OLD_ROOT NEW_ROOT
     python bench/paired.py OLD_ROOT NEW_ROOT --setting final-b8 predict-one --repeats 5
 
-Each checkout, built in place, has a process of its own. They run a setting in turn, A B A B, so
+Each checkout, built in place, has a process of its own, with its own bench/settings.py. They run a setting in turn, A B A B, so
 that a busy moment of the machine meets both; the ratio of each pair counts, and below 1 the second
 checkout is faster. Where a process's memory happens to lie can make it some percent faster than
 another one of the same code, so processes are started anew a few times.
@@ -71,6 +71,7 @@ class Worker:
 
 def work() -> int:
     """A worker's life: a question a line, an answer a line."""
+    sys.path.insert(0, os.path.join(os.environ["PYTHONPATH"], "bench"))  # its own settings.py
     for line in sys.stdin:
         try:
             answer = {"result": measured(**json.loads(line))}
