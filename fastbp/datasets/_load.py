@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _csv, _idx, _npz
 from ._dataset import Dataset, check_classes, check_scale
-from ._files import Bound, bad_file
+from ._files import MOST_BYTES, Bound, bad_file
 
 IDX_CLASSES = 10
 TEST_SHARE = 7  # one in seven, as in MNIST
@@ -29,7 +29,7 @@ def mnist() -> tuple[Dataset, Dataset]:
     train, test : Dataset
         60 000 and 10 000 pictures of 28 × 28 pixels, uint8, scale 1/255, 10 classes.
     """
-    train, test = load(Path(__file__).with_name("mnist"))
+    train, test = load(Path(__file__).with_name("mnist"), most_bytes=MOST_BYTES)
     return replace(train, name="MNIST train"), replace(test, name="MNIST test")
 
 

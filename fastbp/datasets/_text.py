@@ -14,6 +14,7 @@ from ._files import CHUNK, Bound, bad_file, open_binary, packed_size
 MOST_COLUMNS = 100_000
 MOST_ROW = 40 * MOST_COLUMNS  # characters; a float64 needs 25 at most with its comma
 MOST_JOINED = 1 << 17  # characters in lines that a cell's quotes join; names of columns may
+MANY_LINES = 1_000_000  # that take time, even if there is nothing on them
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def scan(path: Path, bound: Bound) -> Scan:
     ------
     DataError
         If it is a broken gzip file, unpacks to more than the bound, has a line longer than
-        MOST_ROW, or nothing but blank lines.
+        MOST_ROW, or nothing or little but blank lines.
     """
     packed = packed_size(path)
     size, lines, open_line, quotes, blank = 0, 1, 0, False, True
@@ -58,8 +59,12 @@ def scan(path: Path, bound: Bound) -> Scan:
             lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == end[0]))
             quotes = quotes or b'"' in chunk
             blank = blank and not chunk.strip(b"\r\n")
+            if blank and lines > MANY_LINES:
+                raise bad_file(path, f"its first {lines - 1:,} lines are blank; remove them")
     if blank:
         raise bad_file(path, "empty file")
+    if lines > MANY_LINES and size <= 2 * lines:  # a row takes four bytes or more
+        raise bad_file(path, f"most of its {lines:,} lines are blank; remove them")
     return Scan(size, lines, quotes)
 
 

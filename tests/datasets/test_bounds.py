@@ -75,13 +75,22 @@ JOINED = "quotes join more than 131,072 characters$"
         (b'1,"' + b"2" * 200_000 + b'"\n', r"line 1: field larger than field limit \(131072\)"),
         (b'1,2\n3,"' + b"\n" * 150_000 + b'"\n', f"line 131071: {JOINED}"),
         (b'1,2\n3,"' + b"\n".join([b"9" * 9] * 15_000) + b'"\n', f"line 13108: {JOINED}"),
-        (b"\n" * 6_000_000, "empty file"),
-        (b"\r\n" * 3_000_000, "empty file"),
+        (b"\n" * 900_000, "empty file$"),
+        (b"\r\n" * 900_000, "empty file$"),
+        (b"\n" * 6_000_000 + b"1,2\n", "its first 1,048,576 lines are blank; remove them$"),
+        (b"\r\n" * 6_000_000 + b"1,2\n", "its first 1,048,576 lines are blank; remove them$"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_long_rows_and_blank_lines(tmp_path, name, content, reason):
     refuses(write(tmp_path / name, content), reason)
+
+
+def test_a_million_blank_lines_around_a_few_rows(tmp_path):
+    path = write(tmp_path / "data.csv.gz", b"1,2\n" + b"\n" * 1_500_000 + b"0,4\n")
+    refuses(path, "most of its 1,500,003 lines are blank; remove them$")
+    path = write(tmp_path / "spaced.csv", b"1,2\n\n" * 2000)  # as some programs write it
+    assert len(load(path)[0]) == 1715
 
 
 def test_rows_as_long_as_they_may_be(tmp_path):
@@ -119,6 +128,11 @@ def test_a_table_that_parses_to_too_much(tmp_path):
     path = write(tmp_path / "data.csv", b"0,1,2\n1,3,4\n" * 100)  # 600 uint8
     assert len(load(path, most_bytes=600)[0]) == 172
     refuses(path, "600 bytes of data are more than the 599 allowed", most_bytes=599)
+
+
+def test_the_variable_does_not_concern_what_the_package_has(monkeypatch):
+    monkeypatch.setenv("FASTBP_MOST_BYTES", "1000")
+    assert len(fb.datasets.mnist()[0]) == 60_000
 
 
 @pytest.mark.parametrize("text", ["-1", "1e9", "many", "1" * 20])
