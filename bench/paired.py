@@ -3,10 +3,10 @@
     python bench/paired.py OLD_ROOT NEW_ROOT
     python bench/paired.py OLD_ROOT NEW_ROOT --setting final-b8 predict-one --repeats 5
 
-Each checkout, built in place, has a process of its own, with its own bench/settings.py. They run a setting in turn, A B A B, so
-that a busy moment of the machine meets both; the ratio of each pair counts, and below 1 the second
-checkout is faster. Where a process's memory happens to lie can make it some percent faster than
-another one of the same code, so processes are started anew a few times.
+Each checkout, built in place, has a process of its own, with its own bench/settings.py. They run a
+setting in turn, A B A B, so that a busy moment of the machine meets both; the ratio of each pair
+counts, and below 1 the second checkout is faster. Where a process's memory happens to lie can make
+it some percent faster than another one of the same code, so processes are started anew a few times.
 """
 
 import argparse

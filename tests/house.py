@@ -25,7 +25,7 @@ ORDER = (
     ("derivatives", "initializers", "layers", "losses", "optimizers", "schedules"),
     ("threads",),
     ("backends",),
-    ("datasets",),
+    ("datasets", "pictures"),
     ("_checks", "_files", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )

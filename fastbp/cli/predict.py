@@ -4,17 +4,13 @@ import argparse
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 import fastbp as fb
-from fastbp import plots
+from fastbp import pictures, plots
 from fastbp.cli import _arguments
 from fastbp.network import Sequential
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 HELP = "show a model's probabilities for a picture or a sample of the data"
 
@@ -27,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         nargs="?",
         type=Path,
-        help="a picture file, white on black as in MNIST; made grey and resized where needed",
+        help="a picture file, white on black as in MNIST; made grey and fitted where needed",
     )
     parser.add_argument(
         "--index", type=_arguments.whole(0), metavar="N", help="sample N of the data"
@@ -98,30 +94,9 @@ def _sample(args: argparse.Namespace, net: Sequential) -> tuple[np.ndarray, np.n
 
 def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray, np.ndarray]:
     """A picture file as one row of grey values from 0 to 1, and as pixels."""
-    from PIL import Image, UnidentifiedImageError
-
-    rows, columns = _picture_size(net)
-    with path.open("rb") as file:
-        try:
-            grey = _as_grey(Image.open(file), background="white" if invert else "black")
-        except (
-            UnidentifiedImageError,
-            Image.DecompressionBombError,
-            OSError,
-            ValueError,
-        ) as problem:
-            unknown = isinstance(problem, UnidentifiedImageError)  # its own text names an object
-            reason = "its format is unknown" if unknown else problem
-            raise ValueError(f"{path}: not a readable picture ({reason})") from problem
-    if grey.size != (columns, rows):
-        width, height = grey.size
-        sys.stderr.write(
-            f"fastbp: {path}: resized from {width}×{height} to {columns}×{rows} pixels\n"
-        )
-        grey = grey.resize((columns, rows), Image.Resampling.LANCZOS)
-    picture = np.asarray(grey, np.uint8)
-    if invert:
-        picture = 255 - picture
+    picture, note = pictures.read(path, *_picture_size(net), invert=invert)
+    if note:
+        sys.stderr.write(f"fastbp: {path}: {note}\n")
     return picture.reshape(1, -1) / 255, picture
 
 
@@ -138,15 +113,3 @@ def _picture_size(net: Sequential) -> tuple[int, int]:
     if side * side != net.inputs:
         raise ValueError(f"the model takes {net.inputs} inputs, which is no square picture")
     return side, side
-
-
-def _as_grey(image: "Image", background: str) -> "Image":
-    """A picture in 256 greys, its transparent parts filled with the background."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
-        return Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, background), colours)
-    return image.convert("L")

@@ -1,24 +1,23 @@
 """CSV: one sample a row, one column of labels. NumPy's parser reads, Python's finds mistakes."""
 
-import io
 import operator
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ._dataset import DataError, all_finite
-from ._files import bad_file, check_gzip, open_binary
+from ._files import Bound, bad_file, packed_size
+from ._text import MOST_COLUMNS, Scan, lines_of, open_text, rows_of, scan
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-def read_csv(path: Path, label: str | int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def read_csv(path: Path, label: str | int | None, bound: Bound) -> tuple[np.ndarray, np.ndarray]:
     """Read a .csv or .csv.gz file of numbers, with or without a header row.
 
     Parameters
@@ -27,6 +26,8 @@ def read_csv(path: Path, label: str | int | None = None) -> tuple[np.ndarray, np
     label : str or int, optional
         Name or position (from 0) of the column of labels. None: the column called label, labels,
         class, target or y in the header, else the first.
+    bound : Bound
+        How large a compressed file's text, and what is parsed, may become.
 
     Returns
     -------
@@ -39,47 +40,34 @@ def read_csv(path: Path, label: str | int | None = None) -> tuple[np.ndarray, np
     ------
     DataError
         If there are no rows, a row is longer or shorter than the first, a cell is not a finite
-        number, or there is no such label column.
+        number, there is no such label column or there are two, or the data becomes too large.
     """
-    import csv
-
-    try:
-        first_row, line = _first_row(path)
-        has_header = _is_header(path, line, first_row, label)
-        column = _label_column(path, first_row if has_header else None, len(first_row), label)
-        skip = line if has_header else 0
-        table = _parse(path, skip, len(first_row))
-        x, y = _split_columns(table, column)
-        if not (all_finite(x) and all_finite(y)):
-            raise _find_mistake(path, skip, len(first_row), "expected finite numbers")
-    except (DataError, csv.Error) as error:
-        check_gzip(path)  # if that is broken, a bad cell is but a symptom
-        raise error if isinstance(error, DataError) else bad_file(path, error) from error
+    found = scan(path, bound)  # if the gzip file is broken, a bad cell were but a symptom
+    first_row, line = _first_row(path)
+    width = len(first_row)
+    has_header = _is_header(path, line, first_row, label)
+    column = _label_column(path, first_row if has_header else None, width, label)
+    skip = line if has_header else 0
+    table = _parse(path, skip, width, found, bound)
+    x, y = _split_columns(table, column)
+    if not (all_finite(x) and all_finite(y)):
+        raise _find_mistake(path, skip, width, "expected finite numbers")
     return x, y
-
-
-@contextmanager
-def _open_text(path: Path) -> Iterator[TextIO]:
-    # A byte that is no UTF-8 becomes a cell that is no number, which is then reported.
-    with open_binary(path) as stream:
-        yield io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _rows(text: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the (last) line and the cells of each row that is not blank."""
-    import csv
-
-    reader = csv.reader(text)
-    return ((reader.line_num, row) for row in reader if row)
 
 
 def _first_row(path: Path) -> tuple[list[str], int]:
     """Return the first row and the number of its line."""
-    with _open_text(path) as text:
-        for line, row in _rows(text):
+    with open_text(path) as text:
+        for line, row in rows_of(path, text):
             if len(row) < 2:
                 raise bad_file(
                     path, f"line {line}: expected a label and features, separated by commas"
+                )
+            if len(row) > MOST_COLUMNS:
+                raise bad_file(
+                    path,
+                    f"line {line}: {len(row):,} columns, expected at most {MOST_COLUMNS:,}; "
+                    "save wider data as .npz",
                 )
             return [cell.strip() for cell in row], line
     raise bad_file(path, "empty file")
@@ -115,14 +103,15 @@ def _label_column(path: Path, header: list[str] | None, width: int, label: str |
     """Return the position of the labels."""
     if label is None:
         names = [name.lower() for name in header or []]
-        return next((names.index(name) for name in LABEL_NAMES if name in names), 0)
+        name = next((name for name in LABEL_NAMES if name in names), None)
+        return 0 if name is None else _only(path, names, name)
     if isinstance(label, str):
         if header is None:
             raise bad_file(path, f"no header row, so no column {label!r}; pass its number, from 0")
         if label not in header:
             shown = ", ".join(header[:8]) + (", …" if width > 8 else "")
             raise bad_file(path, f"no column {label!r}; the columns are {shown}")
-        return header.index(label)
+        return _only(path, header, label)
     try:
         column = operator.index(label)
     except TypeError:
@@ -132,12 +121,24 @@ def _label_column(path: Path, header: list[str] | None, width: int, label: str |
     return column % width
 
 
-def _parse(path: Path, skip: int, width: int) -> np.ndarray:
+def _only(path: Path, names: list[str], name: str) -> int:
+    """Return the position of a name, which only one column may have."""
+    found = [position for position, other in enumerate(names) if other == name]
+    if len(found) > 1:
+        shown = " and ".join(map(str, found[:2]))
+        raise bad_file(
+            path, f"columns {shown} are both called {name!r}; pass label={found[0]}, its number"
+        )
+    return found[0]
+
+
+def _parse(path: Path, skip: int, width: int, found: Scan, bound: Bound) -> np.ndarray:
     """Return the numbers as uint8 if they are written that way, else as float64."""
     reason: object = "rows of unequal length"
     for dtype in (np.uint8, np.float64):
+        bound.check(path, found.cells(width) * np.dtype(dtype).itemsize, packed_size(path))
         try:
-            table = _loadtxt(path, skip, dtype)
+            table = _loadtxt(path, skip, dtype, found.quotes)
         except DataError:
             raise
         except (ValueError, Warning) as error:
@@ -149,13 +150,14 @@ def _parse(path: Path, skip: int, width: int) -> np.ndarray:
     raise _find_mistake(path, skip, width, reason)
 
 
-def _loadtxt(path: Path, skip: int, dtype: DTypeLike) -> np.ndarray:
-    with _open_text(path) as text, warnings.catch_warnings():
+def _loadtxt(path: Path, skip: int, dtype: DTypeLike, quotes: bool) -> np.ndarray:
+    with open_text(path) as text, warnings.catch_warnings():
         # NumPy warns of a file without rows and, up to 2.3, of floats read as integers.
         warnings.simplefilter("error")
-        return np.loadtxt(
-            text, dtype, comments=None, delimiter=",", quotechar='"', skiprows=skip, ndmin=2
-        )
+        lines: Iterable[str] = islice(text, skip, None)
+        if quotes:  # which can join lines; looking for that would cost other files time
+            lines = lines_of(path, lines, skip)
+        return np.loadtxt(lines, dtype, comments=None, delimiter=",", quotechar='"', ndmin=2)
 
 
 def _split_columns(table: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
@@ -170,8 +172,8 @@ def _split_columns(table: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarra
 def _find_mistake(path: Path, skip: int, width: int, reason: object) -> DataError:
     """Name the first bad line, or else give NumPy's reason. Slow: for when NumPy has failed."""
     empty = True
-    with _open_text(path) as text:
-        for line, row in _rows(text):
+    with open_text(path) as text:
+        for line, row in rows_of(path, text):
             if line <= skip:
                 continue
             empty = False

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 MOST_INFERRED_CLASSES = 65536  # a larger label is a column of amounts or keys, not of labels
+MOST_CLASSES = 2**31 - 1  # no network has so many outputs
 
 
 class DataError(ValueError):
@@ -157,7 +158,9 @@ def check_classes(classes: int | None) -> int | None:
     except TypeError:
         raise TypeError(f"classes: expected an integer, got {classes!r}") from None
     if count < 2:
-        raise ValueError(f"classes: expected at least 2 (as for yes and no), got {count}")
+        raise ValueError(f"classes: expected at least 2 (as for yes and no), got {_shown(count)}")
+    if count > MOST_CLASSES:
+        raise ValueError(f"classes: expected at most 2**31 - 1, got {_shown(count)}")
     return count
 
 
@@ -166,9 +169,22 @@ def check_scale(scale: float) -> float:
     if not isinstance(scale, Real):
         raise TypeError(f"scale: expected a number, got {scale!r}")
     limits = np.finfo(np.float32)
-    if not limits.tiny <= scale <= limits.max:
-        raise ValueError(f"scale: expected a positive finite number (float32), got {scale!r}")
-    return float(scale)
+    try:
+        number = float(scale)
+    except OverflowError:  # an integer or a fraction beyond every float
+        number = float("inf")
+    if not limits.tiny <= number <= limits.max:
+        raise ValueError(f"scale: expected a positive finite number (float32), got {_shown(scale)}")
+    return number
+
+
+def _shown(number: object) -> str:
+    """A number for a message, which it does not fill: Python refuses to print the longest."""
+    try:
+        text = repr(number)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def all_finite(x: np.ndarray) -> bool:
@@ -203,7 +219,7 @@ def _check_samples(
     shape = _check_image_shape(x, image_shape)
     if x.dtype != np.uint8:
         with np.errstate(over="ignore"):  # an overflow shows up as an infinity, below
-            x = x.astype(_float_for(x.dtype), copy=False)
+            x = x.astype(kept_dtype(x.dtype), copy=False)
         if not all_finite(x):
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
             raise ValueError(
@@ -213,7 +229,10 @@ def _check_samples(
     return np.ascontiguousarray(x).reshape(len(x), -1), shape
 
 
-def _float_for(dtype: np.dtype) -> type[np.floating]:
+def kept_dtype(dtype: np.dtype) -> type[np.number]:
+    """In what samples of a dtype are kept."""
+    if dtype == np.uint8:
+        return np.uint8
     return np.float64 if dtype.kind == "f" and dtype.itemsize >= 8 else np.float32
 
 
@@ -258,10 +277,8 @@ def _check_labels(values: ArrayLike, samples: int, classes: int | None) -> tuple
             f"pass classes={largest + 1} if it is meant"
         )
     if classes is None and largest >= MOST_INFERRED_CLASSES:
-        raise ValueError(
-            f"y: label {largest} at index {i} looks like no label; "
-            f"pass classes={largest + 1} if it is one"
-        )
+        advice = f"; pass classes={largest + 1} if it is one" if largest < MOST_CLASSES else ""
+        raise ValueError(f"y: label {largest} at index {i} looks like no label{advice}")
     return np.ascontiguousarray(y, dtype=np.int64), classes or max(2, largest + 1)
 
 
@@ -273,6 +290,8 @@ def _check_rows(rows: slice | Sequence[int] | np.ndarray) -> slice | np.ndarray:
         raise TypeError(
             f"rows: expected a slice or a list of integers, got {array.ndim}-D {array.dtype}"
         )
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.intp).max:
+        raise IndexError(f"rows: there is no sample {array.max()}")  # it would wrap to -1 and such
     return array.astype(np.intp, copy=False)
 
 

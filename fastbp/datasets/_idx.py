@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ._files import bad_file, is_gzip, open_binary, read_exactly
+from ._files import Bound, bad_file, check_size, open_binary, packed_size, read_exactly
 
 UNSIGNED_BYTE = 0x08
 OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
 
-def read_folder(folder: Path, classes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def read_folder(folder: Path, classes: int, bound: Bound) -> list[tuple[np.ndarray, np.ndarray]]:
     """Read the four usual files of a folder, or the two of the training set.
 
     Returns
@@ -26,7 +26,8 @@ def read_folder(folder: Path, classes: int) -> list[tuple[np.ndarray, np.ndarray
     Raises
     ------
     DataError
-        If a file is missing or broken, or a label is not below `classes`.
+        If a file is missing or broken, or becomes larger than the bound allows, or a label is not
+        below `classes`.
     """
     names = {split: _find_pair(folder, split) for split in ("train", "t10k")}
     pairs = [names["train"]]
@@ -41,34 +42,40 @@ def read_folder(folder: Path, classes: int) -> list[tuple[np.ndarray, np.ndarray
                 "(both or neither) t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with "
                 f"or without .gz; found {_listing(folder)}",
             )
-        splits.append(_read_pair(images, labels, classes))
+        splits.append(_read_pair(images, labels, classes, bound))
     return splits
 
 
-def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Read one IDX file of unsigned bytes.
-
-    Returns
-    -------
-    array : uint8 array with as many dimensions as asked for
+def read_shape(path: Path, dimensions: int) -> list[int]:
+    """Read the header of an IDX file of unsigned bytes, and compare it with the file's size.
 
     Raises
     ------
     DataError
-        If the file is anything else, longer or shorter than its header says, or has no elements.
+        If it is the header of anything else, or promises no elements, or other than there are.
     """
+    size = 4 + 4 * dimensions
     with open_binary(path) as stream:
-        header = stream.read(4 + 4 * dimensions)
-        _check_magic(path, header[:4], dimensions)
-        if len(header) < 4 + 4 * dimensions:
-            raise bad_file(path, "truncated: the file ends inside its header")
-        shape = [int.from_bytes(header[i : i + 4], "big") for i in range(4, len(header), 4)]
-        if shape[0] == 0:
-            raise bad_file(path, "no samples: the header says 0")
-        if prod(shape) == 0:
-            raise bad_file(path, f"images of {shape[1]} × {shape[2]} pixels")
-        available = None if is_gzip(path) else path.stat().st_size - len(header)
-        data = read_exactly(stream, prod(shape), path, available)
+        header = stream.read(size)
+    _check_magic(path, header[:4], dimensions)
+    if len(header) < size:
+        raise bad_file(path, "truncated: the file ends inside its header")
+    shape = [int.from_bytes(header[i : i + 4], "big") for i in range(4, size, 4)]
+    if shape[0] == 0:
+        raise bad_file(path, "no samples: the header says 0")
+    if prod(shape) == 0:
+        raise bad_file(path, f"images of {shape[1]} × {shape[2]} pixels")
+    packed = packed_size(path)
+    available = path.stat().st_size - size if packed is None else None
+    check_size(path, prod(shape), available, packed)
+    return shape
+
+
+def _read_elements(path: Path, shape: list[int]) -> np.ndarray:
+    """Read what follows the header: neither less nor more than it promises."""
+    with open_binary(path) as stream:
+        stream.read(4 + 4 * len(shape))
+        data = read_exactly(stream, prod(shape), path)
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
@@ -93,9 +100,16 @@ def _check_magic(path: Path, found: bytes, dimensions: int) -> None:
     )
 
 
-def _read_pair(images: Path, labels: Path, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read images and their labels, and compare the two."""
-    y = read_idx(labels, 1)
+def _read_pair(
+    images: Path, labels: Path, classes: int, bound: Bound
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read images and their labels. The headers decide first whether the rest is read at all."""
+    (count,), shape = read_shape(labels, 1), read_shape(images, 3)
+    if shape[0] != count:
+        raise bad_file(labels, f"{count} labels, but {shape[0]} images in {images}")
+    bound.check(labels, 8 * count, packed_size(labels))  # kept as int64
+    bound.check(images, prod(shape), packed_size(images))
+    y = _read_elements(labels, [count])
     i = int(y.argmax())
     if y[i] >= classes:
         raise bad_file(
@@ -103,10 +117,7 @@ def _read_pair(images: Path, labels: Path, classes: int) -> tuple[np.ndarray, np
             f"label {y[i]} at index {i}, expected 0 to {classes - 1}; "
             f"pass classes={y[i] + 1} if it is meant",
         )
-    x = read_idx(images, 3)
-    if len(x) != len(y):
-        raise bad_file(labels, f"{len(y)} labels, but {len(x)} images in {images}")
-    return x, y
+    return _read_elements(images, shape), y
 
 
 def _find_pair(folder: Path, split: str) -> tuple[Path | None, Path | None]:

@@ -3,6 +3,7 @@
 # np.random.Generator as text: numpy.random is a third of NumPy's import time
 from __future__ import annotations
 
+import operator
 import os
 from dataclasses import replace
 from math import isqrt
@@ -12,7 +13,7 @@ import numpy as np
 
 from . import _csv, _idx, _npz
 from ._dataset import Dataset, check_classes, check_scale
-from ._files import bad_file
+from ._files import MOST_BYTES, Bound, bad_file
 
 IDX_CLASSES = 10
 TEST_SHARE = 7  # one in seven, as in MNIST
@@ -28,7 +29,7 @@ def mnist() -> tuple[Dataset, Dataset]:
     train, test : Dataset
         60 000 and 10 000 pictures of 28 × 28 pixels, uint8, scale 1/255, 10 classes.
     """
-    train, test = load(Path(__file__).with_name("mnist"))
+    train, test = load(Path(__file__).with_name("mnist"), most_bytes=MOST_BYTES)
     return replace(train, name="MNIST train"), replace(test, name="MNIST test")
 
 
@@ -39,6 +40,7 @@ def load(
     classes: int | None = None,
     scale: float | None = None,
     seed: int = 0,
+    most_bytes: int | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Read a training and a test set from a folder of IDX files, an .npz or a .csv file.
 
@@ -62,6 +64,11 @@ def load(
         255; ``scale=1`` is for those that are no pixels.
     seed : int
         Of the random split.
+    most_bytes : int, optional
+        How many bytes one file's samples or labels, or the text of a compressed CSV file, may
+        become; more is refused before it is read. Default: the environment's FASTBP_MOST_BYTES,
+        else `MOST_BYTES` (4 GiB), but for a compressed file no more than 200 times its size
+        (100 MiB if that is more), since only files made to fill a memory shrink so much.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def load(
     Raises
     ------
     DataError
-        If a file is broken or is not what its name says. It is a ValueError.
+        If a file is broken, is not what its name says, or becomes too large. It is a ValueError.
     OSError
         If there is no such file, or it cannot be opened.
     TypeError, ValueError
@@ -81,18 +88,23 @@ def load(
     path = Path(path)
     classes = check_classes(classes)
     scale = None if scale is None else check_scale(scale)
+    bound = Bound(_check_most_bytes(most_bytes))
     rng = np.random.default_rng(seed)
-    datasets = _read_datasets(path, label, classes, scale)
+    datasets = _read_datasets(path, label, classes, scale, bound)
     return _split(path, datasets[0], rng) if len(datasets) == 1 else _match(path, *datasets)
 
 
 def _read_datasets(
-    path: Path, label: str | int | None, classes: int | None, scale: float | None
+    path: Path,
+    label: str | int | None,
+    classes: int | None,
+    scale: float | None,
+    bound: Bound,
 ) -> list[Dataset]:
     """What lies at the path: one data set, or a training and a test set."""
     if path.is_dir():
         classes = classes or IDX_CLASSES
-    splits = _read(path, label, classes or IDX_CLASSES)
+    splits = _read(path, label, classes or IDX_CLASSES, bound)
     parts = ["train", "test"] if len(splits) == 2 else [""]
     return [
         _dataset(path, part, x, y, classes, scale)
@@ -100,8 +112,18 @@ def _read_datasets(
     ]
 
 
+def _check_most_bytes(most_bytes: int | None) -> int | None:
+    try:
+        number = None if most_bytes is None else operator.index(most_bytes)
+    except TypeError:
+        raise TypeError(f"most_bytes: expected an integer, got {most_bytes!r}") from None
+    if number is not None and number < 1:
+        raise ValueError(f"most_bytes: expected at least 1, got {number}")
+    return number
+
+
 def _read(
-    path: Path, label: str | int | None, idx_classes: int
+    path: Path, label: str | int | None, idx_classes: int, bound: Bound
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Call the reader that fits: one or two pairs of samples and labels come back."""
     path.stat()  # raises the OSError that fits
@@ -109,11 +131,11 @@ def _read(
     if label is not None and not is_csv:
         raise ValueError(f"label: only a CSV file has a column of labels, got {path}")
     if path.is_dir():
-        return _idx.read_folder(path, idx_classes)
+        return _idx.read_folder(path, idx_classes, bound)
     if is_csv and path.is_file():  # a pipe is none, and would be waited for
-        return [_csv.read_csv(path, label)]
+        return [_csv.read_csv(path, label, bound)]
     if path.suffix.lower() == ".npz" and path.is_file():
-        return _npz.read_npz(path)
+        return _npz.read_npz(path, bound)
     raise bad_file(path, "expected a folder of IDX files, or a .npz, .csv or .csv.gz file")
 
 

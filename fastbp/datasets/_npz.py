@@ -8,14 +8,14 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from ._dataset import DataError
-from ._files import bad_file, read_exactly
+from ._dataset import DataError, kept_dtype
+from ._files import Bound, bad_file, check_size, read_exactly
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
 
-def read_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+def read_npz(path: Path, bound: Bound) -> list[tuple[np.ndarray, np.ndarray]]:
     """Read x_train, y_train, x_test and y_test, or x and y, from an .npz file.
 
     The x may be a capital. What the arrays hold is for the data set to check.
@@ -28,7 +28,8 @@ def read_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     Raises
     ------
     DataError
-        If the file is broken, or has no such arrays, or they do not hold numbers.
+        If the file is broken, or has no such arrays, or they do not hold numbers, or become larger
+        than the bound allows.
     """
     import zipfile
     import zlib
@@ -38,7 +39,10 @@ def read_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
             with zipfile.ZipFile(file) as archive:
                 keys = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
                 pairs = _choose_keys(path, keys)
-                return [(_read(path, archive, x), _read(path, archive, y)) for x, y in pairs]
+                return [
+                    (_read(path, archive, x, bound), _read(path, archive, y, bound, labels=True))
+                    for x, y in pairs
+                ]
         except DataError:
             raise
         except (
@@ -74,7 +78,9 @@ def _choose_keys(path: Path, keys: list[str]) -> list[tuple[str, str]]:
     )
 
 
-def _read(path: Path, archive: "ZipFile", key: str) -> np.ndarray:
+def _read(
+    path: Path, archive: "ZipFile", key: str, bound: Bound, *, labels: bool = False
+) -> np.ndarray:
     """Read one array of numbers.
 
     numpy.load would allocate what the header promises before it looks at the data.
@@ -83,6 +89,7 @@ def _read(path: Path, archive: "ZipFile", key: str) -> np.ndarray:
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type not in (0, 8):  # stored and deflated: all that NumPy writes
         raise bad_file(where, f"unknown compression (zip method {info.compress_type})")
+    packed = min(info.compress_size, path.stat().st_size) if info.compress_type else None
     with archive.open(info) as stream:
         shape, fortran_order, dtype = _read_header(stream, where)
         if dtype.hasobject:
@@ -92,7 +99,10 @@ def _read(path: Path, archive: "ZipFile", key: str) -> np.ndarray:
         if any(size < 1 for size in shape):
             raise bad_file(where, f"is empty, its shape is {shape}")
         size = prod(shape) * dtype.itemsize
-        data = read_exactly(stream, size, where, available=info.file_size - stream.tell())
+        check_size(where, size, info.file_size - stream.tell(), packed)
+        kept = np.dtype(np.int64 if labels else kept_dtype(dtype)).itemsize
+        bound.check(where, prod(shape) * max(kept, dtype.itemsize), packed)
+        data = read_exactly(stream, size, where)
     array = np.frombuffer(data, dtype=dtype)
     return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
 

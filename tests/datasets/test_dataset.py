@@ -1,6 +1,7 @@
 """Dataset: what it keeps, converts and refuses."""
 
 from dataclasses import FrozenInstanceError
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -143,6 +144,16 @@ def test_batch_refuses_rows_that_are_not_there():
         Dataset(X, Y).batch([4])
 
 
+@pytest.mark.parametrize("row", [2**63, 2**64 - 1])
+@pytest.mark.parametrize("make", [list, lambda rows: np.array(rows, "u8")])
+def test_rows_beyond_int64_are_not_counted_from_the_end(row, make):
+    data = Dataset(X.reshape(4, 3, 1), Y)
+    for take in (data.batch, data.images):
+        with pytest.raises(IndexError, match=f"^rows: there is no sample {row}$"):
+            take(make([row]))
+    assert data.batch(np.array([3, 0], "u8"))[1].tolist() == [Y[3], Y[0]]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "int64", ">f4"])
 def test_batch_refuses_other_dtypes(dtype):
     with pytest.raises(ValueError, match="batch: expected dtype float32 or float64, got"):
@@ -176,6 +187,13 @@ BAD_VALUES = [
     ({"y": np.array([0, 2**63, 0, 0], np.uint64), "classes": 3}, "got 9223372036854775808 at"),
     ({"y": [0, 1e300, 0, 0]}, "at index 1 looks like no label"),
     ({"classes": 1}, "classes: expected at least 2.*got 1"),
+    ({"classes": 2**31}, r"classes: expected at most 2\*\*31 - 1, got 2147483648$"),
+    ({"classes": 10**400}, r"classes: expected at most 2\*\*31 - 1, got 10{59}…$"),
+    ({"classes": 10**5000}, r"classes: expected .* got a number of thousands of digits$"),
+    ({"classes": -(10**400)}, r"classes: expected at least 2 .* got -10{58}…$"),
+    ({"scale": 10**400}, r"scale: expected a positive finite number \(float32\), got 10{59}…$"),
+    ({"scale": 10**5000}, "scale: .* got a number of thousands of digits$"),
+    ({"scale": Fraction(10**400)}, "scale: expected a positive finite number"),
     ({"scale": 0}, "scale: expected a positive finite number"),
     ({"scale": -1.0}, "scale: .*got -1.0"),
     ({"scale": np.nan}, "scale: .*got nan"),

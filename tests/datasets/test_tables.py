@@ -166,3 +166,24 @@ def test_a_table_of_the_size_of_mnist_takes_seconds(tmp_path):
     assert time.perf_counter() - start < 5  # 0.3 seconds on an idle machine
     assert (len(train), len(test), train.image_shape) == (12858, 2142, (28, 28))
     assert ",".join(map(str, train.x[0])) == row
+
+
+def test_two_columns_of_the_labels_name_are_refused(tmp_path):
+    path = csv(tmp_path, "label,a,label\n0,255,1\n1,3,0\n")
+    told = "columns 0 and 2 are both called 'label'; pass label=0, its number"
+    refuses(path, told)
+    refuses(path, told, label="label")
+    assert everything(path, label=0) == [([3, 0], 1), ([255, 1], 0)]
+    assert everything(path, label=2) == [([0, 255], 1), ([1, 3], 0)]
+    assert everything(path, label="a", classes=256) == [([0, 1], 255), ([1, 0], 3)]
+    path = csv(tmp_path, "Label,a,LABEL\n0,255,1\n1,3,0\n")
+    refuses(path, "columns 0 and 2 are both called 'label'")
+    assert everything(path, label="LABEL") == [([0, 255], 1), ([1, 3], 0)]
+    path = csv(tmp_path, "a,a,label\n0,255,1\n3,4,0\n")  # features may share a name
+    assert everything(path) == [([0, 255], 1), ([3, 4], 0)]
+
+
+def test_quotes_join_lines_of_a_header_only(tmp_path):
+    path = csv(tmp_path, '"la\nbel","b",c""\n\n"1",0,255\n0,"3","4"\n2,5,6\n')
+    assert everything(path) == ROWS
+    refuses(csv(tmp_path, '1,2\n3,"4\n5"\n'), "line 3, column 2: '4.n5' is not a finite number")
