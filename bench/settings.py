@@ -12,47 +12,21 @@ SEED = 0  # of the starting weights and of the order of the samples
 CHECKED = 100  # first iterations whose losses are compared before anything is timed
 TOLERANCE = 1e-3  # relative
 
-INPUTS, CLASSES = 784, 10  # MNIST's
-
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(fb.models.Setting):
     """One training by plain SGD: a dense network, or one of fastbp's named models."""
 
-    name: str
-    hidden: tuple[int, ...]
-    activation: str
-    loss: str
-    batch_size: int
-    lr: float
-    model: str = ""  # its name, in place of hidden and activation
-    init: str | None = "uniform"  # None for the model's own
-
-    @property
-    def described(self) -> fb.models.Model:
-        """The network, and how it is trained."""
-        return fb.models.described(
-            self.model,
-            self.hidden,
-            self.activation,
-            loss=self.loss,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            init=self.init,
-        )
+    name: str = ""
+    init: str | None = "uniform"
 
     def net(self) -> fb.Sequential:
         """The network with its starting weights, the same at every call."""
-        return self.described.build(INPUTS, CLASSES, SEED)
+        return self.build(SEED)
 
     def loss_function(self) -> Loss:
         """The loss."""
         return self.described.make_loss()
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Numbers of a dense network's inputs, units and outputs."""
-        return INPUTS, *self.hidden, CLASSES
 
     @property
     def forward_flops(self) -> int:
@@ -78,13 +52,13 @@ FINAL = (800, 100)
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("final-b8", FINAL, "tanh", "hinge", 8, 0.01),
-        Setting("deep-b8", (600, 800, 100), "tanh", "hinge", 8, 0.01),
-        Setting("simple-b64", (128,), "sigmoid", "cross-entropy", 64, 0.1),
-        Setting("final-b512", FINAL, "tanh", "cross-entropy", 512, 0.1),
+        Setting(FINAL, "tanh", "hinge", 0.01, batch_size=8, name="final-b8"),
+        Setting((600, 800, 100), "tanh", "hinge", 0.01, batch_size=8, name="deep-b8"),
+        Setting((128,), "sigmoid", "cross-entropy", 0.1, batch_size=64, name="simple-b64"),
+        Setting(FINAL, "tanh", "cross-entropy", 0.1, batch_size=512, name="final-b512"),
         # At a higher rate a ReLU that rounding moves across 0 parts the losses of two libraries, or
         # of two precisions of one, within a hundred iterations.
-        Setting("lenet-b32", (), "", "cross-entropy", 32, 0.01, model="lenet", init=None),
+        Setting((), "", "cross-entropy", 0.01, 10, 32, None, "lenet", "lenet-b32"),
     )
 }
 PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a time

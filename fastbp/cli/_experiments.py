@@ -94,7 +94,7 @@ class Bar(AboveBar, Display):
 
 
 def _summary(network: Network, seed: int, run: Run) -> str:
-    parts = (network.sizes, network.activation, network.loss, f"rate {network.lr:g} seed {seed}")
+    parts = (network.size, network.activation, network.loss, f"rate {network.lr:g} seed {seed}")
     what = " ".join(filter(None, parts))
     if run.error:
         return f"{what}: {run.error.partition(',')[0]}"

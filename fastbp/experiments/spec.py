@@ -6,54 +6,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fastbp import models
-from fastbp.models import Model
-from fastbp.network import Sequential
 
 from .claims import Claim
 
-PIXELS, CLASSES = 784, 10  # MNIST's
-
 
 @dataclass(frozen=True)
-class Network:
+class Network(models.Setting):
     """One network and how it is trained: all that its result depends on, but the seed.
 
-    Equal networks are one network: several figures that show it share one training. The defaults
-    are report B's setting.
+    Equal networks are one network: several figures that show it share one training.
     """
 
-    hidden: tuple[int, ...] = (800, 100)
-    activation: str = "tanh"
-    loss: str = "hinge"
-    lr: float = 0.01
-    epochs: int = 10
-    batch_size: int = 8
-    init: str = "normal"  # N(0, 1)·10⁻³, biases 0
     pixels_over: float = 255  # the network sees pixels / this
-    model: str = ""  # in place of hidden and activation, one of fastbp.models.NAMED
-
-    def build(self, seed: int) -> Sequential:
-        """The network before training; Sequential complains where layers do not fit."""
-        return self.described.build(PIXELS, CLASSES, seed)
-
-    @cached_property
-    def described(self) -> Model:
-        """The same as a model, which makes network, loss and optimiser."""
-        return models.described(
-            self.model,
-            self.hidden,
-            self.activation,
-            loss=self.loss,
-            lr=self.lr,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            init=self.init,
-        )
 
     @property
-    def sizes(self) -> str:
+    def size(self) -> str:
         """Its layers in short, as in 784-800-100-10, or the model's name."""
-        return self.model or "-".join(map(str, (PIXELS, *self.hidden, CLASSES)))
+        return self.model or "-".join(map(str, self.sizes))
 
     @cached_property
     def multiply_adds(self) -> int:
@@ -63,9 +32,9 @@ class Network:
     @property
     def key(self) -> str:
         """A name for it that holds all its settings: that of its folder."""
-        parts = [self.sizes, *([] if self.model else [self.activation]), self.loss]
-        parts += [f"rate{self.lr:g}", f"batch{self.batch_size}", f"epochs{self.epochs}", self.init]
-        return "_".join([*parts, f"pixels-over-{self.pixels_over:g}"])
+        parts = [self.size, *([] if self.model else [self.activation]), self.loss]
+        parts += [f"rate{self.lr:g}", f"batch{self.batch_size}", f"epochs{self.epochs}"]
+        return "_".join([*parts, str(self.init), f"pixels-over-{self.pixels_over:g}"])
 
 
 @dataclass(frozen=True)

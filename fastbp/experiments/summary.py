@@ -103,7 +103,7 @@ def _table(outcome: Outcome) -> Iterable[dict[str, Any]]:
         network = variant.network
         row: dict[str, Any] = {
             "variant": variant.label,
-            "network": network.sizes,
+            "network": network.size,
             "activation": network.activation,
             "loss function": network.loss,
             "rate": network.lr,

@@ -9,6 +9,7 @@ run of ``python -m fastbp train`` leaves.
 ...        epochs=model.epochs, batch_size=model.batch_size)
 """
 
+from ._described import Setting as Setting
 from ._described import dense as dense
 from ._described import described as described
 from ._reader import NAMED as NAMED

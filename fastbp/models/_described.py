@@ -1,13 +1,16 @@
 """Models by a few words: a name, or a dense network's hidden layers; and settings of their own."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastbp.layers import ACTIVATIONS
+from fastbp.network import Sequential
 
 from ._reader import read
 from .model import Model
+
+PIXELS, DIGITS = 784, 10  # MNIST's
 
 
 def described(
@@ -38,3 +41,38 @@ def dense(hidden: Sequence[int] | None = None, activation: str | None = None) ->
         for row in ({"type": "Linear", "outputs": size}, {"type": kind})
     ]
     return replace(model, layers=(*rows, {"type": "Linear"}))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A network for MNIST and how it is trained, in a few words; equal ones are one.
+
+    What trains many networks (the experiments, the benchmarks) lists these, and asks each for its
+    model. The defaults are report B's.
+    """
+
+    hidden: tuple[int, ...] = (800, 100)
+    activation: str = "tanh"
+    loss: str = "hinge"
+    lr: float = 0.01
+    epochs: int = 10
+    batch_size: int = 8
+    init: str | None = "normal"  # N(0, 1)·10⁻³, biases 0; None for the model's own
+    model: str = ""  # in place of hidden and activation, one of fastbp.models.NAMED
+
+    @property
+    def described(self) -> Model:
+        """The same as a model, which makes network, loss and optimiser."""
+        settings = {
+            name: getattr(self, name) for name in ("loss", "lr", "epochs", "batch_size", "init")
+        }
+        return described(self.model, self.hidden, self.activation, **settings)
+
+    def build(self, seed: int) -> Sequential:
+        """The network before training; Sequential complains where layers do not fit."""
+        return self.described.build(PIXELS, DIGITS, seed)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of a dense network's inputs, units and outputs."""
+        return PIXELS, *self.hidden, DIGITS

@@ -189,7 +189,7 @@ def variant_table(section: Section) -> Table:
 def network_text(variant: Variant) -> str:
     """A network's settings in a line."""
     network = variant.network
-    parts = [network.sizes, network.activation, network.loss, f"rate {network.lr:g}"]
+    parts = [network.size, network.activation, network.loss, f"rate {network.lr:g}"]
     if network.pixels_over != 255:
         parts.append(f"pixels/{network.pixels_over:g}")
     return ", ".join(filter(None, parts))
