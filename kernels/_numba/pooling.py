@@ -1,6 +1,7 @@
 """Pooling: of images (c, h, w), and of SAMPLES of them in the engine, sample by sample.
 
-A window ends where the image does.
+A window ends where the image does. The kernels on images that lie one after another have loops of
+their own: of 32 images of 6 x 14 x 14 the maximum takes 230 microseconds here, 20 in the engine.
 """
 
 import llvmlite.ir
