@@ -1,8 +1,8 @@
 """The convolution layer's kernels: images (c, h, w), one after another.
 
 The engine's tiles (convolution.py) want images side by side, sample by sample; these do not lie so,
-and a kernel has no room to lay them so. For 32 images of 6 x 14 x 14 and 16 filters of 5 x 5 a forward
-takes 6 milliseconds here and 0.4 in the engine, which trains every network of built-in layers.
+and a kernel has no room to lay them so. For 32 images of 6 x 14 x 14 and 16 filters of 5 x 5 a
+forward takes 6 milliseconds here and 0.4 in the engine, which trains all built-in layers.
 """
 
 import numpy as np
