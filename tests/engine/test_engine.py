@@ -311,7 +311,7 @@ def test_a_child_process_can_train_after_its_parent_has(method, backend):
 
 LEVEL = """
 import sys, numpy as np, fastbp as fb
-sys.path.insert(0, {folder!r})
+sys.path[:0] = [{folder!r}, {folder!r} + "/.."]  # beside this file, and parts.py
 from test_engine import NETWORKS, fb, train
 from fastbp.engine import sharing
 from fastbp.backends import active

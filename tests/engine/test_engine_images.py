@@ -324,7 +324,7 @@ def test_two_networks_train_in_two_python_threads():
 
 LEVEL = """
 import sys, numpy as np, fastbp as fb
-sys.path.insert(0, {folder!r})
+sys.path[:0] = [{folder!r}, {folder!r} + "/.."]  # beside this file, and parts.py
 from test_engine_images import NETWORKS, data, fb, inference, network, train
 from fastbp.backends import active
 assert active().detail == {level!r}
