@@ -1,12 +1,16 @@
 """Checks of what users pass in, done once, before any kernel sees it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import as_array, check_range, described
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+MOST_SIZE = 2**63 - 1  # what kernels count with
 
 
 def as_dtype(dtype: Any) -> np.dtype:
@@ -32,7 +36,7 @@ def as_matrix(
 
     Without a dtype, float32 and float64 stay and anything else numeric becomes float64.
     """
-    array = np.asarray(a)
+    array = as_array(a, name)
     if array.ndim != 2:
         raise ValueError(
             f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
@@ -51,7 +55,7 @@ def as_batch(
     rows: int | None = None,
 ) -> np.ndarray:
     """`a` as a C-contiguous array of samples, each of a shape, as ``as_matrix`` does."""
-    array = np.asarray(a)
+    array = as_array(a, name)
     if array.ndim < 2 or (array.ndim != 2 and shape is not None and len(shape) == 1):
         raise ValueError(
             f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
@@ -69,22 +73,29 @@ def as_batch(
             "(Dataset.batch does, or x / 255)"
         )
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{name}: expected real numbers, got {described(array)}")
     if dtype is None:
         dtype = array.dtype if array.dtype in FLOATS else FLOATS[1]
-    return np.ascontiguousarray(array, dtype)
+    if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
+        return np.ascontiguousarray(array, dtype)
+    try:
+        with np.errstate(over="raise"):
+            return np.ascontiguousarray(array, dtype)
+    except FloatingPointError:
+        check_range(array, name, dtype)
+        raise
 
 
 def as_labels(y: npt.ArrayLike, name: str, *, rows: int, classes: int) -> np.ndarray:
-    """`y` as (rows,) int64 labels from 0 to classes - 1."""
-    array = np.asarray(y)
+    """`y` as (rows,) int64 labels from 0 to classes - 1; of two classes also False and True."""
+    array = as_array(y, name)
     if array.ndim != 1:
         raise ValueError(f"{name}: expected one label a sample, shape ({rows},); got {array.shape}")
     if len(array) != rows:
         raise ValueError(f"{name}: expected {rows} labels, one a sample; got {len(array)}")
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integer labels, got dtype {array.dtype}")
-    labels = np.ascontiguousarray(array, np.int64)
+    if array.dtype.kind not in ("iub" if classes == 2 else "iu"):
+        raise TypeError(f"{name}: expected integer labels, got {described(array)}")
+    labels = np.ascontiguousarray(array, np.int64)  # beyond int64 they become negative
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if outside.size:
         first = outside[0]
@@ -99,8 +110,16 @@ def as_count(n: Any, name: str, *, least: int = 1) -> int:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
         raise TypeError(f"{name}: expected a whole number, got {n!r}")
     if n < least:
-        raise ValueError(f"{name}: expected at least {least}, got {n}")
+        raise ValueError(f"{name}: expected at least {least}, got {shown(n)}")
     return int(n)
+
+
+def as_size(n: Any, name: str, *, least: int = 1) -> int:
+    """A whole number that an int64 holds."""
+    size = as_count(n, name, least=least)
+    if size > MOST_SIZE:
+        raise ValueError(f"{name}: expected at most 2**63 - 1, got {shown(size)}")
+    return size
 
 
 def as_pair(n: Any, name: str, *, least: int = 1) -> tuple[int, int]:
@@ -108,14 +127,14 @@ def as_pair(n: Any, name: str, *, least: int = 1) -> tuple[int, int]:
     if isinstance(n, (tuple, list)):
         if len(n) != 2:
             raise ValueError(f"{name}: expected a whole number or two, got {n!r}")
-        return as_count(n[0], name, least=least), as_count(n[1], name, least=least)
-    return (as_count(n, name, least=least),) * 2
+        return as_size(n[0], name, least=least), as_size(n[1], name, least=least)
+    return (as_size(n, name, least=least),) * 2
 
 
 def as_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """The shape of a sample: (channels, height, width), or (columns,)."""
     try:
-        sizes = tuple(as_count(size, "input_shape") for size in shape)
+        sizes = tuple(as_size(size, "input_shape") for size in shape)
     except TypeError:
         sizes = ()
     if len(sizes) not in (1, 3):
@@ -132,10 +151,23 @@ def as_number(
     """A finite number, greater than `above` or not less than `least`."""
     if isinstance(a, bool) or not isinstance(a, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {a!r}")
-    if not np.isfinite(a):
+    try:
+        number = float(a)
+    except OverflowError:  # a whole number beyond every float
+        raise ValueError(f"{name}: expected a finite number, got {shown(a)}") from None
+    if not math.isfinite(number):
         raise ValueError(f"{name}: expected a finite number, got {a}")
-    if above is not None and a <= above:
+    if above is not None and number <= above:
         raise ValueError(f"{name}: expected a number above {above:g}, got {a}")
-    if least is not None and a < least:
+    if least is not None and number < least:
         raise ValueError(f"{name}: expected at least {least:g}, got {a}")
-    return float(a)
+    return number
+
+
+def shown(number: object) -> str:
+    """A number for a message, which it does not fill: Python refuses to print the longest."""
+    try:
+        text = repr(number)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:60]}…"

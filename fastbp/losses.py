@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import as_array, described
 from ._checks import as_labels, as_matrix, as_number
 from .backends import kernels
 from .kernels.numbers import LossKind, Setting
@@ -27,8 +28,8 @@ class Loss:
         ----------
         x : (n, outputs) float32 or float64
             What the network's last layer put out, n >= 1.
-        target : (n,) integers, or (n, outputs) floats for MSELoss and L1Loss
-            The right classes, from 0, or the wanted outputs.
+        target : (n,) integers, or (n, outputs) numbers for MSELoss and L1Loss
+            The right classes, from 0, or the wanted outputs. Of two classes also False and True.
 
         Returns
         -------
@@ -46,6 +47,12 @@ class Loss:
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
     ) -> np.ndarray:
         """The target as the kernel wants it, for `rows` samples and `outputs` columns."""
+        if outputs == 1:
+            raise ValueError(
+                f"{self!r}: expected scores of at least two classes, one a column; got a single "
+                "column. Give the network an output for each class (two for yes and no); for "
+                "values take MSELoss or L1Loss"
+            )
         return as_labels(target, f"{self!r} labels", rows=rows, classes=outputs)
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
@@ -114,26 +121,42 @@ class NLLLoss(Loss):
 
 
 class ValuesLoss(Loss):
-    """What losses of values share: the target is a float array of the output's shape.
+    """What losses of values share: the target is numbers of the output's shape.
 
-    Integer labels (n,) stand for one-hot rows.
+    Of one output they may also come as (n,). Of several, (n,) integers are classes, which stand for
+    one-hot rows.
     """
 
     def check_target(
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
     ) -> np.ndarray:
         """(rows, outputs) values; labels become one-hot rows."""
-        array = np.asarray(target)
-        if array.ndim == 1 and array.dtype.kind in "iu":
+        name = f"{self!r} target"
+        array = as_array(target, name)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: expected real numbers, got {described(array)}")
+        if outputs == 1 and array.ndim in (1, 2):
+            values = array[:, None] if array.ndim == 1 else array
+            if values.dtype.kind in "iub":
+                values = values.astype(np.float64)  # no bytes of pixels, but numbers
+            return as_matrix(values, name, dtype=dtype, rows=rows, columns=1)
+        if array.ndim == 1 and array.dtype.kind in "iub":
             labels = as_labels(array, f"{self!r} labels", rows=rows, classes=outputs)
             return np.eye(outputs, dtype=dtype)[labels]
-        return as_matrix(array, f"{self!r} target", dtype=dtype, rows=rows, columns=outputs)
+        if array.ndim == 1 and array.dtype.kind == "f":
+            raise ValueError(
+                f"{name}: expected a two-dimensional array, one row of {outputs} values a sample; "
+                f"got shape {array.shape}. If they are classes, pass integers; if there is one "
+                "value a sample, give the network one output"
+            )
+        return as_matrix(array, name, dtype=dtype, rows=rows, columns=outputs)
 
 
 class MSELoss(ValuesLoss):
     """(o - y)², averaged over all n·outputs elements, as in PyTorch and Keras.
 
-    The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
+    The target is numbers of the output's shape; (n,) will do for one output. For several, (n,)
+    integers are classes, which stand for one-hot rows.
     """
 
     kind, name = LossKind.SQUARED_ERROR, "mse"
@@ -147,7 +170,8 @@ class MSELoss(ValuesLoss):
 class L1Loss(ValuesLoss):
     """|o - y|, averaged over all n·outputs elements, as in PyTorch. The derivative at 0 is 0.
 
-    The target is a float array of the output's shape. Integer labels (n,) stand for one-hot rows.
+    The target is numbers of the output's shape; (n,) will do for one output. For several, (n,)
+    integers are classes, which stand for one-hot rows.
     """
 
     kind, name = LossKind.ABSOLUTE_ERROR, "l1"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import as_array, check_range
 from ._checks import as_batch, as_count, as_dtype, as_matrix, as_shape
 from ._files import StrPath
 from .backends import kernels
@@ -181,7 +182,7 @@ class Sequential:
         shape = self.input_shape
         if shape is None or len(shape) == 1:
             return as_matrix(x, name, dtype=dtype, columns=self.inputs)
-        array = np.asarray(x)
+        array = as_array(x, name)
         if array.shape[1:] not in (shape, (self.inputs,)):
             raise ValueError(
                 f"{name}: expected images {shape}, or rows of their {self.inputs} numbers; "
@@ -202,6 +203,7 @@ class Sequential:
         if isinstance(x, Dataset):
             if self.inputs not in (None, x.features):
                 raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
+            check_range(x.x, f"{self!r}", self.dtype, x.scale)
             found = Above.fused_scores(self, x.x, x.scale, threads)
         else:
             x = as_rows(self.as_input(x, f"{self!r}", self.dtype))

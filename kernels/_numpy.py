@@ -260,7 +260,7 @@ def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     g = grads + decay * params
     m[...] = beta1 * m + (1 - beta1) * g
     v[...] = beta2 * v + (1 - beta2) * g * g
-    params -= lr * (m / (1 - beta1**step)) / (np.sqrt(v / (1 - beta2**step)) + epsilon)
+    params -= lr * (m / (1 - beta1**step)) / _divisor(v / (1 - beta2**step), epsilon)
 
 
 def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
@@ -273,8 +273,15 @@ def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
     """RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha"""
     g = grads + decay * params
     v[...] = alpha * v + (1 - alpha) * g * g
-    m[...] = momentum * m + g / (np.sqrt(v) + epsilon)
+    m[...] = momentum * m + g / _divisor(v, epsilon)
     params -= lr * m
+
+
+def _divisor(v, epsilon):
+    """√v + ε, or infinity where both are 0 in this dtype: such a parameter stays."""
+    total = np.sqrt(v) + v.dtype.type(epsilon)
+    total[total == 0] = np.inf
+    return total
 
 
 def argmax(x, labels):

@@ -26,7 +26,8 @@ ORDER = (
     ("threads",),
     ("backends",),
     ("datasets", "pictures"),
-    ("_checks", "_files", "_version"),
+    ("_checks",),
+    ("_arrays", "_files", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}

@@ -231,7 +231,11 @@ def test_labels_stand_for_one_hot_rows(backend, dtype, loss, rng):
     [
         (np.zeros((3, 3)), ValueError, "MSELoss() target: expected 2 columns, got (3, 3)"),
         (np.zeros((4, 2)), ValueError, "MSELoss() target: expected 3 rows, got (4, 2)"),
-        (np.zeros(3), ValueError, "MSELoss() target: expected a two-dimensional array"),
+        (
+            np.zeros(3),
+            ValueError,
+            "MSELoss() target: expected a two-dimensional array, one row of 2",
+        ),
         (np.full((3, 2), "a"), TypeError, "MSELoss() target: expected real numbers, got dtype <U1"),
     ],
     ids=["columns", "rows", "float labels", "text"],
@@ -264,7 +268,7 @@ def test_there_is_one_label_a_sample(loss, n):
 
 
 @pytest.mark.parametrize("loss", LABEL_LOSSES, ids=repr)
-@pytest.mark.parametrize("kind", ["float64", "bool", "<U1", "object"])
+@pytest.mark.parametrize("kind", ["float64", "<U1", "object"])
 def test_labels_are_whole_numbers(loss, kind):
     with pytest.raises(TypeError, match=r"labels: expected integer labels, got dtype"):
         loss(np.zeros((2, 2)), np.array([0, 1]).astype(kind))
@@ -331,11 +335,45 @@ def test_one_nan_score_is_enough(backend, dtype):
         assert math.isnan(loss(scores, [0, 1, 2])[0])
 
 
-def test_with_a_single_class_nothing_is_to_be_learnt(backend, dtype):
-    for loss in (fb.HingeLoss(), fb.CrossEntropyLoss()):
-        value, gradient = loss(np.full((2, 1), 3, dtype), [0, 0])
-        assert value == 0
-        assert not gradient.any()
+# A single column
+
+
+@pytest.mark.parametrize("loss", [fb.MSELoss(), fb.L1Loss()], ids=repr)
+@pytest.mark.parametrize("kind", ["float64", "float16", "int64", "uint8", "bool", ">i4", "uint64"])
+def test_targets_of_one_output_are_values_whatever_their_type(backend, dtype, loss, kind):
+    outputs = np.array([[3.0], [-2.0], [1.0]], dtype)
+    targets = np.array([1, 0, 1]).astype(kind)
+    right = loss(outputs, np.array([[1.0], [0.0], [1.0]]))
+    assert right[0] == {"MSELoss": 8 / 3, "L1Loss": 4 / 3}[type(loss).__name__]
+    for same in (targets, targets[:, None], targets.tolist()):
+        found = loss(outputs, same)
+        assert found[0] == right[0]
+        assert np.array_equal(found[1], right[1])
+
+
+def test_values_of_one_output_may_be_any_number(backend, dtype):
+    loss, gradient = fb.MSELoss()(np.zeros((2, 1), dtype), [1, -2])
+    assert loss == 2.5
+    assert gradient.tolist() == [[-1], [2]]
+
+
+@pytest.mark.parametrize("loss", LABEL_LOSSES, ids=repr)
+@pytest.mark.parametrize("target", [[0, 0], [0.0, 1.0], [True, False], [[0], [1]]])
+def test_a_single_column_has_no_classes(loss, target):
+    text = f"{loss!r}: expected scores of at least two classes, one a column; got a single column."
+    with pytest.raises(ValueError, match="^" + re.escape(text) + ".*MSELoss or L1Loss"):
+        loss(np.zeros((2, 1)), target)
+
+
+def test_false_and_true_are_the_classes_of_two_columns(backend, dtype, loss, rng):
+    scores = rng.normal(size=(4, 2)).astype(dtype)
+    value, gradient = loss(scores, [1, 0, 0, 1])
+    for same in ([True, False, False, True], np.array([1, 0, 0, 1], bool)):
+        other = loss(scores, same)
+        assert other[0] == value
+        assert np.array_equal(other[1], gradient)
+    with pytest.raises(TypeError, match="labels: expected integer labels, got dtype bool; convert"):
+        loss(np.zeros((2, 3)), [True, False])
 
 
 # One's own, and how they look

@@ -132,3 +132,53 @@ def test_repr_says_how_to_make_it(name):
     again = eval(repr(optimizer), vars(fb))
     assert type(again) is type(optimizer)
     assert again.lr == optimizer.lr
+
+
+# Numbers that float32 rounds
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("beta2", [0.9999, 0.99999999, 1 - 2**-53])
+@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW])
+def test_a_beta_near_one_moves_float32_as_float64(backend, kind, beta2, fused, rng):
+    """1 - beta2 keeps its digits: the first step is lr, whatever the betas."""
+    x, moved = rng.normal(size=(60, 5)), {}
+    for dtype in ("float32", "float64"):
+        net = fb.Sequential(fb.Linear(5, 8), fb.Tanh(), fb.Linear(8, 2), dtype=dtype)
+        start, optimizer = net.params.copy(), kind(0.003, beta2=beta2, epsilon=1e-12)
+        fb.fit(
+            net, (x, (x[:, 0] > 0).astype(int)), loss=fb.CrossEntropyLoss(), optimizer=optimizer,
+            epochs=3, batch_size=60, fused=fused,
+        )  # fmt: skip
+        moved[dtype] = net.params - start
+    np.testing.assert_allclose(moved["float32"], moved["float64"], rtol=1e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW, fb.RMSprop])
+@pytest.mark.parametrize("epsilon", [1e-300, 1e-50, 1e-40])
+def test_an_epsilon_that_is_0_in_float32_makes_no_nan(backend, kind, epsilon, rng):
+    """Where the gradient is 0 the parameter stays; elsewhere epsilon is too small to count."""
+    x = rng.normal(size=(60, 3))
+    x[:, 1] = 0
+    for fused in (True, False):
+        net = fb.Sequential(fb.Linear(3, 2))
+        start = net.layers[0].w.copy()
+        options = {"weight_decay": 0.0} if kind is fb.AdamW else {}
+        fb.fit(
+            net, (x, (x[:, 0] > 0).astype(int)), loss=fb.CrossEntropyLoss(),
+            optimizer=kind(0.01, epsilon=epsilon, **options), epochs=2, fused=fused,
+        )  # fmt: skip
+        assert np.array_equal(net.layers[0].w[1], start[1])
+        assert np.isfinite(net.params).all()
+        assert (net.layers[0].w[[0, 2]] != start[[0, 2]]).all()
+
+
+def test_numbers_that_are_too_large_are_named():
+    assert fb.SGD(10**20).lr == 1e20
+    for lr, text in (
+        (10**400, "SGD lr: expected a finite number, got 10{59}…$"),
+        (10**5000, "SGD lr: expected a finite number, got a number of thousands of digits"),
+        (np.longdouble("1e400"), "SGD lr: expected a finite number, got inf"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            fb.SGD(lr)

@@ -8,6 +8,9 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fastbp._arrays import ADVICE, all_finite, as_array
+from fastbp._checks import shown
+
 MOST_INFERRED_CLASSES = 65536  # a larger label is a column of amounts or keys, not of labels
 MOST_CLASSES = 2**31 - 1  # no network has so many outputs
 
@@ -158,9 +161,9 @@ def check_classes(classes: int | None) -> int | None:
     except TypeError:
         raise TypeError(f"classes: expected an integer, got {classes!r}") from None
     if count < 2:
-        raise ValueError(f"classes: expected at least 2 (as for yes and no), got {_shown(count)}")
+        raise ValueError(f"classes: expected at least 2 (as for yes and no), got {shown(count)}")
     if count > MOST_CLASSES:
-        raise ValueError(f"classes: expected at most 2**31 - 1, got {_shown(count)}")
+        raise ValueError(f"classes: expected at most 2**31 - 1, got {shown(count)}")
     return count
 
 
@@ -174,32 +177,15 @@ def check_scale(scale: float) -> float:
     except OverflowError:  # an integer or a fraction beyond every float
         number = float("inf")
     if not limits.tiny <= number <= limits.max:
-        raise ValueError(f"scale: expected a positive finite number (float32), got {_shown(scale)}")
+        raise ValueError(f"scale: expected a positive finite number (float32), got {shown(scale)}")
     return number
-
-
-def _shown(number: object) -> str:
-    """A number for a message, which it does not fill: Python refuses to print the longest."""
-    try:
-        text = repr(number)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def all_finite(x: np.ndarray) -> bool:
-    """Tell whether x has neither NaN nor infinity; min and max need no array of booleans."""
-    with np.errstate(invalid="ignore"):
-        return bool(np.isfinite(x.min()) and np.isfinite(x.max()))
 
 
 def _numbers(values: ArrayLike, name: str, advice: str) -> np.ndarray:
     """Turn what the user gave into an array of numbers."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # NumPy's word for rows of unequal length
-        raise ValueError(f"{name}: expected rows of equal length; {error}") from None
+    array = as_array(values, name)
     if array.dtype.kind not in "biuf":
+        advice = advice if array.dtype.kind in "OUST" else ADVICE[array.dtype.kind]
         raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}; {advice}")
     return array
 

@@ -51,13 +51,21 @@ def evaluate_samples(
     with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged is told elsewhere
         for rows, scores in _scores_by_part(net, samples, threads):
             if samples.labels is not None:
-                right += round(kernels().accuracy(scores, samples.labels[rows]) * len(scores))
+                right += _right(scores, samples.labels[rows])
             if loss is not None:
                 total += loss.compute(scores, samples.target[rows])[0] * len(scores)
     n = len(samples.x)
     return Evaluation(
         math.nan if samples.labels is None else right / n, math.nan if loss is None else total / n
     )
+
+
+def _right(scores: np.ndarray, labels: np.ndarray) -> int:
+    """How many samples' largest score is the right class's; NaN is no score."""
+    known = ~np.isnan(scores).any(axis=1)
+    if not known.all():
+        scores, labels = scores[known], labels[known]
+    return round(kernels().accuracy(scores, labels) * len(scores)) if len(scores) else 0
 
 
 def _scores_by_part(

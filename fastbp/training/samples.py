@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._arrays import as_array, check_finite, check_samples
 from fastbp.backends import kernels
 from fastbp.datasets import Dataset
 from fastbp.layers import as_rows
@@ -32,6 +33,7 @@ def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.nd
 
 def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
     """Check that data, network and loss fit together, once, before the loop."""
+    y: npt.ArrayLike
     if isinstance(data, Dataset):
         x, y, scale = data.x, data.y, data.scale
         if net.inputs not in (None, x.shape[1]):
@@ -43,17 +45,29 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
             raise TypeError(
                 f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
             ) from None
-        x, y, scale = as_rows(net.as_input(x_raw, f"{name} x")), np.asarray(y_raw), 1.0
+        x, y, scale = as_rows(net.as_input(x_raw, f"{name} x")), y_raw, 1.0
     if not len(x):
         raise ValueError(f"{name}: expected at least one sample, got none")
+    check_samples(x, f"{name} x", net.dtype, scale)
     shape = net.shapes[-1] or (x.shape[1],)
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
-    outputs = shape[0]
-    check = loss or Loss()
+    return Samples(x, *_targets(y, len(x), shape[0], net.dtype, loss or Loss(), name), scale)
+
+
+def _targets(
+    y: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype, loss: Loss, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Targets as the loss wants them, and labels, where they are classes; copies of the user's."""
     try:
-        target = check.check_target(y, len(x), outputs, net.dtype)
+        array = as_array(y, "y")
+        target = loss.check_target(array, rows, outputs, dtype)
+        if target.dtype.kind == "f":
+            check_finite(target, "y")
     except (TypeError, ValueError) as problem:
         raise type(problem)(f"{name}: {problem}") from None
-    labels = y.astype(np.int64) if y.ndim == 1 and y.dtype.kind in "iu" else None
-    return Samples(x, target, labels, scale)
+    if target.ndim == 1:
+        labels = target.copy()  # kernels index with them: nobody else may change them
+        return labels, labels
+    is_labels = array.ndim == 1 and array.dtype.kind in "iub" and outputs > 1
+    return target, array.astype(np.int64) if is_labels else None

@@ -71,23 +71,23 @@ def _backward_conv_input(run, layer):
             rows = 1
             if columns == 1:
                 rows = alike(h, s.h - h, s.kh, s.down, s.top, s.i)
-            _backward_tile(run, layer, s, h, w, rows * columns, s.w if columns == 1 else 1)
+            _backward_tile(run, layer, s, h, w, rows, columns)
             h += rows
         w += columns
 
 
 @core
-def _backward_tile(run, layer, s, h, w, n, step):
-    """n columns, or rows where a step is a whole row, from (h, w) on, of all channels."""
+def _backward_tile(run, layer, s, h, w, down, right):
+    """So many rows or so many columns from (h, w) on, of all channels; the other number is 1."""
     dx, dy = dy_of(run, layer - 1), dy_of(run, layer)
     weights = w_of(run, layer)
     k, i, rows = windows_met(h + s.top, s.kh, s.down, s.i)
     p, j, columns = windows_met(w + s.left, s.kw, s.right, s.j)
     line, plane, dx_plane = s.j * SAMPLES, s.i * s.j * SAMPLES, s.h * s.w * SAMPLES
-    window, c, lanes = s.kh * s.kw, 0, lanes_of(dx[0])
+    window, c, n, lanes = s.kh * s.kw, 0, down * right, lanes_of(dx[0])
     w_steps = window, s.down * s.kw, s.right, s.c * window
-    dy_steps = SAMPLES if step == 1 else line, -line, -SAMPLES, plane
-    dx_steps = dx_plane, step * SAMPLES
+    dy_steps = line if down > 1 else SAMPLES, -line, -SAMPLES, plane
+    dx_steps = dx_plane, s.w * SAMPLES if down > 1 else SAMPLES
     dy_ij, dx_hw = shift(dy, i * line + j * SAMPLES), shift(dx, (h * s.w + w) * SAMPLES)
     while c < s.c:
         m, w_c = tile_of(s.c - c, TILE[0]), shift(weights, c * window + k * s.kw + p)

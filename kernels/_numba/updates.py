@@ -30,13 +30,14 @@ def update(kind, s, step, g, p, m, v, n):
         _rmsprop(g, lr, alpha, rest, real(s[Setting.EPSILON]), mu, decay, p, m, v, n)
     else:
         beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
+        rest1, rest2 = real(1 - s[Setting.BETA1]), real(1 - s[Setting.BETA2])
         epsilon = real(s[Setting.EPSILON])
         fix1 = real(_correction(s[Setting.BETA1], step))
         fix2 = real(_correction(s[Setting.BETA2], step))
         if kind == OptimizerKind.ADAM:
-            _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+            _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
         else:
-            _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+            _adamw(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
 
 
 @core
@@ -61,31 +62,39 @@ def _nesterov(g, lr, mu, decay, p, v, n):
 
 
 @core
-def _adam(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n):
-    one = type(lr)(1)
+def _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n):
+    """rest1 and 2 are 1 - beta, of which a float would lose digits."""
     for i in range(n):
         gradient = g[i] + decay * p[i]
-        m[i] = beta1 * m[i] + (one - beta1) * gradient
-        v[i] = beta2 * v[i] + (one - beta2) * gradient * gradient
-        p[i] -= lr * (m[i] * fix1) / (math.sqrt(v[i] * fix2) + epsilon)
+        m[i] = beta1 * m[i] + rest1 * gradient
+        v[i] = beta2 * v[i] + rest2 * gradient * gradient
+        p[i] -= lr * (m[i] * fix1) / _divisor(v[i] * fix2, epsilon)
 
 
 @core
-def _adamw(g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n):
+def _adamw(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n):
     shrink = lr * decay
     for i in range(n):
         p[i] -= shrink * p[i]
-    _adam(g, lr, beta1, beta2, epsilon, type(lr)(0), fix1, fix2, p, m, v, n)
+    none = type(lr)(0)
+    _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, none, fix1, fix2, p, m, v, n)
 
 
 @core
 def _rmsprop(g, lr, alpha, rest, epsilon, mu, decay, p, m, v, n):
-    """rest is 1 - alpha, of which a float would lose digits."""
+    """rest is 1 - alpha."""
     for i in range(n):
         gradient = g[i] + decay * p[i]
         v[i] = alpha * v[i] + rest * gradient * gradient
-        m[i] = mu * m[i] + gradient / (math.sqrt(v[i]) + epsilon)
+        m[i] = mu * m[i] + gradient / _divisor(v[i], epsilon)
         p[i] -= lr * m[i]
+
+
+@core
+def _divisor(v, epsilon):
+    """√v + ε, or infinity where both are 0 in this dtype: such a parameter stays."""
+    total = math.sqrt(v) + epsilon
+    return total if total != 0 else type(total)(math.inf)
 
 
 @core
@@ -121,7 +130,8 @@ def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
     real, n = params.dtype.type, params.size
     fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
-    rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
+    betas = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
+    rates = real(lr), *betas, real(epsilon), real(decay), fix1, fix2
     _adam(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
 
 
@@ -130,7 +140,8 @@ def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
     real, n = params.dtype.type, params.size
     fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
-    rates = real(lr), real(beta1), real(beta2), real(epsilon), real(decay), fix1, fix2
+    betas = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
+    rates = real(lr), *betas, real(epsilon), real(decay), fix1, fix2
     _adamw(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
 
 

@@ -29,7 +29,10 @@ cimport rowwise
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
-from numbers cimport CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
+from numbers cimport (
+    ABSOLUTE_ERROR, CONV, CROSS_ENTROPY, DENSE, HINGE, INPUTS, KIND, NLL, OUTPUTS, PARAMS,
+    SQUARED_ERROR, THREADS, W,
+)
 from tile cimport real
 
 cdef extern from *:
@@ -277,57 +280,47 @@ def log_softmax_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::
 
 def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, real[:, ::1] dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
-    cdef Py_ssize_t r, n = max(x.shape[0], 1)
-    cdef double loss = 0
+    cdef double loss
     with nogil:
-        for r in range(x.shape[0]):
-            loss += losses.hinge_row[real](&x[r, 0], labels[r], <real> margin, <real> (1.0 / n),
-                                         &dx[r, 0], x.shape[1])
-    return loss / n
+        loss = losses.mean_loss[real](HINGE, margin, &x[0, 0], &labels[0], NULL, x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
 
 
 def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
     """mean over rows of -log(softmax(x)[label])"""
-    cdef Py_ssize_t r, n = max(x.shape[0], 1)
-    cdef double loss = 0
+    cdef double loss
     with nogil:
-        for r in range(x.shape[0]):
-            loss += losses.cross_entropy_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
-                                                 &dx[r, 0], x.shape[1])
-    return loss / n
+        loss = losses.mean_loss[real](CROSS_ENTROPY, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
 
 
 def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
     """mean over rows of -x[label]"""
-    cdef Py_ssize_t r, n = max(x.shape[0], 1)
-    cdef double loss = 0
+    cdef double loss
     with nogil:
-        for r in range(x.shape[0]):
-            loss += losses.nll_row[real](&x[r, 0], labels[r], <real> (1.0 / n),
-                                       &dx[r, 0], x.shape[1])
-    return loss / n
+        loss = losses.mean_loss[real](NLL, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
 
 
 def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
     """mean over all elements of (x - target)**2"""
-    cdef Py_ssize_t r, size = max(x.shape[0] * x.shape[1], 1)
-    cdef double loss = 0
+    cdef double loss
     with nogil:
-        for r in range(x.shape[0]):
-            loss += losses.squared_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
-                                                 &dx[r, 0], x.shape[1])
-    return loss / size
+        loss = losses.mean_loss[real](SQUARED_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
 
 
 def absolute_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
     """mean over all elements of |x - target|"""
-    cdef Py_ssize_t r, size = max(x.shape[0] * x.shape[1], 1)
-    cdef double loss = 0
+    cdef double loss
     with nogil:
-        for r in range(x.shape[0]):
-            loss += losses.absolute_error_row[real](&x[r, 0], &target[r, 0], <real> (1.0 / size),
-                                                    &dx[r, 0], x.shape[1])
-    return loss / size
+        loss = losses.mean_loss[real](ABSOLUTE_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
 
 
 def sgd_step(const real[::1] grads, double lr, real[::1] params):
@@ -357,7 +350,8 @@ def adam_step(const real[::1] grads, double lr, double beta1, double beta2, doub
     """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
     with nogil:
         updates.adam[real](
-            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> epsilon, <real> decay,
+            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> (1 - beta1),
+            <real> (1 - beta2), <real> epsilon, <real> decay,
             <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
             &params[0], &m[0], &v[0], params.shape[0])
 
@@ -367,7 +361,8 @@ def adamw_step(const real[::1] grads, double lr, double beta1, double beta2, dou
     """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
     with nogil:
         updates.adamw[real](
-            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> epsilon, <real> decay,
+            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> (1 - beta1),
+            <real> (1 - beta2), <real> epsilon, <real> decay,
             <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
             &params[0], &m[0], &v[0], params.shape[0])
 

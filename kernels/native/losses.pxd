@@ -7,7 +7,7 @@ gradient, weighted by `share`: 1 / n for a batch of n.
 from libc.math cimport log
 from libc.stdint cimport int64_t
 
-from numbers cimport ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, MARGIN, NLL
+from numbers cimport ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, MARGIN, NLL, SQUARED_ERROR
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
 
@@ -17,17 +17,42 @@ cdef inline double loss_row(
     const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
-    cdef real share = <real> (1.0 / n)
+    cdef Py_ssize_t terms = terms_of(kind, n, o)
+    return _row[real](kind, settings[MARGIN], x, sample, labels, values, <real> (1.0 / terms),
+                      dx, o) / (terms // n)
+
+
+cdef inline double mean_loss(
+    int64_t kind, double margin, const real* x, const int64_t* labels, const real* values,
+    Py_ssize_t n, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """The loss of n rows, whose targets are labels or values; kind is a constant at every call."""
+    cdef Py_ssize_t r, terms = terms_of(kind, max(n, 1), o)
+    cdef double total = 0
+    for r in range(n):
+        total += _row[real](kind, margin, x + r * o, r, labels, values, <real> (1.0 / terms),
+                            dx + r * o, o)
+    return total / terms
+
+
+cdef inline Py_ssize_t terms_of(int64_t kind, Py_ssize_t n, Py_ssize_t o) noexcept nogil:
+    """How many terms the loss of n rows is the mean of."""
+    return n * o if kind == SQUARED_ERROR or kind == ABSOLUTE_ERROR else n
+
+
+cdef inline double _row(
+    int64_t kind, double margin, const real* x, Py_ssize_t sample, const int64_t* labels,
+    const real* values, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
     if kind == HINGE:
-        return hinge_row[real](x, labels[sample], <real> settings[MARGIN], share, dx, o)
+        return hinge_row[real](x, labels[sample], <real> margin, share, dx, o)
     if kind == CROSS_ENTROPY:
         return cross_entropy_row[real](x, labels[sample], share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
-    share = <real> (1.0 / (n * o))
     if kind == ABSOLUTE_ERROR:
-        return absolute_error_row[real](x, values + sample * o, share, dx, o) / o
-    return squared_error_row[real](x, values + sample * o, share, dx, o) / o
+        return absolute_error_row[real](x, values + sample * o, share, dx, o)
+    return squared_error_row[real](x, values + sample * o, share, dx, o)
 
 
 cdef inline double hinge_row(

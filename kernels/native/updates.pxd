@@ -3,7 +3,7 @@
 Parameters and what the optimiser remembers move in place.
 """
 
-from libc.math cimport pow, sqrt
+from libc.math cimport INFINITY, pow, sqrt
 from libc.stdint cimport int64_t
 
 from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN, RMSPROP
@@ -23,7 +23,7 @@ cdef inline void update(
     """
     cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
     cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
-    cdef real fix1, fix2
+    cdef real rest1 = <real> (1 - s[BETA1]), rest2 = <real> (1 - s[BETA2]), fix1, fix2
     if kind == PLAIN:
         sgd[real](g, lr, p, n)
     elif kind == MOMENTUM:
@@ -31,14 +31,16 @@ cdef inline void update(
     elif kind == NESTEROV:
         nesterov[real](g, lr, mu, decay, p, m, n)
     elif kind == RMSPROP:
-        rmsprop[real](g, lr, beta2, <real> (1 - s[BETA2]), epsilon, mu, decay, p, m, v, n)
+        rmsprop[real](g, lr, beta2, rest2, epsilon, mu, decay, p, m, v, n)
     else:
         fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
         if kind == ADAM:
-            adam[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+            adam[real](
+                g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
         else:
-            adamw[real](g, lr, beta1, beta2, epsilon, decay, fix1, fix2, p, m, v, n)
+            adamw[real](
+                g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
 
 
 cdef inline real root(real x) noexcept nogil:
@@ -46,6 +48,12 @@ cdef inline real root(real x) noexcept nogil:
         return sqrtf(x)
     else:
         return sqrt(x)
+
+
+cdef inline real divisor(real v, real epsilon) noexcept nogil:
+    """√v + ε, or infinity where both are 0 in this dtype: such a parameter stays."""
+    cdef real sum = root[real](v) + epsilon
+    return sum if sum != 0 else <real> INFINITY
 
 
 cdef inline void sgd(const real* g, real lr, real* p, Py_ssize_t n) noexcept nogil:
@@ -75,40 +83,42 @@ cdef inline void nesterov(
 
 
 cdef inline void adam(
-    const real* g, real lr, real beta1, real beta2, real epsilon, real decay,
-    real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
+    const real* g, real lr, real beta1, real beta2, real rest1, real rest2, real epsilon,
+    real decay, real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
 ) noexcept nogil:
-    """correction1 and 2 are 1 / (1 - beta**step)."""
+    """rest1 and 2 are 1 - beta, of which a float would lose digits; correction1 and 2 are
+    1 / (1 - beta**step)."""
     cdef Py_ssize_t i
-    cdef real gradient, one = 1
+    cdef real gradient
     for i in range(n):
         gradient = g[i] + decay * p[i]
-        m[i] = beta1 * m[i] + (one - beta1) * gradient
-        v[i] = beta2 * v[i] + (one - beta2) * gradient * gradient
-        p[i] -= lr * (m[i] * correction1) / (root[real](v[i] * correction2) + epsilon)
+        m[i] = beta1 * m[i] + rest1 * gradient
+        v[i] = beta2 * v[i] + rest2 * gradient * gradient
+        p[i] -= lr * (m[i] * correction1) / divisor[real](v[i] * correction2, epsilon)
 
 
 cdef inline void adamw(
-    const real* g, real lr, real beta1, real beta2, real epsilon, real decay,
-    real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
+    const real* g, real lr, real beta1, real beta2, real rest1, real rest2, real epsilon,
+    real decay, real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         p[i] -= lr * decay * p[i]
-    adam[real](g, lr, beta1, beta2, epsilon, <real> 0, correction1, correction2, p, m, v, n)
+    adam[real](
+        g, lr, beta1, beta2, rest1, rest2, epsilon, <real> 0, correction1, correction2, p, m, v, n)
 
 
 cdef inline void rmsprop(
     const real* g, real lr, real alpha, real rest, real epsilon, real mu, real decay,
     real* p, real* m, real* v, Py_ssize_t n,
 ) noexcept nogil:
-    """rest is 1 - alpha, of which a float would lose digits."""
+    """rest is 1 - alpha."""
     cdef Py_ssize_t i
     cdef real gradient
     for i in range(n):
         gradient = g[i] + decay * p[i]
         v[i] = alpha * v[i] + rest * gradient * gradient
-        m[i] = mu * m[i] + gradient / (root[real](v[i]) + epsilon)
+        m[i] = mu * m[i] + gradient / divisor[real](v[i], epsilon)
         p[i] -= lr * m[i]
 
 

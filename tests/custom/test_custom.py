@@ -370,3 +370,18 @@ def test_all_but_the_numba_backend_works_without_numba():
     assert process.stderr == ""
     assert process.stdout == "fused\nlayered (the numpy backend has no engine)\n"
     assert backends.active()
+
+
+# Targets
+
+
+def test_targets_are_what_a_loss_says_they_are(backend):
+    """Values for a loss of values, of one output as (n,) too; classes need two columns."""
+    values, classes = huber(), squared_hinge()
+    right = values(np.array([[0.5], [3.0]]), [[0.0], [1.0]])
+    for target in ([0, 1], [0.0, 1.0], [False, True], np.array([0, 1], "u1")):
+        assert values(np.array([[0.5], [3.0]]), target)[0] == right[0] == (0.125 + 1.5) / 2
+    with pytest.raises(ValueError, match="at least two classes, one a column; got a single"):
+        classes(np.zeros((2, 1)), [0, 0])
+    with pytest.raises(ValueError, match="one row of 3 values a sample"):
+        values(np.zeros((2, 3)), [0.0, 1.0])

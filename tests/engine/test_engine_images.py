@@ -196,7 +196,7 @@ def test_any_channels_and_sizes(channels, filters, size, dtype):
         history = fb.fit(
             net,
             (x, labels),
-            loss=CE if net.outputs > 1 else fb.NLLLoss(),
+            loss=CE if net.outputs > 1 else fb.MSELoss(),
             optimizer=fb.SGD(0.01),
             epochs=2,
             batch_size=17,

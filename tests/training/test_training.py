@@ -395,18 +395,146 @@ def test_an_interrupted_evaluation_leaves_no_half_epoch(backend):
     assert history.losses == []
 
 
+# Numbers that are none, or too large
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "data"])
+@pytest.mark.parametrize(
+    ("number", "shown"), [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "-inf")], ids=str
+)
+def test_nan_and_infinity_are_found_before_anything_moves(backend, dtype, name, number, shown):
+    (x, y), values, net = blobs(100), np.ones((100, 3)), small(dtype)
+    bad_x, bad_values = x.copy(), values.copy()
+    bad_x[3, 1], bad_values[98, 2] = number, number
+    before = net.params.copy()
+
+    def use(data, loss):
+        if name == "data":
+            return fb.evaluate(net, data, loss)
+        sets = {"train": (x, values if loss else y)} | {name: data}
+        options = {"loss": loss} if loss else {}
+        return train(net, sets["train"], validation=sets.get("validation"), **options)
+
+    text = f"{name} x: {shown} at row 3, column 1; drop or fill in such samples first"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        use((bad_x, y), None)
+    text = f"{name}: y: {shown} at row 98, column 2;"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        use((x, bad_values), fb.MSELoss())
+    assert np.array_equal(net.params, before)
+
+
+def test_large_sums_of_finite_numbers_are_fine(backend):
+    x = np.full((4, 2), np.finfo("f4").max, "f4")
+    assert fb.evaluate(fb.Sequential(fb.ReLU()), (x, [0, 0, 0, 0])).accuracy == 1
+
+
+@pytest.mark.parametrize("n", [1, 5, 3000])
+def test_what_overflows_float32_is_refused_on_every_path(backend, n):
+    x, y = np.ones((n, 2)), np.zeros(n, int)
+    x[n // 2, 1] = -1e39
+    net, place = small("float32"), f"-1e+39 at row {n // 2}, column 1 is too large for float32; use"
+    ways = {
+        "forward": lambda: net.forward(x),
+        "scores": lambda: net.scores(x),
+        "predict": lambda: net.predict(x),
+        "probabilities": lambda: net.predict_proba(x),
+        "evaluate": lambda: fb.evaluate(net, (x, y)),
+        "fit": lambda: train(net, (x, y)),
+        "values": lambda: train(net, (np.ones((n, 2)), x[:, [0, 1, 0]]), loss=fb.MSELoss()),
+        "scores of data": lambda: net.scores(Dataset(x, y)),
+        "evaluate data": lambda: fb.evaluate(net, Dataset(x, y)),
+        "fit data": lambda: train(net, Dataset(x, y)),
+    }
+    for way in ways.values():
+        with pytest.raises(ValueError, match=re.escape(place)):
+            way()
+    assert np.isfinite(small("float64").scores(x)).all()
+    assert np.isfinite(fb.evaluate(small("float64"), (x, y), fb.CrossEntropyLoss()).loss)
+
+
+def test_what_overflows_with_its_scale_is_refused(backend):
+    data = Dataset(np.full((4, 2), 1e38, "f4"), [0, 1, 2, 0], scale=10)
+    text = "e+38 * 10 at row 0, column 0 is too large for float32;"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        train(small("float32"), data)
+    train(small("float64"), data, epochs=1)
+
+
+def test_a_sample_whose_scores_are_nan_is_not_right(backend):
+    net = fb.Sequential(fb.Linear(1, 2))
+    net.params[...] = [1, 1, 0, np.nan]
+    data = [[1.0], [2.0]], [0, 1]
+    assert net.predict(data[0]).tolist() == [1, 1]  # as np.argmax: the first NaN
+    assert fb.evaluate(net, data).accuracy == 0
+
+
+def test_a_network_may_be_asked_about_nan(backend, dtype):
+    net = small(dtype)
+    for n in (1, 4, 1000):
+        assert np.isnan(net.scores(np.full((n, 2), np.nan))).all()
+
+
+# Whose targets they are
+
+
+def test_integers_are_values_for_one_output(backend, dtype):
+    net, x = fb.Sequential(fb.Linear(5, 1), dtype=dtype), np.ones((600, 5))
+    net.params[...] = 0
+    for y in (np.zeros(600, int), np.zeros((600, 1)), np.zeros(600, bool), Dataset(x, [0] * 600)):
+        history = train(net, y if isinstance(y, Dataset) else (x, y), loss=fb.MSELoss(), epochs=1)
+        assert not net.params.any()
+        assert math.isnan(history["train_accuracy"][0])  # values are no classes
+    assert fb.evaluate(net, (x, np.full(600, 3, "u1")), fb.L1Loss()).loss == 3
+
+
+@pytest.mark.parametrize("loss", [fb.CrossEntropyLoss(), fb.HingeLoss(), fb.NLLLoss()], ids=repr)
+def test_a_network_of_one_output_has_no_classes(loss):
+    net, data = fb.Sequential(fb.Linear(2, 1)), (np.ones((4, 2)), [0, 0, 0, 0])
+    for use in (
+        lambda: train(net, data, loss=loss),
+        lambda: fb.evaluate(net, data, loss),
+        lambda: fb.evaluate(net, data),
+        lambda: fb.gradcheck(net, loss, *data),
+    ):
+        with pytest.raises(ValueError, match="expected scores of at least two classes, one a col"):
+            use()
+
+
+def test_labels_that_somebody_changes_later_change_nothing(backend):
+    """Kernels index with them, so they are copied."""
+    x, y = blobs()
+    right = train(small(), (x, y.copy()), epochs=4).loss_by_iteration
+
+    class Spoiler:
+        def on_epoch_end(self, epoch, net):
+            y[...] = 10**8
+
+        def on_progress(self, *_):
+            pass
+
+    for data in ((x, y), Dataset(x, y)):
+        kept = y.copy()
+        found = train(small(), data, epochs=4, callbacks=[Spoiler()]).loss_by_iteration
+        assert np.array_equal(found, right)
+        y[...] = kept
+
+
 # Divergence
 
 
 def test_a_nan_loss_is_reported_with_its_place(backend, dtype):
     x, y = blobs()
-    x[np.random.default_rng([0, 1]).permutation(len(x))[30]] = np.nan  # batch 4 of epoch 1
+    net = fb.Sequential(fb.Linear(2, 3), dtype=dtype)
+    net.params[...] = 10
+    # In batch 4 of epoch 1: finite, but its scores are all infinite, and their softmax is NaN.
+    x[np.random.default_rng([0, 1]).permutation(len(x))[30]] = np.finfo(dtype).max
     text = (
         "the loss became NaN in epoch 1, step 4, with learning rate 0.1; "
         "try a smaller rate, or check the scale of the data"
     )
     with pytest.raises(fb.DivergenceError, match="^" + re.escape(text) + "$") as caught:
-        train(small(dtype), (x, y))
+        train(net, (x, y))
     losses = caught.value.losses  # of the epoch that was not finished
     assert np.isfinite(losses).tolist() == [True, True, True, False]
 
