@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,10 @@ from .training import Callback, DivergenceError, Epoch, History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def new_folder(name: str) -> Path:
@@ -73,7 +78,8 @@ def write_config(
     computation = {"backend": backend.name, "detail": backend.detail}
     settings = {"fastbp": __version__, "data": data, **model.as_data()}
     settings["computation"] = computation
-    write_atomically(folder / "config.toml", lambda file: tomli_w.dump(settings, file))
+    text = tomli_w.dumps(settings).encode("utf-8", "replace")  # names of files may be any bytes
+    write_atomically(folder / "config.toml", lambda file: file.write(text))
 
 
 def write_losses(folder: Path, history: History, error: DivergenceError | None = None) -> None:
@@ -95,25 +101,29 @@ class Recorder(Callback):
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Replace both files, each atomically."""
-        with _ctrl_c_held_back():
+        with signals_held_back():
             net.save(self.folder / "model.safetensors")
             self.history.to_csv(self.folder / "history.csv")
 
 
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block: files that belong together stay together."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say
+def signals_held_back() -> Iterator[None]:
+    """Let Ctrl-C and its like wait for the end of the block: what belongs together is written."""
+    if threading.current_thread() is not threading.main_thread():  # which alone answers signals
         yield
         return
-    pressed = []
-    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    found = {number: signal.getsignal(number) for number in STOPPING}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    came: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:
-        raise KeyboardInterrupt
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        handlers[number](number, None)
 
 
 @dataclass(frozen=True)

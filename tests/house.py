@@ -26,7 +26,7 @@ ORDER = (
     ("threads",),
     ("backends",),
     ("datasets", "pictures"),
-    ("_checks", "_files", "_version"),
+    ("_checks", "_files", "_stopped", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}
