@@ -2,15 +2,17 @@
 
 ``config.toml`` has the settings, ``history.csv`` the epochs, ``loss_by_iteration.npz`` each batch's
 loss, ``model.safetensors`` the network. The command line writes them while it trains. An experiment
-keeps a network when it is finished, all at once, with ``run.json`` for what is known besides; one
-that diverged has no model.
+keeps a network when it is finished, all at once, with ``run.json`` for what is known besides, the
+other files' digests among it; one that diverged has no model.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -25,7 +27,7 @@ import numpy as np
 import tomli_w
 
 from . import plots
-from ._files import write_atomically
+from ._files import TEMPORARY, write_atomically
 from ._version import __version__
 from .backends import Backend
 from .datasets import Dataset
@@ -39,6 +41,8 @@ from .training import Callback, DivergenceError, Epoch, History
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
+PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -143,14 +147,15 @@ def keep(
     folder: Path, net: Sequential, history: History, error: DivergenceError | None = None
 ) -> Run:
     """Write a run: into a folder beside its own, which is renamed when it is whole."""
-    partial = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
+    partial = folder.with_name(f".run-{os.urandom(4).hex()}")
     partial.mkdir(parents=True)
     try:
         history.to_csv(partial / "history.csv")
         write_losses(partial, history, error)
         if error is None:
             net.save(partial / "model.safetensors")
-        about = {"path": history.path, "error": str(error or "")}
+        about: dict[str, Any] = {"path": history.path, "error": str(error or "")}
+        about["sha256"] = _digests(partial, about["error"])
         text = json.dumps(about, indent=2) + "\n"
         write_atomically(partial / "run.json", lambda file: file.write(text), "w")
         partial.rename(folder)
@@ -160,11 +165,34 @@ def keep(
     return Run(folder, history, about["error"])
 
 
+def _digests(folder: Path, error: str) -> dict[str, str]:
+    """Of each file of a run but run.json, which holds them."""
+    names = FILES[:-1] if error else FILES
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def _check_files(folder: Path, kept: dict[str, str], error: str) -> None:
+    for name, digest in _digests(folder, error).items():
+        if kept[name] != digest:
+            raise ValueError(f"{name} is damaged")
+
+
+def remove_leftovers(root: Path) -> None:
+    """Remove what a process that was killed had begun to write under a folder."""
+    for path in list(root.rglob(".*")):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+        elif PARTIAL.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def read(folder: Path) -> Run | None:
     """The run in a folder; None if it is not there.
 
     Raises
     ------
+    OSError
+        If a file in it cannot be read.
     ValueError
         If a file in it is missing or damaged.
     """
@@ -172,19 +200,28 @@ def read(folder: Path) -> Run | None:
         return None
     try:
         about = json.loads((folder / "run.json").read_text("utf-8"))
+        _check_files(folder, about["sha256"], about["error"])
         with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
         with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:
             losses = arrays["loss"]
         history = History(epochs, [losses], about["path"])
-        run = Run(folder, history, about["error"])
-        if not run.error and not (folder / "model.safetensors").is_file():
-            raise ValueError("model.safetensors is missing")
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
-        raise ValueError(
-            f"{folder}: not a whole run ({problem}); remove that folder to train it again"
-        ) from problem
-    return run
+        return Run(folder, history, about["error"])
+    except FileNotFoundError as problem:
+        name = Path(problem.filename).name
+        raise ValueError(f"{folder}: not a whole run ({name} is missing)") from problem
+    except (OSError, MemoryError):  # it may be whole
+        raise
+    except Exception as problem:  # of whatever kind: so many formats, so many errors
+        raise ValueError(f"{folder}: not a whole run ({_reason(problem)})") from problem
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, KeyError):
+        return f"run.json has no {problem}"
+    return (
+        str(problem) if str(problem).endswith("is damaged") else f"run.json is damaged: {problem}"
+    )
 
 
 def _epoch(row: dict[str, str]) -> Epoch:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seeds", type=whole(1), default=1, metavar="N", help=seeds_help)
     output_help = "a new or empty folder (default: runs/TIME-experiments)"
     add("--output", type=Path, metavar="DIR", help=output_help)
-    resume_help = "go on with what --output holds: what is finished is not trained again"
+    resume_help = "go on with what --output holds: what is finished and whole is not trained again"
     add("--resume", action="store_true", help=resume_help)
     docs_help = "also write the report as DIR/experiments.md, with its pictures, for a repository"
     add("--docs", type=Path, metavar="DIR", help=docs_help)
