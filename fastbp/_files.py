@@ -89,7 +89,7 @@ def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = 
     OSError
         If the file cannot be written; its filename is `path`.
     """
-    with _named(path):
+    with naming(path):
         target, old = _destination(Path(path))
         if target is None:
             with open(path, mode, **_text(mode)) as file:
@@ -132,7 +132,7 @@ def _text(mode: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _named(path: StrPath) -> Iterator[None]:
+def naming(path: StrPath) -> Iterator[None]:
     """Let the system's errors name the file that was meant, not none or the temporary one."""
     try:
         yield

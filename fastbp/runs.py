@@ -284,6 +284,9 @@ def convolutions(net: Sequential) -> list[tuple[int, Any]]:
 
 
 def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:
-    """Counts (classes, classes): rows are the true classes, columns the predicted ones."""
-    pairs = data.y * data.classes + predictions
+    """Counts (classes, classes): rows are the true classes, columns the predicted ones.
+
+    A prediction of -1 is none, and not counted.
+    """
+    pairs = (data.y * data.classes + predictions)[predictions >= 0]
     return np.bincount(pairs, minlength=data.classes**2).reshape(data.classes, data.classes)

@@ -16,6 +16,7 @@ from ._stopping import exit_code, stopped_by_signals
 
 COMMANDS = (train, evaluate, predict, experiment, explain, gradcheck, bench, info)
 
+LONGEST = 5000  # letters of an error: a name of a file may have 4096
 # What may come of what a user gives, or of where it runs; whatever else comes is a bug, and shown.
 FAILURES = (
     *(ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError),
@@ -127,7 +128,8 @@ def _one_line(problem: BaseException) -> str:
         return problem.strerror if name is None else f"{name}: {problem.strerror}"
     if isinstance(problem, MemoryError):
         return f"out of memory ({problem})" if str(problem) else "out of memory"
-    return " ".join(str(problem).split()) or type(problem).__name__
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
