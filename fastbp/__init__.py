@@ -6,11 +6,15 @@
 >>> history = fb.fit(net, train, loss=fb.HingeLoss(), optimizer=fb.SGD(lr=0.01), validation=test)
 """
 
+import sys as _sys
 from pathlib import Path as _Path
 
 if not (_Path(__file__).parent / "kernels").is_dir():
     # A source checkout: kernels/ lies beside fastbp/, and is fastbp.kernels from here on.
     __path__.append(str(_Path(__file__).resolve().parents[1]))
+
+if _sys.argv[:1] == ["-m"]:  # python -m fastbp, which imports all of this before its __main__
+    from . import _stopped as _stopped
 
 from . import datasets, models
 from ._version import __version__ as __version__

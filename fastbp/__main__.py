@@ -2,11 +2,7 @@
 
 import sys
 
-try:
-    from fastbp.cli import main
-except KeyboardInterrupt:  # while modules are still being imported; main answers a later one
-    sys.stderr.write("fastbp: stopped\n")
-    sys.exit(130)
+from fastbp.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -15,7 +15,7 @@ MOST_BYTES = 100_000  # of a TOML file; more was not written by hand
 MOST_LINKS = 40  # that lead to one file; Linux follows no more
 STALE = 3600  # seconds after which a temporary file that did not change has lost its writer
 
-_TEMPORARY = re.compile(r"\.fastbp-[0-9a-f]{8}")
+TEMPORARY = re.compile(r"\.fastbp-[0-9a-f]{8}")  # names of what is not written yet
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -89,7 +89,7 @@ def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = 
     OSError
         If the file cannot be written; its filename is `path`.
     """
-    with _named(path):
+    with naming(path):
         target, old = _destination(Path(path))
         if target is None:
             with open(path, mode, **_text(mode)) as file:
@@ -132,13 +132,13 @@ def _text(mode: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _named(path: StrPath) -> Iterator[None]:
+def naming(path: StrPath) -> Iterator[None]:
     """Let the system's errors name the file that was meant, not none or the temporary one."""
     try:
         yield
     except OSError as error:
         other = None if error.filename is None else Path(str(error.filename)).name
-        if error.errno is None or (other and not _TEMPORARY.fullmatch(other)):
+        if error.errno is None or (other and not TEMPORARY.fullmatch(other)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -175,7 +175,7 @@ def _remove_stale(folder: Path, now: float) -> None:
     """Remove what writers that were killed left behind in a folder."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            if TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 with suppress(OSError):  # another writer was faster, or it is another user's
                     if now - entry.stat(follow_symlinks=False).st_mtime > STALE:
                         os.unlink(entry)

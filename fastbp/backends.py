@@ -155,10 +155,11 @@ def quiet() -> None:
     importlib.import_module("fastbp.kernels._numba.cache").be_quiet()
 
 
-def code_folder() -> Path | None:
-    """Where the numba backend keeps what it compiled; None where no folder can be written."""
-    folder: Path | None = importlib.import_module("fastbp.kernels._numba.cache").find_folder()
-    return folder
+def code_folders() -> tuple[Path | None, tuple[Path, ...]]:
+    """Where the numba backend keeps what it compiled, if it can; and where it only reads such."""
+    found: tuple[Path | None, tuple[Path, ...]]
+    found = importlib.import_module("fastbp.kernels._numba.cache").folders()
+    return found
 
 
 def processor_level() -> int | None:

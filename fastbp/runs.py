@@ -2,17 +2,20 @@
 
 ``config.toml`` has the settings, ``history.csv`` the epochs, ``loss_by_iteration.npz`` each batch's
 loss, ``model.safetensors`` the network. The command line writes them while it trains. An experiment
-keeps a network when it is finished, all at once, with ``run.json`` for what is known besides; one
-that diverged has no model.
+keeps a network when it is finished, all at once, with ``run.json`` for what is known besides, the
+other files' digests among it; one that diverged has no model.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +27,7 @@ import numpy as np
 import tomli_w
 
 from . import plots
-from ._files import write_atomically
+from ._files import TEMPORARY, write_atomically
 from ._version import __version__
 from .backends import Backend
 from .datasets import Dataset
@@ -37,6 +40,12 @@ from .training import Callback, DivergenceError, Epoch, History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
+PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
+STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def new_folder(name: str) -> Path:
@@ -73,7 +82,8 @@ def write_config(
     computation = {"backend": backend.name, "detail": backend.detail}
     settings = {"fastbp": __version__, "data": data, **model.as_data()}
     settings["computation"] = computation
-    write_atomically(folder / "config.toml", lambda file: tomli_w.dump(settings, file))
+    text = tomli_w.dumps(settings).encode("utf-8", "replace")  # names of files may be any bytes
+    write_atomically(folder / "config.toml", lambda file: file.write(text))
 
 
 def write_losses(folder: Path, history: History, error: DivergenceError | None = None) -> None:
@@ -95,25 +105,29 @@ class Recorder(Callback):
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Replace both files, each atomically."""
-        with _ctrl_c_held_back():
+        with signals_held_back():
             net.save(self.folder / "model.safetensors")
             self.history.to_csv(self.folder / "history.csv")
 
 
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block: files that belong together stay together."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say
+def signals_held_back() -> Iterator[None]:
+    """Let Ctrl-C and its like wait for the end of the block: what belongs together is written."""
+    if threading.current_thread() is not threading.main_thread():  # which alone answers signals
         yield
         return
-    pressed = []
-    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    found = {number: signal.getsignal(number) for number in STOPPING}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    came: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:
-        raise KeyboardInterrupt
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        handlers[number](number, None)
 
 
 @dataclass(frozen=True)
@@ -133,14 +147,15 @@ def keep(
     folder: Path, net: Sequential, history: History, error: DivergenceError | None = None
 ) -> Run:
     """Write a run: into a folder beside its own, which is renamed when it is whole."""
-    partial = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
+    partial = folder.with_name(f".run-{os.urandom(4).hex()}")
     partial.mkdir(parents=True)
     try:
         history.to_csv(partial / "history.csv")
         write_losses(partial, history, error)
         if error is None:
             net.save(partial / "model.safetensors")
-        about = {"path": history.path, "error": str(error or "")}
+        about: dict[str, Any] = {"path": history.path, "error": str(error or "")}
+        about["sha256"] = _digests(partial, about["error"])
         text = json.dumps(about, indent=2) + "\n"
         write_atomically(partial / "run.json", lambda file: file.write(text), "w")
         partial.rename(folder)
@@ -150,11 +165,34 @@ def keep(
     return Run(folder, history, about["error"])
 
 
+def _digests(folder: Path, error: str) -> dict[str, str]:
+    """Of each file of a run but run.json, which holds them."""
+    names = FILES[:-1] if error else FILES
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def _check_files(folder: Path, kept: dict[str, str], error: str) -> None:
+    for name, digest in _digests(folder, error).items():
+        if kept[name] != digest:
+            raise ValueError(f"{name} is damaged")
+
+
+def remove_leftovers(root: Path) -> None:
+    """Remove what a process that was killed had begun to write under a folder."""
+    for path in list(root.rglob(".*")):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+        elif PARTIAL.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def read(folder: Path) -> Run | None:
     """The run in a folder; None if it is not there.
 
     Raises
     ------
+    OSError
+        If a file in it cannot be read.
     ValueError
         If a file in it is missing or damaged.
     """
@@ -162,19 +200,28 @@ def read(folder: Path) -> Run | None:
         return None
     try:
         about = json.loads((folder / "run.json").read_text("utf-8"))
+        _check_files(folder, about["sha256"], about["error"])
         with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
         with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:
             losses = arrays["loss"]
         history = History(epochs, [losses], about["path"])
-        run = Run(folder, history, about["error"])
-        if not run.error and not (folder / "model.safetensors").is_file():
-            raise ValueError("model.safetensors is missing")
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
-        raise ValueError(
-            f"{folder}: not a whole run ({problem}); remove that folder to train it again"
-        ) from problem
-    return run
+        return Run(folder, history, about["error"])
+    except FileNotFoundError as problem:
+        name = Path(problem.filename).name
+        raise ValueError(f"{folder}: not a whole run ({name} is missing)") from problem
+    except (OSError, MemoryError):  # it may be whole
+        raise
+    except Exception as problem:  # of whatever kind: so many formats, so many errors
+        raise ValueError(f"{folder}: not a whole run ({_reason(problem)})") from problem
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, KeyError):
+        return f"run.json has no {problem}"
+    return (
+        str(problem) if str(problem).endswith("is damaged") else f"run.json is damaged: {problem}"
+    )
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
@@ -237,6 +284,9 @@ def convolutions(net: Sequential) -> list[tuple[int, Any]]:
 
 
 def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:
-    """Counts (classes, classes): rows are the true classes, columns the predicted ones."""
-    pairs = data.y * data.classes + predictions
+    """Counts (classes, classes): rows are the true classes, columns the predicted ones.
+
+    A prediction of -1 is none, and not counted.
+    """
+    pairs = (data.y * data.classes + predictions)[predictions >= 0]
     return np.bincount(pairs, minlength=data.classes**2).reshape(data.classes, data.classes)

@@ -1,22 +1,29 @@
 """Saving and loading networks: one .safetensors file holds architecture and parameters.
 
-The file is data only: loading executes nothing. The architecture is JSON in the file's metadata;
-the tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b".
+The file is data only: loading executes nothing. The architecture is JSON in the file's metadata,
+and so is the state of layers that have one, as the step of a Dropout, which its next mask comes
+from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b".
 """
 
+import os
+import warnings
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from ._files import StrPath, write_atomically
+from ._checks import as_count
+from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
-from .layers import BUILT_IN, Layer
+from .layers import BUILT_IN, Dropout, Layer
 from .network import Above, Sequential
 
 FORMAT = "fastbp"
 VERSION = "1"
+MOST_HEADER = 10_000_000  # bytes: a thousand layers need a hundredth
+DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I32": "int32", "I64": "int64"}
+# What a file whose parts have the wrong types or values may make of itself.
+PROBLEMS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 
 
 def save(net: Sequential, path: StrPath) -> None:
@@ -38,6 +45,11 @@ def save(net: Sequential, path: StrPath) -> None:
     }
     if net.input_shape is not None:
         metadata["input_shape"] = json.dumps(net.input_shape)
+    states = {position: _state(layer) for position, layer in enumerate(net.layers)}
+    if any(states.values()):
+        metadata["state"] = json.dumps(
+            {position: state for position, state in states.items() if state}
+        )
     # safetensors takes no empty file: a network without parameters has one empty tensor
     data = _with_sorted_header(to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata))
     write_atomically(path, lambda file: file.write(data))
@@ -68,6 +80,8 @@ def _with_sorted_header(data: bytes) -> bytes:
 def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     """Read a network that ``Sequential.save`` wrote.
 
+    A network with parameters that are NaN or infinite is read too, with a warning that counts them.
+
     Parameters
     ----------
     path : path
@@ -81,42 +95,93 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     OSError
         If the file cannot be read.
     ValueError
-        If it is damaged or holds no fastbp network; the message has the path and the reason.
+        If it is damaged or holds no fastbp network, or is no file but a pipe or a device; the
+        message has the path and the reason.
     """
+    known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
+    with naming(path), open_regular(path) as file:
+        try:
+            net = _load(file, known)
+        except PROBLEMS as problem:
+            reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
+            raise ValueError(f"{path}: cannot load a network: {reason}") from problem
+    if odd := net.params.size - np.count_nonzero(np.isfinite(net.params)):
+        warnings.warn(
+            f"{path}: {odd:,} of {net.params.size:,} parameters are NaN or infinite",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return net
+
+
+def _load(file: BinaryIO, known: dict[str, type[Layer]]) -> Sequential:
+    """What a file says, compared with what it holds before anything is allocated for it."""
     import json
 
-    path = Path(path)
-    with path.open("rb"):  # a missing or unreadable file is an OSError that names it
-        pass
-    try:
-        metadata, tensors = _read(path)
-        if metadata.get("format") != FORMAT:
-            raise ValueError("it holds no fastbp network")
-        if metadata.get("version") != VERSION:
-            raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
-        known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
-        parts = [_build_layer(row, known) for row in json.loads(metadata["architecture"])]
-        _check_tensors(parts, tensors, metadata["dtype"])
-        shape = json.loads(metadata.get("input_shape", "null"))
-        net = Sequential(*parts, input_shape=shape, init="normal", dtype=metadata["dtype"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
-        reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
-        raise ValueError(f"{path}: cannot load a network: {reason}") from problem
+    header = _read_header(file)
+    metadata = header.pop("__metadata__", {})
+    if metadata.get("format") != FORMAT:
+        raise ValueError("it holds no fastbp network")
+    if metadata.get("version") != VERSION:
+        raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
+    parts = [_build_layer(row, known) for row in json.loads(metadata["architecture"])]
+    _check_tensors(parts, header, metadata["dtype"])
+    tensors = _read_tensors(file)
+    shape = json.loads(metadata.get("input_shape", "null"))
+    net = Sequential(*parts, input_shape=shape, init="normal", dtype=metadata["dtype"])
     for name, tensor in tensors.items():
         if name != "none":
             position, _, parameter = name.partition(".")
             getattr(net.layers[int(position)], parameter)[...] = tensor
+    for position, state in json.loads(metadata.get("state", "{}")).items():
+        _set_state(net.layers[int(position)], state)
     return net
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    from safetensors import SafetensorError, safe_open
+def _read_header(file: BinaryIO) -> dict[str, Any]:
+    """What the file says of itself, of which its length is true."""
+    import json
 
+    held = os.fstat(file.fileno()).st_size
+    start = file.read(8)
+    size = int.from_bytes(start, "little")
+    if len(start) < 8 or size > held - 8:
+        raise ValueError("not a whole safetensors file: it ends within its header")
+    if size > MOST_HEADER:
+        raise ValueError(f"its header has {size:,} bytes; expected at most {MOST_HEADER:,}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OverflowError, MemoryError) as problem:
+        header = json.loads(file.read(size))
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"not a whole safetensors file ({problem})") from problem
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+        raise ValueError("not a whole safetensors file: its header is no table")
+    ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
+    if max(ends, default=0) != held - 8 - size:
+        raise ValueError("not a whole safetensors file: it is not as long as its header says")
+    return header
+
+
+def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    file.seek(0)
+    try:
+        return from_bytes(file.read())
+    except SafetensorError as problem:
+        raise ValueError(f"not a whole safetensors file ({problem})") from problem
+
+
+def _state(layer: Layer) -> dict[str, int]:
+    """What training has changed in a layer besides its parameters."""
+    return {"step": layer.step} if isinstance(layer, Dropout) else {}
+
+
+def _set_state(layer: Layer, state: dict[str, int]) -> None:
+    if {*state} != {*_state(layer)}:
+        raise ValueError(f"{layer!r}: expected a state of {[*_state(layer)]}, got {[*state]}")
+    for name, value in state.items():
+        setattr(layer, name, as_count(value, f"{layer!r} {name}", least=0))
 
 
 def _build_layer(row: dict[str, Any], known: dict[str, type[Layer]]) -> Layer:
@@ -130,7 +195,7 @@ def _build_layer(row: dict[str, Any], known: dict[str, type[Layer]]) -> Layer:
     return known[kind](**settings)
 
 
-def _check_tensors(layers: list[Layer], tensors: dict[str, np.ndarray], dtype: str) -> None:
+def _check_tensors(layers: list[Layer], tensors: dict[str, Any], dtype: str) -> None:
     """Compare with the architecture before anything is allocated for it."""
     shapes = {
         f"{position}.{name}": shape
@@ -141,8 +206,7 @@ def _check_tensors(layers: list[Layer], tensors: dict[str, np.ndarray], dtype: s
         odd = ", ".join(sorted(set(shapes) ^ set(tensors)))
         raise ValueError(f"its tensors do not fit its architecture ({odd})")
     for name, shape in shapes.items():
-        if tensors[name].shape != shape or str(tensors[name].dtype) != dtype:
-            raise ValueError(
-                f"tensor {name}: expected {dtype} {shape}, "
-                f"got {tensors[name].dtype} {tensors[name].shape}"
-            )
+        written = tensors[name]
+        found, kind = tuple(written["shape"]), DTYPES.get(written["dtype"], written["dtype"])
+        if found != shape or kind != dtype:
+            raise ValueError(f"tensor {name}: expected {dtype} {shape}, got {kind} {found}")

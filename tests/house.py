@@ -27,7 +27,7 @@ ORDER = (
     ("backends",),
     ("datasets", "pictures"),
     ("_checks",),
-    ("_arrays", "_files", "_version"),
+    ("_arrays", "_files", "_stopped", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}

@@ -271,7 +271,7 @@ def test_a_killed_writer_leaves_a_file_that_can_be_recognised(tmp_path):
     )
     subprocess.run([sys.executable, "-c", script, tmp_path / "file"], check=False)
     (left,) = names(tmp_path)
-    assert _files._TEMPORARY.fullmatch(left)
+    assert _files.TEMPORARY.fullmatch(left)
 
 
 # Reading

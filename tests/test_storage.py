@@ -5,6 +5,7 @@ Files that save would not write are made here with the safetensors library itsel
 
 import errno
 import json
+import math
 import os
 import pickle
 import re
@@ -19,6 +20,7 @@ from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
 
 import fastbp as fb
+from fastbp import storage
 
 
 def network(dtype="float32", seed=0):
@@ -99,7 +101,62 @@ def test_special_numbers_come_back(path):
     net = fb.Sequential(fb.Linear(2, 2))
     net.params[...] = [np.nan, np.inf, -np.inf, -0.0, 1e-45, 3.4e38]
     net.save(path)
-    assert fb.load(path).params.tobytes() == net.params.tobytes()
+    with pytest.warns(RuntimeWarning, match=r"net.safetensors: 3 of 6 parameters are NaN or inf"):
+        assert fb.load(path).params.tobytes() == net.params.tobytes()
+
+
+def test_dropout_goes_on_with_its_next_mask(backend, path, rng):
+    """A saved network that trains on sees the masks that it would have seen without the pause."""
+    data = rng.normal(size=(40, 6)), rng.integers(3, size=40)
+
+    def train(net, history):
+        loss, optimizer = fb.CrossEntropyLoss(), fb.SGD(0.1)
+        return fb.fit(net, data, loss=loss, optimizer=optimizer, epochs=2, history=history)
+
+    net = fb.Sequential(fb.Linear(6, 8), fb.Dropout(0.4), fb.Linear(8, 3), fb.Dropout(0.1))
+    history = train(net, fb.History())
+    net.save(path)
+    again = fb.load(path)
+    assert [again.layers[k].step for k in (1, 3)] == [net.layers[k].step for k in (1, 3)]
+    assert again.layers[1].step > 0
+    epochs = fb.History([*history.epochs], [*history.losses])
+    for each, so_far in ((net, history), (again, epochs)):
+        train(each, so_far)
+    assert np.array_equal(again.params, net.params)
+
+
+def test_files_without_a_state_load_as_before(path):
+    layers = [*LAYERS, {"type": "Dropout", "p": 0.5, "seed": 3}]
+    write(path, architecture=json.dumps(layers))
+    assert fb.load(path).layers[2].step == 0
+    write(path, architecture=json.dumps(layers), state=json.dumps({"2": {"step": 12}}))
+    assert fb.load(path).layers[2].step == 12
+    fb.Sequential(fb.Linear(2, 3)).save(path)
+    with safe_open(path, framework="numpy") as file:
+        assert "state" not in file.metadata()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"2": {"step": -1}},
+        {"2": {"step": 2.0}},
+        {"2": {"step": "1"}},
+        {"2": {"p": 0}},
+        {"2": {}},
+        {"2": 7},
+        {"0": {"step": 1}},
+        {"3": {"step": 1}},
+        {"x": {}},
+        [],
+        7,
+    ],
+    ids=str,
+)
+def test_a_state_that_is_none_is_refused(path, state):
+    layers = [*LAYERS, {"type": "Dropout", "p": 0.5, "seed": 3}]
+    write(path, architecture=json.dumps(layers), state=json.dumps(state))
+    assert_refused(path, "")
 
 
 def test_a_network_without_parameters_comes_back(path):
@@ -337,6 +394,51 @@ def test_a_header_that_claims_more_than_the_file_holds_is_refused(path):
     assert_refused(path, "not a whole safetensors file")
     path.write_bytes((10**15).to_bytes(8, "little") + header)
     assert_refused(path, "not a whole safetensors file")
+
+
+@pytest.mark.parametrize("depth", [1000, 100_000])
+def test_a_deep_header_is_refused(path, depth):
+    header = b'{"a":' * depth
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert_refused(path, "not a whole safetensors file")
+
+
+def test_an_absurdly_long_header_is_refused_unread(path):
+    size = storage.MOST_HEADER + 1
+    with path.open("wb") as file:
+        file.write(size.to_bytes(8, "little"))
+        file.truncate(8 + size)  # takes no room on the disk
+    tracemalloc.start()
+    try:
+        assert_refused(path, "its header has 10,000,001 bytes; expected at most 10,000,000")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+HUGE = [2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**400]
+
+
+@pytest.mark.parametrize("number", [*HUGE, 1e308, math.inf, math.nan], ids=lambda n: f"{n!r:.20}")
+@pytest.mark.parametrize("setting", ["in_channels", "out_channels", "kernel", "stride", "padding"])
+def test_numbers_that_no_machine_has_are_refused(path, setting, number):
+    layer = {"type": "Conv2d", "in_channels": 1, "out_channels": 1, "kernel": 1} | {setting: number}
+    tensors = {"0.w": np.ones((1, 1, 1, 1), np.float32), "0.b": np.zeros(1, np.float32)}
+    shape = json.dumps([1, 4, 4])
+    write(path, tensors, architecture=json.dumps([layer]), input_shape=shape)
+    try:
+        fb.load(path)
+    except ValueError as error:
+        assert str(error).startswith(f"{path}: cannot load a network: ")  # noqa: PT017
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes that have names")
+def test_pipes_and_devices_are_refused_at_once(path):
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: is a pipe; expected a file"):
+        fb.load(path)
+    with pytest.raises(ValueError, match=r"^/dev/zero: is a device; expected a file"):
+        fb.load("/dev/zero")
 
 
 # Nothing is executed

@@ -4,13 +4,14 @@ import argparse
 import math
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from fastbp import backends, datasets
 from fastbp.datasets import Dataset
 from fastbp.network import Sequential
 
-USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
+USAGE, FAILURE = 2, 1  # exit codes
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -99,6 +100,13 @@ def choose_backend(args: argparse.Namespace) -> backends.Backend:
     if chosen.name == "numba" and getattr(args, "quiet", False):
         backends.quiet()
     return chosen
+
+
+def tell(line: str) -> None:
+    """Say something on stderr, whether or not somebody still listens there."""
+    with suppress(OSError):
+        sys.stderr.write(f"fastbp: {line}\n")
+        sys.stderr.flush()
 
 
 def print_json(value: dict[str, Any]) -> None:

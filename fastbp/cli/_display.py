@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class AboveBar(Silent):
     bar: "Progress"
 
     def __exit__(self, *exception: object) -> None:
-        self.bar.stop()
+        with suppress(OSError):  # the terminal is gone
+            self.bar.stop()
 
     def say(self, line: str) -> None:
         """Write the line above the bar."""

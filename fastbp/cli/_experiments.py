@@ -31,6 +31,10 @@ class Display(Silent, Watcher):
             kept = f", {self.found} of them kept from before" if self.found else ""
             self.say(f"{wanted} networks to train{kept}")
 
+    def damaged(self, problem: str) -> None:
+        """Say which, and why."""
+        self.say(f"{problem}; it is trained again")
+
     def finished(self, network: Network, seed: int, run: Run) -> None:
         """Say what became of it."""
         super().finished(network, seed, run)

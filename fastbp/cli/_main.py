@@ -1,18 +1,27 @@
 """From arguments to a command, and from what goes wrong to one line and an exit code."""
 
 import argparse
+import io
 import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from fastbp import __version__
 
 from . import bench, evaluate, experiment, explain, gradcheck, info, predict, train
-from ._arguments import FAILURE, INTERRUPTED, USAGE
+from ._arguments import FAILURE, USAGE, tell
+from ._stopping import exit_code, stopped_by_signals
 
 COMMANDS = (train, evaluate, predict, experiment, explain, gradcheck, bench, info)
+
+LONGEST = 5000  # letters of an error: a name of a file may have 4096
+# What may come of what a user gives, or of where it runs; whatever else comes is a bug, and shown.
+FAILURES = (
+    *(ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError),
+    RuntimeError,  # no new thread, say
+)
 
 EXAMPLES = """\
 examples:
@@ -35,18 +44,27 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # one line each, like errors
-    for stream in ("stdout", "stderr"):
-        if getattr(sys, stream) is None:  # closed by whoever started us: nobody wants to read it
-            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - for the whole process
+    _prepare_streams()
     try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        _say("stopped")
-        return INTERRUPTED
+        with stopped_by_signals():
+            return _run(arguments)
+    except KeyboardInterrupt as stop:
+        tell("stopped")
+        return exit_code(stop)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         return FAILURE
     finally:
         _drop_what_cannot_be_written()
+
+
+def _prepare_streams() -> None:
+    """Let whatever is written be written: to nobody, or with ? for letters that are not there."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us: nobody wants to read it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the whole process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -59,10 +77,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             sys.stdout.flush()  # after --help too, while a failure can still be told
     except BrokenPipeError:
         raise
-    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as problem:
+    except FAILURES as problem:
         if os.environ.get("FASTBP_TRACEBACK"):
             raise
-        _say(f"error: {_one_line(problem)}")
+        tell(f"error: {_one_line(problem)}")
         return FAILURE
 
 
@@ -88,21 +106,31 @@ def _parser() -> Parser:
 
 def _drop_what_cannot_be_written() -> None:
     """Output that failed once must not fail again, with a traceback, when Python exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if not _can_be_flushed(stream):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _can_be_flushed(stream: TextIO) -> bool:
+    """Whether what was written to a stream is written; what could not be stays in its buffer."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _one_line(problem: BaseException) -> str:
     if isinstance(problem, OSError) and problem.strerror:
-        return f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror
-    return " ".join(str(problem).split()) or type(problem).__name__
-
-
-def _say(line: str) -> None:
-    print(f"fastbp: {line}", file=sys.stderr)  # noqa: T201
+        name = problem.filename
+        if name is None and not _can_be_flushed(sys.stdout):
+            name = "standard output"
+        return problem.strerror if name is None else f"{name}: {problem.strerror}"
+    if isinstance(problem, MemoryError):
+        return f"out of memory ({problem})" if str(problem) else "out of memory"
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    _say(f"warning: {' '.join(str(message).split())}")
+    tell(f"warning: {' '.join(str(message).split())}")

@@ -6,6 +6,8 @@ import numpy as np
 
 import fastbp as fb
 from fastbp.cli import _arguments
+from fastbp.datasets import Dataset
+from fastbp.network import Sequential
 from fastbp.runs import confusion
 
 HELP = "measure a saved model on the test or training data"
@@ -37,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
         data = fb.datasets.Dataset(
             data.x, data.y, net.outputs, data.scale, data.image_shape, data.name
         )
-    matrix = confusion(data, net.predict(data))
-    samples, right = matrix.sum(axis=1), np.diag(matrix)
+    matrix = confusion(data, _predictions(net, data))
+    samples, right = np.bincount(data.y, minlength=data.classes), np.diag(matrix)
     if args.json:
         _arguments.print_json(
             {
@@ -62,3 +64,15 @@ def run(args: argparse.Namespace) -> int:
         f"{args.model} on {data.name}", ["class", "samples", "errors", "accuracy"], rows
     )
     return 0
+
+
+def _predictions(net: Sequential, data: Dataset) -> np.ndarray:
+    """The classes; -1, which is wrong, for samples whose scores are no numbers; that is said."""
+    scores = net.scores(data)
+    lost = np.isnan(scores).any(axis=1)
+    if lost.any():
+        _arguments.tell(
+            f"warning: {lost.sum():,} of {len(data):,} samples have scores that are no numbers; "
+            "they count as errors"
+        )
+    return np.where(lost, -1, scores.argmax(axis=1))

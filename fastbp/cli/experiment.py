@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fastbp.cli import _arguments
-from fastbp.cli._arguments import INTERRUPTED, USAGE
+from fastbp.cli._arguments import USAGE
 from fastbp.cli._experiments import display
+from fastbp.cli._stopping import exit_code
 from fastbp.experiments import EXPERIMENTS, find
 from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED
 from fastbp.experiments.measures import LOSS, TEST_ACCURACY, TRAIN_ACCURACY
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seeds", type=whole(1), default=1, metavar="N", help=seeds_help)
     output_help = "a new or empty folder (default: runs/TIME-experiments)"
     add("--output", type=Path, metavar="DIR", help=output_help)
-    resume_help = "go on with what --output holds: what is finished is not trained again"
+    resume_help = "go on with what --output holds: what is finished and whole is not trained again"
     add("--resume", action="store_true", help=resume_help)
     docs_help = "also write the report as DIR/experiments.md, with its pictures, for a repository"
     add("--docs", type=Path, metavar="DIR", help=docs_help)
@@ -64,12 +65,12 @@ def run(args: argparse.Namespace) -> int:
             report = reproduce(experiments, settings, root, watcher)
             if args.docs:
                 write_docs(report, args.docs)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            f"fastbp: stopped; {watcher.done} of {watcher.wanted} networks are finished; "
-            f"go on with --output {root} --resume\n"
+    except KeyboardInterrupt as stop:
+        _arguments.tell(
+            f"stopped; {watcher.done} of {watcher.wanted} networks are finished; "
+            f"go on with --output {root} --resume"
         )
-        return INTERRUPTED
+        return exit_code(stop)
     if args.json:
         _arguments.print_json(_as_data(report, root))
     else:

@@ -78,8 +78,9 @@ def _training_path(chosen: backends.Backend) -> str:
 
 
 def _compiled_code() -> str:
-    folder = backends.code_folder()
-    return "compiled in every process: no folder can be written" if folder is None else str(folder)
+    folder, readable = backends.code_folders()
+    places = [*(f"{path} (read only)" for path in readable), *([str(folder)] if folder else [])]
+    return ", ".join(places) or "compiled in every process: no folder can be written"
 
 
 def _cpu_level() -> str:

@@ -59,25 +59,30 @@ def run(args: argparse.Namespace) -> int:
     else:
         x, picture, label = _sample(args, net)
     probabilities = net.predict_proba(x)[0]
-    if args.plot:
-        plots.save(plots.class_probabilities(picture, probabilities, label=label), args.plot)
+    known = bool(np.isfinite(probabilities).all())
+    if not known:
+        undrawn = ", and nothing drawn" if args.plot else ""
+        _arguments.tell(f"warning: the probabilities are no numbers: nothing is predicted{undrawn}")
+    plot = args.plot if known else None
+    if plot:
+        plots.save(plots.class_probabilities(picture, probabilities, label=label), plot)
     if args.json:
         _arguments.print_json(
             {
-                "prediction": int(probabilities.argmax()),
+                "prediction": int(probabilities.argmax()) if known else None,
                 "label": label,
-                "probabilities": [float(p) for p in probabilities],
-                "plot": str(args.plot) if args.plot else None,
+                "probabilities": [float(p) if np.isfinite(p) else None for p in probabilities],
+                "plot": str(plot) if plot else None,
             }
         )
         return 0
     order = np.argsort(-probabilities, kind="stable")
     rows = [[str(c), f"{100 * probabilities[c]:.2f} %"] for c in order]
     truth = "" if label is None else f", labelled {label}"
-    title = f"{args.image or f'sample {args.index}'}{truth}: {order[0]}"
+    title = f"{args.image or f'sample {args.index}'}{truth}: {order[0] if known else 'no class'}"
     _arguments.print_table(title, ["class", "probability"], rows)
-    if args.plot:
-        sys.stdout.write(f"drawn in {args.plot}\n")
+    if plot:
+        sys.stdout.write(f"drawn in {plot}\n")
     return 0
 
 

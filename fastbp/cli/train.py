@@ -8,7 +8,8 @@ from pathlib import Path
 import fastbp as fb
 from fastbp import models, runs
 from fastbp.cli import _arguments, _progress
-from fastbp.cli._arguments import FAILURE, INTERRUPTED, USAGE
+from fastbp.cli._arguments import FAILURE, USAGE
+from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
 from fastbp.layers import ACTIVATIONS
 from fastbp.layers.initializers import NAMES as INITS
@@ -123,14 +124,16 @@ def run(args: argparse.Namespace) -> int:
                 f"{net!r}\n{train!r}\n{backend.name} {backend.detail}, {net.dtype} -> {folder}"
             )
             _fit(args, model, net, train, test, history, (runs.Recorder(folder, history), show))
-    except KeyboardInterrupt:
-        code, ending = INTERRUPTED, "stopped"
+    except KeyboardInterrupt as stop:
+        code, ending = exit_code(stop), "stopped"
     except fb.DivergenceError as divergence:
         code, ending = FAILURE, f"error: {divergence}"
-    runs.write_losses(folder, history)
+    finally:
+        with runs.signals_held_back():
+            runs.write_losses(folder, history)
     if code:
         finished = f"finished {len(history.epochs)} of {model.epochs} epochs"
-        sys.stderr.write(f"fastbp: {ending}; {finished}; what there is lies in {folder}\n")
+        _arguments.tell(f"{ending}; {finished}; what there is lies in {folder}")
         return code
     if not args.no_plots:
         show.say("drawing pictures")

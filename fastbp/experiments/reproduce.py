@@ -11,13 +11,16 @@ The output folder::
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from fastbp._files import write_atomically
+from fastbp._files import TEMPORARY, write_atomically
 from fastbp._version import __version__
 from fastbp.backends import active
+from fastbp.runs import remove_leftovers
 
 from .figures import Shown, draw
 from .machine import describe_machine
@@ -28,6 +31,11 @@ from .pictures import Material
 from .runner import Runs, Settings, Watcher, train
 from .spec import Experiment
 from .summary import Outcome, write_tables
+
+try:
+    import fcntl
+except ImportError:  # Windows: several processes could then work in one folder
+    fcntl = None  # type: ignore[assignment]
 
 SETTINGS = "settings.json"
 MARKS = "<!-- experiments: begin -->", "<!-- experiments: end -->"
@@ -59,7 +67,7 @@ def open_folder(root: Path, settings: Settings, resume: bool) -> None:
                 )
         return
     root.mkdir(parents=True, exist_ok=True)
-    if any(root.iterdir()):
+    if any(not TEMPORARY.fullmatch(found.name) for found in root.iterdir()):
         advice = "name a new one" if resume else "name a new one, or --resume what is in it"
         raise ValueError(f"--output {root}: the folder is not empty; {advice}")
     text = json.dumps(ours, indent=2) + "\n"
@@ -85,7 +93,37 @@ def reproduce(
     ------
     KeyboardInterrupt
         After Ctrl-C; the networks that were finished are kept.
+    ValueError
+        If another process is at work in `root`.
     """
+    with _alone(root):
+        return _reproduce(experiments, settings, root, watcher)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, and remove what such as were killed left behind."""
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"--output {root}: another process is at work there") from None
+        except OSError:  # a file system without locks: whose leftovers they are cannot be known
+            pass
+        else:
+            remove_leftovers(root)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _reproduce(
+    experiments: Sequence[Experiment], settings: Settings, root: Path, watcher: Watcher
+) -> Report:
     started = time.perf_counter()
     experiments = [settings.apply(experiment) for experiment in experiments]
     runs = train(experiments, settings, root, watcher)

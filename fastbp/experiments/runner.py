@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -58,6 +59,9 @@ class Watcher:
         self.wanted, self.found = wanted, wanted - len(missing)
         self.done, self.work = self.found, sum(map(_work, missing))
 
+    def damaged(self, problem: str) -> None:
+        """A run that was kept is not whole, and is trained again."""
+
     def epoch(self, network: Network, seed: int, epoch: Epoch) -> None:
         """An epoch of some network is finished."""
         with self.lock:
@@ -92,12 +96,22 @@ def train(
     """
     networks = dict.fromkeys(v.network for e in experiments for v in e.variants)
     wanted = [(network, seed) for network in networks for seed in range(settings.seeds)]
-    missing = [(n, s) for n, s in wanted if runs.read(folder_of(root, n, s)) is None]
+    missing = [(n, s) for n, s in wanted if not _is_whole(folder_of(root, n, s), watcher)]
     watcher.start(len(wanted), missing)
     if missing:
         _train_missing(sorted(missing, key=_work, reverse=True), settings, root, watcher)
     found = {(n, s): runs.read(folder_of(root, n, s)) for n, s in wanted}
     return {at: run for at, run in found.items() if run is not None}
+
+
+def _is_whole(folder: Path, watcher: Watcher) -> bool:
+    """Whether a run is there; a damaged one is removed, since it will be trained again."""
+    try:
+        return runs.read(folder) is not None
+    except ValueError as problem:
+        watcher.damaged(str(problem))
+        shutil.rmtree(folder)
+        return False
 
 
 def _work(run: tuple[Network, int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ LOSSES: dict[str, type[Loss]] = {
     "cross-entropy": CrossEntropyLoss,
     "nll": NLLLoss,
 }
+PROBLEMS = (ValueError, TypeError, OverflowError)
 KEYS = {"title", "inputs", "target", "loss", "rate", "layer", "reported"}
+DIGITS = re.compile(r"[-−]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 NO_BIAS = "none"  # in place of a number: this unit has no bias
 WIDEST, MOST_LAYERS = 8, 12  # more would be no explanation any more
 
@@ -74,7 +77,7 @@ def read_example(path: str | Path) -> Example:
     written = read_toml(path)
     try:
         return _example(written)
-    except (ValueError, TypeError) as problem:
+    except PROBLEMS as problem:
         raise ValueError(f"{path}: {problem}") from problem
 
 
@@ -110,8 +113,8 @@ def _network(rows: Any, inputs: int) -> tuple[Sequential, frozenset[tuple[int, i
     for place, row in enumerate(rows, 1):
         try:
             made, parameters = _layer(dict(row))
-        except (ValueError, TypeError) as problem:
-            raise type(problem)(f"layer {place}: {problem}") from None
+        except PROBLEMS as problem:
+            raise ValueError(f"layer {place}: {problem}") from None
         if parameters:
             numbers[len(layers)] = parameters
         layers += made
@@ -197,12 +200,6 @@ def _reported(reported: Any) -> dict[str, str]:
     if not isinstance(reported, dict):
         raise TypeError("reported: expected a table of texts")
     for name, digits in reported.items():
-        try:
-            float(digits)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"reported: expected digits as text for {name}, got {digits!r}"
-            ) from None
-        if not isinstance(digits, str):
-            raise TypeError(f"reported: expected digits as text for {name}, got {digits!r}")
+        if not isinstance(digits, str) or not DIGITS.fullmatch(digits):
+            raise ValueError(f"reported: expected digits as text for {name}, got {digits!r}")
     return reported

@@ -1,14 +1,15 @@
 """Models by a few words: a name, or a dense network's hidden layers; and settings of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fastbp._checks import as_count
 from fastbp.layers import ACTIVATIONS
 from fastbp.network import Sequential
 
 from ._reader import read
-from .model import Model
+from .model import Model, chosen
 
 PIXELS, DIGITS = 784, 10  # MNIST's
 
@@ -31,15 +32,23 @@ def described(
 
 
 def dense(hidden: Sequence[int] | None = None, activation: str | None = None) -> Model:
-    """dense.toml with other hidden layers, or with another activation between them."""
+    """dense.toml with other hidden layers, or with another activation between them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``hidden`` are no whole numbers above 0, or there is no such activation.
+    """
     model = read("dense")
-    outputs = [row["outputs"] for row in model.layers if "outputs" in row]
-    kind = ACTIVATIONS[activation].__name__ if activation else model.layers[1]["type"]
-    rows = [
-        row
-        for size in (outputs if hidden is None else hidden)
-        for row in ({"type": "Linear", "outputs": size}, {"type": kind})
-    ]
+    sizes = [row["outputs"] for row in model.layers if "outputs" in row]
+    if hidden is not None:
+        if isinstance(hidden, str) or not isinstance(hidden, Iterable):
+            raise TypeError(f"hidden: expected sizes like (800, 100), got {hidden!r}")
+        sizes = [as_count(size, "hidden") for size in hidden]
+    kind = model.layers[1]["type"]
+    if activation is not None:
+        kind = chosen(ACTIVATIONS, activation, "activation").__name__
+    rows = [row for size in sizes for row in ({"type": "Linear", "outputs": size}, {"type": kind})]
     return replace(model, layers=(*rows, {"type": "Linear"}))
 
 

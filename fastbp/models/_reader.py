@@ -18,7 +18,7 @@ from fastbp.layers.initializers import initializer
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
 
-from .model import TAKES, Model
+from .model import PROBLEMS, TAKES, Model, placed
 
 NAMED: dict[str, Path] = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.toml"))}
 TABLES = ("network", "training")
@@ -42,8 +42,8 @@ def read(source: str) -> Model:
     written = read_toml(path)
     try:
         return _model(written, source, path.stem)
-    except (ValueError, TypeError) as problem:
-        raise type(problem)(f"{source}: {problem}") from None
+    except PROBLEMS as problem:
+        raise placed(problem, source) from None
 
 
 def _model(written: dict[str, Any], source: str, name: str) -> Model:
@@ -142,5 +142,5 @@ def _in(where: str, check: Any) -> Any:
     """What a check gives; its errors say where it was."""
     try:
         return check()
-    except (ValueError, TypeError) as problem:
-        raise type(problem)(f"{where}: {problem}") from None
+    except PROBLEMS as problem:
+        raise placed(problem, where) from None

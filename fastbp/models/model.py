@@ -14,6 +14,7 @@ from fastbp.storage import describe
 
 # What a layer takes, which it need not be told where layers come before it.
 TAKES = {"Linear": "inputs", "Conv2d": "in_channels"}
+PROBLEMS = (ValueError, TypeError, OverflowError)  # what wrong settings of layers come to
 ON_IMAGES = ("Conv2d", "MaxPool2d", "AvgPool2d")
 
 
@@ -65,27 +66,31 @@ class Model:
         """
         try:
             return replace(self, layers=tuple(self._fitted_rows(features, classes)))
-        except (ValueError, TypeError) as problem:
-            raise type(problem)(f"{self.source}: {problem}") from None
+        except PROBLEMS as problem:
+            raise placed(problem, self.source) from None
 
     def build(self, features: int, classes: int, seed: int | None = None) -> Sequential:
         """The network, with its starting parameters; see ``fitted`` for arguments and errors."""
         rows = self.fitted(features, classes).layers
-        return Sequential(
-            *(_layer(row) for row in rows),
-            input_shape=self.input_shape,
-            init=self.init,
-            seed=self.seed if seed is None else seed,
-            dtype=self.dtype,
-        )
+        try:
+            return Sequential(
+                *(_layer(row) for row in rows),
+                input_shape=self.input_shape,
+                init=self.init,
+                seed=self.seed if seed is None else seed,
+                dtype=self.dtype,
+            )
+        except PROBLEMS as problem:
+            raise placed(problem, self.source) from None
 
     def make_loss(self) -> Loss:
         """What is minimised."""
-        return LOSSES[self.loss]()
+        return chosen(LOSSES, self.loss, f"{self.source}: loss")()
 
     def make_optimizer(self) -> Optimizer:
         """How."""
-        return OPTIMIZERS[self.optimizer](lr=self.lr, **self.options)
+        kind = chosen(OPTIMIZERS, self.optimizer, f"{self.source}: optimizer")
+        return kind(lr=self.lr, **self.options)
 
     def as_data(self) -> dict[str, Any]:
         """The model as the tables of its TOML file."""
@@ -107,8 +112,8 @@ class Model:
                 row = _filled(row, shape, classes if position == last else None)
                 layer = _layer(row)
                 shape = layer.output_shape(shape) or shape
-            except (ValueError, TypeError) as problem:
-                raise type(problem)(f"layer {position + 1}: {problem}") from None
+            except PROBLEMS as problem:
+                raise placed(problem, f"layer {position + 1}") from None
             rows.append(row)
         if len(shape) > 1:
             raise ValueError(f"images {_size(shape)} come out of it: end with Flatten and Linear")
@@ -129,6 +134,19 @@ class Model:
                 f"has {features} features"
             )
         return self.input_shape
+
+
+def placed(problem: Exception, where: str) -> ValueError | TypeError:
+    """The same problem, and where it was."""
+    kind = TypeError if isinstance(problem, TypeError) else ValueError
+    return kind(f"{where}: {problem}")
+
+
+def chosen(known: dict[str, Any], name: Any, what: str) -> Any:
+    """What has that name; an error that lists the names, if nothing has."""
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"{what}: expected {', '.join(known)}; got {name!r}")
+    return known[name]
 
 
 def multiply_adds(net: Sequential) -> list[int]:

@@ -4,8 +4,10 @@ The folder is NUMBA_CACHE_DIR where that is set, else __pycache__ beside this fi
 cache folder, else one in the folder for temporary files that nobody else may write to: whichever
 can be written first. Its name has a digest of the sources and versions, so code that was made of
 others is never found. One process at a time compiles; others wait, and then load what it made.
+Folders that come before it and can only be read are read first.
 
 What is kept is loaded by Numba, which unpickles it: no folder counts that others could write to.
+Each file begins with a digest of the rest, so what a disk has damaged is compiled anew, not run.
 """
 
 import contextlib
@@ -33,6 +35,7 @@ except ImportError:  # Windows: several processes may then compile the same at o
     fcntl = None  # type: ignore[assignment]
 
 NOWHERE = "in every process, for no folder to keep it in can be written; set NUMBA_CACHE_DIR"
+DIGEST_SIZE = hashlib.sha256().digest_size
 KEPT = 4  # folders of earlier sources and versions that are left alone
 
 
@@ -41,14 +44,13 @@ def keep(dispatcher: Any, engine: str = "") -> Any:
 
     What takes long, because it is an engine, says which.
     """
-    folder = find_folder()
-    if folder is not None:
+    if any(folders()):
         dispatcher._cache = _Kept(dispatcher.py_func, engine)
     compile_now = dispatcher.compile
 
     def compile_alone(signature: Any) -> Any:
         with global_compiler_lock:
-            if folder is None and not dispatcher.overloads.get(tuple(signature)):
+            if not (any(folders()) or dispatcher.overloads.get(tuple(signature))):
                 _say(engine, signature, None)
             try:
                 return compile_now(signature)
@@ -59,19 +61,29 @@ def keep(dispatcher: Any, engine: str = "") -> Any:
     return dispatcher
 
 
-@functools.cache
 def find_folder() -> Path | None:
     """The folder to keep code in, made if need be; None where there is none."""
+    return folders()[0]
+
+
+@functools.cache
+def folders() -> tuple[Path | None, tuple[Path, ...]]:
+    """The folder to keep code in, if there is one; and those before it that can only be read."""
+    readable = []
     for base in _bases():
         folder = base / f"fastbp-numba-{_digest()}"
-        with contextlib.suppress(OSError):
+        try:
             is_new = not folder.is_dir()
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
-            if is_new:
-                _remove_old(base)
-            return folder
-    return None
+        except OSError:
+            if folder.is_dir():
+                readable.append(folder)
+            continue
+        if is_new:
+            _remove_old(base)
+        return folder, tuple(readable)
+    return None, tuple(readable)
 
 
 def _bases() -> Iterator[Path]:
@@ -121,7 +133,8 @@ class _Folder(caching._CacheLocator):
         self._py_file = py_file  # for Numba's warnings
 
     def get_cache_path(self) -> str:
-        return str(find_folder())
+        folder, readable = folders()
+        return str(folder or readable[0])
 
     def get_source_stamp(self) -> str:
         return _digest()
@@ -139,10 +152,43 @@ class _Implementation(caching.CompileResultCacheImpl):
 
 
 class _File(caching.IndexDataCacheFile):
-    """Names no two processes would give to different code, should there be no lock."""
+    """The files of one function: an index, and machine code for each signature."""
 
     def _data_name(self, number: int) -> str:
+        # No two processes would give one name to different code, should there be no lock.
         return f"{super()._data_name(number).removesuffix('.nbc')}.{uuid.uuid4().hex[:8]}.nbc"
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            stamp, overloads = self._read(self._index_path)
+        except (FileNotFoundError, _DamagedError):  # none yet, or a new one
+            return {}
+        return dict(overloads) if stamp == self._source_stamp else {}
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        self._write(self._index_path, (self._source_stamp, overloads))
+
+    def _load_data(self, name: str) -> Any:
+        return self._read(self._data_path(name))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), data)
+
+    def _read(self, path: str) -> Any:
+        kept = Path(path).read_bytes()
+        digest, content = kept[:DIGEST_SIZE], kept[DIGEST_SIZE:]
+        if hashlib.sha256(content).digest() != digest:
+            raise _DamagedError(path)
+        return pickle.loads(content)
+
+    def _write(self, path: str, content: Any) -> None:
+        content = self._dump(content)
+        with self._open_for_write(path) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+
+class _DamagedError(Exception):
+    """A file is not what was written."""
 
 
 class _Kept(caching.FunctionCache):
@@ -153,7 +199,9 @@ class _Kept(caching.FunctionCache):
     def __init__(self, py_func: Any, engine: str) -> None:
         super().__init__(py_func)
         self._engine = engine
-        self._cache_file = _File(self._cache_path, self._impl.filename_base, _digest())
+        self._folder, readable = folders()
+        paths = [*filter(None, [self._folder]), *readable]
+        self._files = [_File(str(path), self._impl.filename_base, _digest()) for path in paths]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = self._load(sig, target_context)
@@ -161,22 +209,26 @@ class _Kept(caching.FunctionCache):
             _lock.acquire(Path(self._cache_path))
             found = self._load(sig, target_context)  # another may have made it meanwhile
             if found is None:
-                _say(self._engine, sig, self._cache_path)
+                _say(self._engine, sig, self._folder)
         return found
 
     def _load(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # a damaged file, in whatever way: compile anew
-            return None
+        for file in reversed(self._files):
+            self._cache_file = file
+            try:
+                found = super().load_overload(sig, target_context)
+            except Exception:  # a damaged file, in whatever way: compile anew
+                continue
+            if found is not None:
+                return found
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        if self._folder is None:
+            return
+        self._cache_file = self._files[0]
         try:
-            try:
-                super().save_overload(sig, data)
-            except (EOFError, ValueError, pickle.UnpicklingError):  # a damaged index: a new one
-                self._cache_file.flush()
-                super().save_overload(sig, data)
+            super().save_overload(sig, data)
         except OSError as problem:  # a full disk, or the folder is gone
             tell(f"cannot keep what was compiled: {problem}")
 
@@ -214,7 +266,7 @@ def be_quiet() -> None:
     _quiet = True
 
 
-def _say(engine: str, signature: Any, folder: str | None) -> None:
+def _say(engine: str, signature: Any, folder: Path | None) -> None:
     """One line for the engine, which takes long, and one for all kernels together."""
     where = f"once; kept in {folder}" if folder else NOWHERE
     if engine:

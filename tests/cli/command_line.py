@@ -121,9 +121,11 @@ def wait_until(condition: Callable[[], object], process: subprocess.Popen) -> No
     raise AssertionError("waited in vain")
 
 
-def press_ctrl_c(process: subprocess.Popen) -> tuple[str, str, int]:
-    """Send what a terminal sends, and give stdout, stderr and exit code."""
-    process.send_signal(signal.SIGINT)
+def press_ctrl_c(
+    process: subprocess.Popen, number: signal.Signals = signal.SIGINT
+) -> tuple[str, str, int]:
+    """Send what a terminal sends, or another signal; give stdout, stderr and exit code."""
+    process.send_signal(number)
     pressed = time.monotonic()
     out, err = process.communicate(timeout=30)
     assert time.monotonic() - pressed < SOON

@@ -121,3 +121,25 @@ def refused(trained, tmp_path_factory):
 def test_wrong_model_file_is_named_with_the_reason(refused, name):
     path, result = refused[name]
     assert_error(result, f"fastbp: error: {path}: ", WRONG_MODELS[name])
+
+
+def test_samples_whose_scores_are_no_numbers_are_errors(trained, tmp_path):
+    """Not of class 0, although argmax says so."""
+    net = fb.load(trained.model)
+    net.layers[0].w[10 * 28 + 14, 0] = np.nan  # only 0 · NaN and x · NaN: every sample
+    net.save(tmp_path / "nan.safetensors")
+    result = run("evaluate", "nan.safetensors", "--json", cwd=tmp_path)
+    first, second = result.err.splitlines()
+    assert first == (
+        f"fastbp: warning: nan.safetensors: 1 of {net.params.size:,} parameters are NaN or infinite"
+    )
+    assert second == (
+        "fastbp: warning: 10,000 of 10,000 samples have scores that are no numbers; "
+        "they count as errors"
+    )
+    assert result.code == 0
+    assert (result.json["accuracy"], result.json["errors"]) == (0, 10000)
+    assert np.sum(result.json["confusion"]) == 0
+    table = run("evaluate", "nan.safetensors", cwd=tmp_path).out
+    assert "980" in table
+    assert "0.00 %" in table

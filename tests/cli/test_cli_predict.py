@@ -193,3 +193,27 @@ def test_picture_for_a_model_of_tables_is_refused(table_model, tmp_path, digit):
     Image.fromarray(digit).save(tmp_path / "digit.png")
     result = run("predict", table_model, "digit.png", cwd=tmp_path)
     assert_error(result, "5 inputs", "no square picture")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_model_whose_parameters_are_no_numbers(trained, tmp_path, number):
+    """It is said when it is loaded, and no class is predicted; JSON has null where NaN would be."""
+    net = fb.load(trained.model)
+    net.params[...] = number
+    net.save(tmp_path / "nan.safetensors")
+    options = ("predict", "nan.safetensors", "--index", INDEX, "--plot", "p.png")
+    size = f"{net.params.size:,}"
+    lines = (
+        f"fastbp: warning: nan.safetensors: {size} of {size} parameters are NaN or infinite\n"
+        "fastbp: warning: the probabilities are no numbers: nothing is predicted, "
+        "and nothing drawn\n"
+    )
+    result = run(*options, "--json", cwd=tmp_path)
+    assert (result.code, result.err) == (0, lines)
+    assert result.json["prediction"] is None
+    assert result.json["probabilities"] == [None] * 10
+    assert result.json["plot"] is None
+    assert not (tmp_path / "p.png").exists()
+    result = run(*options, cwd=tmp_path)
+    assert (result.code, result.err) == (0, lines)
+    assert result.out.startswith(f"sample {INDEX}, labelled 7: no class\n")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 
 import numpy as np
@@ -49,6 +50,115 @@ def test_ctrl_c_keeps_the_finished_epochs(tmp_path):
     )
     assert names(folder) == ALWAYS
     assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
+
+
+STOPPED = {signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.mark.parametrize("backend", AUTOMATIC)
+@pytest.mark.parametrize("number", STOPPED)
+def test_other_signals_end_a_training_as_ctrl_c_does(tmp_path, backend, number):
+    folder = tmp_path / "run"
+    options = ("--hidden", 32, "--epochs", 100000, "--limit", 2000, "--backend", backend)
+    with started("train", *options, "--quiet", "--output", folder, cwd=tmp_path) as process:
+        wait_until(lambda: finished_epochs(folder) >= 1, process)
+        out, err, code = press_ctrl_c(process, number)
+    assert (out, code) == ("", STOPPED[number])
+    ending = f"stopped; finished {finished_epochs(folder)} of 100000 epochs"
+    assert_one_line(err.splitlines(keepends=True)[-1], ending, str(folder))
+    assert "Traceback" not in err
+    assert names(folder) == ALWAYS
+    with fb.use_backend(backend):
+        assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
+
+
+def test_other_signals_end_every_command(tmp_path):
+    with started("gradcheck", cwd=tmp_path) as process:
+        time.sleep(1)
+        out, err, code = press_ctrl_c(process, signal.SIGTERM)
+    assert (out, err, code) == ("", "fastbp: stopped\n", 143)
+    with started("experiment", "all", "--output", "run", "--quiet", cwd=tmp_path) as process:
+        wait_until((tmp_path / "run" / "settings.json").exists, process)
+        time.sleep(0.5)
+        out, err, code = press_ctrl_c(process, signal.SIGHUP)
+    assert (out, code) == ("", 129)
+    assert_one_line(err, "networks are finished; go on with --output run --resume")
+
+
+def test_what_ignores_a_lost_terminal_goes_on(tmp_path):
+    """As nohup has it; and the same signal twice, as a shell sends it, is one."""
+    script = """
+import os, signal
+from fastbp.cli import train
+before = train.models.described
+def described(*arguments, **settings):
+    os.kill(os.getpid(), signal.SIGHUP)
+    return before(*arguments, **settings)
+train.models.described = described
+{}
+sys.exit(main(sys.argv[1:]))"""
+    options = (
+        *"train --limit 50 --epochs 1 --hidden none --quiet --no-plots --output".split(),
+        "a",
+    )
+    ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    result = run_script(script.format(ignored), *options, cwd=tmp_path)
+    assert (result.code, result.err) == (0, "")
+    result = run_script(script.format(""), *options, cwd=tmp_path)
+    assert (result.code, result.out, result.err) == (129, "", "fastbp: stopped\n")
+
+
+def test_a_signal_twice_loses_nothing(tmp_path):
+    folder = tmp_path / "run"
+    result = run_script(
+        """
+import signal
+from fastbp import runs
+write_losses = runs.write_losses
+def twice(*arguments):
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    write_losses(*arguments)
+runs.write_losses = twice
+on_epoch_end = runs.Recorder.on_epoch_end
+def stopped(*arguments):
+    on_epoch_end(*arguments)
+    signal.raise_signal(signal.SIGTERM)
+runs.Recorder.on_epoch_end = stopped
+sys.exit(main(sys.argv[1:]))""",
+        *"train --limit 100 --hidden none --quiet --output".split(),
+        folder,
+        cwd=tmp_path,
+    )
+    assert "stopped" in result.err
+    assert result.code in (130, 143)
+    assert names(folder) == ALWAYS
+    assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
+
+
+def test_a_full_disk_in_the_middle_keeps_what_was_finished_and_names_the_file(tmp_path):
+    result = run_script(
+        """
+import errno
+from fastbp import Sequential
+save, count = Sequential.save, [0]
+def full(net, path):
+    count[0] += 1
+    if count[0] == 3:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    save(net, path)
+Sequential.save = full
+sys.exit(main(sys.argv[1:]))""",
+        *"train --limit 100 --hidden none --quiet --output run".split(),
+        cwd=tmp_path,
+    )
+    assert (result.code, result.out) == (1, "")
+    assert_one_line(result.err, "error: run/model.safetensors: No space left on device")
+    assert names(tmp_path / "run") == ALWAYS
+    net, row = fb.load(tmp_path / "run" / "model.safetensors"), read_history(tmp_path / "run")[-1]
+    assert row["epoch"] == "2"
+    accuracy = fb.evaluate(net, fb.datasets.mnist()[1]).accuracy
+    assert accuracy == float(row["test_accuracy"])
 
 
 def test_ctrl_c_before_the_first_epoch_is_finished(tmp_path):
@@ -106,7 +216,7 @@ sys.exit(main(sys.argv[1:]))""",
     assert names(tmp_path) == set()
 
 
-@pytest.mark.parametrize("module", ["fastbp.cli", "fastbp.cli._main", "fastbp.cli.train"])
+@pytest.mark.parametrize("module", ["numpy", "fastbp.layers", "fastbp.cli", "fastbp.cli.train"])
 def test_ctrl_c_while_modules_are_imported(tmp_path, module):
     early = tmp_path / "early"
     early.mkdir()

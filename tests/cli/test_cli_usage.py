@@ -160,7 +160,79 @@ def test_a_full_disk_is_one_line():
     with open("/dev/full", "w") as full:
         for command in ("info", "--help"):
             code, said = run_with_stdout(full, command)
-            assert (code, said) == (1, "fastbp: error: No space left on device\n")
+            assert (code, said) == (1, "fastbp: error: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "cp1252", "utf-8"])
+@pytest.mark.parametrize("command", ["explain", "train --help", "explain missing-ü.toml"])
+def test_letters_that_an_encoding_lacks_are_replaced(tmp_path, command, encoding):
+    done = subprocess.run(
+        [*FASTBP, *command.split()],
+        cwd=tmp_path,
+        env=environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0"),
+        capture_output=True,
+        timeout=LIMIT,
+    )
+    name = encoding.partition(":")[0]
+    out, err = done.stdout.decode(name), done.stderr.decode(name)
+    if "missing" in command:
+        letter = "?" if name == "ascii" else "ü"
+        assert (done.returncode, out) == (1, "")
+        assert err == f"fastbp: error: missing-{letter}.toml: No such file or directory\n"
+    else:
+        assert (done.returncode, err) == (0, "")
+        assert len(out) > 1000
+
+
+def test_names_of_files_may_be_any_bytes(tmp_path):
+    """Even such as are no text: they are shown, and kept in settings, with a mark for each."""
+    name = os.fsdecode(b"\xff")
+    (tmp_path / f"{name}.csv").write_text("a,b,label\n" + "1,2,0\n4,3,1\n" * 10)
+    (tmp_path / f"{name}.toml").write_text('[network]\nlayers = [{type = "Linear"}]\n')
+    result = run(
+        *("train", "--data", f"{name}.csv", "--model", f"{name}.toml", "--output", name),
+        *("--epochs", 1, "--no-plots"),
+        cwd=tmp_path,
+    )
+    assert result.code == 0, result.err
+    config = (tmp_path / name / "config.toml").read_text("utf-8")
+    assert 'path = "?.csv"' in config
+    assert 'model = "?"' in config
+    missing = run("evaluate", f"{name}.safetensors", cwd=tmp_path)
+    assert_error(missing, "?.safetensors: No such file or directory")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processors to choose")
+@pytest.mark.parametrize("limit", ["ulimit -n 16", "ulimit -v 500000", "taskset -c 0 true"])
+def test_little_of_everything_is_enough_for_a_small_training(tmp_path, limit):
+    """Files, memory, processors."""
+    processor = "taskset -c 0" if "taskset" in limit else ""
+    command = f"{processor} {' '.join(FASTBP)} train --limit 50 --epochs 1 --hidden none --quiet"
+    done = subprocess.run(
+        f"{limit} && {command} --output run",
+        shell=True,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "run" / "misclassified.png").exists()
+
+
+def test_too_little_memory_is_one_line(tmp_path):
+    command = f"ulimit -v 700000 && {' '.join(FASTBP)} train --hidden 20000,20000 --output run"
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert_error(Result(done.returncode, done.stdout, done.stderr), "out of memory (Unable to")
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-"])

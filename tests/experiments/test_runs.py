@@ -1,6 +1,8 @@
 """Running: shared networks once, what is kept, resuming, divergence, and the files written."""
 
 import csv
+import errno
+import shutil
 import tomllib
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import runs
 from fastbp.experiments import find
 from fastbp.experiments.claims import HOLDS, Unstable
 from fastbp.experiments.reproduce import open_folder, reproduce
@@ -134,15 +137,134 @@ def test_what_does_not_fit_is_not_resumed(tmp_path):
         open_folder(tmp_path / "b", QUICK, resume=True)
 
 
-@pytest.mark.parametrize(
-    "name", ["run.json", "history.csv", "loss_by_iteration.npz", "model.safetensors"]
-)
-def test_a_damaged_run_is_named(tmp_path, name):
-    train([SAME], replace(QUICK, seeds=1), tmp_path, Watcher())
-    folder = folder_of(tmp_path, SMALL, 0)
-    (folder / name).unlink()
-    with pytest.raises(ValueError, match=r"seed-0: not a whole run .*remove that folder"):
-        read(folder)
+FILES = ["run.json", "history.csv", "loss_by_iteration.npz", "model.safetensors"]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A finished run of one network."""
+    root = tmp_path_factory.mktemp("kept")
+    train([SAME], replace(QUICK, seeds=1), root, Watcher())
+    return root
+
+
+class Aloud(Counting):
+    """Notes also what was said of damaged runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def damaged(self, problem):
+        self.said.append(problem)
+
+
+def assert_trained_again(kept, root, reason):
+    """A copy with a damaged run is noticed, and ends as it was before."""
+    with pytest.raises(ValueError, match=f"seed-0: not a whole run .*{reason}"):
+        read(folder_of(root, SMALL, 0))
+    watcher = Aloud()
+    found = train([SAME], replace(QUICK, seeds=1), root, watcher)
+    assert (watcher.wanted, watcher.found, len(watcher.trained)) == (1, 0, 1)
+    assert len(watcher.said) == 1
+    assert np.array_equal(
+        found[SMALL, 0].net().params, read(folder_of(kept, SMALL, 0)).net().params
+    )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_without_a_file_is_trained_again(kept, tmp_path, name):
+    shutil.copytree(kept, tmp_path / "run")
+    (folder_of(tmp_path / "run", SMALL, 0) / name).unlink()
+    assert_trained_again(kept, tmp_path / "run", f"{name} is missing")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_with_a_truncated_file_is_trained_again(kept, tmp_path, name):
+    shutil.copytree(kept, tmp_path / "run")
+    path = folder_of(tmp_path / "run", SMALL, 0) / name
+    path.write_bytes(path.read_bytes()[:-20])
+    assert_trained_again(kept, tmp_path / "run", f"{name} is damaged")
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_every_flipped_bit_and_every_cut_is_noticed(kept, tmp_path, name, rng):
+    shutil.copytree(kept, tmp_path / "run")
+    folder = folder_of(tmp_path / "run", SMALL, 0)
+    whole = (folder / name).read_bytes()
+    for bit in rng.integers(8 * len(whole), size=50):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << int(bit % 8)
+        for content in (damaged, whole[: bit // 8]):
+            (folder / name).write_bytes(content)
+            with pytest.raises(ValueError, match=f"not a whole run .{name} is damaged"):
+                read(folder)
+
+
+def test_a_damaged_run_json_is_noticed_or_means_the_same(kept, tmp_path, rng):
+    shutil.copytree(kept, tmp_path / "run")
+    folder = folder_of(tmp_path / "run", SMALL, 0)
+    whole, losses = (folder / "run.json").read_bytes(), read(folder).history.loss_by_iteration
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] = rng.integers(256)
+        (folder / "run.json").write_bytes(damaged)
+        try:
+            run = read(folder)
+        except ValueError as problem:
+            assert "not a whole run" in str(problem)  # noqa: PT017 - it need not be raised
+            continue
+        assert run.error == ""
+        assert np.array_equal(run.history.loss_by_iteration, losses)
+
+
+def test_what_may_be_whole_but_cannot_be_read_is_left_alone(kept, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", "run.json")
+
+    shutil.copytree(kept, tmp_path / "run")
+    monkeypatch.setattr(runs.json, "loads", fail)
+    with pytest.raises(PermissionError):
+        train([SAME], replace(QUICK, seeds=1), tmp_path / "run", Watcher())
+    monkeypatch.undo()
+    assert read(folder_of(tmp_path / "run", SMALL, 0)) is not None
+
+
+def test_leftovers_of_a_killed_process_are_removed(kept, tmp_path):
+    root = tmp_path / "run"
+    shutil.copytree(kept, root)
+    open_folder(root / "new", QUICK, resume=False)
+    (root / "new" / "settings.json").rename(root / "settings.json")
+    (root / "new").rmdir()
+    partial = folder_of(root, SMALL, 0).with_name(".run-0123abcd")
+    partial.mkdir()
+    (partial / ".fastbp-0123abcd").write_text("half")
+    (root / ".fastbp-ffffffff").touch()
+    (root / ".mine").touch()
+    open_folder(root, QUICK, resume=True)
+    reproduce([SAME], replace(QUICK, seeds=1), root, Watcher())
+    assert [path.name for path in root.rglob(".*")] == [".mine"]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_folder_of_a_process_killed_in_its_first_write_is_new(tmp_path, resume):
+    (tmp_path / ".fastbp-0123abcd").write_text("{")
+    open_folder(tmp_path, QUICK, resume)
+    assert (tmp_path / "settings.json").is_file()
+
+
+def test_two_processes_in_one_folder_are_refused(tmp_path):
+    open_folder(tmp_path, QUICK, resume=False)
+
+    class Other(Watcher):
+        def start(self, wanted, missing):
+            with pytest.raises(ValueError, match="another process is at work there"):
+                reproduce([SAME], QUICK, tmp_path, Watcher())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce([SAME], QUICK, tmp_path, Other())
+    reproduce([SAME], replace(QUICK, seeds=1), tmp_path, Watcher())
 
 
 def test_divergence_is_kept_and_shown(tmp_path):

@@ -196,6 +196,18 @@ def test_the_formulas_give_the_numbers(tmp_path, activation, name):
             "reported: expected digits as text for o1",
         ),
         ("rate = 0.1", "rate = 0.1\nreported = 1", "reported: expected a table"),
+        ("rate = 0.1", f"rate = {10**400}", "rate: expected a number below a million"),
+        ("target = 2", f"target = {10**400}", "target|labels"),
+        ("target = 2", f"target = {2**64}", "target|labels"),
+        ("target = 2", f"target = {-(2**63) - 1}", "target|labels"),
+        ('"Tanh"', f'"ELU"\nalpha = {10**400}', "layer 2: "),
+        ('"Tanh"', f'"LeakyReLU"\nnegative_slope = {10**400}', "layer 2: "),
+        ('"Tanh"', f'"Tanh"\ndigits = {10**400}', "layer 2: digits: expected a whole number"),
+        ("b = [0.1, 0.2]", f"b = [{10**400}, 0.2]", "layer 1: b: expected a number below"),
+        *(
+            ("rate = 0.1", f"rate = 0.1\n[reported]\no1 = {digits}", "reported: expected digits")
+            for digits in (10**400, '"nan"', '"inf"', '"1e999"', '"1_0"', '""', f'"{"9" * 99}"')
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file(tmp_path, old, new, message):

@@ -29,6 +29,19 @@ print(y.tolist())
 print(_numba.cache.find_folder())
 """
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # which Python finds stale by size and time alone
+# Root may write whatever the permissions say, until it gives that up.
+NO_POWERS = """
+import ctypes, os
+if os.geteuid() == 0:
+    header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, nothing) == 0
+"""
+OTHER = """
+import numpy as np
+from fastbp.kernels import _numba
+z = np.ones((1, 1))
+_numba.relu_forward(z, z.copy())
+"""
 RIGHT = "[[0.0, 2.0]]"
 NO_HOME = "import pathlib\npathlib.Path.home = lambda: (_ for _ in ()).throw(RuntimeError('none'))"
 
@@ -173,8 +186,68 @@ def test_a_damaged_file_is_compiled_anew(run: Any) -> None:
     again, then = run(), run()
     assert (again.y, again.compiled, then.compiled) == (RIGHT, True, False)
     (index,) = folder.glob("*.nbi")
-    index.write_bytes(b"no index")
-    assert run().y == RIGHT
+    for content in (b"no index", b""):
+        index.write_bytes(content)
+        again, then = run(), run()
+        assert (again.y, again.compiled, then.compiled) == (RIGHT, True, False)
+
+
+READ_ALL = """
+import sys
+from pathlib import Path
+from fastbp.kernels import _numba
+from fastbp.kernels._numba import cache
+kept = _numba.relu_forward._cache._files[0]
+assert cache.find_folder() == Path(kept._cache_path)
+for suffix in ("nbi", "nbc"):
+    (path,) = cache.find_folder().glob(f"*relu_forward*.{suffix}")
+    whole = path.read_bytes()
+    index = kept._load_index()
+    key, name = next(iter(index.items()))
+    for bit in range(0, 8 * len(whole), max(1, len(whole) // 40)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        if suffix == "nbi":
+            assert kept._load_index() == {}
+        else:
+            try:
+                kept.load(key)
+            except cache._DamagedError:
+                continue
+            raise AssertionError(f"bit {bit} of {path} was not seen")
+    path.write_bytes(whole)
+    assert kept.load(key) is not None
+"""
+
+
+def test_every_flipped_bit_is_seen_before_anything_is_made_of_the_file(run: Any) -> None:
+    run()
+    assert not run(READ_ALL).compiled
+
+
+def test_a_read_only_folder_that_has_the_code_is_read(run: Any, package: Path) -> None:
+    """And what it lacks is kept in the next folder that can be written."""
+    folder = run().folder
+    before = sorted(path.name for path in folder.iterdir())
+    for path in (folder, folder.parent):
+        path.chmod(0o555)
+    try:
+        warm = run(NO_POWERS)
+        assert (warm.y, warm.error) == (RIGHT, "")
+        assert warm.folder.parent == package.parents[1] / "home" / ".cache" / "fastbp"
+        other, again = run(NO_POWERS + OTHER), run(NO_POWERS + OTHER)
+        assert (other.compiled, again.compiled) == (True, False)
+        alone = {"NUMBA_CACHE_DIR": str(folder.parent)}
+        nowhere = run(NO_POWERS, **alone)
+        assert (nowhere.y, nowhere.error, nowhere.folder) == (RIGHT, "", None)
+        cold = run(NO_POWERS + OTHER, **alone)
+        assert (cold.y, cold.compiled) == (RIGHT, True)
+        assert "in every process, for no folder" in cold.error
+    finally:
+        for path in (folder, folder.parent):
+            path.chmod(0o755)
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_what_cannot_be_kept_is_said_and_works(run: Any) -> None:
@@ -183,7 +256,7 @@ import tempfile
 from numba.core import caching
 def fail(*arguments):
     raise OSError("No space left on device")
-caching.IndexDataCacheFile._save_index = fail
+caching.IndexDataCacheFile._open_for_write = fail
 """
     result = run(full)
     assert result.y == RIGHT

@@ -61,6 +61,45 @@ def test_dense_layers(name):
     assert net.table().count("Linear(9, 5)") == net.table().count("Linear(4, 3)") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"activation": "x"}, ValueError, "activation: expected relu, "),
+        ({"activation": ["relu"]}, ValueError, "activation: expected relu, "),
+        ({"hidden": "x"}, TypeError, r"hidden: expected sizes like \(800, 100\), got 'x'"),
+        ({"hidden": 7}, TypeError, r"hidden: expected sizes like"),
+        ({"hidden": [7, 0]}, ValueError, "hidden: expected at least 1, got 0"),
+        ({"hidden": ["7"]}, TypeError, "hidden: expected a whole number, got '7'"),
+    ],
+)
+def test_what_describes_no_dense_network_is_refused(arguments, error, text):
+    with pytest.raises(error, match=text):
+        models.dense(**arguments)
+    with pytest.raises(error, match=text):
+        models.described(**arguments)
+
+
+def test_unknown_names_of_loss_and_optimizer_are_named():
+    model = models.described(loss="x", optimizer=["sgd"])
+    with pytest.raises(ValueError, match=r"dense: loss: expected hinge, .*; got 'x'"):
+        model.make_loss()
+    with pytest.raises(ValueError, match=r"dense: optimizer: expected sgd, .*; got \['sgd'\]"):
+        model.make_optimizer()
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64, 10**400, -(10**400)], ids=str)
+@pytest.mark.parametrize("key", ["out_channels", "kernel", "stride", "padding"])
+def test_numbers_that_no_machine_has_are_refused_with_the_file(tmp_path, key, number):
+    layer = {"type": "Conv2d", "out_channels": 1, "kernel": 3} | {key: number}
+    layers = [layer, {"type": "Flatten"}, {"type": "Linear"}]
+    path = tmp_path / "big.toml"
+    path.write_text(tomli_w.dumps({"network": {"input_shape": [1, 28, 28], "layers": layers}}))
+    try:
+        models.read(path).fitted(784, 10)
+    except (ValueError, TypeError) as problem:
+        assert str(problem).startswith(f"{path}: layer 1: ")  # noqa: PT017 - a stride may be long
+
+
 def test_dense_alone_is_the_named_one_for_any_data():
     assert models.dense() == models.read("dense")
     assert text(models.dense(hidden=()).build(5, 3)) == "Linear(5, 3)"
