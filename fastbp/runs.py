@@ -41,6 +41,7 @@ from .training import Callback, DivergenceError, Epoch, History
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
 FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
@@ -49,7 +50,12 @@ STOPPING = tuple(  # the signals that ask a program to end; not all systems have
 
 
 def new_folder(name: str) -> Path:
-    """Make runs/TIME-NAME, with a number where another run started in the same second."""
+    """Make runs/TIME-NAME, with a number where another run started in the same second.
+
+    A name may come out of a file: what is no letter, figure, dot or line becomes a line, and it
+    is cut where it is longer than names of folders go.
+    """
+    name = re.sub(r"[^\w.+-]", "-", name)[:LONGEST_NAME].rstrip("-")
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     number = 1
     while True:

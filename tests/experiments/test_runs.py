@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import os
 import shutil
 import tomllib
 from dataclasses import replace
@@ -244,6 +245,25 @@ def test_leftovers_of_a_killed_process_are_removed(kept, tmp_path):
     open_folder(root, QUICK, resume=True)
     reproduce([SAME], replace(QUICK, seeds=1), root, Watcher())
     assert [path.name for path in root.rglob(".*")] == [".mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("lenet-hinge", "lenet-hinge"),
+        ("../../up", "..-..-up"),
+        ("a/b\0c d", "a-b-c-d"),
+        ("\U00020000" * 400, "\U00020000" * 50),
+        (os.fsdecode(b"\xff"), ""),
+    ],
+    ids=["plain", "up", "letters", "long", "bytes"],
+)
+def test_any_name_makes_a_folder_in_runs(tmp_path, monkeypatch, name, folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs.time, "strftime", lambda _: "now")
+    made = [runs.new_folder(name) for _ in range(2)]
+    assert [path.as_posix() for path in made] == [f"runs/now-{folder}", f"runs/now-{folder}-2"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [p.name for p in made]
 
 
 @pytest.mark.parametrize("resume", [True, False])
