@@ -206,7 +206,10 @@ def read(folder: Path) -> Run | None:
         return None
     try:
         about = json.loads((folder / "run.json").read_text("utf-8"))
-        _check_files(folder, about["sha256"], about["error"])
+        if "sha256" in about:
+            _check_files(folder, about["sha256"], about["error"])
+        elif not about["error"]:  # of a version that kept none: the model tells by itself
+            load(folder / "model.safetensors")
         with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
         with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import json
 import os
 import shutil
 import tomllib
@@ -217,6 +218,19 @@ def test_a_damaged_run_json_is_noticed_or_means_the_same(kept, tmp_path, rng):
             continue
         assert run.error == ""
         assert np.array_equal(run.history.loss_by_iteration, losses)
+
+
+def test_a_run_of_a_version_that_kept_no_digests_is_read(kept, tmp_path):
+    shutil.copytree(kept, tmp_path / "run")
+    folder = folder_of(tmp_path / "run", SMALL, 0)
+    about = json.loads((folder / "run.json").read_text())
+    del about["sha256"]
+    (folder / "run.json").write_text(json.dumps(about))
+    assert np.array_equal(read(folder).net().params, read(folder_of(kept, SMALL, 0)).net().params)
+    model = folder / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="not a whole run"):
+        read(folder)
 
 
 def test_what_may_be_whole_but_cannot_be_read_is_left_alone(kept, tmp_path, monkeypatch):
