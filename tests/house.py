@@ -26,7 +26,8 @@ ORDER = (
     ("threads",),
     ("backends",),
     ("datasets", "pictures"),
-    ("_checks", "_files", "_version"),
+    ("_settings",),
+    ("_checks", "_files", "_memory", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}
