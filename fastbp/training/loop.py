@@ -112,11 +112,16 @@ def _check_kind(part: object, kind: type) -> None:
 
 
 def _as_callbacks(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
+    """A sequence of objects with a Callback's methods, whether or not of its class."""
     try:
         found = tuple(callbacks)
-    except TypeError:
-        found = ()
-    if any(not isinstance(each, Callback) for each in found) or not hasattr(callbacks, "__iter__"):
+        methods = [(each.on_progress, each.on_epoch_end) for each in found]
+        wrong = any(isinstance(each, type) for each in found) or not all(
+            map(callable, sum(methods, ()))
+        )
+    except (TypeError, AttributeError):
+        wrong = True
+    if wrong:
         raise TypeError(f"fit callbacks: expected Callback objects, got {callbacks!r}")
     return found
 

@@ -73,14 +73,13 @@ def _targets(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Targets as the loss wants them, and labels, where they are classes; copies of the user's."""
     try:
-        array = as_array(y, "y")
+        array = as_array(y, "y").copy()  # whoever has the data cannot change what is checked here
         target = loss.check_target(array, rows, outputs, dtype)
         if target.dtype.kind == "f":
             check_finite(target, "y")
     except (TypeError, ValueError) as problem:
         raise type(problem)(f"{name}: {problem}") from None
     if target.ndim == 1:
-        labels = target.copy()  # kernels index with them: nobody else may change them
-        return labels, labels
+        return target, target
     is_labels = array.ndim == 1 and array.dtype.kind in "iub" and outputs > 1
     return target, array.astype(np.int64) if is_labels else None
