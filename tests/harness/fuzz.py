@@ -25,7 +25,7 @@ from random import Random
 import evil
 import samples
 import workers
-from loaders import CHECKS, PEAK, PEAK_OF_OTHERS, Check, Odd
+from loaders import CHECKS, PEAK, PEAK_OF_OTHERS, Check, OddError
 from samples import Files
 from workers import Found, Limits
 
@@ -124,7 +124,7 @@ def examine(check: Check, folder: Path, random: Random, most: int) -> str | None
     before = workers.resident()
     try:
         check(folder, random)
-    except Odd as odd:
+    except OddError as odd:
         return f"was read, but: {odd}"
     except ALLOWED as problem:
         if str(folder) not in str(problem):

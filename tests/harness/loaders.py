@@ -1,7 +1,7 @@
 """How each kind of file is read, and what must be true of everything that was read.
 
 A check reads what lies in a folder and uses it: a model predicts, a table has labels in range. It
-raises Odd where something is not as it should be. ValueError, TypeError and OSError with the
+raises OddError where something is not as it should be. ValueError, TypeError and OSError with the
 file's path in their text are the right answers to a bad file, everything else is a finding.
 """
 
@@ -24,14 +24,14 @@ MANY = 600  # samples: so many are predicted by the engine
 LARGE = 3_000_000  # numbers; a network with more is asked for one sample only
 
 
-class Odd(AssertionError):
+class OddError(AssertionError):
     """Something was read, and is not as it should be."""
 
 
 def expect(true: Any, what: str) -> None:
-    """Raise Odd unless something holds."""
+    """Raise OddError unless something holds."""
     if not true:
-        raise Odd(what)
+        raise OddError(what)
 
 
 def the_file(folder: Path) -> Path:
