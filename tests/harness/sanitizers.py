@@ -156,7 +156,7 @@ def places(copy: Path, reports: str) -> Iterator[str]:
     for name, line in sorted(set(re.findall(r"(\w+\.c):(\d+)", reports))):
         for path in copy.glob(f"build/cython/**/{name}"):
             before = path.read_text().splitlines()[: int(line)]
-            comments = re.finditer(r'/\* "([^"]+\.p[xy][xd]?):(\d+)', "\n".join(before))
+            comments = re.finditer(r'/\* "([^"]+\.p(?:yx|xd))":(\d+)', "\n".join(before))
             if found := [*comments]:
                 yield f"    {name}:{line} is {found[-1][1]}:{found[-1][2]}"
 

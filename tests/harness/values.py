@@ -126,9 +126,38 @@ GOOD: dict[str, Callable[[], Any]] = {
 }
 
 
-def good(name: str) -> Any:
+# The same names elsewhere, by the last part of the module's name and the function's own name.
+GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
+    "figures.save": {"path": lambda: "figure.png"},
+    "figures.class_probabilities": {
+        "image": lambda: np.zeros((6, 6)),
+        "probabilities": lambda: np.full(CLASSES, 1 / CLASSES),
+    },
+    "figures.misclassified": {"images": lambda: np.zeros((ROWS, 6, 6))},
+    "figures.sample_digits": {"images": lambda: np.zeros((ROWS, 6, 6))},
+    "weights.first_layer_weights": {"w": lambda: np.ones((4, 3))},
+    "diagram.network": {
+        "columns": lambda: [["a", "b"], ["c"]],
+        "edges": lambda: {(0, 0, 0): "1", (0, 1, 0): "2"},
+        "title": lambda: "a network",
+    },
+    "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
+    "initializers.initializer": {"init": lambda: "glorot"},
+    "model.Model": {"layers": lambda: ({"type": "Linear"},)},
+    "model.Model.build": {"classes": lambda: 3},
+    "_dataset.Dataset.images": {"rows": lambda: slice(0, 2)},
+}
+
+
+def _write_csv(path: Path) -> None:
+    path.write_text("label,a,b\n" + "".join(f"{n % 3},{n},0.5\n" for n in range(ROWS)))
+
+
+def good(name: str, of: Any = None) -> Any:
     """A good argument of that name; a small whole number where nothing else is known."""
-    return GOOD[name]() if name in GOOD else 2
+    where = f"{getattr(of, '__module__', '')}".rpartition(".")[2]
+    table = GOOD_OF.get(f"{where}.{getattr(of, '__qualname__', '')}", {})
+    return table[name]() if name in table else GOOD[name]() if name in GOOD else 2
 
 
 class Text(str):

@@ -67,7 +67,8 @@ class Worker:
 
     def look(self) -> Iterator[Found]:
         """What was found since the last look; starts anew what has died or waits."""
-        with suppress(EOFError, OSError):
+        alive = self.process.is_alive()  # asked first: what it said before its end comes now
+        with suppress(EOFError, OSError):  # the end of what a dead one said
             while self.pipe.poll():
                 number, what = self.pipe.recv()
                 if number == DONE:
@@ -76,11 +77,11 @@ class Worker:
                     return
                 yield Found(number, what)
         waiting = time.time() - self.at[1] if self.at[1] else 0.0
-        if self.process.is_alive() and waiting > self.limits.seconds:
+        if alive and waiting > self.limits.seconds:
             self.process.kill()
             self.process.join()
             yield self._lost(f"took more than {self.limits.seconds:g} s")
-        elif not self.process.is_alive() and not self.pipe.poll():
+        elif not alive:
             yield self._lost(f"ended the process: {ending(self.process.exitcode or 0)}")
 
     def _lost(self, what: str) -> Found:
