@@ -15,6 +15,7 @@ import numpy as np
 
 import fastbp as fb
 from fastbp import models, runs
+from fastbp.backends import active
 from fastbp.explain.example import WORKED_EXAMPLE
 
 Files = dict[str, bytes]  # name -> content
@@ -162,7 +163,8 @@ def _run() -> list[Files]:
         run = runs.keep(Path(folder) / "run", net, history).folder
         files = {path.name: path.read_bytes() for path in sorted(run.iterdir())}
     files["config.toml"] = _model_toml()[0]["model.toml"]
-    ours = {"fastbp": fb.__version__, "backend": "cython v3", "limit": 100}
+    backend = active()
+    ours = {"fastbp": fb.__version__, "backend": f"{backend.name} {backend.detail}", "limit": 100}
     return [files | {"settings.json": json.dumps(ours).encode()}]
 
 
