@@ -10,7 +10,7 @@ from workers import Limits
 
 import fastbp as fb
 
-CALLS, SEED = 1500, 20240607
+CALLS, SEED = 900, 20240607
 
 
 def test_nonsense_is_refused_and_other_forms_of_sense_are_not(capfd):
