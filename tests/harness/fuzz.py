@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-import warnings
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -194,7 +193,7 @@ def fuzz(
 def again(folder: Path) -> int:
     """Examine what was kept, in this process; a number before the kind seeds the options."""
     number, _, kind = folder.name.partition("-")
-    warnings.simplefilter("error", RuntimeWarning)
+    workers.strict_warnings()
     what = examine(CHECKS[kind], folder, Random(int(number)), PEAK.get(kind, PEAK_OF_OTHERS))
     workers.say(what or "refused, or read, as it should be")
     return 0 if what is None else 1

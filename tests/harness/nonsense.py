@@ -55,6 +55,7 @@ INNER = {  # methods that fastbp calls with what it has checked
     "output_shape": "of layers: by Sequential",
     "columns": "of layers: by the engines",
     "numbers": "of layers and losses: by the engines",
+    "numbers_inside": "of layers: by Sequential",
     "parameter_shapes": "of layers: by Sequential",
     "backward_parameters": "of layers: by Sequential",
     "as_input": "of networks: by whoever checks samples",

@@ -133,7 +133,7 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's matter
     faulthandler.enable(os.fdopen(os.dup(2), "w"))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries complain there of damaged files
-    warnings.simplefilter("error", RuntimeWarning)  # of NumPy: a number that nobody checked
+    strict_warnings()
     task = make()
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -147,6 +147,12 @@ def _work(
         if what is not None:
             pipe.send((numbers[place], what))
     pipe.send((DONE, ""))
+
+
+def strict_warnings() -> None:
+    """Let NumPy's warnings be errors: they tell of a number that nobody checked."""
+    warnings.simplefilter("error", RuntimeWarning)
+    warnings.filterwarnings("ignore", ".*parameters are NaN or infinite", RuntimeWarning)
 
 
 def call(task: Task, number: int) -> str | None:
