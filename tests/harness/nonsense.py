@@ -51,13 +51,7 @@ INNER = {  # methods that fastbp calls with what it has checked
     "compute": "of losses: with arrays of the kernels' contract",
     "update": "of optimisers: by step",
     "remember": "of optimisers: by step",
-    "initialize": "of layers: by Sequential",
-    "output_shape": "of layers: by Sequential",
-    "columns": "of layers: by the engines",
-    "numbers": "of layers and losses: by the engines",
-    "numbers_inside": "of layers: by Sequential",
-    "parameter_shapes": "of layers: by Sequential",
-    "backward_parameters": "of layers: by Sequential",
+    "numbers": "of losses: by the engines",
     "as_input": "of networks: by whoever checks samples",
 }
 
@@ -104,6 +98,8 @@ def methods(name: str, kind: type) -> Iterator[Target]:
     for attribute in dir(kind):
         shown = not attribute.startswith("_") or attribute == "__call__"
         method = inspect.getattr_static(kind, attribute)
+        if issubclass(kind, Layer):  # networks and engines call the rest
+            shown = attribute in ("forward", "backward")
         of_initializer = issubclass(kind, fb.initializers.Initializer)  # called by layers
         if shown and inspect.isfunction(method) and attribute not in INNER and not of_initializer:
             make = partial(_method, kind, attribute)
