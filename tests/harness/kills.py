@@ -1,0 +1,247 @@
+"""Kills fastbp at random moments, and looks at what is there then.
+
+    python tests/harness/kills.py --kills 200 --seed 1
+
+Three things are killed in turn: ``train`` (model, history and settings are whole, and belong
+together), ``experiment --resume`` until it ends (in the end the same bits as undisturbed), and
+saving in a loop (the old file or the new one, whole). Exit code 1 if anything is wrong.
+"""
+
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import workers
+
+import fastbp as fb
+from fastbp import models
+
+FASTBP = (sys.executable, "-m", "fastbp")
+LIMIT = 600  # MNIST samples that train
+TRAIN = (
+    *("train", "--limit", str(LIMIT), "--hidden", "16", "--epochs", "100000", "--batch-size", "16"),
+    *("--quiet", "--no-plots", "--output"),
+)
+EXPERIMENT = (
+    *("experiment", "simple-activations", "--epochs", "3", "--limit", "200"),
+    *("--quiet", "--resume", "--output"),
+)
+TRIES = 12  # kills of one experiment, after which it may end
+SAVE = """
+import sys
+import fastbp as fb
+nets = [fb.Sequential(fb.Linear(300, 200), fb.Tanh(), seed=seed) for seed in (0, 1)]
+for n, net in enumerate(nets):
+    net.save(f"{sys.argv[1]}/{n}.safetensors")
+print("ready", flush=True)
+while True:
+    for net in nets:
+        net.save(f"{sys.argv[1]}/model.safetensors")
+"""
+
+
+def start(arguments: Sequence[str | Path], log: Path) -> subprocess.Popen:
+    """Start a command, in a group of its own; what it says goes to a file."""
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            list(map(str, arguments)),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": path, "FASTBP_NUM_THREADS": "1"},
+        )
+
+
+def wait_for(path: Path, process: subprocess.Popen, seconds: float = 60) -> bool:
+    """Whether a file appears while the process runs."""
+    end = time.monotonic() + seconds
+    while not path.exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    return path.exists()
+
+
+def kill(process: subprocess.Popen, seconds: float) -> bool:
+    """Kill a process after a while; whether it still ran."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
+
+
+# Training
+
+
+def kill_training(folder: Path, random: Random) -> list[str]:
+    """What is wrong with the folder of a training that was killed."""
+    run, log = folder / "run", folder / "log"
+    process = start([*FASTBP, *TRAIN, run], log)
+    if random.random() < 0.8:
+        wait_for(run / "model.safetensors", process)
+    if not kill(process, random.random() * 0.7):
+        return [f"it ended by itself: {log.read_text()[-300:]}"]
+    return look_at_training(run)
+
+
+def look_at_training(run: Path) -> list[str]:
+    """Compare with the same training, done here."""
+    if (run / "config.toml").exists():
+        models.read(str(run / "config.toml"))
+    elif run.exists() and any(p for p in run.iterdir() if not p.name.startswith(".")):
+        return ["there are files, but no config.toml"]
+    rows = []
+    if (run / "history.csv").exists():
+        with (run / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    path = run / "model.safetensors"
+    if not path.exists():
+        return ["a history without its model"] if rows else []
+    net = fb.load(path)
+    train, test = fb.datasets.mnist()
+    model = models.read(str(run / "config.toml"))
+    wanted = model.build(train.features, train.classes)
+    states: list[np.ndarray] = []
+    history = fb.fit(
+        *(wanted, train.first(LIMIT)),
+        loss=model.make_loss(),
+        optimizer=model.make_optimizer(),
+        epochs=len(rows) + 1,
+        batch_size=model.batch_size,
+        seed=model.seed,
+        callbacks=[_Keep(states)],
+    )
+    wrong = []
+    for row, epoch in zip(rows, history.epochs, strict=False):
+        if (int(row["epoch"]), float(row["train_loss"])) != (epoch.epoch, epoch.train_loss):
+            wrong.append(f"history.csv: {row} is not {epoch}")
+    # Of two files one is written first: the model may be an epoch ahead of the history.
+    if not any(np.array_equal(net.params, state) for state in states[len(rows) - 1 :]):
+        wrong.append(f"the model is neither that of epoch {len(rows)} nor of the next")
+    if rows and np.array_equal(net.params, states[len(rows) - 1]):
+        accuracy = fb.evaluate(net, test).accuracy
+        if accuracy != float(rows[-1]["test_accuracy"]):
+            wrong.append(f"test accuracy {accuracy}, but {rows[-1]}")
+    return wrong
+
+
+class _Keep(fb.Callback):
+    """Keeps the parameters after each epoch."""
+
+    def __init__(self, states: list[np.ndarray]) -> None:
+        self.states = states
+
+    def on_epoch_end(self, epoch: object, net: fb.Sequential) -> None:
+        self.states.append(net.params.copy())
+
+
+# Experiments
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What an experiment came to, without what tells how long it took."""
+    kept = ("model.safetensors", "loss_by_iteration.npz")
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in kept
+        for path in sorted(folder.glob(f"networks/**/{name}"))
+    }
+
+
+def undisturbed(folder: Path) -> dict[str, bytes]:
+    """The results of an experiment that nobody kills."""
+    process = start([*FASTBP, *EXPERIMENT, folder / "calm"], folder / "log")
+    if process.wait() != 0:
+        raise RuntimeError((folder / "log").read_text())
+    return results(folder / "calm")
+
+
+def kill_experiment(
+    folder: Path, random: Random, calm: dict[str, bytes], longest: float, most: int
+) -> tuple[int, list[str]]:
+    """Kill and resume an experiment until it ends: how many kills, and what is wrong."""
+    kills = 0
+    command = [*FASTBP, *EXPERIMENT, folder / "run"]
+    while kills < min(most, TRIES):
+        if not kill(start(command, folder / "log"), longest * random.random()):
+            break  # it came to its end, or failed, as the next one will say
+        kills += 1
+    if start(command, folder / "log").wait() != 0:
+        return kills, [f"it cannot go on: {(folder / 'log').read_text()[-300:]}"]
+    found = results(folder / "run")
+    wrong = [name for name in calm.keys() | found.keys() if calm.get(name) != found.get(name)]
+    wrong = [f"{name} differs from the undisturbed run" for name in sorted(wrong)]
+    page = folder / "run" / "report" / "index.html"
+    return kills, wrong if page.exists() else [*wrong, "there is no report"]
+
+
+# Saving
+
+
+def kill_saving(folder: Path, random: Random) -> list[str]:
+    """What is wrong with a file that was being replaced again and again."""
+    process = start([sys.executable, "-c", SAVE, folder], folder / "log")
+    wait_for(folder / "model.safetensors", process)
+    if not kill(process, random.random() * 0.2):
+        return [f"it ended by itself: {(folder / 'log').read_text()[-300:]}"]
+    data = (folder / "model.safetensors").read_bytes()
+    if data not in [(folder / f"{n}.safetensors").read_bytes() for n in (0, 1)]:
+        return [f"the file is neither of the two: {len(data)} bytes"]
+    fb.load(folder / "model.safetensors")
+    return []
+
+
+def kills(count: int, seed: int, root: Path) -> list[str]:
+    """Kill so often, in turn; what is wrong, each with where it lies."""
+    random = Random(seed)
+    began = time.monotonic()
+    calm = undisturbed(root)
+    longest = time.monotonic() - began
+    found, done, turn = [], 0, 0
+    while done < count:
+        kind = ("saving", "training", "experiment")[turn % 3]
+        folder = root / f"{turn}-{kind}"
+        folder.mkdir()
+        killed = 1
+        if kind == "experiment":
+            most = min(TRIES, max(2, count // 3), count - done)
+            killed, wrong = kill_experiment(folder, random, calm, longest, most)
+        else:
+            wrong = (kill_training if kind == "training" else kill_saving)(folder, random)
+        done, turn = done + max(killed, 1), turn + 1
+        found += [f"{kind}: {what} ({folder})" for what in wrong]
+        for what in wrong:
+            workers.say(f"{kind}: {what} ({folder})")
+        if not wrong:
+            shutil.rmtree(folder)
+    workers.say(f"seed {seed}: {done} kills in {turn} turns, {len(found)} findings")
+    return found
+
+
+def main() -> int:
+    """The long form."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--kills", type=int, default=30, help="how many (default: %(default)s)")
+    add("--seed", type=int, default=1, help="(default: %(default)s)")
+    add("--keep", type=Path, help="a folder for what is wrong (default: a temporary one)")
+    args = parser.parse_args()
+    root = args.keep or Path(tempfile.mkdtemp(prefix="kills-"))
+    root.mkdir(parents=True, exist_ok=True)
+    return 1 if kills(args.kills, args.seed, root) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""How each kind of file is read, and what must be true of everything that was read.
+
+A check reads what lies in a folder and uses it: a model predicts, a table has labels in range. It
+raises OddError where something is not as it should be. ValueError, TypeError and OSError with the
+file's path in their text are the right answers to a bad file, everything else is a finding.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+import fastbp as fb
+from fastbp import models, pictures, runs
+from fastbp.experiments.reproduce import open_folder
+from fastbp.experiments.runner import Settings
+from fastbp.explain.example import read_example
+from fastbp.explain.explanation import as_text, explain
+
+MANY = 600  # samples: so many are predicted by the engine
+SLOW, HUGE = 1000, 10**9  # sizes in a model's TOML file
+LARGE = 3_000_000  # numbers; a network with more is asked for one sample only
+
+
+class OddError(AssertionError):
+    """Something was read, and is not as it should be."""
+
+
+def expect(true: Any, what: str) -> None:
+    """Raise OddError unless something holds."""
+    if not true:
+        raise OddError(what)
+
+
+def the_file(folder: Path) -> Path:
+    """The only file in a folder."""
+    return next(path for path in sorted(folder.iterdir()))
+
+
+# Data sets
+
+
+def check_table(folder: Path, random: Random) -> None:
+    """CSV and NPZ."""
+    label = random.choice((None, None, None, None, 0, -1, 1, "label", "a"))
+    path = the_file(folder)
+    if path.suffix == ".npz":
+        label = None
+    check_datasets(fb.datasets.load(path, label=label, seed=random.randrange(9)))
+
+
+def check_idx(folder: Path, random: Random) -> None:
+    """A folder of IDX files."""
+    check_datasets(fb.datasets.load(folder))
+
+
+def check_datasets(parts: tuple[fb.datasets.Dataset, fb.datasets.Dataset]) -> None:
+    """Numbers are finite, labels are classes, and training and test set are of one kind."""
+    for part in parts:
+        expect(len(part) == len(part.x) == len(part.y) > 0, "samples and labels differ in number")
+        expect(np.isfinite(part.x).all(), "a number is not finite")
+        expect(part.y.dtype == np.int64, f"labels are {part.y.dtype}")
+        expect((part.y >= 0).all() and (part.y < part.classes).all(), "a label is out of range")
+        try:
+            x, _ = part.batch(slice(0, 4), "float64")
+        except ValueError as problem:  # a number may overflow when it is scaled, and is refused
+            expect("overflows" in str(problem), f"batch: {problem}")
+        else:
+            expect(np.isfinite(x).all(), "a number of a batch is not finite")
+    expect(parts[0].features == parts[1].features, "two numbers of features")
+    expect(parts[0].classes == parts[1].classes, "two numbers of classes")
+
+
+# Networks
+
+
+def check_model(folder: Path, random: Random) -> None:
+    """A network's file."""
+    check_network(fb.load(the_file(folder)), random)
+
+
+def check_network(net: fb.Sequential, random: Random) -> None:
+    """It predicts one sample, and some hundred if it is small."""
+    inputs = net.inputs or 5
+    sizes = [math.prod(shape or (inputs,)) for shape in net.shapes]
+    work = max(inputs, *sizes, sum(models.multiply_adds(net)) // 100)
+    counts = [1] if work > LARGE / MANY else [1, MANY]
+    flat = len(net.shapes[-1] or (inputs,)) == 1
+    for count in counts:
+        x = np.zeros((count, inputs), net.dtype)
+        x[:, :99] = np.random.default_rng(random.randrange(99)).random(x[:, :99].shape)
+        with np.errstate(all="ignore"):
+            scores = net.scores(x)
+            expect(len(scores) == count, f"{count} samples got {len(scores)} scores")
+            if not flat or not np.isfinite(scores).all():
+                continue
+            labels = net.predict(x)
+            expect((labels >= 0).all() and (labels < scores.shape[1]).all(), "no class of it")
+            sums = net.predict_proba(x).sum(axis=1)
+        room = 1e-5 + 1e-7 * scores.shape[1]  # each of the numbers is rounded
+        expect(np.allclose(sums, 1, atol=room), f"probabilities add up to {sums[0]}")
+
+
+def check_model_toml(folder: Path, random: Random) -> None:
+    """A model as TOML: it builds a network, or says why not."""
+    path = the_file(folder)
+    model = models.read(str(path))
+    features = math.prod(model.input_shape) if model.input_shape else 6
+    model.fitted(features, 3)
+    sizes = [v for row in model.layers for v in row.values() if isinstance(v, int)]
+    if any(SLOW < size < HUGE for size in (features, *sizes)) or len(model.layers) > 50:
+        return  # a network that this machine could have, and would train for minutes
+    try:
+        net = model.build(features, 3)
+    except MemoryError as problem:  # as if it had been asked for in Python
+        expect("Unable to allocate" in str(problem), f"MemoryError: {problem}")
+        return
+    check_network(net, random)
+    if net.params.size > LARGE or sum(models.multiply_adds(net)) > LARGE:
+        return
+    x = np.zeros((5, features), net.dtype)
+    try:
+        with np.errstate(all="ignore"):
+            fb.fit(
+                *(net, (x, np.arange(5) % 3)),
+                loss=model.make_loss(),
+                optimizer=model.make_optimizer(),
+                epochs=1,
+            )
+    except fb.DivergenceError:
+        pass  # so it may, with such numbers
+
+
+def check_explain_toml(folder: Path, random: Random) -> None:
+    """A worked example: it is explained."""
+    path = the_file(folder)
+    example = read_example(path)
+    try:
+        told = explain(example)
+    except ValueError as problem:  # as the command line does
+        raise ValueError(f"{path}: {problem}") from problem
+    expect(as_text(told), "no explanation")
+
+
+def check_run(folder: Path, random: Random) -> None:
+    """A run's folder: its model fits its history, and its settings are a model's."""
+    run = runs.read(folder)
+    expect(run is not None, "the run is not there")
+    assert run is not None
+    for epoch in run.history.epochs:
+        expect(isinstance(epoch.epoch, int) and epoch.epoch >= 1, f"epoch {epoch.epoch}")
+    expect(run.history.loss_by_iteration.ndim == 1, "losses are no row")
+    expect(isinstance(run.error, str) and isinstance(run.history.path, str), "no texts")
+    if not run.error:
+        check_network(run.net(), random)
+    models.read(str(folder / "config.toml"))
+    open_folder(folder, Settings(limit=100), resume=True)
+
+
+def check_picture(folder: Path, random: Random) -> None:
+    """A picture."""
+    side = random.choice((28, 28, 9, 12))
+    picture, note = pictures.read(the_file(folder), side, 28, invert=random.random() < 0.3)
+    expect(picture.shape == (side, 28), f"it has shape {picture.shape}")
+    expect(picture.dtype == np.uint8, f"it is {picture.dtype}")
+    expect(isinstance(note, str), "no note")
+
+
+Check = Callable[[Path, Random], None]
+CHECKS: dict[str, Check] = {
+    "csv": check_table,
+    "csv.gz": check_table,
+    "idx": check_idx,
+    "npz": check_table,
+    "model": check_model,
+    "model.toml": check_model_toml,
+    "explain.toml": check_explain_toml,
+    "run": check_run,
+    "picture": check_picture,
+}
+ONE_SAMPLE = 1 << 30  # bytes that a sample may take on its way through a network that was read
+PEAK_OF_OTHERS = 300 << 20
+PEAK = {  # bytes while a file is read and used
+    "picture": 450 << 20,
+    **dict.fromkeys(("model", "model.toml", "run"), ONE_SAMPLE + PEAK_OF_OTHERS),
+}

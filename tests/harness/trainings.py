@@ -1,0 +1,106 @@
+"""Trainings by two threads, of rows and of images, for a sanitizer to watch: tests/sanitize thread.
+
+    python tests/harness/trainings.py
+
+They share their work from the first step on, whatever the clock says of it; results must be those
+of one thread, bit for bit.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import fastbp as fb
+from fastbp.engine import sharing
+from fastbp.layers import ACTIVATIONS
+from fastbp.losses import LOSSES
+from fastbp.optimizers import OPTIMIZERS
+
+Maker = Callable[[], Any]
+
+ROWS, CLASSES = 96, 5
+
+
+def dense() -> fb.Sequential:
+    """A network on rows, wide enough for two threads to share it."""
+    return fb.Sequential(
+        *(fb.Linear(40, 96), fb.Tanh(), fb.Dropout(0.2), fb.Linear(96, 64), fb.ELU()),
+        fb.Linear(64, CLASSES),
+    )
+
+
+def images() -> fb.Sequential:
+    """A network on images."""
+    return fb.Sequential(
+        *(fb.Conv2d(1, 6, 3, padding=1), fb.ReLU(), fb.MaxPool2d(2), fb.Conv2d(6, 8, 3)),
+        *(fb.Sigmoid(), fb.AvgPool2d(2), fb.Flatten(), fb.Linear(32, 24), fb.Tanh()),
+        fb.Linear(24, CLASSES),
+        input_shape=(1, 12, 12),
+    )
+
+
+def trained(make: Callable[[], fb.Sequential], threads: int, **makers: Maker) -> np.ndarray:
+    """Its parameters after two epochs, with all that it predicts."""
+    net = make()
+    rng = np.random.default_rng(0)
+    x = rng.random((ROWS, net.inputs or 1)).astype(net.dtype)
+    y = np.arange(ROWS) % CLASSES
+    made = {"loss": fb.HingeLoss, "optimizer": partial(fb.SGD, 0.01)} | makers
+    chosen = {name: maker() for name, maker in made.items()}
+    fb.fit(net, (x, y), epochs=2, batch_size=16, threads=threads, **chosen)
+    many = np.tile(x, (7, 1))
+    return np.concatenate([net.params, net.scores(many, threads=threads).ravel()])
+
+
+def cases() -> Iterator[tuple[str, Callable[[], fb.Sequential], dict[str, Maker]]]:
+    """Every loss, optimiser and activation once, on both kinds of networks."""
+    for make in (dense, images):
+        for name, loss in LOSSES.items():
+            if name != "nll":  # which wants LogSoftmax
+                yield f"{make.__name__}, {name}", make, {"loss": loss}
+        for name, optimizer in OPTIMIZERS.items():
+            yield f"{make.__name__}, {name}", make, {"optimizer": partial(optimizer, lr=0.001)}
+    for name, kind in ACTIVATIONS.items():
+
+        def net(kind: type = kind) -> fb.Sequential:
+            return fb.Sequential(
+                fb.Linear(30, 64), kind(), fb.Linear(64, 64), kind(), fb.Linear(64, 5)
+            )
+
+        yield name, net, {}
+
+
+def side_by_side(make: Callable[[], fb.Sequential]) -> list[np.ndarray]:
+    """The same training in four threads at once, each shared by two."""
+    results: list[np.ndarray] = []
+    threads = [threading.Thread(target=lambda: results.append(trained(make, 2))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def main() -> int:
+    """Train all; exit code 1 if a result depends on the number of threads."""
+    sharing.FIRST = sharing.LATER = 0  # never back to one thread because that is faster
+    wrong = 0
+    with fb.use_backend("cython"):
+        for name, make, settings in cases():
+            same = np.array_equal(trained(make, 1, **settings), trained(make, 2, **settings))
+            sys.stdout.write(f"{name}: {'the same' if same else 'NOT THE SAME'}\n")
+            wrong += not same
+        for make in (dense, images):
+            alone = trained(make, 1)
+            same = all(np.array_equal(alone, result) for result in side_by_side(make))
+            sys.stdout.write(f"{make.__name__}, four at once: {'the same' if same else 'NOT'}\n")
+            wrong += not same
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
