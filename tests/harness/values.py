@@ -211,7 +211,20 @@ NUMBERS = (
     *(1e-320, 1e-50, 1e39, math.nan, math.inf, -math.inf, 1j, True, np.int8(3), np.float16(0.1)),
     *(np.uint64(2**64 - 1), np.datetime64("2024-01-01"), np.timedelta64(3, "s"), np.bool_(True)),
 )
-TEXTS = ("", "x", "nan", "1", "linear", "\x00", "ü", "a/b/c", "a" * 300, Text("tanh"), b"bytes")
+TEXTS = (
+    "",
+    "x",
+    ",,,,",
+    "nan",
+    "1",
+    "linear",
+    "\x00",
+    "ü",
+    "a/b/c",
+    "a" * 300,
+    Text("tanh"),
+    b"bytes",
+)
 ARRAYS: dict[str, Callable[[], Any]] = {
     "no numbers": lambda: np.zeros((0,)),
     "no rows": lambda: np.zeros((0, COLUMNS)),
