@@ -34,6 +34,7 @@ def open_regular(path: StrPath) -> BinaryIO:
     ValueError
         If it is a pipe, a device or a socket; the message has the path.
     """
+    path = os.fspath(path)  # not the number of an open file, which stat would take too
     _refuse_other_kinds(path, os.stat(path).st_mode)
     # It may have changed since: whatever it is now, opening it must not wait.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

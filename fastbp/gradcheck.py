@@ -76,6 +76,9 @@ def gradcheck(
     GradientCheck
         True if all gradients hold; printed, a table with the worst error of each tensor.
     """
+    for part, kind in ((net, Sequential), (loss, Loss)):
+        if not isinstance(part, kind):
+            raise TypeError(f"gradcheck: expected a {kind.__name__}, got {part!r:.60}")
     epsilon = as_number(epsilon, "epsilon", above=0)
     most = as_count(most, "most")
     x = net.as_input(x, "x", np.dtype(np.float64))

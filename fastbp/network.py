@@ -96,8 +96,12 @@ class Sequential:
         self._bind(np.zeros(count_parameters(layers, self.dtype), self.dtype))
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
         start = initializer(init)
-        for layer in self.layers:
-            layer.initialize(rng, start)
+        try:
+            with np.errstate(over="raise"):
+                for layer in self.layers:
+                    layer.initialize(rng, start)
+        except FloatingPointError:
+            raise ValueError(f"init: {start!r} starts beyond every {self.dtype}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("layers", "input_shape", "dtype"):

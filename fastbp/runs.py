@@ -214,6 +214,8 @@ def read(folder: Path) -> Run | None:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
         with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:
             losses = arrays["loss"]
+        if not all(isinstance(about[name], str) for name in ("path", "error")):
+            raise ValueError("run.json: expected texts as path and error")
         history = History(epochs, [losses], about["path"])
         return Run(folder, history, about["error"])
     except FileNotFoundError as problem:

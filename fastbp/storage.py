@@ -103,6 +103,9 @@ def load(
         If it is damaged or holds no fastbp network, or is no file but a pipe or a device; the
         message has the path and the reason.
     """
+    layers = tuple(layers)
+    if odd := [each for each in layers if not (isinstance(each, type) and issubclass(each, Layer))]:
+        raise TypeError(f"layers: expected Layer subclasses, got {odd[0]!r:.60}")
     known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
     with naming(path), open_regular(path) as file:
         try:

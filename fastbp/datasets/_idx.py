@@ -115,7 +115,7 @@ def _read_pair(
         raise bad_file(
             labels,
             f"label {y[i]} at index {i}, expected 0 to {classes - 1}; "
-            f"pass classes={y[i] + 1} if it is meant",
+            f"pass classes={int(y[i]) + 1} if it is meant",
         )
     return _read_elements(images, shape), y
 

@@ -32,6 +32,10 @@ def network(
     title, note : str
         Above and below the drawing.
     """
+    units = {(column, unit) for column, texts in enumerate(columns) for unit in range(len(texts))}
+    for column, start, end in edges:
+        if not {(column, start), (column + 1, end)} <= units:
+            raise ValueError(f"edges: there are no such units, {(column, start, end)}")
     tallest = max(map(len, columns))
     size = (ACROSS * (len(columns) - 1) + 1.5, DOWN * tallest + 0.65)
     figure, ax = new_figure(title, size=(max(size[0], 4.5), size[1]))

@@ -41,7 +41,7 @@ def floats(thing: str, values: ArrayLike) -> Floats:
     """Return `values` as floats of whatever shape."""
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{thing}: expected numbers, got {type(values).__name__}") from None
 
 

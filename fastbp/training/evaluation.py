@@ -40,6 +40,9 @@ def evaluate(
     Evaluation
         ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
     """
+    for part, kind in ((net, Sequential), (Loss() if loss is None else loss, Loss)):
+        if not isinstance(part, kind):
+            raise TypeError(f"evaluate: expected a {kind.__name__}, got {part!r:.60}")
     return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
 
 
