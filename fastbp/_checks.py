@@ -17,7 +17,7 @@ def as_dtype(dtype: Any) -> np.dtype:
     """float32 or float64 as a dtype, from its name, type or dtype."""
     try:
         checked = None if dtype is None else np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # the last of texts like ",,", which are parsed
         checked = None
     if checked is None or checked not in FLOATS:  # to NumPy, None == float64
         raise ValueError(f"dtype: expected float32 or float64; got {dtype!r}")

@@ -121,7 +121,10 @@ class Dataset:
         ValueError
             If `dtype` is another one, or a number does not fit it.
         """
-        dtype = np.dtype(dtype)
+        try:
+            dtype = np.dtype(dtype)
+        except SyntaxError:  # of a text like ",,", which NumPy parses
+            raise ValueError(f"batch: expected dtype float32 or float64, got {dtype!r}") from None
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"batch: expected dtype float32 or float64, got {dtype}")
         rows = _check_rows(rows)
