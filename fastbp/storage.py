@@ -104,8 +104,10 @@ def load(
         message has the path and the reason.
     """
     layers = tuple(layers)
-    if odd := [each for each in layers if not (isinstance(each, type) and issubclass(each, Layer))]:
-        raise TypeError(f"layers: expected Layer subclasses, got {odd[0]!r:.60}")
+    if wrong := [
+        each for each in layers if not (isinstance(each, type) and issubclass(each, Layer))
+    ]:
+        raise TypeError(f"layers: expected Layer subclasses, got {wrong[0]!r:.60}")
     known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
     with naming(path), open_regular(path) as file:
         try:
