@@ -32,9 +32,9 @@ def network(
     title, note : str
         Above and below the drawing.
     """
-    units = {(column, unit) for column, texts in enumerate(columns) for unit in range(len(texts))}
+    known = {(column, unit) for column, texts in enumerate(columns) for unit in range(len(texts))}
     for column, start, end in edges:
-        if not {(column, start), (column + 1, end)} <= units:
+        if not {(column, start), (column + 1, end)} <= known:
             raise ValueError(f"edges: there are no such units, {(column, start, end)}")
     tallest = max(map(len, columns))
     size = (ACROSS * (len(columns) - 1) + 1.5, DOWN * tallest + 0.65)
