@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_array, described
-from ._checks import as_labels, as_matrix, as_number
+from ._checks import as_labels, as_matrix
+from ._settings import Number
 from .backends import kernels
 from .kernels.numbers import LossKind, Setting
 
@@ -81,9 +82,10 @@ class HingeLoss(Loss):
     """
 
     kind, name = LossKind.HINGE, "hinge"
+    margin = Number(above=0)
 
     def __init__(self, margin: float = 1.0) -> None:
-        self.margin = as_number(margin, "HingeLoss margin", above=0)
+        self.margin = margin
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/ds_j = 1/n where the margin is violated; dl/ds_y = -(how many are) / n."""

@@ -1,6 +1,5 @@
 """Sequential: layers in a row, over one flat parameter vector and one flat gradient vector."""
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -14,8 +13,10 @@ from ._files import StrPath
 from .backends import kernels
 from .datasets import Dataset
 from .layers import Layer, Shape, as_rows
-from .layers.base import check_layers
+from .layers.base import named, outputs_of
+from .layers.binding import Vectors, copy_into
 from .layers.initializers import Initializer, initializer
+from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_parameters, table
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
@@ -54,12 +55,19 @@ class Sequential:
         Of the starting values: the same seed gives the same network.
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.
+    most_bytes : int
+        What one sample may take on its way through the layers; above it the network is refused,
+        for a few words in a model's file can ask for any amount of memory.
 
     Attributes
     ----------
     layers : tuple of Layer
     params, grads : (parameters,) ndarray of dtype
-        Every parameter and every gradient, layer by layer; the layers hold views into them.
+        Every parameter and every gradient, layer by layer; the layers hold views into them. What
+        is assigned to either (``net.params = array``, ``layer.w = array``) is copied in. While an
+        engine trains an epoch the parameters are those of its start, and read-only.
+
+    Layers, their sizes, ``input_shape`` and ``dtype`` stay as they are.
 
     Examples
     --------
@@ -77,20 +85,60 @@ class Sequential:
         init: str | Initializer = "uniform",
         seed: int = 0,
         dtype: npt.DTypeLike = "float32",
+        most_bytes: int = MOST_BYTES,
     ) -> None:
-        self.input_shape = None if input_shape is None else as_shape(input_shape)
-        check_layers(layers, self.input_shape)
-        self.layers = layers
-        self.dtype = as_dtype(dtype)
-        size = sum(math.prod(shape) for _, shape in self._parameters())
-        self.params = np.zeros(size, self.dtype)
-        self.grads = np.zeros(size, self.dtype)
-        self._single: tuple[Any, Any] | None = None  # made by the first that is asked for
-        self._bind()
+        self._input_shape = None if input_shape is None else as_shape(input_shape)
+        self._dtype = as_dtype(dtype)
+        self._most_bytes = as_count(most_bytes, "most_bytes")
+        self.sample_bytes = check_layers(layers, self.input_shape) * self.dtype.itemsize
+        check_sample(self.sample_bytes, self._most_bytes)
+        self._layers = layers
+        self._bind(np.zeros(count_parameters(layers, self.dtype), self.dtype))
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
         start = initializer(init)
         for layer in self.layers:
             layer.initialize(rng, start)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("layers", "input_shape", "dtype"):
+            raise AttributeError(
+                f"Sequential.{name}: it is fixed, for the network's arrays have their sizes; make "
+                "a new network" + (", net.astype(dtype)" if name == "dtype" else "")
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order."""
+        return self._layers
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """Of one sample, where it was named."""
+        return self._input_shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of parameters and arithmetic; see ``astype``."""
+        return self._dtype
+
+    @property
+    def params(self) -> np.ndarray:
+        """Every parameter, layer by layer."""
+        return self.vectors.params
+
+    @params.setter
+    def params(self, values: npt.ArrayLike) -> None:
+        copy_into(self.vectors.params, values, "Sequential.params")
+
+    @property
+    def grads(self) -> np.ndarray:
+        """Every gradient, layer by layer."""
+        return self.vectors.grads
+
+    @grads.setter
+    def grads(self, values: npt.ArrayLike) -> None:
+        copy_into(self.vectors.grads, values, "Sequential.grads")
 
     @property
     def inputs(self) -> int | None:
@@ -148,12 +196,12 @@ class Sequential:
         Returns
         -------
         (n, outputs) array of the network's dtype
-            The scores, one column a class.
+            The scores, one column a class: a copy, which may be changed.
         """
-        y = self.as_input(x, f"{self!r}.forward", self.dtype)
+        y = self.as_input(x, named(self, ".forward"), self.dtype)
         for layer in self.layers:
             y = layer.forward(y)
-        return np.ascontiguousarray(y, self.dtype)  # your own layers may put out anything
+        return np.array(y, self.dtype, order="C")  # your own layers may put out anything
 
     def backward(self, dy: npt.ArrayLike, input_gradient: bool = False) -> np.ndarray | None:
         """Run the gradient of the loss back through all layers, filling ``grads``.
@@ -169,7 +217,7 @@ class Sequential:
         -------
         (n, inputs) array, or None without ``input_gradient``
         """
-        gradient = as_batch(dy, f"{self!r}.backward", dtype=self.dtype)
+        gradient = as_batch(dy, named(self, ".backward"), dtype=self.dtype)
         for layer in reversed(self.layers[1:]):
             gradient = layer.backward(gradient)
         if input_gradient:
@@ -206,7 +254,7 @@ class Sequential:
             check_range(x.x, f"{self!r}", self.dtype, x.scale)
             found = Above.fused_scores(self, x.x, x.scale, threads)
         else:
-            x = as_rows(self.as_input(x, f"{self!r}", self.dtype))
+            x = as_rows(self.as_input(x, named(self), self.dtype))
             found = Above.fused_scores(self, x, 1.0, threads)
         return self._layered_scores(x) if found is None else found
 
@@ -215,7 +263,7 @@ class Sequential:
         parts = []
         for part in self._chunks(x):
             part = part if self.input_shape is None else part.reshape(-1, *self.input_shape)
-            for y in layer_outputs(self, part):
+            for y in outputs_of(self.layers, part):
                 scores = y  # the last layer's, in the end
             parts.append(np.ascontiguousarray(scores, self.dtype))
         return np.concatenate(parts)
@@ -254,13 +302,7 @@ class Sequential:
 
     def table(self) -> str:
         """What ``summary`` prints."""
-        lines_of = [("layer", "output", "parameters")]
-        for layer, shape in zip(self.layers, self.shapes, strict=True):
-            count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
-            sizes = "any" if shape is None else ", ".join(map(str, shape))
-            lines_of.append((repr(layer), f"(n, {sizes})", f"{count:,}"))
-        wide = [max(len(row[column]) for row in lines_of) for column in range(3)]
-        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in lines_of]
+        lines = table(self.layers, self.shapes)
         rule = "-" * len(lines[0])
         size = f"{self.params.size:,} parameters, {self.dtype}, {self.params.nbytes / 1e6:.2f} MB"
         return "\n".join([lines[0], rule, *lines[1:], rule, size])
@@ -273,9 +315,8 @@ class Sequential:
         """A copy of the network with parameters and arithmetic in dtype."""
         dtype = as_dtype(dtype)
         other = object.__new__(type(self))
-        other.__setstate__(
-            self.__getstate__() | {"dtype": dtype, "params": self.params.astype(dtype)}
-        )
+        params = self.vectors.own.astype(dtype)
+        other.__setstate__(self.__getstate__() | {"dtype": dtype, "params": params})
         other.grads[...] = self.grads
         return other
 
@@ -290,32 +331,23 @@ class Sequential:
         zero are left out, which needs to know that none of them will ever be infinite.
         """
         other = self.copy()
-        other.params.flags.writeable = False
-        other._bind()
+        other.vectors.freeze()
         return other
 
     __copy__ = copy  # two networks cannot share layers, whose views are into one of them
 
-    def _parameters(self) -> Iterator[tuple[tuple[Layer, str], tuple[int, ...]]]:
-        """Every parameter in the order of the flat vectors: ((layer, name), shape)."""
-        for layer in self.layers:
-            for name, shape in layer.parameter_shapes().items():
-                yield (layer, name), shape
-
-    def _bind(self) -> None:
-        """Give the layers their views into params and grads."""
-        start = 0
-        for layer in self.layers:
-            layer.dtype = self.dtype
-        for (layer, name), shape in self._parameters():
-            end = start + math.prod(shape)
-            setattr(layer, name, self.params[start:end].reshape(shape))
-            setattr(layer, f"d{name}", self.grads[start:end].reshape(shape))
-            start = end
+    def _bind(self, params: np.ndarray) -> None:
+        """Give the layers their views into params, and into a vector of gradients."""
+        self.vectors, start = Vectors(params), 0
+        for position, layer in enumerate(self.layers):
+            start = layer.bind(self.vectors, position, start)
+        if start != params.size:
+            raise ValueError(f"{self!r}: expected {start} parameters, got {params.size}")
 
     def _chunks(self, x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
-        for start in range(0, max(len(x), 1), CHUNK):
-            rows = slice(start, start + CHUNK)
+        chunk = max(1, min(CHUNK, self._most_bytes // max(self.sample_bytes, 1)))
+        for start in range(0, max(len(x), 1), chunk):
+            rows = slice(start, start + chunk)
             yield x.batch(rows, self.dtype)[0] if isinstance(x, Dataset) else x[rows]
 
     def _of_one(self, x: object, softmax: bool) -> np.ndarray | None:
@@ -325,10 +357,10 @@ class Sequential:
         """
         if type(x) is not np.ndarray or not x.ndim or len(x) != 1:
             return None
-        module = kernels()
-        if self._single is None or self._single[0] is not module:
-            self._single = module, Above.one_sample(self)
-        single = self._single[1]
+        module, found = kernels(), self.vectors.single
+        if found is None or found[0] is not module:
+            found = self.vectors.single = module, Above.one_sample(self)
+        single = found[1]
         if single is None:
             return None
         y = np.empty((1, single.outputs), self.dtype)
@@ -336,19 +368,19 @@ class Sequential:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled and deep-copied as data; the views are made anew."""
-        layers = tuple(map(_without_arrays, self.layers))
         return {
-            "layers": layers,
+            "layers": tuple(layer.unbound() for layer in self.layers),
             "input_shape": self.input_shape,
             "dtype": self.dtype,
-            "params": self.params,
+            "params": self.vectors.own,
+            "most_bytes": self._most_bytes,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.grads = np.zeros_like(self.params)
-        self._single = None
-        self._bind()
+        self._layers, self._input_shape = state["layers"], state["input_shape"]
+        self._dtype, self._most_bytes = state["dtype"], state["most_bytes"]
+        self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
+        self._bind(np.require(state["params"], self._dtype, ["C", "W", "O"]))
 
     def __repr__(self) -> str:
         parts = [*map(repr, self.layers)]
@@ -357,23 +389,3 @@ class Sequential:
         return f"Sequential({', '.join(parts)})"
 
     __str__ = table
-
-
-def _without_arrays(layer: Layer) -> Layer:
-    """A copy of a layer without its views and without what ``forward`` left behind."""
-    other = copy.copy(layer)
-    for name in layer.parameter_shapes():
-        vars(other).pop(name, None)
-        vars(other).pop(f"d{name}", None)
-    for name in ("x", "y"):
-        vars(other).pop(name, None)
-    return other
-
-
-def layer_outputs(net: Sequential, y: np.ndarray) -> Iterator[np.ndarray]:
-    """What each layer makes of a batch, as in use; nothing is left behind in the network."""
-    for layer in net.layers:
-        one = copy.copy(layer)  # the copy remembers x and y, not the layer
-        one.training = False
-        y = one.forward(y)
-        yield y

@@ -1,15 +1,20 @@
 """Optimisers: how the parameters follow the gradient.
 
 Conventions are PyTorch's: weight decay adds decay·θ to the gradient (AdamW shrinks θ instead), and
-momentum collects gradients, not steps. What an optimiser remembers belongs to the network it first
-stepped; ``reset`` forgets it.
+momentum collects gradients, not steps. Rates and all other numbers may be changed at any time; they
+are checked like the constructor's, and count from the next step on.
+
+What an optimiser remembers belongs to the network that it steps: for another network it starts
+afresh. ``reset`` forgets it. A pickled or copied optimiser keeps what it remembers, for the first
+network that it steps then.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ._checks import as_number
+from ._settings import Count, Number
 from .backends import kernels
 from .kernels.numbers import OptimizerKind, Setting
 
@@ -18,19 +23,36 @@ if TYPE_CHECKING:
 
 
 class Optimizer:
-    """What all optimisers share: a learning rate, and vectors they remember between steps."""
+    """What all optimisers share: a learning rate, and vectors they remember between steps.
+
+    Attributes
+    ----------
+    steps : int
+        Taken with the network that it remembers.
+    memory : tuple of (parameters,) ndarray
+        What it remembers of them: ``states`` vectors.
+    """
 
     states: ClassVar[int] = 0  # how many vectors
     kind: ClassVar[OptimizerKind | None] = None  # what engines know it by, where they do
     name: ClassVar[str] = ""  # on the command line and in models
 
+    lr = Number(above=0)
+    steps = Count(least=0)
+    _net: "weakref.ref[Sequential] | None" = None  # whose memory it is; None for whoever comes
+
     def __init__(self, lr: float) -> None:
-        self.lr = as_number(lr, f"{type(self).__name__} lr", above=0)
+        self.lr = lr
         self.steps = 0
         self.memory: tuple[np.ndarray, ...] = ()
 
     def step(self, net: "Sequential") -> None:
         """Move the network's parameters by the gradients of its last backward pass."""
+        if not net.params.flags.writeable:
+            raise ValueError(
+                f"{self!r}: the parameters are read-only, for the network is frozen (train a "
+                "copy, net.copy()) or an engine is in the middle of an epoch"
+            )
         self.remember(net)
         self.steps += 1
         self.update(net)
@@ -40,14 +62,31 @@ class Optimizer:
         raise NotImplementedError
 
     def remember(self, net: "Sequential") -> None:
-        """Make the vectors to remember for this network, all 0, if there are none yet."""
+        """Make the vectors to remember for this network, all 0, if there are none of it yet."""
+        if self._net is None or self._net() is not net:
+            if self._net is not None:
+                self.reset()
+            self._net = weakref.ref(net)
+        params, states = net.params, self.states
         if not self.memory:
-            self.memory = tuple(np.zeros_like(net.params) for _ in range(self.states))
+            self.memory = tuple(np.zeros_like(params) for _ in range(states))
+        if not states:  # what it remembers is kept for when it is wanted again
+            return
+        if len(self.memory) != states or len({id(vector) for vector in self.memory}) != states:
+            raise ValueError(
+                f"{self!r}.memory: expected {states} vectors, each its own; got "
+                f"{len(self.memory)}: reset() it"
+            )
         for vector in self.memory:
-            if vector.shape != net.params.shape or vector.dtype != net.params.dtype:
+            if not (
+                type(vector) is np.ndarray
+                and (vector.shape, vector.dtype) == (params.shape, params.dtype)
+                and vector.flags.carray
+            ):
                 raise ValueError(
-                    f"{self!r} remembers a network of {vector.size} {vector.dtype} parameters; got "
-                    f"one of {net.params.size} {net.params.dtype}: make a new one, or reset() it"
+                    f"{self!r}.memory: expected {params.dtype} vectors {params.shape}, as the "
+                    f"network's parameters; got {getattr(vector, 'dtype', type(vector).__name__)} "
+                    f"{np.shape(vector)}: make a new one, or reset() it"
                 )
 
     def numbers(self) -> dict[Setting, float]:
@@ -56,7 +95,12 @@ class Optimizer:
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""
-        self.steps, self.memory = 0, ()
+        self.steps, self.memory, self._net = 0, (), None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled and copied with a memory of its own."""
+        memory = tuple(np.array(vector) for vector in self.memory)
+        return vars(self) | {"memory": memory, "_net": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(lr={self.lr:g})"
@@ -78,16 +122,28 @@ class SGD(Optimizer):
     """
 
     name = "sgd"
+    momentum = Number(least=0, below=1)
+    weight_decay = Number(least=0)
 
     def __init__(
         self, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
         super().__init__(lr)
-        self.momentum = _below_one(momentum, "SGD momentum")
-        self.nesterov = bool(nesterov)
-        self.weight_decay = as_number(weight_decay, "SGD weight_decay", least=0)
-        if self.nesterov and not self.momentum:
+        self.momentum, self.weight_decay = momentum, weight_decay
+        self.nesterov = nesterov
+
+    @property
+    def nesterov(self) -> bool:
+        """Whether the step looks ahead; without momentum there is nothing to look ahead along."""
+        return self._nesterov
+
+    @nesterov.setter
+    def nesterov(self, wanted: bool) -> None:
+        if not isinstance(wanted, (bool, np.bool_)):
+            raise TypeError(f"SGD nesterov: expected True or False, got {wanted!r}")
+        if wanted and not self.momentum:
             raise ValueError("SGD: nesterov needs a momentum above 0")
+        self._nesterov = bool(wanted)
 
     @property
     def plain(self) -> bool:
@@ -104,7 +160,12 @@ class SGD(Optimizer):
         """Which of the three ways of a step it takes."""
         if self.plain:
             return OptimizerKind.PLAIN
-        return OptimizerKind.NESTEROV if self.nesterov else OptimizerKind.MOMENTUM
+        return OptimizerKind.NESTEROV if self._looks_ahead else OptimizerKind.MOMENTUM
+
+    @property
+    def _looks_ahead(self) -> bool:
+        """Nesterov's step, unless its momentum was set to 0 since: then both are the same."""
+        return self.nesterov and self.momentum > 0
 
     def numbers(self) -> dict[Setting, float]:
         """η, μ and λ."""
@@ -119,7 +180,7 @@ class SGD(Optimizer):
         if self.plain:
             kernels().sgd_step(net.grads, self.lr, net.params)
             return
-        step = kernels().nesterov_step if self.nesterov else kernels().momentum_step
+        step = kernels().nesterov_step if self._looks_ahead else kernels().momentum_step
         step(net.grads, self.lr, self.momentum, self.weight_decay, net.params, *self.memory)
 
     def __repr__(self) -> str:
@@ -146,6 +207,9 @@ class Adam(Optimizer):
 
     states = 2
     kind, name = OptimizerKind.ADAM, "adam"
+    beta1, beta2 = Number(least=0, below=1), Number(least=0, below=1)
+    epsilon = Number(above=0)
+    weight_decay = Number(least=0)
 
     def __init__(
         self,
@@ -156,13 +220,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr)
-        name = type(self).__name__
-        self.beta1, self.beta2 = (
-            _below_one(beta1, f"{name} beta1"),
-            _below_one(beta2, f"{name} beta2"),
-        )
-        self.epsilon = as_number(epsilon, f"{name} epsilon", above=0)
-        self.weight_decay = as_number(weight_decay, f"{name} weight_decay", least=0)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.weight_decay = weight_decay
 
     def update(self, net: "Sequential") -> None:
         """Call adam_step."""
@@ -223,6 +282,9 @@ class RMSprop(Optimizer):
 
     states = 2
     kind, name = OptimizerKind.RMSPROP, "rmsprop"
+    alpha, momentum = Number(least=0, below=1), Number(least=0, below=1)
+    epsilon = Number(above=0)
+    weight_decay = Number(least=0)
 
     def __init__(
         self,
@@ -233,10 +295,8 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr)
-        self.alpha = _below_one(alpha, "RMSprop alpha")
-        self.epsilon = as_number(epsilon, "RMSprop epsilon", above=0)
-        self.momentum = _below_one(momentum, "RMSprop momentum")
-        self.weight_decay = as_number(weight_decay, "RMSprop weight_decay", least=0)
+        self.alpha, self.epsilon = alpha, epsilon
+        self.momentum, self.weight_decay = momentum, weight_decay
 
     def update(self, net: "Sequential") -> None:
         """Call rmsprop_step."""
@@ -260,10 +320,3 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     for value in list(vars().values())
     if isinstance(value, type) and issubclass(value, Optimizer) and value is not Optimizer
 }
-
-
-def _below_one(number: float, name: str) -> float:
-    number = as_number(number, name, least=0)
-    if number >= 1:
-        raise ValueError(f"{name}: expected a number below 1, got {number:g}")
-    return number

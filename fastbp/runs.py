@@ -41,6 +41,7 @@ from .training import Callback, DivergenceError, Epoch, History
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
 FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
@@ -49,7 +50,12 @@ STOPPING = tuple(  # the signals that ask a program to end; not all systems have
 
 
 def new_folder(name: str) -> Path:
-    """Make runs/TIME-NAME, with a number where another run started in the same second."""
+    """Make runs/TIME-NAME, with a number where another run started in the same second.
+
+    A name may come out of a file: what is no letter, figure, dot or line becomes a line, and it
+    is cut where it is longer than names of folders go.
+    """
+    name = re.sub(r"[^\w.+-]", "-", name)[:LONGEST_NAME].rstrip("-")
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     number = 1
     while True:
@@ -200,7 +206,10 @@ def read(folder: Path) -> Run | None:
         return None
     try:
         about = json.loads((folder / "run.json").read_text("utf-8"))
-        _check_files(folder, about["sha256"], about["error"])
+        if "sha256" in about:
+            _check_files(folder, about["sha256"], about["error"])
+        elif not about["error"]:  # of a version that kept none: the model tells by itself
+            load(folder / "model.safetensors")
         with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
         with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ._checks import as_count
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
-from .layers import BUILT_IN, Dropout, Layer
+from .layers import BUILT_IN, Layer
+from .layers.sizes import MOST_BYTES
 from .network import Above, Sequential
 
 FORMAT = "fastbp"
@@ -45,7 +45,7 @@ def save(net: Sequential, path: StrPath) -> None:
     }
     if net.input_shape is not None:
         metadata["input_shape"] = json.dumps(net.input_shape)
-    states = {position: _state(layer) for position, layer in enumerate(net.layers)}
+    states = {position: layer.state() for position, layer in enumerate(net.layers)}
     if any(states.values()):
         metadata["state"] = json.dumps(
             {position: state for position, state in states.items() if state}
@@ -77,7 +77,9 @@ def _with_sorted_header(data: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
-def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
+def load(
+    path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MOST_BYTES
+) -> Sequential:
     """Read a network that ``Sequential.save`` wrote.
 
     A network with parameters that are NaN or infinite is read too, with a warning that counts them.
@@ -89,6 +91,9 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     layers : iterable of Layer subclasses
         Your own layer types that the network uses, found by their class names. Activations
         that ``fb.activation`` defined are known already.
+    most_bytes : int
+        What one sample may take on its way through the layers, as in ``Sequential``: above it the
+        file is refused.
 
     Raises
     ------
@@ -101,7 +106,7 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
     with naming(path), open_regular(path) as file:
         try:
-            net = _load(file, known)
+            net = _load(file, known, most_bytes)
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
             raise ValueError(f"{path}: cannot load a network: {reason}") from problem
@@ -114,7 +119,7 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = ()) -> Sequential:
     return net
 
 
-def _load(file: BinaryIO, known: dict[str, type[Layer]]) -> Sequential:
+def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Sequential:
     """What a file says, compared with what it holds before anything is allocated for it."""
     import json
 
@@ -128,13 +133,14 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]]) -> Sequential:
     _check_tensors(parts, header, metadata["dtype"])
     tensors = _read_tensors(file)
     shape = json.loads(metadata.get("input_shape", "null"))
-    net = Sequential(*parts, input_shape=shape, init="normal", dtype=metadata["dtype"])
+    options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
+    net = Sequential(*parts, input_shape=shape, init="normal", **options)
     for name, tensor in tensors.items():
         if name != "none":
             position, _, parameter = name.partition(".")
             getattr(net.layers[int(position)], parameter)[...] = tensor
     for position, state in json.loads(metadata.get("state", "{}")).items():
-        _set_state(net.layers[int(position)], state)
+        net.layers[int(position)].set_state(state)
     return net
 
 
@@ -170,18 +176,6 @@ def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
         return from_bytes(file.read())
     except SafetensorError as problem:
         raise ValueError(f"not a whole safetensors file ({problem})") from problem
-
-
-def _state(layer: Layer) -> dict[str, int]:
-    """What training has changed in a layer besides its parameters."""
-    return {"step": layer.step} if isinstance(layer, Dropout) else {}
-
-
-def _set_state(layer: Layer, state: dict[str, int]) -> None:
-    if {*state} != {*_state(layer)}:
-        raise ValueError(f"{layer!r}: expected a state of {[*_state(layer)]}, got {[*state]}")
-    for name, value in state.items():
-        setattr(layer, name, as_count(value, f"{layer!r} {name}", least=0))
 
 
 def _build_layer(row: dict[str, Any], known: dict[str, type[Layer]]) -> Layer:

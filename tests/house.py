@@ -26,8 +26,9 @@ ORDER = (
     ("threads",),
     ("backends",),
     ("datasets", "pictures"),
+    ("_settings",),
     ("_checks",),
-    ("_arrays", "_files", "_stopped", "_version"),
+    ("_arrays", "_files", "_memory", "_stopped", "_version"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}

@@ -1,6 +1,8 @@
 """The optimisers: SGD, one subtraction a parameter; and all of them on every backend."""
 
+import copy
 import math
+import pickle
 import re
 
 import numpy as np
@@ -182,3 +184,92 @@ def test_numbers_that_are_too_large_are_named():
     ):
         with pytest.raises(ValueError, match=text):
             fb.SGD(lr)
+
+
+# Whose memory it is
+
+
+REMEMBERING = [name for name in parts.OPTIMIZERS if parts.OPTIMIZERS[name]().states]
+DATA = np.random.default_rng(1).normal(size=(60, 5)), np.arange(60) % 2
+
+
+def trained(optimizer, *epochs, fused=True, between=lambda optimizer: optimizer):
+    """The parameters of a fresh network after so many epochs, and again so many."""
+    net, history = fb.Sequential(fb.Linear(5, 8), fb.Tanh(), fb.Linear(8, 2)), fb.History()
+    for count in epochs:
+        fb.fit(
+            net,
+            DATA,
+            loss=fb.CrossEntropyLoss(),
+            optimizer=optimizer,
+            epochs=count,
+            history=history,
+            fused=fused,
+        )
+        optimizer = between(optimizer)
+    return net.params
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+def test_memory_belongs_to_a_network(backend, name, fused):
+    optimizer = parts.OPTIMIZERS[name]()
+    first = trained(optimizer, 2, fused=fused)
+    steps = optimizer.steps
+    assert np.array_equal(trained(optimizer, 2, fused=fused), first)  # another one: afresh
+    assert optimizer.steps == steps
+    whole = trained(parts.OPTIMIZERS[name](), 4, fused=fused)
+    assert np.array_equal(trained(optimizer, 2, 2, fused=fused), whole)  # the same one goes on
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))]
+)
+def test_a_copy_keeps_a_memory_of_its_own(name, again):
+    whole = trained(parts.OPTIMIZERS[name](), 4)
+    optimizer = parts.OPTIMIZERS[name]()
+    assert np.array_equal(trained(optimizer, 2, 2, between=again), whole)
+    memory = [vector.copy() for vector in optimizer.memory]
+    trained(again(optimizer), 1)
+    for vector, before in zip(optimizer.memory, memory, strict=True):
+        assert np.array_equal(vector, before)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_memory_that_does_not_fit_is_refused(backend, name, fused):
+    def read_only():
+        vector = np.zeros(66, "f4")
+        vector.flags.writeable = False
+        return vector
+
+    def fitting():
+        return np.zeros(66, "f4")
+
+    states, one = parts.OPTIMIZERS[name]().states, fitting()
+    wrong = [
+        lambda: fitting()[:3],
+        lambda: np.zeros(66),
+        lambda: np.zeros(132, "f4")[::2],
+        lambda: fitting()[None],
+        lambda: [0.0] * 66,
+        lambda: np.ma.masked_array(fitting()),
+        read_only,
+    ]
+    memories = [tuple(make() for _ in range(states)) for make in wrong]
+    memories += [tuple(fitting() for _ in range(states + 1)), (one, one, one)[: max(2, states)]]
+    for memory in memories:
+        optimizer = parts.OPTIMIZERS[name]()
+        optimizer.memory = memory
+        with pytest.raises(ValueError, match=r"memory: expected .*reset\(\)"):
+            trained(optimizer, 1, fused=fused)
+        optimizer.reset()
+        trained(optimizer, 1, fused=fused)
+
+
+def test_steps_are_a_count():
+    optimizer = fb.Adam()
+    for wrong in (-1, 0.5, None):
+        with pytest.raises((ValueError, TypeError), match="Adam steps: expected"):
+            optimizer.steps = wrong

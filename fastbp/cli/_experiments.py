@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
+from fastbp.cli._arguments import tell
 from fastbp.cli._display import AboveBar, Plain, Silent
 from fastbp.experiments.page.content import clock
 from fastbp.experiments.runner import Watcher
@@ -32,8 +33,8 @@ class Display(Silent, Watcher):
             self.say(f"{wanted} networks to train{kept}")
 
     def damaged(self, problem: str) -> None:
-        """Say which, and why."""
-        self.say(f"{problem}; it is trained again")
+        """Say which, and why, in any case."""
+        tell(f"warning: {problem}; it is trained again")
 
     def finished(self, network: Network, seed: int, run: Run) -> None:
         """Say what became of it."""

@@ -1,6 +1,7 @@
 """From arguments to a command, and from what goes wrong to one line and an exit code."""
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -16,6 +17,7 @@ from ._stopping import exit_code, stopped_by_signals
 
 COMMANDS = (train, evaluate, predict, experiment, explain, gradcheck, bench, info)
 
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LONGEST = 5000  # letters of an error: a name of a file may have 4096
 # What may come of what a user gives, or of where it runs; whatever else comes is a bug, and shown.
 FAILURES = (
@@ -122,8 +124,8 @@ def _can_be_flushed(stream: TextIO) -> bool:
 
 def _one_line(problem: BaseException) -> str:
     if isinstance(problem, OSError) and problem.strerror:
-        name = problem.filename
-        if name is None and not _can_be_flushed(sys.stdout):
+        name = problem.filename  # all that is written has one, but for what is printed
+        if name is None and (problem.errno in OF_WRITING or not _can_be_flushed(sys.stdout)):
             name = "standard output"
         return problem.strerror if name is None else f"{name}: {problem.strerror}"
     if isinstance(problem, MemoryError):

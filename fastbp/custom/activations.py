@@ -91,16 +91,17 @@ class UserActivation(Defined, Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = value(X)."""
-        self.x = self._input(x)
-        self.y = np.empty_like(self.x)
-        self.code(self.x.dtype).forward(as_rows(self.x), as_rows(self.y))
-        return self.y
+        x = self._input(x)
+        y = np.empty_like(x)
+        self.code(x.dtype).forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ gradient(X, Y)."""
         dy = self._gradient(dy)
+        x, y = self._kept
         dx = np.empty_like(dy)
-        self.code(dy.dtype).backward(*map(as_rows, (self.x, self.y, dy, dx)))
+        self.code(dy.dtype).backward(*map(as_rows, (x, y, dy, dx)))
         return dx
 
     @classmethod

@@ -76,7 +76,7 @@ class Engine:
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training=True)
         self.loss_kind = kind_of(loss, LOSSES, "loss")
-        self.x = np.ascontiguousarray(x)
+        self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
         is_labels = target.ndim == 1
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
@@ -109,7 +109,7 @@ class Engine:
         self.space = Workspace(
             self.kernels,
             self.program,
-            self.net.params,
+            self.net.vectors.own,
             self.batch_size,
             splits=self.splits,
             threads=self.threads.most,
@@ -118,7 +118,7 @@ class Engine:
             states=states,
         )
         self.sparse = kind == OptimizerKind.PLAIN and is_sparse(
-            self.program, self.x, self.net.params, self.space.reach
+            self.program, self.x, self.net.vectors.own, self.space.reach
         )
         # A user's derivative may be infinite, and that times zero is not zero.
         self.skip = not self.program.on_images and Kind.USER not in self.program.kinds
@@ -138,7 +138,7 @@ class Engine:
         self.choices = run_choices(slots, self.addresses)
 
     def _read_settings(self) -> None:
-        """Take over what a user may have changed since the last epoch."""
+        """Take over what a user may have changed since the last step."""
         if self._optimizer_kind() != self.laid_out_for:
             self._lay_out()
         self.program.read_layers()
@@ -146,51 +146,92 @@ class Engine:
         self.settings = run_settings(self.program, slots)
         self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
         # What is infinite times zero must be seen.
-        finite = np.isfinite(self.net.params).all()
+        finite = np.isfinite(self.net.vectors.own).all()
         self.choices[Choice.SPARSE] = self.sparse and finite
         self.choices[Choice.SKIP] = self.skip and finite
 
     def _compile(self) -> None:
         """Numba compiles what is called first: here, not in an epoch that is timed."""
         rows, plan = self.program.rows, self.space.plan[0]
-        self.kernels.engine_pack(rows, plan, 0, self.net.params, self.space.work)
+        self.kernels.engine_pack(rows, plan, 0, self.net.vectors.own, self.space.work)
         self._run(np.zeros(1, np.int64), np.zeros(1), 0, 0, 1)
 
-    def epoch(self, order: np.ndarray, report: Callable[[int, float], None]) -> np.ndarray:
+    def epoch(self, order: np.ndarray, report: Callable[[int, float], bool]) -> np.ndarray:
         """Train on all samples in this order; returns each batch's loss.
 
         The losses end with the first that is NaN or infinite; its batch moved nothing. After
-        every chunk `report` is called with the steps done and the latest loss; what it raises
-        ends the epoch there. The network has the new parameters in any case.
+        every chunk `report` is called with the steps done and the latest loss, and says whether
+        anybody heard it, who may have changed rates and other numbers: they count from the next
+        step on. What it raises ends the epoch there. The network has the new parameters in any
+        case; until then everybody sees the old ones, read-only.
         """
         steps = -(-len(order) // self.batch_size)
         losses = np.empty(steps)
+        done = 0
+        with self.net.vectors.locked():
+            self._load()
+            try:
+                while done < steps:
+                    count, threads = self.threads.next_chunk(steps - done)
+                    last = done + count
+                    started = time.perf_counter()
+                    stopped = self._run(order, losses, done, last, threads)
+                    self.threads.took(threads, last - done, time.perf_counter() - started)
+                    if stopped < last:
+                        return losses[: stopped + 1]
+                    done = last
+                    if report(done, losses[done - 1]):
+                        self._look_again()
+            finally:
+                self._store()
+                self.optimizer.steps += done
+                for layer in self._droppers():
+                    layer.step += done
+        return losses
+
+    def _load(self) -> None:
+        """Bring parameters and the optimiser's memory into the workspace."""
         self.optimizer.remember(self.net)
         self._read_settings()
-        rows, plan = self.program.rows, self.space.plan[0]
-        vectors = (self.net.params, *self.optimizer.memory[: self.optimizer.states])
-        for part, vector in enumerate(vectors):
-            self.kernels.engine_pack(rows, plan, part, vector, self.space.work)
-        done = 0
-        try:
-            while done < steps:
-                count, threads = self.threads.next_chunk(steps - done)
-                last = done + count
-                started = time.perf_counter()
-                stopped = self._run(order, losses, done, last, threads)
-                self.threads.took(threads, last - done, time.perf_counter() - started)
-                if stopped < last:
-                    return losses[: stopped + 1]
-                done = last
-                report(done, losses[done - 1])
-        finally:
-            self.optimizer.steps += done
-            for layer in self.program.layers:
-                if isinstance(layer, Dropout):
-                    layer.step += done
-            for part, vector in enumerate(vectors):
-                self.kernels.engine_unpack(rows, plan, part, self.space.work, vector)
-        return losses
+        self.memory = self.optimizer.memory
+        self.vectors = (self.net.vectors.own, *self.memory[: self.optimizer.states])
+        for part, vector in enumerate(self.vectors):
+            self.kernels.engine_pack(
+                self.program.rows, self.space.plan[0], part, vector, self.space.work
+            )
+        self.counts = self._counts()
+        for vector in self.vectors[1:]:
+            vector.flags.writeable = False  # what is written there now would be lost
+
+    def _store(self) -> None:
+        """Bring them back."""
+        for vector in self.vectors[1:]:
+            vector.flags.writeable = True
+        for part, vector in enumerate(self.vectors):
+            self.kernels.engine_unpack(
+                self.program.rows, self.space.plan[0], part, self.space.work, vector
+            )
+
+    def _look_again(self) -> None:
+        """Take over what was changed in the middle of an epoch; refuse what cannot be."""
+        if self.optimizer.memory is not self.memory or self._counts() != self.counts:
+            raise RuntimeError(
+                "fit: the optimiser's memory or steps, or a dropout's step, were changed inside "
+                "on_progress, in the middle of an engine's epoch; change them in on_epoch_end, or "
+                "train with fused=False"
+            )
+        if self._optimizer_kind() == self.laid_out_for:
+            self._read_settings()
+        else:  # which takes another workspace
+            self._store()
+            self._load()
+
+    def _counts(self) -> list[int]:
+        """What counts steps, and must not be set in the middle of an epoch."""
+        return [self.optimizer.steps, *(layer.step for layer in self._droppers())]
+
+    def _droppers(self) -> list[Dropout]:
+        return [layer for layer in self.program.layers if isinstance(layer, Dropout)]
 
     def _run(
         self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int

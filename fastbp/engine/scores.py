@@ -38,8 +38,11 @@ def fused_scores(
     except NotExpressible:
         return None
     kernels, number = active().kernels, max(1, min(thread_counts.count(threads), len(x) // LEAST))
-    space = _packed(kernels, program, net.params, number)
-    sparse = is_sparse(program, x, net.params, space.reach)
+    try:
+        space = _packed(kernels, program, net.vectors.own, number)
+    except MemoryError:  # the layers take fewer samples at a time
+        return None
+    sparse = is_sparse(program, x, net.vectors.own, space.reach)
     choices = run_choices(_slots(x, sparse), addresses)
     settings = run_settings(program, {Setting.SCALE: scale})
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
@@ -106,6 +109,7 @@ def one_sample(net: "Sequential") -> Any:
     if program.on_images:  # which it knows nothing of
         return None
     # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.
-    skip_zeros = not net.params.flags.writeable and bool(np.isfinite(net.params).all())
-    single = active().kernels.OneSample(program.rows, program.values, net.params, skip_zeros)
+    params = net.vectors.own
+    skip_zeros = net.vectors.frozen and bool(np.isfinite(params).all())
+    single = active().kernels.OneSample(program.rows, program.values, params, skip_zeros)
     return single if single.fits() else None

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
+from fastbp._memory import in_words, machine
 from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Size, Source
 
 from .program import Program
@@ -37,6 +38,11 @@ class Workspace:
     work : (elements,) ndarray of the parameters' dtype
     reach : int
         How far a batch's output of the first layer extends.
+
+    Raises
+    ------
+    MemoryError
+        If it would take more than the machine has.
     """
 
     def __init__(
@@ -52,13 +58,29 @@ class Workspace:
         segments: int = 1,
         states: int = 0,
     ) -> None:
+        # Beyond this the sizes might not even fit 64 bits.
+        _refuse_above_memory(_least_bytes(program, batch_size))
         self.plan = np.zeros((threads, len(program.rows), PlanColumn.PLAN_COLUMNS), np.int64)
         self.plan[:, :, PlanColumn.SPLIT] = splits
         size = kernels.engine_plan(
             program.rows, batch_size, states, segments, buffers, params, self.plan
         )
+        _refuse_above_memory(size * params.itemsize)
         self.reach = batch_size * int(self.plan[0, 0, PlanColumn.WIDTH])
         self.work = _aligned(size, params.dtype)
+
+
+def _refuse_above_memory(size: int) -> None:
+    if size > machine():
+        raise MemoryError(
+            f"an engine's workspace of {in_words(size)}, but this machine has {in_words(machine())}"
+        )
+
+
+def _least_bytes(program: Program, batch_size: int) -> int:
+    """What the inputs and outputs of a batch take at least."""
+    numbers = sum(map(int, program.rows[:, Column.OUTPUTS])) + int(program.rows[0, Column.INPUTS])
+    return batch_size * numbers * program.dtype.itemsize
 
 
 def run_choices(slots: Mapping[Choice, int], addresses: list[int]) -> np.ndarray:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from fastbp.datasets import Dataset
-from fastbp.network import Sequential, layer_outputs
+from fastbp.layers.base import outputs_of
+from fastbp.network import Sequential
 
 
 def stages(net: Sequential, data: Dataset, row: int = 0) -> list[tuple[str, np.ndarray]]:
@@ -13,7 +14,7 @@ def stages(net: Sequential, data: Dataset, row: int = 0) -> list[tuple[str, np.n
     """
     found = [("the picture", data.images([row]) * data.scale)]
     x = net.as_input(data.batch([row])[0], f"{net!r}", net.dtype)
-    for layer, y in zip(net.layers, layer_outputs(net, x), strict=True):
+    for layer, y in zip(net.layers, outputs_of(net.layers, x), strict=True):
         if y.ndim == 4:
             found.append((repr(layer), y[0]))
     return found

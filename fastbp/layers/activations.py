@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._checks import as_matrix, as_number
+from fastbp._checks import as_matrix
+from fastbp._settings import Number
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind, Value
 
@@ -19,16 +20,17 @@ class ReLU(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = max(X, 0)."""
-        self.x = self._input(x)
-        self.y = np.empty_like(self.x)
-        kernels().relu_forward(as_rows(self.x), as_rows(self.y))
-        return self.y
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().relu_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else 0."""
         dy = self._gradient(dy)
+        x, y = self._kept
         dx = np.empty_like(dy)
-        kernels().relu_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
+        kernels().relu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -44,23 +46,24 @@ class ELU(Layer):
     settings = ("alpha",)
     kind, name = Kind.ELU, "elu"
 
+    alpha = Number(least=0)
+
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = as_number(alpha, "ELU alpha", least=0)
+        self.alpha = alpha
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X where X > 0, else α·(exp(X) - 1)."""
-        self.x = self._input(x)
-        self.y = np.empty_like(self.x)
-        kernels().elu_forward(as_rows(self.x), self.alpha, as_rows(self.y))
-        return self.y
+        x, alpha = self._input(x), self.alpha
+        y = np.empty_like(x)
+        kernels().elu_forward(as_rows(x), alpha, as_rows(y))
+        return self._output(x, y, alpha)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else dY·(Y + α), for α·exp(X) = Y + α."""
         dy = self._gradient(dy)
+        x, y, alpha = self._kept
         dx = np.empty_like(dy)
-        kernels().elu_backward(
-            as_rows(self.x), as_rows(self.y), as_rows(dy), self.alpha, as_rows(dx)
-        )
+        kernels().elu_backward(as_rows(x), as_rows(y), as_rows(dy), alpha, as_rows(dx))
         return dx
 
     def numbers(self) -> dict[Value, float]:
@@ -75,16 +78,17 @@ class Tanh(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = tanh(X)."""
-        self.x = self._input(x)
-        self.y = np.empty_like(self.x)
-        kernels().tanh_forward(as_rows(self.x), as_rows(self.y))
-        return self.y
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().tanh_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ (1 - Y²)."""
         dy = self._gradient(dy)
+        x, y = self._kept
         dx = np.empty_like(dy)
-        kernels().tanh_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
+        kernels().tanh_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -95,16 +99,17 @@ class Sigmoid(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = 1 / (1 + exp(-X))."""
-        self.x = self._input(x)
-        self.y = np.empty_like(self.x)
-        kernels().sigmoid_forward(as_rows(self.x), as_rows(self.y))
-        return self.y
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().sigmoid_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY ∘ Y ∘ (1 - Y)."""
         dy = self._gradient(dy)
+        x, y = self._kept
         dx = np.empty_like(dy)
-        kernels().sigmoid_backward(as_rows(self.x), as_rows(self.y), as_rows(dy), as_rows(dx))
+        kernels().sigmoid_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
         return dx
 
 
@@ -120,22 +125,24 @@ class LeakyReLU(Layer):
     settings = ("negative_slope",)
     kind, name = Kind.LEAKY_RELU, "leaky-relu"
 
+    negative_slope = Number(least=0)
+
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = as_number(negative_slope, "LeakyReLU negative_slope", least=0)
+        self.negative_slope = negative_slope
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X where X > 0, else s·X."""
-        self.x = self._input(x)
-        self.y = np.empty_like(self.x)
-        kernels().leaky_relu_forward(as_rows(self.x), self.negative_slope, as_rows(self.y))
-        return self.y
+        x, negative_slope = self._input(x), self.negative_slope
+        y = np.empty_like(x)
+        kernels().leaky_relu_forward(as_rows(x), negative_slope, as_rows(y))
+        return self._output(x, y, negative_slope)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where Y > 0, else s·dY."""
         dy = self._gradient(dy)
+        x, y, slope = self._kept
         dx = np.empty_like(dy)
-        x, y, slope = as_rows(self.x), as_rows(self.y), self.negative_slope
-        kernels().leaky_relu_backward(x, y, as_rows(dy), slope, as_rows(dx))
+        kernels().leaky_relu_backward(as_rows(x), as_rows(y), as_rows(dy), slope, as_rows(dx))
         return dx
 
     def numbers(self) -> dict[Value, float]:
@@ -151,15 +158,16 @@ class LogSoftmax(Layer):
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X - log Σ exp(X), row by row."""
         x = as_matrix(x, f"{self!r}", dtype=self.dtype)
-        self.y = np.empty_like(x)
-        kernels().log_softmax_forward(x, self.y)
-        return self.y
+        y = np.empty_like(x)
+        kernels().log_softmax_forward(x, y)
+        return self._output(None, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY - exp(Y) · Σ dY, row by row."""
         dy = self._gradient(dy)
+        _, y = self._kept
         dx = np.empty_like(dy)
-        kernels().log_softmax_backward(self.y, dy, dx)
+        kernels().log_softmax_backward(y, dy, dx)
         return dx
 
     def output_shape(self, shape: Shape | None) -> Shape | None:

@@ -7,8 +7,10 @@ the loss by the layer's output and returns the gradient by its input: one factor
 # np.random.Generator as text: numpy.random is a third of NumPy's import time
 from __future__ import annotations
 
+import copy
 import math
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +18,10 @@ import numpy.typing as npt
 from fastbp._checks import as_batch
 from fastbp.kernels.numbers import Column, Kind, Value
 
+from .binding import Bound, Shape, Vectors
 from .initializers import Initializer
 
 __all__ = ["Layer", "Shape", "as_rows"]
-
-Shape = tuple[int, ...]  # of one sample
 
 
 def as_rows(a: np.ndarray) -> np.ndarray:
@@ -33,7 +34,9 @@ class Layer:
 
     A layer with parameters returns their shapes from ``parameter_shapes``. ``Sequential`` then
     sets each as an attribute (``w``), and beside it the place for its gradient (``dw``): views
-    into the network's two flat vectors, which ``backward`` must overwrite, never replace.
+    into the network's two flat vectors. What is assigned to them is copied into the vectors.
+
+    What ``forward`` returns is read-only: ``backward`` needs it as it was. Change a copy.
     """
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
@@ -41,6 +44,9 @@ class Layer:
     name: ClassVar[str] = ""  # of an activation, on the command line and in models
     dtype: np.dtype | None = None  # the network's; None outside of one
     training: bool = True  # see Sequential.train
+    _bound: Bound | None = None  # to a network
+    _kept: Any = None  # what forward leaves behind: x, y and what else it used
+    _borrows: bool = False  # whether forward may leave x where it is, for no backward follows
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute the output y of a batch x: (n, inputs), or (n, channels, h, w) of images."""
@@ -78,39 +84,140 @@ class Layer:
         """The real numbers that an engine must know of it."""
         return {}
 
+    def numbers_inside(self, shape: Shape) -> int:
+        """How many numbers forward makes of one sample of this shape."""
+        return math.prod(self.output_shape(shape) or shape)
+
+    def state(self) -> dict[str, int]:
+        """What training has changed besides the parameters, as plain numbers, to be saved."""
+        return {}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Go on from what ``state`` returned."""
+        if {*state} != {*self.state()}:
+            raise ValueError(f"{self!r}: expected a state of {[*self.state()]}, got {[*state]}")
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def _input(self, x: npt.ArrayLike, shape: Shape | None = None) -> np.ndarray:
-        return as_batch(x, f"{self!r}", dtype=self.dtype, shape=shape)
+        """Check a batch. Nobody can change what this returns: it lasts until backward."""
+        self._check_parameters()
+        if self._is_output(x) and (shape is None or x.shape[1:] == shape):  # type: ignore[union-attr]
+            return x.view()  # type: ignore[union-attr]
+        array = as_batch(x, named(self), dtype=self.dtype, shape=shape)
+        if not array.flags.writeable and _nobodys(array.base):
+            return array.view()
+        converted = array is not x and array.base is None and isinstance(x, np.ndarray)
+        array = array.view() if self._borrows or converted else array.copy()
+        array.setflags(write=False)
+        return array
+
+    def _is_output(self, x: npt.ArrayLike) -> bool:
+        """Whether x is like what another layer of the network puts out: nothing to do with it."""
+        if type(x) is not np.ndarray or x.dtype != self.dtype:
+            return False
+        flags = x.flags
+        safe = not flags.writeable and flags.c_contiguous and _nobodys(x.base)
+        return safe and x.ndim > 1 and x.size > 0
+
+    def _output(self, x: np.ndarray | None, y: np.ndarray, *numbers: Any) -> np.ndarray:
+        """Keep for backward what forward took, made and used; returns y for others to read."""
+        y.setflags(write=False)
+        vars(self)["_kept"] = (x, y, *numbers)
+        return y.view()
 
     def _gradient(self, dy: npt.ArrayLike) -> np.ndarray:
         """Check dy against the output that forward remembered."""
-        y: np.ndarray | None = getattr(self, "y", None)
+        self._check_parameters("d")
+        y: np.ndarray | None = getattr(self, "y", None) if self._kept is None else self._kept[1]
         if y is None:
             raise RuntimeError(f"{self!r}: call forward before backward")
-        return as_batch(dy, f"{self!r}.backward", dtype=y.dtype, rows=len(y), shape=y.shape[1:])
+        name = named(self, ".backward")
+        return as_batch(dy, name, dtype=y.dtype, rows=len(y), shape=y.shape[1:])
+
+    def _check_parameters(self, prefix: str = "") -> None:
+        """Refuse parameters ("") or gradients ("d") that are not what kernels take them for."""
+        if self._bound is not None:
+            self._bound.check(self, prefix)
+            return
+        for name, shape in self.parameter_shapes().items():
+            array = vars(self).get(prefix + name)
+            if array is None:
+                raise RuntimeError(
+                    f"{self!r} has no parameters yet: put it into a Sequential first"
+                )
+            if np.shape(array) != shape:
+                raise ValueError(
+                    f"{self!r}.{prefix}{name}: expected shape {shape}, got {np.shape(array)}"
+                )
+
+    def bind(self, vectors: Vectors, position: int, start: int) -> int:
+        """Make the layer part of a network, at a place of its vectors; returns where that ends."""
+        shapes = self.parameter_shapes()
+        bound = Bound(vectors, position, shapes, start)
+        self.dtype = vectors.own.dtype
+        for name, view in bound.views.items():
+            object.__setattr__(self, name, view)
+        self._bound = bound
+        return start + sum(math.prod(shape) for shape in shapes.values())
+
+    def unbound(self) -> Layer:
+        """A copy that is part of no network, without parameters and what forward left behind."""
+        other = copy.copy(self)
+        names = () if self._bound is None else self._bound.views
+        for name in (*names, "x", "y", "_kept", "_bound", "dtype"):
+            vars(other).pop(name, None)
+        return other
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        bound = self._bound
+        if bound is None or name not in bound.guarded:
+            object.__setattr__(self, name, value)
+        else:
+            bound.assign(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if self._bound is not None and name in self._bound.guarded:
+            raise AttributeError(f"{self!r}.{name}: it is part of a network, and stays")
+        object.__delattr__(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        """``x`` and ``y`` of the last forward, to look at."""
+        kept = self._kept
+        if kept is None or name not in ("x", "y"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        array = kept[name == "y"]
+        return None if array is None else array.view()
 
     def __repr__(self) -> str:
         values = ", ".join(f"{getattr(self, name)}" for name in self.settings)
         return f"{type(self).__name__}({values})"
 
 
-def check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> None:
-    """Refuse layers that make no network, one after another, for samples of this shape."""
-    if not layers:
-        raise ValueError("Sequential: expected at least one layer")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
-                f"got {type(layer).__name__} at position {position}"
-            )
-        if any(layer is other for other in layers[:position]):
-            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
-        if layer.dtype is not None:
-            raise ValueError(
-                f"Sequential: {layer!r} at position {position} is part of another network; "
-                "make a new layer, or use net.copy()"
-            )
-        try:
-            shape = layer.output_shape(shape)
-        except ValueError as problem:
-            raise ValueError(f"Sequential, layer {position}: {problem}") from None
+def _nobodys(base: object) -> bool:
+    """Whether nobody can write to the array that others are views of."""
+    return base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)
+
+
+class _Words:
+    """A layer or a network in a message that is hardly ever written, as ``named`` says."""
+
+    def __init__(self, part: object, what: str) -> None:
+        self.part, self.what = part, what
+
+    def __str__(self) -> str:
+        return f"{self.part!r}{self.what}"
+
+
+def named(part: object, what: str = "") -> Any:
+    """What checks may print for a name. It is put into words when they do: that takes a while."""
+    return _Words(part, what)
+
+
+def outputs_of(layers: Iterable[Layer], y: np.ndarray) -> Iterator[np.ndarray]:
+    """What each layer makes of a batch, as in use; nothing is left behind in the layers."""
+    for layer in layers:
+        one = copy.copy(layer)  # the copy remembers x and y, not the layer
+        one.training, one._borrows = False, True
+        y = one.forward(y)
+        yield y

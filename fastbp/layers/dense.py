@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._checks import as_count
+from fastbp._settings import Count
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind
 
@@ -34,10 +34,10 @@ class Linear(Layer):
 
     settings = ("inputs", "outputs")
     kind = Kind.DENSE
+    inputs, outputs = Count(fixed=True), Count(fixed=True)
 
     def __init__(self, inputs: int, outputs: int, init: str | Initializer | None = None) -> None:
-        self.inputs = as_count(inputs, "Linear inputs")
-        self.outputs = as_count(outputs, "Linear outputs")
+        self.inputs, self.outputs = inputs, outputs
         self.init = None if init is None else initializer(init)
         self.w: np.ndarray | None = None
         self.b: np.ndarray | None = None
@@ -46,25 +46,25 @@ class Linear(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X·W + b."""
-        if self.w is None:
-            raise RuntimeError(f"{self!r} has no parameters yet: put it into a Sequential first")
-        self.x = self._input(x, (self.inputs,))
-        self.y = np.empty((len(self.x), self.outputs), self.x.dtype)
-        kernels().dense_forward(self.x, self.w, self.b, self.y)
-        return self.y
+        x = self._input(x, (self.inputs,))
+        y = np.empty((len(x), self.outputs), x.dtype)
+        kernels().dense_forward(x, self.w, self.b, y)
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dW = Xᵀ·dY, dl/db = 1ᵀ·dY, and dl/dX = dY·Wᵀ."""
         dy = self._gradient(dy)
         self.backward_parameters(dy)
-        dx = np.empty_like(self.x)
+        x, _ = self._kept
+        dx = np.empty_like(x)
         kernels().dense_backward_input(dy, self.w, dx)
         return dx
 
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
         """dl/dW and dl/db without dl/dX."""
-        dy = self._gradient(dy)  # before self.x, which forward may not have set
-        kernels().dense_backward(self.x, dy, self.dw, self.db)
+        dy = self._gradient(dy)
+        x, _ = self._kept
+        kernels().dense_backward(x, dy, self.dw, self.db)
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """W (inputs, outputs) and b (outputs,)."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._checks import as_count, as_number
+from fastbp._settings import Count, Number
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Column, Kind, Value
 
@@ -21,7 +21,8 @@ class Dropout(Layer):
 
     Which elements become 0 is a function of the seed, the number of the training step, and row and
     column: it depends on nothing else, so that every backend and any number of threads see the
-    same. ``backward`` ends a step.
+    same. A mask belongs to its ``forward``: ``backward`` takes the same, as often as it is called,
+    and the next ``forward`` in training another.
 
     Parameters
     ----------
@@ -33,37 +34,42 @@ class Dropout(Layer):
     Attributes
     ----------
     step : int
-        Training steps so far.
+        Training steps so far: the number of the next ``forward``'s mask.
     """
 
     settings = ("p", "seed")
     kind = Kind.DROPOUT
 
+    p = Number(least=0, below=1)
+    seed = Count(least=0, below=2**63, none=True)
+    step = Count(least=0, below=2**63)
+
     def __init__(self, p: float = 0.5, seed: int | None = None) -> None:
-        self.p = as_number(p, "Dropout p", least=0)
-        if p >= 1:
-            raise ValueError(f"Dropout p: expected a number below 1, got {p}")
-        self.seed = None if seed is None else as_count(seed, "Dropout seed", least=0)
-        if self.seed is not None and self.seed >= 2**63:
-            raise ValueError(f"Dropout seed: expected a number below 2**63, got {seed}")
-        self.step = 0
+        self.p, self.seed, self.step = p, seed, 0
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y, this step's mask on X / (1 - p); outside of training Y = X."""
         x = self._input(x)
-        self.y = self._masked(x) if self.training else x
-        return self.y
+        mask = (self.p, self.seed or 0, self.step) if self.training else None
+        return self._output(None, x if mask is None else _masked(x, *mask), mask)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY / (1 - p), but 0 where Y was dropped: the same mask."""
         dy = self._gradient(dy)
-        dx = self._masked(dy) if self.training else dy
-        self.step += self.training
-        return dx
+        self.backward_parameters(dy)
+        _, _, mask = self._kept
+        return dy if mask is None else _masked(dy, *mask)
 
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
         """There are none; the step ends."""
-        self.step += self.training
+        self._gradient(dy)
+        _, _, mask = self._kept
+        if mask is not None:
+            self.step = mask[2] + 1
+
+    def state(self) -> dict[str, int]:
+        """The number of the next mask."""
+        return {"step": self.step}
 
     def columns(self) -> dict[Column, int]:
         """What the masks of the next step come from."""
@@ -73,12 +79,14 @@ class Dropout(Layer):
         """p."""
         return {Value.P: self.p}
 
-    def _masked(self, x: np.ndarray) -> np.ndarray:
-        y = np.empty_like(x)
-        kernels().dropout(as_rows(x), self.p, self.seed or 0, self.step, as_rows(y))
-        return y
-
     def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
         """Choose a seed, without moving what other layers draw."""
         if self.seed is None:
             self.seed = int(rng.spawn(1)[0].integers(2**63))
+
+
+def _masked(x: np.ndarray, p: float, seed: int, step: int) -> np.ndarray:
+    """X / (1 - p), but 0 where this step's mask drops."""
+    y = np.empty_like(x)
+    kernels().dropout(as_rows(x), p, seed, step, as_rows(y))
+    return y

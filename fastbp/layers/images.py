@@ -8,12 +8,12 @@ know nothing of it: X becomes X with a border, and dl/dX loses it again.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._checks import as_count, as_pair
+from fastbp._settings import Count, Pair
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Column, Kind
 
@@ -22,7 +22,7 @@ from .initializers import Initializer, initializer
 
 __all__ = ["AvgPool2d", "Conv2d", "Flatten", "MaxPool2d"]
 
-Pair = int | tuple[int, int]
+Sizes = int | tuple[int, int]
 
 
 class _Windows(Layer):
@@ -35,25 +35,22 @@ class _Windows(Layer):
     """
 
     border = 0.0  # the padding's value
-
-    def _set_windows(self, kernel: Any, stride: Any, padding: Any) -> None:
-        name = type(self).__name__
-        pairs = (
-            as_pair(kernel, f"{name} kernel"),
-            as_pair(stride, f"{name} stride"),
-            as_pair(padding, f"{name} padding", least=0),
-        )
-        self._kernel, self._stride, self._padding = (np.array(pair, np.int64) for pair in pairs)
-        self.kernel, self.stride, self.padding = (h if h == w else (h, w) for h, w in pairs)
+    kernel, stride, padding = Pair(), Pair(), Pair(least=0)
 
     def columns(self) -> dict[Column, int]:
         """The window, for rows and columns."""
         pairs = (
-            (Column.KERNEL, self._kernel),
-            (Column.STRIDE, self._stride),
-            (Column.PADDING, self._padding),
+            (Column.KERNEL, self.kernel),
+            (Column.STRIDE, self.stride),
+            (Column.PADDING, self.padding),
         )
-        return {first + axis: int(pair[axis]) for first, pair in pairs for axis in range(2)}
+        return {first + axis: _two(size)[axis] for first, size in pairs for axis in range(2)}
+
+    def numbers_inside(self, shape: Shape) -> int:
+        """What comes out, and what comes in with a border around it."""
+        out = super().numbers_inside(shape)
+        border = any(_two(self.padding))
+        return out + border * shape[0] * math.prod(self._padded_sizes(shape))
 
     def _image_shape(self, shape: Shape | None) -> Shape:
         """(channels, h, w) of an output; refuses what is no image, or smaller than the window."""
@@ -65,31 +62,35 @@ class _Windows(Layer):
         if len(shape) != 3:
             what = "rows" if len(shape) == 1 else "samples"
             raise ValueError(f"{self!r} takes images (channels, h, w), but {what} {shape} come in")
-        padded = np.array(shape[1:]) + 2 * self._padding
-        if (padded < self._kernel).any():
+        padded, window = self._padded_sizes(shape), _two(self.kernel)
+        if any(size < least for size, least in zip(padded, window, strict=True)):
             raise ValueError(
-                f"{self!r}: its window of {_by(self._kernel)} is larger than the images {shape}"
-                + (f", {_by(padded)} with padding" if self._padding.any() else "")
+                f"{self!r}: its window of {_by(window)} is larger than the images {shape}"
+                + (f", {_by(padded)} with padding" if any(_two(self.padding)) else "")
             )
-        h, w = (padded - self._kernel) // self._stride + 1
-        return shape[0], int(h), int(w)
+        h, w = (
+            (size - side) // step + 1
+            for size, side, step in zip(padded, window, _two(self.stride), strict=True)
+        )
+        return shape[0], h, w
+
+    def _padded_sizes(self, shape: Shape) -> tuple[int, ...]:
+        return tuple(n + 2 * more for n, more in zip(shape[1:], _two(self.padding), strict=True))
 
     def _padded(self, x: np.ndarray) -> np.ndarray:
-        if not self._padding.any():
+        if not any(_two(self.padding)):
             return x
-        n, c, h, w = x.shape
-        top, left = self._padding
-        y = np.empty((n, c, h + 2 * top, w + 2 * left), x.dtype)
-        kernels().pad2d_forward(x, self._padding, self.border, y)
+        y = np.empty((*x.shape[:2], *self._padded_sizes(x.shape[1:])), x.dtype)
+        kernels().pad2d_forward(x, _array(self.padding), self.border, y)
         return y
 
     def _without_padding(self, dx: np.ndarray) -> np.ndarray:
-        if not self._padding.any():
+        top, left = _two(self.padding)
+        if not (top or left):
             return dx
         n, c, h, w = dx.shape
-        top, left = self._padding
         inside = np.empty((n, c, h - 2 * top, w - 2 * left), dx.dtype)
-        kernels().pad2d_backward(dx, self._padding, inside)
+        kernels().pad2d_backward(dx, _array(self.padding), inside)
         return inside
 
     def _images(self, x: npt.ArrayLike) -> np.ndarray:
@@ -123,19 +124,19 @@ class Conv2d(_Windows):
 
     settings = ("in_channels", "out_channels", "kernel", "stride", "padding")
     kind = Kind.CONV
+    in_channels, out_channels = Count(fixed=True), Count(fixed=True)
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel: Pair,
-        stride: Pair = 1,
-        padding: Pair = 0,
+        kernel: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
         init: str | Initializer | None = None,
     ) -> None:
-        self.in_channels = as_count(in_channels, "Conv2d in_channels")
-        self.out_channels = as_count(out_channels, "Conv2d out_channels")
-        self._set_windows(kernel, stride, padding)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel, self.stride, self.padding = kernel, stride, padding
         self.init = None if init is None else initializer(init)
         self.w: np.ndarray | None = None
         self.b: np.ndarray | None = None
@@ -144,35 +145,35 @@ class Conv2d(_Windows):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X ⋆ W + b."""
-        if self.w is None:
-            raise RuntimeError(f"{self!r} has no parameters yet: put it into a Sequential first")
         x = self._images(x)
-        self.x = self._padded(x)
-        self.y = np.empty((len(x), *self._shape_behind(x.shape[1:])), x.dtype)
-        kernels().conv2d_forward(self.x, self.w, self.b, self._stride, self.y)
-        return self.y
+        y = np.empty((len(x), *self._shape_behind(x.shape[1:])), x.dtype)
+        x = self._padded(x)
+        kernels().conv2d_forward(x, self.w, self.b, _array(self.stride), y)
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dW = X ⋆ dY, dl/db = Σ dY, and dl/dX = every dY·W that X had a part in."""
         dy = self._gradient(dy)
         self.backward_parameters(dy)
-        dx = np.empty_like(self.x)
-        kernels().conv2d_backward_input(dy, self.w, self._stride, dx)
+        x, _ = self._kept
+        dx = np.empty_like(x)
+        kernels().conv2d_backward_input(dy, self.w, _array(self.stride), dx)
         return self._without_padding(dx)
 
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
         """dl/dW and dl/db without dl/dX."""
         dy = self._gradient(dy)
-        kernels().conv2d_backward(self.x, dy, self._stride, self.dw, self.db)
+        x, _ = self._kept
+        kernels().conv2d_backward(x, dy, _array(self.stride), self.dw, self.db)
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """W (out_channels, in_channels, kernel, kernel) and b (out_channels,)."""
-        h, w = map(int, self._kernel)
-        return {"w": (self.out_channels, self.in_channels, h, w), "b": (self.out_channels,)}
+        window = self.in_channels, *_two(self.kernel)
+        return {"w": (self.out_channels, *window), "b": (self.out_channels,)}
 
     def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
         """Fill W and b."""
-        window = math.prod(map(int, self._kernel))
+        window = math.prod(_two(self.kernel))
         w, b = (self.init or default)(
             rng, self.in_channels * window, self.out_channels, self.out_channels * window
         )
@@ -197,16 +198,22 @@ class _Pool2d(_Windows):
 
     settings = ("kernel", "stride", "padding")
 
-    def __init__(self, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> None:
-        self._set_windows(kernel, kernel if stride is None else stride, padding)
-        if (2 * self._padding > self._kernel).any():
+    def __init__(self, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        self.kernel, self.stride = kernel, kernel if stride is None else stride
+        self.padding = padding
+        self._check_padding()
+
+    def _check_padding(self) -> None:
+        window = _two(self.kernel)
+        if any(2 * p > side for p, side in zip(_two(self.padding), window, strict=True)):
             raise ValueError(
                 f"{type(self).__name__} padding: expected at most half of the window "
-                f"{_by(self._kernel)}, got {padding!r}"
+                f"{_by(window)}, got {self.padding!r}"
             )
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """(channels, h, w): a number for each window that fits."""
+        self._check_padding()  # which may have been set after the constructor's check
         return self._image_shape(shape)
 
 
@@ -226,16 +233,17 @@ class MaxPool2d(_Pool2d):
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y, the maximum of each window."""
         x = self._images(x)
-        self.x = self._padded(x)
-        self.y = np.empty((len(x), *self._image_shape(x.shape[1:])), x.dtype)
-        kernels().max_pool2d_forward(self.x, self._kernel, self._stride, self.y)
-        return self.y
+        y = np.empty((len(x), *self._image_shape(x.shape[1:])), x.dtype)
+        x = self._padded(x)
+        kernels().max_pool2d_forward(x, _array(self.kernel), _array(self.stride), y)
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY where X is the first maximum of its window, else 0; summed over windows."""
         dy = self._gradient(dy)
-        dx = np.empty_like(self.x)
-        kernels().max_pool2d_backward(self.x, dy, self._kernel, self._stride, dx)
+        x, _ = self._kept
+        dx = np.empty_like(x)
+        kernels().max_pool2d_backward(x, dy, _array(self.kernel), _array(self.stride), dx)
         return self._without_padding(dx)
 
 
@@ -254,16 +262,17 @@ class AvgPool2d(_Pool2d):
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y, the mean of each window."""
         x = self._images(x)
-        self.x = self._padded(x)
-        self.y = np.empty((len(x), *self._image_shape(x.shape[1:])), x.dtype)
-        kernels().avg_pool2d_forward(self.x, self._kernel, self._stride, self.y)
-        return self.y
+        y = np.empty((len(x), *self._image_shape(x.shape[1:])), x.dtype)
+        x = self._padded(x)
+        kernels().avg_pool2d_forward(x, _array(self.kernel), _array(self.stride), y)
+        return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY / the window's size, summed over the windows."""
         dy = self._gradient(dy)
-        dx = np.empty_like(self.x)
-        kernels().avg_pool2d_backward(dy, self._kernel, self._stride, dx)
+        x, _ = self._kept
+        dx = np.empty_like(x)
+        kernels().avg_pool2d_backward(dy, _array(self.kernel), _array(self.stride), dx)
         return self._without_padding(dx)
 
 
@@ -274,19 +283,30 @@ class Flatten(Layer):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Y = the numbers of X, a row for each sample."""
-        self.x = self._input(x)
-        self.y = as_rows(self.x)
-        return self.y
+        x = self._input(x)
+        return self._output(x, as_rows(x))
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """dl/dX = dY in the shape of X."""
-        return self._gradient(dy).reshape(self.x.shape)
+        dy = self._gradient(dy)
+        x, _ = self._kept
+        return dy.reshape(x.shape)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """(c·h·w,)."""
         return None if shape is None else (math.prod(shape),)
 
 
-def _by(pair: npt.ArrayLike) -> str:
+def _two(size: Sizes) -> tuple[int, int]:
+    """A size for rows and for columns."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def _array(size: Sizes) -> np.ndarray:
+    """The same for kernels: made anew, so that nobody can change it."""
+    return np.array(_two(size), np.int64)
+
+
+def _by(pair: Sequence[int]) -> str:
     """A size in words: 5x5."""
-    return "x".join(str(n) for n in np.asarray(pair))
+    return "x".join(map(str, pair))

@@ -11,7 +11,7 @@ from fastbp.engine.scores import fused_scores
 from fastbp.losses import Loss
 from fastbp.network import CHUNK, Sequential
 
-from .samples import Data, Samples, as_samples, batch_of
+from .samples import Data, Samples, as_samples, batch_of, checked_scores
 
 
 class Evaluation(NamedTuple):
@@ -79,4 +79,6 @@ def _scores_by_part(
         return
     for start in range(0, n, CHUNK):
         rows = np.arange(start, min(start + CHUNK, n))
-        yield slice(start, start + CHUNK), net._layered_scores(batch_of(net, samples, rows)[0])
+        scores = net._layered_scores(batch_of(net, samples, rows)[0])
+        checked_scores(net, scores, len(rows), samples.outputs)
+        yield slice(start, start + CHUNK), scores

@@ -12,6 +12,7 @@ from fastbp._checks import as_count
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
+from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
@@ -19,8 +20,9 @@ from fastbp.threads import limit_threads
 
 from .callbacks import Callback
 from .evaluation import evaluate_samples
+from .exclusive import exclusively
 from .history import DivergenceError, Epoch, History
-from .samples import Data, Samples, as_samples, batch_of
+from .samples import Data, Samples, as_samples, batch_of, checked_scores
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress
 
@@ -55,6 +57,9 @@ def fit(
     seed : int
         Of the order of the samples, which is drawn anew for each epoch from (seed, epoch).
     callbacks : sequence of Callback
+        They may change rates, momenta, α, p and all other numbers, which count from the next step
+        on; and in ``on_epoch_end`` the parameters. They cannot train this network: that is
+        refused, and so is every other fit that would train it, or use this optimiser, meanwhile.
     history : History
         One to continue: its epochs count as done, and ``epochs`` more are added. It is filled
         while training goes on, so it holds the finished epochs after an exception too.
@@ -70,19 +75,50 @@ def fit(
     -------
     History
 
+    Notes
+    -----
+    Targets are copied. Other threads may predict with the network meanwhile: with the parameters
+    of the last finished epoch where an engine trains it, else of some step.
+
     Raises
     ------
     DivergenceError
         When the loss or a parameter becomes NaN or infinite.
     ValueError, TypeError
         When network, data and loss do not fit together.
+    RuntimeError
+        When network or optimiser are being trained already.
     """
     epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
-    run = _prepare(net, train, validation, loss, optimizer, batch_size, seed, callbacks, threads)
     history = History() if history is None else history
-    engine = _engine(run, fused, history)
-    _train(run, engine, epochs, history)
+    for part, kind in ((net, Sequential), (loss, Loss), (optimizer, Optimizer), (history, History)):
+        _check_kind(part, kind)
+    callbacks = _as_callbacks(callbacks)
+    with exclusively(net, optimizer):
+        run = _prepare(
+            net, train, validation, loss, optimizer, batch_size, seed, callbacks, threads
+        )
+        _train(run, _engine(run, fused, history), epochs, history)
     return history
+
+
+def _check_kind(part: object, kind: type) -> None:
+    """Refuse what is no such object."""
+    if isinstance(part, kind):
+        return
+    if isinstance(part, type) and issubclass(part, kind):
+        raise TypeError(f"fit: expected an object, {part.__name__}(...), got the class itself")
+    raise TypeError(f"fit: expected {kind.__name__}, got {part!r}")
+
+
+def _as_callbacks(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
+    try:
+        found = tuple(callbacks)
+    except TypeError:
+        found = ()
+    if any(not isinstance(each, Callback) for each in found) or not hasattr(callbacks, "__iter__"):
+        raise TypeError(f"fit callbacks: expected Callback objects, got {callbacks!r}")
+    return found
 
 
 @contextmanager
@@ -142,6 +178,7 @@ def _prepare(
         raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
     samples = as_samples(net, train, loss, "train")
     tests = None if validation is None else as_samples(net, validation, loss, "validation")
+    check_batch(min(batch_size, len(samples.x)), net.sample_bytes)
     return _Run(net, samples, tests, loss, optimizer, batch_size, seed, callbacks, threads)
 
 
@@ -186,7 +223,7 @@ def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
         for step, start in enumerate(starts):
             x, target = batch_of(run.net, run.samples, order[start : start + run.batch_size])
-            scores = run.net.forward(x)
+            scores = checked_scores(run.net, run.net.forward(x), len(x), run.samples.outputs)
             losses[step], gradient = run.loss.compute(scores, target)
             if not math.isfinite(losses[step]):
                 message = run.divergence("the loss", losses[step], epoch, step + 1)
@@ -216,6 +253,10 @@ def _engine(run: _Run, fused: bool, history: History) -> Engine | None:
             run.batch_size,
             run.threads,
         )
+    except MemoryError as problem:
+        raise MemoryError(
+            f"fit: batch_size {run.batch_size} needs {problem}; take a smaller one"
+        ) from None
     except NotExpressible as reason:
         history.path = f"{backend}, layered ({reason})"
         return None
@@ -227,13 +268,15 @@ def _fused_epoch(run: _Run, engine: Engine, order: np.ndarray, epoch: int) -> np
     """One epoch on the engine; the same results but for rounding."""
     reported = time.perf_counter()
 
-    def report(steps: int, loss: float) -> None:
+    def report(steps: int, loss: float) -> bool:
         nonlocal reported
-        if time.perf_counter() - reported > REPORT_EVERY:
-            reported = time.perf_counter()
-            for callback in run.callbacks:
-                done = min(steps * run.batch_size, len(order))
-                callback.on_progress(epoch, done, len(order), loss)
+        if not run.callbacks or time.perf_counter() - reported <= REPORT_EVERY:
+            return False
+        reported = time.perf_counter()
+        for callback in run.callbacks:
+            done = min(steps * run.batch_size, len(order))
+            callback.on_progress(epoch, done, len(order), loss)
+        return True
 
     losses = engine.epoch(order, report)
     if not math.isfinite(losses[-1]):

@@ -22,12 +22,24 @@ class Samples(NamedTuple):
     target: np.ndarray  # (n,) int64 labels or (n, outputs) values
     labels: np.ndarray | None  # (n,) int64, where the targets are classes
     scale: float
+    outputs: int  # columns of the scores that the targets were checked for
+
+
+def checked_scores(net: Sequential, scores: np.ndarray, rows: int, outputs: int) -> np.ndarray:
+    """The scores of so many samples, if they are as many columns as the targets belong to."""
+    if scores.shape != (rows, outputs):
+        raise ValueError(
+            f"{net!r}: expected scores of shape {(rows, outputs)}, got {scores.shape}; a layer of "
+            "your own that changes the columns says so in its output_shape"
+        )
+    return scores
 
 
 def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The samples of these rows, scaled, in the network's dtype, and their targets."""
     x = np.empty((len(rows), samples.x.shape[1]), net.dtype)
     kernels().gather(samples.x, rows, samples.scale, x)
+    x.setflags(write=False)  # so that no layer copies it
     return x, samples.target[rows]
 
 
@@ -52,7 +64,8 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
     shape = net.shapes[-1] or (x.shape[1],)
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
-    return Samples(x, *_targets(y, len(x), shape[0], net.dtype, loss or Loss(), name), scale)
+    targets = _targets(y, len(x), shape[0], net.dtype, loss or Loss(), name)
+    return Samples(x, *targets, scale, shape[0])
 
 
 def _targets(

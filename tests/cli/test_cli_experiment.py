@@ -214,6 +214,22 @@ def without_times(result):
     ]
 
 
+def test_resume_trains_a_damaged_network_again_and_says_so(tmp_path):
+    options = "experiment depth --limit 100 --epochs 1 --quiet --json --output run".split()
+    whole = run(*options, cwd=tmp_path)
+    model = min((tmp_path / "run" / "networks").glob("*/seed-0/model.safetensors"))
+    content = model.read_bytes()
+    model.write_bytes(content[:1000])
+    again = run(*options, "--resume", cwd=tmp_path)
+    assert again.err == (
+        f"fastbp: warning: {model.parent.relative_to(tmp_path)}: not a whole run "
+        "(model.safetensors is damaged); it is trained again\n"
+    )
+    assert (again.code, again.json["trained"]) == (0, 1)
+    assert without_times(again.json) == without_times(whole.json)
+    assert model.read_bytes() == content
+
+
 def test_what_cannot_be_run(tmp_path):
     result = run("experiment", "depth", "--resume", cwd=tmp_path)
     assert_error(result, "--resume needs the --output to go on with", code=2)

@@ -1,6 +1,7 @@
 """Trainings that do not reach their end: Ctrl-C and divergence. What was finished is kept."""
 
 import os
+import pty
 import re
 import signal
 import time
@@ -106,6 +107,23 @@ sys.exit(main(sys.argv[1:]))"""
     assert (result.code, result.err) == (0, "")
     result = run_script(script.format(""), *options, cwd=tmp_path)
     assert (result.code, result.out, result.err) == (129, "", "fastbp: stopped\n")
+
+
+def test_a_terminal_that_goes_away_loses_nothing(tmp_path):
+    """Whatever is written to it fails from then on."""
+    folder = tmp_path / "run"
+    screen, stderr = pty.openpty()
+    options = ("--hidden", 32, "--epochs", 100000, "--limit", 2000, "--output", folder)
+    with started("train", *options, cwd=tmp_path, stderr=stderr) as process:
+        os.close(stderr)
+        while finished_epochs(folder) < 1:
+            os.read(screen, 65536)
+        os.close(screen)
+        process.send_signal(signal.SIGHUP)
+        assert process.communicate(timeout=30)[0] == b""
+    assert process.returncode == 129
+    assert names(folder) == ALWAYS
+    assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
 
 
 def test_a_signal_twice_loses_nothing(tmp_path):

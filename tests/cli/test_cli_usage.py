@@ -158,7 +158,7 @@ def test_a_reader_that_has_gone_away_is_no_error_worth_a_line(command):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line():
     with open("/dev/full", "w") as full:
-        for command in ("info", "--help"):
+        for command in ("info", "--help", "explain"):
             code, said = run_with_stdout(full, command)
             assert (code, said) == (1, "fastbp: error: standard output: No space left on device\n")
 

@@ -117,7 +117,7 @@ def test_one_sample_sees_the_parameters_of_the_moment():
 def test_a_layer_too_wide_for_the_short_way():
     net, x = fb.Sequential(fb.Linear(13, 5000), fb.Linear(5000, 3)), samples("float32")[:1]
     assert np.allclose(net.scores(x), net._layered_scores(x), rtol=1e-4, atol=1e-5)
-    assert net._single is None or net._single[1] is None
+    assert net.vectors.single is None or net.vectors.single[1] is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -2,6 +2,8 @@
 
 import csv
 import errno
+import json
+import os
 import shutil
 import tomllib
 from dataclasses import replace
@@ -218,6 +220,19 @@ def test_a_damaged_run_json_is_noticed_or_means_the_same(kept, tmp_path, rng):
         assert np.array_equal(run.history.loss_by_iteration, losses)
 
 
+def test_a_run_of_a_version_that_kept_no_digests_is_read(kept, tmp_path):
+    shutil.copytree(kept, tmp_path / "run")
+    folder = folder_of(tmp_path / "run", SMALL, 0)
+    about = json.loads((folder / "run.json").read_text())
+    del about["sha256"]
+    (folder / "run.json").write_text(json.dumps(about))
+    assert np.array_equal(read(folder).net().params, read(folder_of(kept, SMALL, 0)).net().params)
+    model = folder / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="not a whole run"):
+        read(folder)
+
+
 def test_what_may_be_whole_but_cannot_be_read_is_left_alone(kept, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied", "run.json")
@@ -244,6 +259,25 @@ def test_leftovers_of_a_killed_process_are_removed(kept, tmp_path):
     open_folder(root, QUICK, resume=True)
     reproduce([SAME], replace(QUICK, seeds=1), root, Watcher())
     assert [path.name for path in root.rglob(".*")] == [".mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("lenet-hinge", "lenet-hinge"),
+        ("../../up", "..-..-up"),
+        ("a/b\0c d", "a-b-c-d"),
+        ("\U00020000" * 400, "\U00020000" * 50),
+        (os.fsdecode(b"\xff"), ""),
+    ],
+    ids=["plain", "up", "letters", "long", "bytes"],
+)
+def test_any_name_makes_a_folder_in_runs(tmp_path, monkeypatch, name, folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs.time, "strftime", lambda _: "now")
+    made = [runs.new_folder(name) for _ in range(2)]
+    assert [path.as_posix() for path in made] == [f"runs/now-{folder}", f"runs/now-{folder}-2"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [p.name for p in made]
 
 
 @pytest.mark.parametrize("resume", [True, False])

@@ -1,0 +1,104 @@
+"""Settings: attributes that are checked whenever they are set, by a constructor or later.
+
+What is fixed decides the shapes of a network's arrays: it stays as it is once its layer is part of
+a network. The others are numbers, which may change at any time and count from the next step on.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ._checks import as_count, as_number, as_pair
+
+MOST = 2**31 - 1  # of the sizes that windows have: all of their products fit 64 bits
+
+
+class Setting:
+    """An attribute that is checked whenever it is set."""
+
+    fixed = False
+    name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    if TYPE_CHECKING:
+
+        def __get__(self, obj: Any, owner: type | None = None) -> Any: ...
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        checked = self.check(value, f"{type(obj).__name__} {self.name}", obj)
+        bound = vars(obj).get("_bound")  # of a layer that is part of a network
+        if bound is not None:
+            if self.fixed and vars(obj).get(self.name) not in (None, checked):
+                raise AttributeError(
+                    f"{obj!r}.{self.name}: it is fixed, for the layer is part of a network, whose "
+                    "arrays have their sizes; make a new layer and a new network"
+                )
+            bound.changed()
+        vars(obj)[self.name] = checked
+
+    def check(self, value: Any, name: str, obj: Any) -> Any:
+        """The value as it is kept."""
+        raise NotImplementedError
+
+
+class Number(Setting):
+    """A finite number: above one, at least one, or below one."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, obj: Any, owner: type | None = None) -> float: ...
+
+    def __init__(
+        self,
+        *,
+        above: float | None = None,
+        least: float | None = None,
+        below: float | None = None,
+    ) -> None:
+        self.above, self.least, self.below = above, least, below
+
+    def check(self, value: Any, name: str, obj: Any) -> float:
+        """The value as a float."""
+        number = as_number(value, name, above=self.above, least=self.least)
+        if self.below is not None and number >= self.below:
+            raise ValueError(f"{name}: expected a number below {self.below:g}, got {value}")
+        return number
+
+
+class Count(Setting):
+    """A whole number; or None, where somebody else may choose it when a network is made."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, obj: Any, owner: type | None = None) -> int: ...
+
+    def __init__(
+        self, *, least: int = 1, below: int | None = None, fixed: bool = False, none: bool = False
+    ) -> None:
+        self.least, self.below, self.fixed, self.none = least, below, fixed, none
+
+    def check(self, value: Any, name: str, obj: Any) -> int | None:
+        """The value as an int."""
+        if value is None and self.none and vars(obj).get("_bound") is None:
+            return None
+        count = as_count(value, name, least=self.least)
+        if self.below is not None and count >= self.below:
+            power = f"2**{self.below.bit_length() - 1}"
+            raise ValueError(f"{name}: expected a number below {power}, got {value}")
+        return count
+
+
+class Pair(Setting):
+    """A whole number for rows and columns alike, or two."""
+
+    fixed = True
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    def check(self, value: Any, name: str, obj: Any) -> int | tuple[int, int]:
+        """One int where both are the same."""
+        pair = as_pair(value, name, least=self.least)
+        if max(pair) > MOST:
+            raise ValueError(f"{name}: expected at most {MOST}, got {max(pair)}")
+        return pair[0] if pair[0] == pair[1] else pair

@@ -1,0 +1,99 @@
+"""Which layers make a network, and what it takes: all sizes in Python's ints, which never overflow.
+
+A few words in a model's file can ask for any amount of memory. It is refused here, before there
+are any arrays.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastbp._memory import in_words, machine
+
+from .base import Layer, Shape
+
+MOST_BYTES = 2**30  # that one sample may take on its way through a network, unless asked for more
+MOST_NUMBERS = 2**31 - 1  # that a layer may make of one sample: kernels may count in 32 bits
+
+
+def check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> int:
+    """Refuse layers that make no network, one after another, for samples of this shape.
+
+    Returns how many numbers one sample takes on its way through them, as far as that is known.
+    """
+    numbers = 0 if shape is None else math.prod(shape)
+    if not layers:
+        raise ValueError("Sequential: expected at least one layer")
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
+                f"got {type(layer).__name__} at position {position}"
+            )
+        if any(layer is other for other in layers[:position]):
+            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
+        if layer.dtype is not None:
+            raise ValueError(
+                f"Sequential: {layer!r} at position {position} is part of another network; "
+                "make a new layer, or use net.copy()"
+            )
+        try:
+            inside = 0 if shape is None else layer.numbers_inside(shape)
+            before, shape = shape, layer.output_shape(shape)
+        except ValueError as problem:
+            raise ValueError(f"Sequential, layer {position}: {problem}") from None
+        inside = max(inside, 0 if shape is None else math.prod(shape))
+        if inside > MOST_NUMBERS:
+            raise ValueError(
+                f"Sequential, layer {position}: {layer!r} makes {inside:,} numbers of one sample "
+                f"{before}; expected at most {MOST_NUMBERS:,}"
+            )
+        numbers += inside
+    return numbers
+
+
+def check_sample(size: int, most: int) -> None:
+    """Refuse layers through which one sample takes more than so many bytes."""
+    if size > most:
+        raise ValueError(
+            f"Sequential: one sample takes {in_words(size)} on its way through these layers, more "
+            f"than {in_words(most)}; if that is meant, say so: Sequential(..., most_bytes=...)"
+        )
+
+
+def check_batch(size: int, sample: int) -> None:
+    """Refuse batches of so many samples, of so many bytes each, whose gradients find no room."""
+    needed = 2 * size * sample
+    if needed > machine():
+        raise MemoryError(
+            f"batch_size {size}: the layers' outputs and gradients take {in_words(needed)}, but "
+            f"this machine has {in_words(machine())}; take a smaller one"
+        )
+
+
+def count_parameters(layers: tuple[Layer, ...], dtype: np.dtype) -> int:
+    """How many parameters there are; refuses more than the machine has memory for."""
+    count = 0
+    for position, layer in enumerate(layers):
+        shapes = layer.parameter_shapes()
+        count += sum(math.prod(shape) for shape in shapes.values())
+        size = 2 * count * dtype.itemsize  # with the gradients
+        if size > machine():
+            raise ValueError(
+                f"Sequential, layer {position}: {layer!r} has parameters {shapes}; with them "
+                f"parameters and gradients take {in_words(size)}, but this machine has "
+                f"{in_words(machine())}"
+            )
+    return count
+
+
+def table(layers: Sequence[Layer], shapes: Sequence[Shape | None]) -> list[str]:
+    """The lines of a table: layers, what shape a sample has behind each, how many parameters."""
+    rows = [("layer", "output", "parameters")]
+    for layer, shape in zip(layers, shapes, strict=True):
+        count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
+        sizes = "any" if shape is None else ", ".join(map(str, shape))
+        rows.append((repr(layer), f"(n, {sizes})", f"{count:,}"))
+    wide = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
