@@ -23,6 +23,7 @@ from .custom import GradientError, activation, loss
 from .gradcheck import gradcheck
 from .layers import (
     ELU,
+    SELU,
     AvgPool2d,
     Conv2d,
     Dropout,
@@ -46,6 +47,7 @@ from .training import Callback, DivergenceError, History, evaluate, fit
 
 __all__ = [
     "ELU",
+    "SELU",
     "SGD",
     "Adam",
     "AdamW",

@@ -59,6 +59,10 @@ KERNELS: dict[str, Kernel] = {
     "leaky_relu_backward": _kernel(
         "x y dy negative_slope", "dx", "dx = dy where y > 0, else dy * negative_slope"
     ),
+    "selu_forward": _kernel("x", "y", "y = scale * (x where x > 0, else alpha * (exp(x) - 1))"),
+    "selu_backward": _kernel(
+        "x y dy", "dx", "dx = dy * scale where y > 0, else dy * (y + scale * alpha)"
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

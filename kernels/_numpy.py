@@ -6,6 +6,8 @@ every corner (overflow, NaN, empty batches), not to be fast. The contract stands
 
 import numpy as np
 
+# SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 CAPABILITIES: frozenset[str] = frozenset()
 
 
@@ -80,6 +82,16 @@ def leaky_relu_forward(x, negative_slope, y):
 def leaky_relu_backward(x, y, dy, negative_slope, dx):
     """dx = dy where y > 0, else dy * negative_slope"""
     dx[...] = np.where(y > 0, dy, dy * dy.dtype.type(negative_slope))
+
+
+def selu_forward(x, y):
+    """y = scale * (x where x > 0, else alpha * (exp(x) - 1))"""
+    y[...] = SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
+def selu_backward(x, y, dy, dx):
+    """dx = dy * scale where y > 0, else dy * (y + scale * alpha)"""
+    dx[...] = dy * np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 def dropout(x, p, seed, step, y):

@@ -17,6 +17,7 @@ class Kind(IntEnum):
     TANH = auto()
     SIGMOID = auto()
     LEAKY_RELU = auto()
+    SELU = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()

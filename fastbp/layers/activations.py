@@ -10,7 +10,7 @@ from fastbp.kernels.numbers import Kind, Value
 
 from .base import Layer, Shape, as_rows
 
-__all__ = ["ELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
+__all__ = ["ELU", "SELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
 
 
 class ReLU(Layer):
@@ -148,6 +148,30 @@ class LeakyReLU(Layer):
     def numbers(self) -> dict[Value, float]:
         """s."""
         return {Value.NEGATIVE_SLOPE: self.negative_slope}
+
+
+class SELU(Layer):
+    """Y = s·X where X > 0, else s·α·(exp(X) - 1), with fixed s and α (Klambauer et al. 2017).
+
+    Y of X with mean 0 and variance 1 has them too.
+    """
+
+    kind, name = Kind.SELU, "selu"
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = s·X where X > 0, else s·α·(exp(X) - 1)."""
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().selu_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = s·dY where Y > 0, else dY·(Y + s·α)."""
+        dy = self._gradient(dy)
+        x, y = self._kept
+        dx = np.empty_like(dy)
+        kernels().selu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
+        return dx
 
 
 class LogSoftmax(Layer):

@@ -12,6 +12,9 @@ from .elementary import expm1_, sigmoid_, tanh_
 from .jit import core, jit
 from .pointers import call_at, pointer
 
+# SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
+
 
 @core
 def forward(kind, values, code, x, y, n):
@@ -26,6 +29,8 @@ def forward(kind, values, code, x, y, n):
         _sigmoid_forward(x, y, n)
     elif kind == Kind.LEAKY_RELU:
         _leaky_relu_forward(x, type(y[0])(values[Value.NEGATIVE_SLOPE]), y, n)
+    elif kind == Kind.SELU:
+        _selu_forward(x, y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
 
@@ -42,6 +47,8 @@ def backward(kind, values, code, x, y, dy, dx, n):
         _sigmoid_backward(x, y, dy, dx, n)
     elif kind == Kind.LEAKY_RELU:
         _leaky_relu_backward(x, y, dy, type(y[0])(values[Value.NEGATIVE_SLOPE]), dx, n)
+    elif kind == Kind.SELU:
+        _selu_backward(x, y, dy, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -112,6 +119,20 @@ def _leaky_relu_backward(x, y, dy, negative_slope, dx, n):
         dx[i] = dy[i] if y[i] > 0 else dy[i] * negative_slope
 
 
+@core
+def _selu_forward(x, y, n):
+    scale, alpha = type(x[0])(SELU_SCALE), type(x[0])(SELU_ALPHA)
+    for i in range(n):
+        y[i] = scale * (x[i] if x[i] > 0 else alpha * expm1_(x[i]))
+
+
+@core
+def _selu_backward(x, y, dy, dx, n):
+    scale, alpha = type(y[0])(SELU_SCALE), type(y[0])(SELU_ALPHA)
+    for i in range(n):
+        dx[i] = dy[i] * (scale if y[i] > 0 else y[i] + scale * alpha)
+
+
 @jit
 def relu_forward(x, y):
     """y = max(x, 0)"""
@@ -171,3 +192,15 @@ def leaky_relu_backward(x, y, dy, negative_slope, dx):
     """dx = dy where y > 0, else dy * negative_slope"""
     slope = y.dtype.type(negative_slope)
     _leaky_relu_backward(pointer(x), pointer(y), pointer(dy), slope, pointer(dx), y.size)
+
+
+@jit
+def selu_forward(x, y):
+    """y = scale * (x where x > 0, else alpha * (exp(x) - 1))"""
+    _selu_forward(pointer(x), pointer(y), x.size)
+
+
+@jit
+def selu_backward(x, y, dy, dx):
+    """dx = dy * scale where y > 0, else dy * (y + scale * alpha)"""
+    _selu_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)

@@ -6,7 +6,7 @@ Each derivative uses what it needs of x and y; the engine keeps x where reads_in
 from libc.stdint cimport int64_t
 
 from elementary cimport expm1_, sigmoid_, tanh_
-from numbers cimport ALPHA, ELU, LEAKY_RELU, NEGATIVE_SLOPE, RELU, TANH, USER
+from numbers cimport ALPHA, ELU, LEAKY_RELU, NEGATIVE_SLOPE, RELU, SELU, TANH, USER
 from tile cimport real
 
 
@@ -31,6 +31,8 @@ cdef inline void forward(
         tanh_forward[real](x, y, n)
     elif kind == LEAKY_RELU:
         leaky_relu_forward[real](x, <real> values[NEGATIVE_SLOPE], y, n)
+    elif kind == SELU:
+        selu_forward[real](x, y, n)
     else:
         sigmoid_forward[real](x, y, n)
 
@@ -47,6 +49,8 @@ cdef inline void backward(
         tanh_backward[real](x, y, dy, dx, n)
     elif kind == LEAKY_RELU:
         leaky_relu_backward[real](x, y, dy, <real> values[NEGATIVE_SLOPE], dx, n)
+    elif kind == SELU:
+        selu_backward[real](x, y, dy, dx, n)
     else:
         sigmoid_backward[real](x, y, dy, dx, n)
 
@@ -121,3 +125,28 @@ cdef inline void leaky_relu_backward(
     cdef Py_ssize_t i
     for i in range(n):
         dx[i] = dy[i] if y[i] > 0 else dy[i] * negative_slope
+
+
+# SELU's numbers, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
+cdef inline real selu_scale(real _x=0) noexcept nogil:
+    return <real> 1.0507009873554804934
+
+
+cdef inline real selu_alpha(real _x=0) noexcept nogil:
+    return <real> 1.6732632423543772848
+
+
+cdef inline void selu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef real scale = selu_scale[real](), alpha = selu_alpha[real]()
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = scale * (x[i] if x[i] > 0 else alpha * expm1_[real](x[i]))
+
+
+cdef inline void selu_backward(
+    const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef real scale = selu_scale[real](), alpha = selu_alpha[real]()
+    cdef Py_ssize_t i
+    for i in range(n):
+        dx[i] = dy[i] * (scale if y[i] > 0 else y[i] + scale * alpha)

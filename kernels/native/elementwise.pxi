@@ -70,3 +70,17 @@ def leaky_relu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:
     with nogil:
         activations.leaky_relu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], <real> negative_slope,
                                               &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def selu_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = scale * (x where x > 0, else alpha * (exp(x) - 1))"""
+    with nogil:
+        activations.selu_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def selu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                  real[:, ::1] dx):
+    """dx = dy * scale where y > 0, else dy * (y + scale * alpha)"""
+    with nogil:
+        activations.selu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
+                                        &dx[0, 0], y.shape[0] * y.shape[1])

@@ -10,6 +10,7 @@ cdef enum:  # Kind
     TANH
     SIGMOID
     LEAKY_RELU
+    SELU
     USER
     LOG_SOFTMAX
     DROPOUT

@@ -11,6 +11,7 @@ from fastbp.kernels import KERNELS
 
 E = math.e
 LN2 = math.log(2)
+SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
 NUMBERS = {"alpha": 0.7, "negative_slope": 0.25}
 
 
@@ -66,6 +67,7 @@ FORWARD = {  # x -> y
     "tanh_forward": ([-LN2, 0, LN2], [-0.6, 0, 0.6]),
     "sigmoid_forward": ([-LN2, 0, LN2], [1 / 3, 1 / 2, 2 / 3]),
     "leaky_relu_forward": ([-2, 0, 3], [-0.5, 0, 3]),  # negative_slope is 0.25
+    "selu_forward": ([-LN2, 0, 3], [-SELU[0] * SELU[1] / 2, 0, 3 * SELU[0]]),
     "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
     "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
 }
@@ -84,6 +86,11 @@ BACKWARD = {  # y, dy -> dx
     "tanh_backward": ([-0.6, 0, 1], [2, 2, 2], [1.28, 2, 0]),
     "sigmoid_backward": ([0.25, 0.5, 1], [4, 4, 4], [0.75, 1, 0]),
     "leaky_relu_backward": ([-0.5, 0, 3], [8, 8, 8], [2, 2, 8]),  # at 0 from the left
+    "selu_backward": (
+        [-SELU[0] * SELU[1] / 2, 0, 3],
+        [2, 2, 2],
+        [SELU[0] * SELU[1], 2 * SELU[0] * SELU[1], 2 * SELU[0]],  # at 0 from the left
+    ),
     "log_softmax_backward": ([-LN2, -2 * LN2, -2 * LN2], [4, -2, 6], [0, -4, 4]),
 }
 

@@ -56,6 +56,11 @@ CASES = {
     ),
     "Tanh": Case(fb.Tanh, np.tanh, lambda x, dy: dy / np.cosh(x) ** 2),
     "Sigmoid": Case(fb.Sigmoid, sigmoid, lambda x, dy: dy * sigmoid(x) * sigmoid(-x)),
+    "SELU": Case(
+        fb.SELU,
+        lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+        lambda x, dy: 1.0507009873554805 * dy * np.where(x > 0, 1, 1.6732632423543772 * np.exp(x)),
+    ),
     "LogSoftmax": Case(
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
     ),
