@@ -35,6 +35,7 @@ from .layers import (
     MaxPool2d,
     ReLU,
     Sigmoid,
+    SiLU,
     Tanh,
     initializers,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "RMSprop",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Tanh",
     "activation",

@@ -63,6 +63,10 @@ KERNELS: dict[str, Kernel] = {
     "selu_backward": _kernel(
         "x y dy", "dx", "dx = dy * scale where y > 0, else dy * (y + scale * alpha)"
     ),
+    "silu_forward": _kernel("x", "y", "y = x / (1 + exp(-x))"),
+    "silu_backward": _kernel(
+        "x y dy", "dx", "dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

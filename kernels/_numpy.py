@@ -6,6 +6,8 @@ every corner (overflow, NaN, empty batches), not to be fast. The contract stands
 
 import numpy as np
 
+# Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
+FAR = 1000
 # SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 CAPABILITIES: frozenset[str] = frozenset()
@@ -65,13 +67,17 @@ def tanh_backward(x, y, dy, dx):
 
 def sigmoid_forward(x, y):
     """y = 1 / (1 + exp(-x))"""
-    e = np.exp(-np.abs(x))  # at most 1, so that nothing overflows
-    y[...] = np.where(x >= 0, 1, e) / (1 + e)
+    y[...] = _sigmoid(x)
 
 
 def sigmoid_backward(x, y, dy, dx):
     """dx = dy * y * (1 - y)"""
     dx[...] = dy * y * (1 - y)
+
+
+def _sigmoid(x):
+    e = np.exp(-np.abs(x))  # at most 1, so that nothing overflows
+    return np.where(x >= 0, 1, e) / (1 + e)
 
 
 def leaky_relu_forward(x, negative_slope, y):
@@ -92,6 +98,16 @@ def selu_forward(x, y):
 def selu_backward(x, y, dy, dx):
     """dx = dy * scale where y > 0, else dy * (y + scale * alpha)"""
     dx[...] = dy * np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+
+
+def silu_forward(x, y):
+    """y = x / (1 + exp(-x))"""
+    y[...] = np.maximum(x, -FAR) * _sigmoid(x)
+
+
+def silu_backward(x, y, dy, dx):
+    """dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"""
+    dx[...] = dy * (_sigmoid(x) * (1 + np.clip(x, -FAR, FAR) * _sigmoid(-x)))
 
 
 def dropout(x, p, seed, step, y):

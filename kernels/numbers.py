@@ -9,7 +9,9 @@ from enum import IntEnum, auto
 
 
 class Kind(IntEnum):
-    """What a row of a program is. From RELU to USER rows are elementwise: see is_elementwise."""
+    """What a row of a program is. From RELU to USER rows are elementwise: see is_elementwise; the
+    derivatives of those from SILU on read x: see reads_input.
+    """
 
     DENSE = 0
     RELU = auto()
@@ -18,6 +20,7 @@ class Kind(IntEnum):
     SIGMOID = auto()
     LEAKY_RELU = auto()
     SELU = auto()
+    SILU = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()
@@ -201,4 +204,4 @@ def is_elementwise(kind: int) -> bool:
 
 def reads_input(kind: int) -> bool:
     """Whether an elementwise kind's derivative reads x beside y; else y's place may be x's."""
-    return kind == Kind.USER
+    return Kind.SILU <= kind <= Kind.USER

@@ -10,7 +10,7 @@ from fastbp.kernels.numbers import Kind, Value
 
 from .base import Layer, Shape, as_rows
 
-__all__ = ["ELU", "SELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
+__all__ = ["ELU", "SELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 
 
 class ReLU(Layer):
@@ -171,6 +171,27 @@ class SELU(Layer):
         x, y = self._kept
         dx = np.empty_like(dy)
         kernels().selu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class SiLU(Layer):
+    """Y = X / (1 + exp(-X)), also known as swish."""
+
+    kind, name = Kind.SILU, "silu"
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X / (1 + exp(-X))."""
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().silu_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ S ∘ (1 + X ∘ (1 - S)), with S = 1 / (1 + exp(-X))."""
+        dy = self._gradient(dy)
+        x, y = self._kept
+        dx = np.empty_like(dy)
+        kernels().silu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
         return dx
 
 

@@ -8,10 +8,11 @@ from numba import types
 
 from fastbp.kernels.numbers import Kind, Value
 
-from .elementary import expm1_, sigmoid_, tanh_
+from .elementary import exp_, expm1_, sigmoid_, tanh_
 from .jit import core, jit
 from .pointers import call_at, pointer
 
+FAR = 1000  # beyond it p is 0 or 1 to the last digit: so infinity times 0 becomes 0
 # SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 
@@ -31,6 +32,8 @@ def forward(kind, values, code, x, y, n):
         _leaky_relu_forward(x, type(y[0])(values[Value.NEGATIVE_SLOPE]), y, n)
     elif kind == Kind.SELU:
         _selu_forward(x, y, n)
+    elif kind == Kind.SILU:
+        _silu_forward(x, y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
 
@@ -49,6 +52,8 @@ def backward(kind, values, code, x, y, dy, dx, n):
         _leaky_relu_backward(x, y, dy, type(y[0])(values[Value.NEGATIVE_SLOPE]), dx, n)
     elif kind == Kind.SELU:
         _selu_backward(x, y, dy, dx, n)
+    elif kind == Kind.SILU:
+        _silu_backward(x, y, dy, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -133,6 +138,44 @@ def _selu_backward(x, y, dy, dx, n):
         dx[i] = dy[i] * (scale if y[i] > 0 else y[i] + scale * alpha)
 
 
+# SiLU and the like are x·p(x), with p from 0 to 1 and p(-x) = 1 - p(x). So their slopes at x and
+# at -x sum to 1, and are computed at u = |x|, where no digits are lost.
+
+
+@core
+def _not_far_below(x):
+    return type(x)(-FAR) if x < -FAR else x
+
+
+@core
+def _size_of(x):
+    """|x|, but at most FAR; NaN stays NaN."""
+    x = -x if x < 0 else x
+    return type(x)(FAR) if x > FAR else x
+
+
+@core
+def _slope_at(x, slope_below):
+    """The slope at x, from the one at -|x|."""
+    return type(x)(1) - slope_below if x > 0 else slope_below
+
+
+@core
+def _silu_forward(x, y, n):
+    for i in range(n):
+        y[i] = _not_far_below(x[i]) * sigmoid_(x[i])
+
+
+@core
+def _silu_backward(x, y, dy, dx, n):
+    one = type(x[0])(1)
+    for i in range(n):
+        u = _size_of(x[i])
+        e = exp_(-u)
+        q = one / (one + e)
+        dx[i] = dy[i] * _slope_at(x[i], e * q * (one - u * q))
+
+
 @jit
 def relu_forward(x, y):
     """y = max(x, 0)"""
@@ -204,3 +247,15 @@ def selu_forward(x, y):
 def selu_backward(x, y, dy, dx):
     """dx = dy * scale where y > 0, else dy * (y + scale * alpha)"""
     _selu_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)
+
+
+@jit
+def silu_forward(x, y):
+    """y = x / (1 + exp(-x))"""
+    _silu_forward(pointer(x), pointer(y), x.size)
+
+
+@jit
+def silu_backward(x, y, dy, dx):
+    """dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"""
+    _silu_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)

@@ -5,8 +5,8 @@ Each derivative uses what it needs of x and y; the engine keeps x where reads_in
 
 from libc.stdint cimport int64_t
 
-from elementary cimport expm1_, sigmoid_, tanh_
-from numbers cimport ALPHA, ELU, LEAKY_RELU, NEGATIVE_SLOPE, RELU, SELU, TANH, USER
+from elementary cimport exp_, expm1_, sigmoid_, tanh_
+from numbers cimport ALPHA, ELU, LEAKY_RELU, NEGATIVE_SLOPE, RELU, SELU, SILU, TANH, USER
 from tile cimport real
 
 
@@ -16,7 +16,7 @@ cdef inline bint is_elementwise(int64_t kind) noexcept nogil:
 
 cdef inline bint reads_input(int64_t kind) noexcept nogil:
     """Whether an elementwise kind's derivative reads x; else y's place may be x's."""
-    return kind == USER
+    return SILU <= kind <= USER
 
 
 cdef inline void forward(
@@ -33,6 +33,8 @@ cdef inline void forward(
         leaky_relu_forward[real](x, <real> values[NEGATIVE_SLOPE], y, n)
     elif kind == SELU:
         selu_forward[real](x, y, n)
+    elif kind == SILU:
+        silu_forward[real](x, y, n)
     else:
         sigmoid_forward[real](x, y, n)
 
@@ -51,6 +53,8 @@ cdef inline void backward(
         leaky_relu_backward[real](x, y, dy, <real> values[NEGATIVE_SLOPE], dx, n)
     elif kind == SELU:
         selu_backward[real](x, y, dy, dx, n)
+    elif kind == SILU:
+        silu_backward[real](x, y, dy, dx, n)
     else:
         sigmoid_backward[real](x, y, dy, dx, n)
 
@@ -150,3 +154,43 @@ cdef inline void selu_backward(
     cdef Py_ssize_t i
     for i in range(n):
         dx[i] = dy[i] * (scale if y[i] > 0 else y[i] + scale * alpha)
+
+
+# SiLU and the like are x·p(x), with p from 0 to 1 and p(-x) = 1 - p(x). So their slopes at x and
+# at -x sum to 1, and are computed at u = |x|, where no digits are lost.
+
+cdef enum:
+    FAR = 1000  # beyond it p is 0 or 1 to the last digit: so infinity times 0 becomes 0
+
+
+cdef inline real not_far_below(real x) noexcept nogil:
+    return <real> -FAR if x < -FAR else x
+
+
+cdef inline real size_of(real x) noexcept nogil:
+    """|x|, but at most FAR; NaN stays NaN."""
+    x = -x if x < 0 else x
+    return <real> FAR if x > FAR else x
+
+
+cdef inline real slope_at(real x, real slope_below) noexcept nogil:
+    """The slope at x, from the one at -|x|."""
+    return <real> 1 - slope_below if x > 0 else slope_below
+
+
+cdef inline void silu_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = not_far_below[real](x[i]) * sigmoid_[real](x[i])
+
+
+cdef inline void silu_backward(
+    const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef real u, e, q
+    cdef Py_ssize_t i
+    for i in range(n):
+        u = size_of[real](x[i])
+        e = exp_[real](-u)
+        q = <real> 1 / (<real> 1 + e)
+        dx[i] = dy[i] * slope_at[real](x[i], e * q * (<real> 1 - u * q))

@@ -84,3 +84,17 @@ def selu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1]
     with nogil:
         activations.selu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
                                         &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def silu_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = x / (1 + exp(-x))"""
+    with nogil:
+        activations.silu_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def silu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                  real[:, ::1] dx):
+    """dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"""
+    with nogil:
+        activations.silu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
+                                        &dx[0, 0], y.shape[0] * y.shape[1])

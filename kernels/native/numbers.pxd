@@ -11,6 +11,7 @@ cdef enum:  # Kind
     SIGMOID
     LEAKY_RELU
     SELU
+    SILU
     USER
     LOG_SOFTMAX
     DROPOUT

@@ -68,6 +68,7 @@ FORWARD = {  # x -> y
     "sigmoid_forward": ([-LN2, 0, LN2], [1 / 3, 1 / 2, 2 / 3]),
     "leaky_relu_forward": ([-2, 0, 3], [-0.5, 0, 3]),  # negative_slope is 0.25
     "selu_forward": ([-LN2, 0, 3], [-SELU[0] * SELU[1] / 2, 0, 3 * SELU[0]]),
+    "silu_forward": ([-LN2, 0, LN2], [-LN2 / 3, 0, LN2 * 2 / 3]),
     "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
     "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
 }
@@ -102,6 +103,22 @@ def test_backward(kernels: Any, name: str) -> None:
     getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
     dx = given["dx"]
     assert_allclose(dx, want, rtol=1e-15, atol=1e-15)
+
+
+BACKWARD_BY_X = {  # x, dx where dy is 1
+    "silu_backward": (
+        [-LN2, 0, LN2],
+        [(1 - LN2 * 2 / 3) / 3, 1 / 2, (1 + LN2 / 3) * 2 / 3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BACKWARD_BY_X)
+def test_backward_by_x(kernels: Any, name: str) -> None:
+    x, want = (array([row]) for row in BACKWARD_BY_X[name])
+    given = NUMBERS | {"x": x, "y": unwritten(1, 3), "dy": np.ones((1, 3)), "dx": unwritten(1, 3)}
+    getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
+    assert_allclose(given["dx"], want, rtol=2e-15, atol=1e-15)
 
 
 def test_hinge_loss_counts_the_violated_margins(kernels: Any) -> None:

@@ -61,6 +61,11 @@ CASES = {
         lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
         lambda x, dy: 1.0507009873554805 * dy * np.where(x > 0, 1, 1.6732632423543772 * np.exp(x)),
     ),
+    "SiLU": Case(
+        fb.SiLU,
+        lambda x: x * sigmoid(x),
+        lambda x, dy: dy * (sigmoid(x) + x * sigmoid(x) * sigmoid(-x)),
+    ),
     "LogSoftmax": Case(
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
     ),
