@@ -67,6 +67,10 @@ KERNELS: dict[str, Kernel] = {
     "silu_backward": _kernel(
         "x y dy", "dx", "dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"
     ),
+    "mish_forward": _kernel("x", "y", "y = x * tanh(log(1 + exp(x)))"),
+    "mish_backward": _kernel(
+        "x y dy", "dx", "dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

@@ -110,6 +110,22 @@ def silu_backward(x, y, dy, dx):
     dx[...] = dy * (_sigmoid(x) * (1 + np.clip(x, -FAR, FAR) * _sigmoid(-x)))
 
 
+def mish_forward(x, y):
+    """y = x * tanh(log(1 + exp(x)))"""
+    y[...] = np.maximum(x, -FAR) * np.tanh(_log_of_one_and_exp(x))
+
+
+def mish_backward(x, y, dy, dx):
+    """dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"""
+    a = _log_of_one_and_exp(x)
+    slope = 4 * _sigmoid(2 * a) * _sigmoid(-2 * a) * _sigmoid(x)  # 1 - t**2 keeps its digits
+    dx[...] = dy * (np.tanh(a) + np.clip(x, -FAR, FAR) * slope)
+
+
+def _log_of_one_and_exp(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
 def dropout(x, p, seed, step, y):
     """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
     dropped = _random_words(seed, step, *x.shape) < int(p * 2**32)

@@ -21,6 +21,7 @@ class Kind(IntEnum):
     LEAKY_RELU = auto()
     SELU = auto()
     SILU = auto()
+    MISH = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()

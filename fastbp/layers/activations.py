@@ -10,7 +10,7 @@ from fastbp.kernels.numbers import Kind, Value
 
 from .base import Layer, Shape, as_rows
 
-__all__ = ["ELU", "SELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Tanh"]
+__all__ = ["ELU", "SELU", "LeakyReLU", "LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 
 
 class ReLU(Layer):
@@ -192,6 +192,27 @@ class SiLU(Layer):
         x, y = self._kept
         dx = np.empty_like(dy)
         kernels().silu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class Mish(Layer):
+    """Y = X ∘ tanh(log(1 + exp(X))) (Misra 2019)."""
+
+    kind, name = Kind.MISH, "mish"
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X ∘ tanh(log(1 + exp(X)))."""
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().mish_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ (T + X ∘ (1 - T²) / (1 + exp(-X))), with T = tanh(log(1 + exp(X)))."""
+        dy = self._gradient(dy)
+        x, y = self._kept
+        dx = np.empty_like(dy)
+        kernels().mish_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
         return dx
 
 

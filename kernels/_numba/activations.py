@@ -34,6 +34,8 @@ def forward(kind, values, code, x, y, n):
         _selu_forward(x, y, n)
     elif kind == Kind.SILU:
         _silu_forward(x, y, n)
+    elif kind == Kind.MISH:
+        _mish_forward(x, y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
 
@@ -54,6 +56,8 @@ def backward(kind, values, code, x, y, dy, dx, n):
         _selu_backward(x, y, dy, dx, n)
     elif kind == Kind.SILU:
         _silu_backward(x, y, dy, dx, n)
+    elif kind == Kind.MISH:
+        _mish_backward(x, y, dy, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -176,6 +180,33 @@ def _silu_backward(x, y, dy, dx, n):
         dx[i] = dy[i] * _slope_at(x[i], e * q * (one - u * q))
 
 
+# tanh(log(1 + exp(x))) = a / (a + 2·k), where with e = exp(-|x|) a is 1 + 2·e and k e·e if x > 0,
+# else a is e·(e + 2) and k 1: no logarithm, no overflow. In its slope 1 - tanh² is
+# 4·k·(1 + e)² / (a + 2·k)², and the slope of log(1 + exp(x)) is 1 or e over 1 + e.
+
+
+@core
+def _mish_forward(x, y, n):
+    one, two = type(x[0])(1), type(x[0])(2)
+    for i in range(n):
+        e = exp_(-_size_of(x[i]))
+        a = one + two * e if x[i] > 0 else e * (e + two)
+        k = e * e if x[i] > 0 else one
+        y[i] = _not_far_below(x[i]) * (a / (a + two * k))
+
+
+@core
+def _mish_backward(x, y, dy, dx, n):
+    one, two, four = type(x[0])(1), type(x[0])(2), type(x[0])(4)
+    for i in range(n):
+        u = _size_of(x[i])
+        e = exp_(-u)
+        a = one + two * e if x[i] > 0 else e * (e + two)
+        k = e * e if x[i] > 0 else -e  # with the signs of u and the factor e
+        q = one / (a + two * (e * e if x[i] > 0 else one))
+        dx[i] = dy[i] * (q * (a + four * u * k * (one + e) * q))
+
+
 @jit
 def relu_forward(x, y):
     """y = max(x, 0)"""
@@ -259,3 +290,15 @@ def silu_forward(x, y):
 def silu_backward(x, y, dy, dx):
     """dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"""
     _silu_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)
+
+
+@jit
+def mish_forward(x, y):
+    """y = x * tanh(log(1 + exp(x)))"""
+    _mish_forward(pointer(x), pointer(y), x.size)
+
+
+@jit
+def mish_backward(x, y, dy, dx):
+    """dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"""
+    _mish_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)

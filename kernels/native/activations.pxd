@@ -6,7 +6,7 @@ Each derivative uses what it needs of x and y; the engine keeps x where reads_in
 from libc.stdint cimport int64_t
 
 from elementary cimport exp_, expm1_, sigmoid_, tanh_
-from numbers cimport ALPHA, ELU, LEAKY_RELU, NEGATIVE_SLOPE, RELU, SELU, SILU, TANH, USER
+from numbers cimport ALPHA, ELU, LEAKY_RELU, MISH, NEGATIVE_SLOPE, RELU, SELU, SILU, TANH, USER
 from tile cimport real
 
 
@@ -35,6 +35,8 @@ cdef inline void forward(
         selu_forward[real](x, y, n)
     elif kind == SILU:
         silu_forward[real](x, y, n)
+    elif kind == MISH:
+        mish_forward[real](x, y, n)
     else:
         sigmoid_forward[real](x, y, n)
 
@@ -55,6 +57,8 @@ cdef inline void backward(
         selu_backward[real](x, y, dy, dx, n)
     elif kind == SILU:
         silu_backward[real](x, y, dy, dx, n)
+    elif kind == MISH:
+        mish_backward[real](x, y, dy, dx, n)
     else:
         sigmoid_backward[real](x, y, dy, dx, n)
 
@@ -194,3 +198,31 @@ cdef inline void silu_backward(
         e = exp_[real](-u)
         q = <real> 1 / (<real> 1 + e)
         dx[i] = dy[i] * slope_at[real](x[i], e * q * (<real> 1 - u * q))
+
+
+# tanh(log(1 + exp(x))) = a / (a + 2·k), where with e = exp(-|x|) a is 1 + 2·e and k e·e if x > 0,
+# else a is e·(e + 2) and k 1: no logarithm, no overflow. In its slope 1 - tanh² is
+# 4·k·(1 + e)² / (a + 2·k)², and the slope of log(1 + exp(x)) is 1 or e over 1 + e.
+
+cdef inline void mish_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
+    cdef real e, a, k, one = 1, two = 2
+    cdef Py_ssize_t i
+    for i in range(n):
+        e = exp_[real](-size_of[real](x[i]))
+        a = one + two * e if x[i] > 0 else e * (e + two)
+        k = e * e if x[i] > 0 else one
+        y[i] = not_far_below[real](x[i]) * (a / (a + two * k))
+
+
+cdef inline void mish_backward(
+    const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef real u, e, a, k, q, one = 1, two = 2, four = 4
+    cdef Py_ssize_t i
+    for i in range(n):
+        u = size_of[real](x[i])
+        e = exp_[real](-u)
+        a = one + two * e if x[i] > 0 else e * (e + two)
+        k = e * e if x[i] > 0 else -e  # with the signs of u and the factor e
+        q = one / (a + two * (e * e if x[i] > 0 else one))
+        dx[i] = dy[i] * (q * (a + four * u * k * (one + e) * q))

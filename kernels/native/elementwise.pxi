@@ -98,3 +98,17 @@ def silu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1]
     with nogil:
         activations.silu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
                                         &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def mish_forward(const real[:, ::1] x, real[:, ::1] y):
+    """y = x * tanh(log(1 + exp(x)))"""
+    with nogil:
+        activations.mish_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
+
+
+def mish_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                  real[:, ::1] dx):
+    """dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"""
+    with nogil:
+        activations.mish_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
+                                        &dx[0, 0], y.shape[0] * y.shape[1])

@@ -12,6 +12,7 @@ cdef enum:  # Kind
     LEAKY_RELU
     SELU
     SILU
+    MISH
     USER
     LOG_SOFTMAX
     DROPOUT

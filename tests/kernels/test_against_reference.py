@@ -67,6 +67,7 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
             "elu_backward"
             | "tanh_backward"
             | "sigmoid_backward"
+            | "mish_backward"
             | "silu_backward"
             | "selu_backward"
         ):

@@ -69,6 +69,7 @@ FORWARD = {  # x -> y
     "leaky_relu_forward": ([-2, 0, 3], [-0.5, 0, 3]),  # negative_slope is 0.25
     "selu_forward": ([-LN2, 0, 3], [-SELU[0] * SELU[1] / 2, 0, 3 * SELU[0]]),
     "silu_forward": ([-LN2, 0, LN2], [-LN2 / 3, 0, LN2 * 2 / 3]),
+    "mish_forward": ([-LN2, 0, LN2], [-LN2 * 5 / 13, 0, LN2 * 4 / 5]),
     "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
     "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
 }
@@ -109,6 +110,10 @@ BACKWARD_BY_X = {  # x, dx where dy is 1
     "silu_backward": (
         [-LN2, 0, LN2],
         [(1 - LN2 * 2 / 3) / 3, 1 / 2, (1 + LN2 / 3) * 2 / 3],
+    ),
+    "mish_backward": (
+        [-LN2, 0, LN2],
+        [5 / 13 - LN2 * 48 / 169, 3 / 5, 4 / 5 + LN2 * 6 / 25],
     ),
 }
 

@@ -66,6 +66,13 @@ CASES = {
         lambda x: x * sigmoid(x),
         lambda x, dy: dy * (sigmoid(x) + x * sigmoid(x) * sigmoid(-x)),
     ),
+    "Mish": Case(
+        fb.Mish,
+        lambda x: x * np.tanh(np.log1p(np.exp(x))),
+        lambda x, dy: (
+            dy * (np.tanh(np.log1p(np.exp(x))) + x * sigmoid(x) / np.cosh(np.log1p(np.exp(x))) ** 2)
+        ),
+    ),
     "LogSoftmax": Case(
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
     ),
