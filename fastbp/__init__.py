@@ -37,6 +37,7 @@ from .layers import (
     ReLU,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
     initializers,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Softplus",
     "Tanh",
     "activation",
     "datasets",

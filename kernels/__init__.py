@@ -71,6 +71,16 @@ KERNELS: dict[str, Kernel] = {
     "mish_backward": _kernel(
         "x y dy", "dx", "dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"
     ),
+    "softplus_forward": _kernel(
+        "x beta threshold",
+        "y",
+        "y = log(1 + exp(beta * x)) / beta, but x where beta * x > threshold",
+    ),
+    "softplus_backward": _kernel(
+        "x y dy beta threshold",
+        "dx",
+        "dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold",
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

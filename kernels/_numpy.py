@@ -126,6 +126,18 @@ def _log_of_one_and_exp(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def softplus_forward(x, beta, threshold, y):
+    """y = log(1 + exp(beta * x)) / beta, but x where beta * x > threshold"""
+    z = x * x.dtype.type(beta)
+    y[...] = np.where(z > threshold, x, _log_of_one_and_exp(z) / x.dtype.type(beta))
+
+
+def softplus_backward(x, y, dy, beta, threshold, dx):
+    """dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold"""
+    z = x * x.dtype.type(beta)
+    dx[...] = np.where(z > threshold, dy, dy * _sigmoid(z))
+
+
 def dropout(x, p, seed, step, y):
     """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
     dropped = _random_words(seed, step, *x.shape) < int(p * 2**32)

@@ -22,6 +22,7 @@ class Kind(IntEnum):
     SELU = auto()
     SILU = auto()
     MISH = auto()
+    SOFTPLUS = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()
@@ -159,6 +160,8 @@ class Value(IntEnum):
 
     ALPHA = 0  # ELU's
     NEGATIVE_SLOPE = auto()  # LeakyReLU's
+    BETA = auto()  # Softplus's
+    THRESHOLD = auto()  # the same's
     P = auto()  # dropout's
     VALUE_COLUMNS = auto()  # how many there are
 

@@ -10,7 +10,18 @@ from fastbp.kernels.numbers import Kind, Value
 
 from .base import Layer, Shape, as_rows
 
-__all__ = ["ELU", "SELU", "LeakyReLU", "LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Tanh"]
+__all__ = [
+    "ELU",
+    "SELU",
+    "LeakyReLU",
+    "LogSoftmax",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+]
 
 
 class ReLU(Layer):
@@ -214,6 +225,46 @@ class Mish(Layer):
         dx = np.empty_like(dy)
         kernels().mish_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
         return dx
+
+
+class Softplus(Layer):
+    """Y = log(1 + exp(β·X)) / β, but X where β·X is above a threshold.
+
+    Parameters
+    ----------
+    beta : float
+        β > 0: the larger it is, the closer is Y to max(X, 0).
+    threshold : float
+        At least 0. Above it Y is X, and its derivative 1.
+    """
+
+    settings = ("beta", "threshold")
+    kind, name = Kind.SOFTPLUS, "softplus"
+
+    beta, threshold = Number(above=0), Number(least=0)
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = log(1 + exp(β·X)) / β, but X where β·X is above the threshold."""
+        x, beta, threshold = self._input(x), self.beta, self.threshold
+        y = np.empty_like(x)
+        kernels().softplus_forward(as_rows(x), beta, threshold, as_rows(y))
+        return self._output(x, y, beta, threshold)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY / (1 + exp(-β·X)), but dY where β·X is above the threshold."""
+        dy = self._gradient(dy)
+        x, y, beta, threshold = self._kept
+        dx = np.empty_like(dy)
+        x, y = as_rows(x), as_rows(y)
+        kernels().softplus_backward(x, y, as_rows(dy), beta, threshold, as_rows(dx))
+        return dx
+
+    def numbers(self) -> dict[Value, float]:
+        """β and the threshold."""
+        return {Value.BETA: self.beta, Value.THRESHOLD: self.threshold}
 
 
 class LogSoftmax(Layer):

@@ -8,7 +8,7 @@ from numba import types
 
 from fastbp.kernels.numbers import Kind, Value
 
-from .elementary import exp_, expm1_, sigmoid_, tanh_
+from .elementary import exp_, expm1_, log1p_, sigmoid_, tanh_
 from .jit import core, jit
 from .pointers import call_at, pointer
 
@@ -36,6 +36,10 @@ def forward(kind, values, code, x, y, n):
         _silu_forward(x, y, n)
     elif kind == Kind.MISH:
         _mish_forward(x, y, n)
+    elif kind == Kind.SOFTPLUS:
+        beta = type(y[0])(values[Value.BETA])
+        threshold = type(y[0])(values[Value.THRESHOLD])
+        _softplus_forward(x, beta, threshold, y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
 
@@ -58,6 +62,10 @@ def backward(kind, values, code, x, y, dy, dx, n):
         _silu_backward(x, y, dy, dx, n)
     elif kind == Kind.MISH:
         _mish_backward(x, y, dy, dx, n)
+    elif kind == Kind.SOFTPLUS:
+        beta = type(y[0])(values[Value.BETA])
+        threshold = type(y[0])(values[Value.THRESHOLD])
+        _softplus_backward(x, y, dy, beta, threshold, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -207,6 +215,22 @@ def _mish_backward(x, y, dy, dx, n):
         dx[i] = dy[i] * (q * (a + four * u * k * (one + e) * q))
 
 
+@core
+def _softplus_forward(x, beta, threshold, y, n):
+    for i in range(n):
+        z = x[i] * beta
+        e = (z if z > 0 else type(z)(0)) + log1p_(exp_(-z if z > 0 else z))
+        y[i] = x[i] if z > threshold else e / beta
+
+
+@core
+def _softplus_backward(x, y, dy, beta, threshold, dx, n):
+    for i in range(n):
+        z = x[i] * beta
+        s = sigmoid_(z)
+        dx[i] = dy[i] if z > threshold else dy[i] * s
+
+
 @jit
 def relu_forward(x, y):
     """y = max(x, 0)"""
@@ -302,3 +326,19 @@ def mish_forward(x, y):
 def mish_backward(x, y, dy, dx):
     """dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"""
     _mish_backward(pointer(x), pointer(y), pointer(dy), pointer(dx), y.size)
+
+
+@jit
+def softplus_forward(x, beta, threshold, y):
+    """y = log(1 + exp(beta * x)) / beta, but x where beta * x > threshold"""
+    beta_ = y.dtype.type(beta)
+    threshold_ = y.dtype.type(threshold)
+    _softplus_forward(pointer(x), beta_, threshold_, pointer(y), x.size)
+
+
+@jit
+def softplus_backward(x, y, dy, beta, threshold, dx):
+    """dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold"""
+    beta_ = y.dtype.type(beta)
+    threshold_ = y.dtype.type(threshold)
+    _softplus_backward(pointer(x), pointer(y), pointer(dy), beta_, threshold_, pointer(dx), y.size)

@@ -5,8 +5,11 @@ Each derivative uses what it needs of x and y; the engine keeps x where reads_in
 
 from libc.stdint cimport int64_t
 
-from elementary cimport exp_, expm1_, sigmoid_, tanh_
-from numbers cimport ALPHA, ELU, LEAKY_RELU, MISH, NEGATIVE_SLOPE, RELU, SELU, SILU, TANH, USER
+from elementary cimport exp_, expm1_, log1p_, sigmoid_, tanh_
+from numbers cimport (
+    ALPHA, BETA, ELU, LEAKY_RELU, MISH, NEGATIVE_SLOPE, RELU, SELU, SILU, SOFTPLUS, TANH,
+    THRESHOLD, USER,
+)
 from tile cimport real
 
 
@@ -37,6 +40,8 @@ cdef inline void forward(
         silu_forward[real](x, y, n)
     elif kind == MISH:
         mish_forward[real](x, y, n)
+    elif kind == SOFTPLUS:
+        softplus_forward[real](x, <real> values[BETA], <real> values[THRESHOLD], y, n)
     else:
         sigmoid_forward[real](x, y, n)
 
@@ -59,6 +64,8 @@ cdef inline void backward(
         silu_backward[real](x, y, dy, dx, n)
     elif kind == MISH:
         mish_backward[real](x, y, dy, dx, n)
+    elif kind == SOFTPLUS:
+        softplus_backward[real](x, y, dy, <real> values[BETA], <real> values[THRESHOLD], dx, n)
     else:
         sigmoid_backward[real](x, y, dy, dx, n)
 
@@ -226,3 +233,27 @@ cdef inline void mish_backward(
         k = e * e if x[i] > 0 else -e  # with the signs of u and the factor e
         q = one / (a + two * (e * e if x[i] > 0 else one))
         dx[i] = dy[i] * (q * (a + four * u * k * (one + e) * q))
+
+
+cdef inline void softplus_forward(
+    const real* x, real beta, real threshold, real* y, Py_ssize_t n,
+) noexcept nogil:
+    cdef real z, e
+    cdef Py_ssize_t i
+    for i in range(n):
+        z = x[i] * beta
+        e = exp_[real](-z if z > 0 else z)
+        e = (z if z > 0 else <real> 0) + log1p_[real](e)
+        y[i] = x[i] if z > threshold else e / beta
+
+
+cdef inline void softplus_backward(
+    const real* x, const real* y, const real* dy, real beta, real threshold, real* dx,
+    Py_ssize_t n,
+) noexcept nogil:
+    cdef real z, s
+    cdef Py_ssize_t i
+    for i in range(n):
+        z = x[i] * beta
+        s = sigmoid_[real](z)
+        dx[i] = dy[i] if z > threshold else dy[i] * s

@@ -112,3 +112,18 @@ def mish_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1]
     with nogil:
         activations.mish_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
                                         &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def softplus_forward(const real[:, ::1] x, double beta, double threshold, real[:, ::1] y):
+    """y = log(1 + exp(beta * x)) / beta, but x where beta * x > threshold"""
+    with nogil:
+        activations.softplus_forward[real](&x[0, 0], <real> beta, <real> threshold, &y[0, 0],
+                                           x.shape[0] * x.shape[1])
+
+
+def softplus_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                      double beta, double threshold, real[:, ::1] dx):
+    """dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold"""
+    with nogil:
+        activations.softplus_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
+                                            <real> beta, <real> threshold, &dx[0, 0], y.shape[0] * y.shape[1])

@@ -13,6 +13,7 @@ cdef enum:  # Kind
     SELU
     SILU
     MISH
+    SOFTPLUS
     USER
     LOG_SOFTMAX
     DROPOUT
@@ -118,6 +119,8 @@ cdef enum:  # Setting
 cdef enum:  # Value
     ALPHA
     NEGATIVE_SLOPE
+    BETA
+    THRESHOLD
     P
     VALUE_COLUMNS
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from image_cases import ON_IMAGES
-from kernel_cases import make_case
+from kernel_cases import NUMBERS, make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS, _numpy
@@ -141,7 +141,7 @@ def test_every_pair_of_special_values_goes_the_references_way(
 ) -> None:
     """One row for each pair; single columns, so that no row-wise sum hides anything."""
     first, second = (v.reshape(-1, 1).astype(dtype) for v in np.meshgrid(SPECIAL, SPECIAL))
-    given = {"x": first, "y": first, "dy": second, "alpha": 0.7, "negative_slope": 0.25}
+    given = NUMBERS | {"x": first, "y": first, "dy": second}
     inputs = [given[a] for a in KERNELS[name].arguments[:-1]]
     want, got = np.full((2, 64, 1), np.nan, dtype)
     getattr(_numpy, name)(*inputs, want)

@@ -73,6 +73,16 @@ CASES = {
             dy * (np.tanh(np.log1p(np.exp(x))) + x * sigmoid(x) / np.cosh(np.log1p(np.exp(x))) ** 2)
         ),
     ),
+    "Softplus": Case(
+        fb.Softplus,
+        lambda x: np.log1p(np.exp(x)),
+        lambda x, dy: dy * sigmoid(x),
+    ),
+    "Softplus(0.5, 1)": Case(
+        lambda: fb.Softplus(0.5, 1),
+        lambda x: np.where(0.5 * x > 1, x, 2 * np.log1p(np.exp(0.5 * x))),
+        lambda x, dy: dy * np.where(0.5 * x > 1, 1, sigmoid(0.5 * x)),
+    ),
     "LogSoftmax": Case(
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
     ),
