@@ -23,6 +23,7 @@ from .custom import GradientError, activation, loss
 from .gradcheck import gradcheck
 from .layers import (
     ELU,
+    GELU,
     SELU,
     AvgPool2d,
     Conv2d,
@@ -50,6 +51,7 @@ from .training import Callback, DivergenceError, History, evaluate, fit
 
 __all__ = [
     "ELU",
+    "GELU",
     "SELU",
     "SGD",
     "Adam",

@@ -81,6 +81,12 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold",
     ),
+    "gelu_forward": _kernel(
+        "x approximate", "y", "y = x * (1 + erf(x / sqrt(2))) / 2; by tanh, if approximate"
+    ),
+    "gelu_backward": _kernel(
+        "x y dy approximate", "dx", "dx = dy * (p + x * density); p = y / x, density its slope"
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

@@ -4,6 +4,8 @@ The two compiled modules are tested against it, so it is written to be read and 
 every corner (overflow, NaN, empty batches), not to be fast. The contract stands in __init__.py.
 """
 
+import math
+
 import numpy as np
 
 # Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
@@ -136,6 +138,30 @@ def softplus_backward(x, y, dy, beta, threshold, dx):
     """dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold"""
     z = x * x.dtype.type(beta)
     dx[...] = np.where(z > threshold, dy, dy * _sigmoid(z))
+
+
+def gelu_forward(x, approximate, y):
+    """y = x * (1 + erf(x / sqrt(2))) / 2; by tanh, if approximate"""
+    y[...] = np.maximum(x, -FAR) * _normal(x, approximate)[0]
+
+
+def gelu_backward(x, y, dy, approximate, dx):
+    """dx = dy * (p + x * density); p = y / x, density its slope"""
+    p, density = _normal(x, approximate)
+    dx[...] = dy * (p + np.clip(x, -FAR, FAR) * density)
+
+
+def _normal(x, approximate):
+    """How often a normal number is below x, and its density there; or what comes close by tanh."""
+    x = np.clip(x, -FAR, FAR).astype(np.float64)
+    if not approximate:
+        return _erfc(-x / math.sqrt(2)) / 2, np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    scale, cubic = math.sqrt(8 / math.pi), 0.044715  # (1 + tanh(a)) / 2 is the sigmoid of 2 * a
+    z = scale * (x + cubic * x**3)
+    return _sigmoid(z), scale * (1 + 3 * cubic * x * x) * _sigmoid(z) * _sigmoid(-z)
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def dropout(x, p, seed, step, y):

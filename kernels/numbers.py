@@ -23,6 +23,7 @@ class Kind(IntEnum):
     SILU = auto()
     MISH = auto()
     SOFTPLUS = auto()
+    GELU = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()
@@ -162,6 +163,7 @@ class Value(IntEnum):
     NEGATIVE_SLOPE = auto()  # LeakyReLU's
     BETA = auto()  # Softplus's
     THRESHOLD = auto()  # the same's
+    APPROXIMATE = auto()  # GELU's: 1 for tanh, 0 for erf
     P = auto()  # dropout's
     VALUE_COLUMNS = auto()  # how many there are
 

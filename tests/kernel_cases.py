@@ -8,7 +8,9 @@ from image_cases import ON_IMAGES, images_of, make_image_case
 from fastbp.kernels import KERNELS, _numpy
 
 MARGIN, LR, SCALE = 1.0, 0.1, 1 / 255
-NUMBERS = {"alpha": 0.7, "negative_slope": 0.3, "beta": 1.5, "threshold": 2.0}  # of activations
+NUMBERS = {  # of activations
+    "alpha": 0.7, "negative_slope": 0.3, "beta": 1.5, "threshold": 2.0, "approximate": 0.0,
+}  # fmt: skip
 P, SEED, STEP = 0.3, 2**40 + 7, 2**33 + 5  # of dropout; both of its numbers have more than 32 bits
 ELEMENTWISE = [  # relu, elu, ...
     name.removesuffix("_backward")

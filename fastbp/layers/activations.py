@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._checks import as_matrix
-from fastbp._settings import Number
+from fastbp._settings import Number, Word
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind, Value
 
@@ -12,6 +12,7 @@ from .base import Layer, Shape, as_rows
 
 __all__ = [
     "ELU",
+    "GELU",
     "SELU",
     "LeakyReLU",
     "LogSoftmax",
@@ -265,6 +266,43 @@ class Softplus(Layer):
     def numbers(self) -> dict[Value, float]:
         """β and the threshold."""
         return {Value.BETA: self.beta, Value.THRESHOLD: self.threshold}
+
+
+class GELU(Layer):
+    """Y = X ∘ P, P being how often a standard normal number is below X (Hendrycks & Gimpel 2016).
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}
+        "none": P = (1 + erf(X / √2)) / 2. "tanh": P = (1 + tanh(√(2/π)·(X + 0.044715·X³))) / 2.
+    """
+
+    settings = ("approximate",)
+    kind, name = Kind.GELU, "gelu"
+
+    approximate = Word("none", "tanh")
+
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X ∘ P."""
+        x, (approximate,) = self._input(x), self.numbers().values()
+        y = np.empty_like(x)
+        kernels().gelu_forward(as_rows(x), approximate, as_rows(y))
+        return self._output(x, y, approximate)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ (P + X ∘ dP/dX)."""
+        dy = self._gradient(dy)
+        x, y, approximate = self._kept
+        dx = np.empty_like(dy)
+        kernels().gelu_backward(as_rows(x), as_rows(y), as_rows(dy), approximate, as_rows(dx))
+        return dx
+
+    def numbers(self) -> dict[Value, float]:
+        """1 for tanh, 0 for erf."""
+        return {Value.APPROXIMATE: float(self.approximate == "tanh")}
 
 
 class LogSoftmax(Layer):

@@ -8,7 +8,7 @@ from numba import types
 
 from fastbp.kernels.numbers import Kind, Value
 
-from .elementary import exp_, expm1_, log1p_, sigmoid_, tanh_
+from .elementary import bell_, exp_, expm1_, log1p_, sigmoid_, tail_, tanh_
 from .jit import core, jit
 from .pointers import call_at, pointer
 
@@ -40,6 +40,9 @@ def forward(kind, values, code, x, y, n):
         beta = type(y[0])(values[Value.BETA])
         threshold = type(y[0])(values[Value.THRESHOLD])
         _softplus_forward(x, beta, threshold, y, n)
+    elif kind == Kind.GELU:
+        approximate = type(y[0])(values[Value.APPROXIMATE])
+        _gelu_forward(x, approximate, y, n)
     else:
         _call_activation(code[0], x, y, y, y, n)
 
@@ -66,6 +69,9 @@ def backward(kind, values, code, x, y, dy, dx, n):
         beta = type(y[0])(values[Value.BETA])
         threshold = type(y[0])(values[Value.THRESHOLD])
         _softplus_backward(x, y, dy, beta, threshold, dx, n)
+    elif kind == Kind.GELU:
+        approximate = type(y[0])(values[Value.APPROXIMATE])
+        _gelu_backward(x, y, dy, approximate, dx, n)
     else:
         _call_activation(code[1], x, y, dy, dx, n)
 
@@ -231,6 +237,41 @@ def _softplus_backward(x, y, dy, beta, threshold, dx, n):
         dx[i] = dy[i] if z > threshold else dy[i] * s
 
 
+@core
+def _gelu_forward(x, approximate, y, n):
+    real = type(x[0])
+    scale, cubic = real(1.5957691216057308), real(0.044715)  # sqrt(8 / pi)
+    if approximate != 0:  # (1 + tanh(a)) / 2 is the sigmoid of 2·a
+        for i in range(n):
+            u = _size_of(x[i])
+            u = scale * (u + cubic * (u * u * u))
+            y[i] = _not_far_below(x[i]) * sigmoid_(u if x[i] > 0 else -u)
+    else:
+        for i in range(n):
+            u = _size_of(x[i])
+            e, q = bell_(u), tail_(u)
+            y[i] = x[i] * (real(1) - e * q) if x[i] > 0 else _not_far_below(x[i]) * e * q
+
+
+@core
+def _gelu_backward(x, y, dy, approximate, dx, n):
+    real = type(x[0])
+    scale, cubic = real(1.5957691216057308), real(0.044715)  # sqrt(8 / pi)
+    one, peak = real(1), real(0.3989422804014327)  # 1 / sqrt(2 * pi)
+    if approximate != 0:
+        for i in range(n):
+            u = _size_of(x[i])
+            slope = u * scale * (one + real(3) * cubic * (u * u))
+            e = exp_(-scale * (u + cubic * (u * u * u)))
+            q = one / (one + e)
+            dx[i] = dy[i] * _slope_at(x[i], e * q * (one - slope * q))
+    else:
+        for i in range(n):
+            u = _size_of(x[i])
+            slope = bell_(u) * (tail_(u) - peak * u)
+            dx[i] = dy[i] * _slope_at(x[i], slope)
+
+
 @jit
 def relu_forward(x, y):
     """y = max(x, 0)"""
@@ -342,3 +383,17 @@ def softplus_backward(x, y, dy, beta, threshold, dx):
     beta_ = y.dtype.type(beta)
     threshold_ = y.dtype.type(threshold)
     _softplus_backward(pointer(x), pointer(y), pointer(dy), beta_, threshold_, pointer(dx), y.size)
+
+
+@jit
+def gelu_forward(x, approximate, y):
+    """y = x * (1 + erf(x / sqrt(2))) / 2; by tanh, if approximate"""
+    approximate_ = y.dtype.type(approximate)
+    _gelu_forward(pointer(x), approximate_, pointer(y), x.size)
+
+
+@jit
+def gelu_backward(x, y, dy, approximate, dx):
+    """dx = dy * (p + x * density); p = y / x, density its slope"""
+    approximate_ = y.dtype.type(approximate)
+    _gelu_backward(pointer(x), pointer(y), pointer(dy), approximate_, pointer(dx), y.size)

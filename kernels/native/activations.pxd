@@ -5,10 +5,10 @@ Each derivative uses what it needs of x and y; the engine keeps x where reads_in
 
 from libc.stdint cimport int64_t
 
-from elementary cimport exp_, expm1_, log1p_, sigmoid_, tanh_
+from elementary cimport bell_, exp_, expm1_, log1p_, sigmoid_, tail_, tanh_
 from numbers cimport (
-    ALPHA, BETA, ELU, LEAKY_RELU, MISH, NEGATIVE_SLOPE, RELU, SELU, SILU, SOFTPLUS, TANH,
-    THRESHOLD, USER,
+    ALPHA, APPROXIMATE, BETA, ELU, GELU, LEAKY_RELU, MISH, NEGATIVE_SLOPE, RELU, SELU, SILU,
+    SOFTPLUS, TANH, THRESHOLD, USER,
 )
 from tile cimport real
 
@@ -42,6 +42,8 @@ cdef inline void forward(
         mish_forward[real](x, y, n)
     elif kind == SOFTPLUS:
         softplus_forward[real](x, <real> values[BETA], <real> values[THRESHOLD], y, n)
+    elif kind == GELU:
+        gelu_forward[real](x, <real> values[APPROXIMATE], y, n)
     else:
         sigmoid_forward[real](x, y, n)
 
@@ -66,6 +68,8 @@ cdef inline void backward(
         mish_backward[real](x, y, dy, dx, n)
     elif kind == SOFTPLUS:
         softplus_backward[real](x, y, dy, <real> values[BETA], <real> values[THRESHOLD], dx, n)
+    elif kind == GELU:
+        gelu_backward[real](x, y, dy, <real> values[APPROXIMATE], dx, n)
     else:
         sigmoid_backward[real](x, y, dy, dx, n)
 
@@ -257,3 +261,42 @@ cdef inline void softplus_backward(
         z = x[i] * beta
         s = sigmoid_[real](z)
         dx[i] = dy[i] if z > threshold else dy[i] * s
+
+
+cdef inline void gelu_forward(
+    const real* x, real approximate, real* y, Py_ssize_t n,
+) noexcept nogil:
+    cdef real u, e, q, one = 1, cubic = <real> 0.044715
+    cdef real scale = <real> 1.5957691216057308  # sqrt(8 / pi)
+    cdef Py_ssize_t i
+    if approximate != 0:  # (1 + tanh(a)) / 2 is the sigmoid of 2·a
+        for i in range(n):
+            u = size_of[real](x[i])
+            u = scale * (u + cubic * (u * u * u))
+            y[i] = not_far_below[real](x[i]) * sigmoid_[real](u if x[i] > 0 else -u)
+    else:
+        for i in range(n):
+            u = size_of[real](x[i])
+            e, q = bell_[real](u), tail_[real](u)
+            y[i] = x[i] * (one - e * q) if x[i] > 0 else not_far_below[real](x[i]) * e * q
+
+
+cdef inline void gelu_backward(
+    const real* x, const real* y, const real* dy, real approximate, real* dx, Py_ssize_t n,
+) noexcept nogil:
+    cdef real u, e, q, slope, one = 1, cubic = <real> 0.044715
+    cdef real scale = <real> 1.5957691216057308  # sqrt(8 / pi)
+    cdef real peak = <real> 0.3989422804014327  # 1 / sqrt(2 * pi)
+    cdef Py_ssize_t i
+    if approximate != 0:
+        for i in range(n):
+            u = size_of[real](x[i])
+            slope = u * scale * (one + <real> 3 * cubic * (u * u))
+            e = exp_[real](-scale * (u + cubic * (u * u * u)))
+            q = one / (one + e)
+            dx[i] = dy[i] * slope_at[real](x[i], e * q * (one - slope * q))
+    else:
+        for i in range(n):
+            u = size_of[real](x[i])
+            slope = bell_[real](u) * (tail_[real](u) - peak * u)
+            dx[i] = dy[i] * slope_at[real](x[i], slope)

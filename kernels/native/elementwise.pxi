@@ -127,3 +127,18 @@ def softplus_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, 
     with nogil:
         activations.softplus_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
                                             <real> beta, <real> threshold, &dx[0, 0], y.shape[0] * y.shape[1])
+
+
+def gelu_forward(const real[:, ::1] x, double approximate, real[:, ::1] y):
+    """y = x * (1 + erf(x / sqrt(2))) / 2; by tanh, if approximate"""
+    with nogil:
+        activations.gelu_forward[real](&x[0, 0], <real> approximate, &y[0, 0],
+                                       x.shape[0] * x.shape[1])
+
+
+def gelu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
+                  double approximate, real[:, ::1] dx):
+    """dx = dy * (p + x * density); p = y / x, density its slope"""
+    with nogil:
+        activations.gelu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0],
+                                        <real> approximate, &dx[0, 0], y.shape[0] * y.shape[1])

@@ -14,6 +14,7 @@ cdef enum:  # Kind
     SILU
     MISH
     SOFTPLUS
+    GELU
     USER
     LOG_SOFTMAX
     DROPOUT
@@ -121,6 +122,7 @@ cdef enum:  # Value
     NEGATIVE_SLOPE
     BETA
     THRESHOLD
+    APPROXIMATE
     P
     VALUE_COLUMNS
 

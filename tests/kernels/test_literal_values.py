@@ -12,7 +12,7 @@ from fastbp.kernels import KERNELS
 E = math.e
 LN2 = math.log(2)
 SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
-NUMBERS = {"alpha": 0.7, "negative_slope": 0.25, "beta": 2.0, "threshold": 3.0}
+NUMBERS = {"alpha": 0.7, "negative_slope": 0.25, "beta": 2.0, "threshold": 3.0, "approximate": 0.0}
 
 
 def array(values: Any) -> np.ndarray:
@@ -71,6 +71,7 @@ FORWARD = {  # x -> y
     "silu_forward": ([-LN2, 0, LN2], [-LN2 / 3, 0, LN2 * 2 / 3]),
     "mish_forward": ([-LN2, 0, LN2], [-LN2 * 5 / 13, 0, LN2 * 4 / 5]),
     "softplus_forward": ([0, LN2 / 2, 2], [LN2 / 2, math.log(3) / 2, 2]),  # beta 2, threshold 3
+    "gelu_forward": ([-1, 0, 1], [-0.15865525393145707, 0, 0.8413447460685429]),  # by erf
     "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
     "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
 }
@@ -117,6 +118,7 @@ BACKWARD_BY_X = {  # x, dx where dy is 1
         [5 / 13 - LN2 * 48 / 169, 3 / 5, 4 / 5 + LN2 * 6 / 25],
     ),
     "softplus_backward": ([0, LN2 / 2, 2], [1 / 2, 2 / 3, 1]),
+    "gelu_backward": ([-1, 0, 1], [-0.08331547058768629, 1 / 2, 1.0833154705876863]),
 }
 
 

@@ -1,5 +1,6 @@
 """The layers against their mathematics, written out in NumPy in float64."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,6 +26,16 @@ class Case(NamedTuple):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+def normal(x):
+    """How often a standard normal number is below x."""
+    return np.vectorize(math.erfc, otypes=[float])(-x / math.sqrt(2)) / 2
+
+
+def inner(x):
+    """What GELU's approximation takes the tanh of."""
+    return np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
 
 
 def softmax(x):
@@ -82,6 +93,22 @@ CASES = {
         lambda: fb.Softplus(0.5, 1),
         lambda x: np.where(0.5 * x > 1, x, 2 * np.log1p(np.exp(0.5 * x))),
         lambda x, dy: dy * np.where(0.5 * x > 1, 1, sigmoid(0.5 * x)),
+    ),
+    "GELU": Case(
+        fb.GELU,
+        lambda x: x * normal(x),
+        lambda x, dy: dy * (normal(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    ),
+    "GELU('tanh')": Case(
+        lambda: fb.GELU("tanh"),
+        lambda x: x * (1 + np.tanh(inner(x))) / 2,
+        lambda x, dy: (
+            dy
+            * (
+                (1 + np.tanh(inner(x))) / 2
+                + x / 2 / np.cosh(inner(x)) ** 2 * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+            )
+        ),
     ),
     "LogSoftmax": Case(
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
