@@ -407,6 +407,13 @@ def test_linear_needs_a_network():
             ValueError,
             "LeakyReLU negative_slope: expected at least 0, got -0.1",
         ),
+        (lambda: fb.Softplus(0), ValueError, "Softplus beta: expected a number above 0, got 0"),
+        (
+            lambda: fb.GELU("erf"),
+            ValueError,
+            "GELU approximate: expected 'none' or 'tanh', got 'erf'",
+        ),
+        (lambda: fb.GELU(1), ValueError, "GELU approximate: expected 'none' or 'tanh', got 1"),
     ],
 )
 def test_settings_are_checked(make, error, text):
@@ -488,6 +495,12 @@ def test_small_numbers_keep_their_digits(backend, dtype):
         (fb.ELU(), "ELU(1.0)"),
         (fb.ELU(alpha=0.25), "ELU(0.25)"),
         (fb.LeakyReLU(), "LeakyReLU(0.01)"),
+        (fb.SELU(), "SELU()"),
+        (fb.SiLU(), "SiLU()"),
+        (fb.Mish(), "Mish()"),
+        (fb.Softplus(), "Softplus(1.0, 20.0)"),
+        (fb.GELU(), "GELU('none')"),
+        (fb.GELU("tanh"), "GELU('tanh')"),
         (fb.Tanh(), "Tanh()"),
         (fb.Sigmoid(), "Sigmoid()"),
         (fb.LogSoftmax(), "LogSoftmax()"),
@@ -507,3 +520,20 @@ def test_a_layer_of_ones_own_must_say_what_it_does():
         layer.backward([[1.0]])
     assert layer.parameter_shapes() == {}
     assert layer.output_shape((7,)) == (7,)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_a_word_is_kept_in_files(tmp_path, approximate):
+    net = fb.Sequential(fb.Linear(3, 2), fb.GELU(approximate))
+    net.save(tmp_path / "net.safetensors")
+    assert repr(fb.load(tmp_path / "net.safetensors").layers[1]) == f"GELU({approximate!r})"
+
+
+def test_a_word_may_change_and_counts_from_then_on(backend):
+    gelu, x = fb.GELU(), np.array([[-2.0, 3.0]])
+    by_erf = gelu.forward(x)
+    gelu.approximate = "tanh"
+    assert (gelu.forward(x) == fb.GELU("tanh").forward(x)).all()
+    assert (gelu.forward(x) != by_erf).all()
+    with pytest.raises(ValueError, match=r"^GELU approximate: expected"):
+        gelu.approximate = "relu"
