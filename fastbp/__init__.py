@@ -23,6 +23,8 @@ from .custom import GradientError, activation, loss
 from .gradcheck import gradcheck
 from .layers import (
     ELU,
+    GELU,
+    SELU,
     AvgPool2d,
     Conv2d,
     Dropout,
@@ -32,8 +34,11 @@ from .layers import (
     Linear,
     LogSoftmax,
     MaxPool2d,
+    Mish,
     ReLU,
     Sigmoid,
+    SiLU,
+    Softplus,
     Tanh,
     initializers,
 )
@@ -46,6 +51,8 @@ from .training import Callback, DivergenceError, History, evaluate, fit
 
 __all__ = [
     "ELU",
+    "GELU",
+    "SELU",
     "SGD",
     "Adam",
     "AdamW",
@@ -67,11 +74,14 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MaxPool2d",
+    "Mish",
     "NLLLoss",
     "RMSprop",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "Softplus",
     "Tanh",
     "activation",
     "datasets",

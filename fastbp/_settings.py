@@ -102,3 +102,21 @@ class Pair(Setting):
         if max(pair) > MOST:
             raise ValueError(f"{name}: expected at most {MOST}, got {max(pair)}")
         return pair[0] if pair[0] == pair[1] else pair
+
+
+class Word(Setting):
+    """One of a few words."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, obj: Any, owner: type | None = None) -> str: ...
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def check(self, value: Any, name: str, obj: Any) -> str:
+        """The word itself."""
+        if not isinstance(value, str) or value not in self.words:
+            known = " or ".join(map(repr, self.words))
+            raise ValueError(f"{name}: expected {known}, got {value!r}")
+        return str(value)

@@ -59,6 +59,34 @@ KERNELS: dict[str, Kernel] = {
     "leaky_relu_backward": _kernel(
         "x y dy negative_slope", "dx", "dx = dy where y > 0, else dy * negative_slope"
     ),
+    "selu_forward": _kernel("x", "y", "y = scale * (x where x > 0, else alpha * (exp(x) - 1))"),
+    "selu_backward": _kernel(
+        "x y dy", "dx", "dx = dy * scale where y > 0, else dy * (y + scale * alpha)"
+    ),
+    "silu_forward": _kernel("x", "y", "y = x / (1 + exp(-x))"),
+    "silu_backward": _kernel(
+        "x y dy", "dx", "dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"
+    ),
+    "mish_forward": _kernel("x", "y", "y = x * tanh(log(1 + exp(x)))"),
+    "mish_backward": _kernel(
+        "x y dy", "dx", "dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"
+    ),
+    "softplus_forward": _kernel(
+        "x beta threshold",
+        "y",
+        "y = log(1 + exp(beta * x)) / beta, but x where beta * x > threshold",
+    ),
+    "softplus_backward": _kernel(
+        "x y dy beta threshold",
+        "dx",
+        "dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold",
+    ),
+    "gelu_forward": _kernel(
+        "x approximate", "y", "y = x * (1 + erf(x / sqrt(2))) / 2; by tanh, if approximate"
+    ),
+    "gelu_backward": _kernel(
+        "x y dy approximate", "dx", "dx = dy * (p + x * density); p = y / x, density its slope"
+    ),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

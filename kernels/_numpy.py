@@ -4,8 +4,14 @@ The two compiled modules are tested against it, so it is written to be read and 
 every corner (overflow, NaN, empty batches), not to be fast. The contract stands in __init__.py.
 """
 
+import math
+
 import numpy as np
 
+# Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
+FAR = 1000
+# SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 CAPABILITIES: frozenset[str] = frozenset()
 
 
@@ -63,13 +69,17 @@ def tanh_backward(x, y, dy, dx):
 
 def sigmoid_forward(x, y):
     """y = 1 / (1 + exp(-x))"""
-    e = np.exp(-np.abs(x))  # at most 1, so that nothing overflows
-    y[...] = np.where(x >= 0, 1, e) / (1 + e)
+    y[...] = _sigmoid(x)
 
 
 def sigmoid_backward(x, y, dy, dx):
     """dx = dy * y * (1 - y)"""
     dx[...] = dy * y * (1 - y)
+
+
+def _sigmoid(x):
+    e = np.exp(-np.abs(x))  # at most 1, so that nothing overflows
+    return np.where(x >= 0, 1, e) / (1 + e)
 
 
 def leaky_relu_forward(x, negative_slope, y):
@@ -80,6 +90,78 @@ def leaky_relu_forward(x, negative_slope, y):
 def leaky_relu_backward(x, y, dy, negative_slope, dx):
     """dx = dy where y > 0, else dy * negative_slope"""
     dx[...] = np.where(y > 0, dy, dy * dy.dtype.type(negative_slope))
+
+
+def selu_forward(x, y):
+    """y = scale * (x where x > 0, else alpha * (exp(x) - 1))"""
+    y[...] = SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
+def selu_backward(x, y, dy, dx):
+    """dx = dy * scale where y > 0, else dy * (y + scale * alpha)"""
+    dx[...] = dy * np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+
+
+def silu_forward(x, y):
+    """y = x / (1 + exp(-x))"""
+    y[...] = np.maximum(x, -FAR) * _sigmoid(x)
+
+
+def silu_backward(x, y, dy, dx):
+    """dx = dy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))"""
+    dx[...] = dy * (_sigmoid(x) * (1 + np.clip(x, -FAR, FAR) * _sigmoid(-x)))
+
+
+def mish_forward(x, y):
+    """y = x * tanh(log(1 + exp(x)))"""
+    y[...] = np.maximum(x, -FAR) * np.tanh(_log_of_one_and_exp(x))
+
+
+def mish_backward(x, y, dy, dx):
+    """dx = dy * (t + x * (1 - t**2) / (1 + exp(-x))), t = tanh(log(1 + exp(x)))"""
+    a = _log_of_one_and_exp(x)
+    slope = 4 * _sigmoid(2 * a) * _sigmoid(-2 * a) * _sigmoid(x)  # 1 - t**2 keeps its digits
+    dx[...] = dy * (np.tanh(a) + np.clip(x, -FAR, FAR) * slope)
+
+
+def _log_of_one_and_exp(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def softplus_forward(x, beta, threshold, y):
+    """y = log(1 + exp(beta * x)) / beta, but x where beta * x > threshold"""
+    z = x * x.dtype.type(beta)
+    y[...] = np.where(z > threshold, x, _log_of_one_and_exp(z) / x.dtype.type(beta))
+
+
+def softplus_backward(x, y, dy, beta, threshold, dx):
+    """dx = dy / (1 + exp(-beta * x)), but dy where beta * x > threshold"""
+    z = x * x.dtype.type(beta)
+    dx[...] = np.where(z > threshold, dy, dy * _sigmoid(z))
+
+
+def gelu_forward(x, approximate, y):
+    """y = x * (1 + erf(x / sqrt(2))) / 2; by tanh, if approximate"""
+    y[...] = np.maximum(x, -FAR) * _normal(x, approximate)[0]
+
+
+def gelu_backward(x, y, dy, approximate, dx):
+    """dx = dy * (p + x * density); p = y / x, density its slope"""
+    p, density = _normal(x, approximate)
+    dx[...] = dy * (p + np.clip(x, -FAR, FAR) * density)
+
+
+def _normal(x, approximate):
+    """How often a normal number is below x, and its density there; or what comes close by tanh."""
+    x = np.clip(x, -FAR, FAR).astype(np.float64)
+    if not approximate:
+        return _erfc(-x / math.sqrt(2)) / 2, np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    scale, cubic = math.sqrt(8 / math.pi), 0.044715  # (1 + tanh(a)) / 2 is the sigmoid of 2 * a
+    z = scale * (x + cubic * x**3)
+    return _sigmoid(z), scale * (1 + 3 * cubic * x * x) * _sigmoid(z) * _sigmoid(-z)
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def dropout(x, p, seed, step, y):

@@ -9,7 +9,9 @@ from enum import IntEnum, auto
 
 
 class Kind(IntEnum):
-    """What a row of a program is. From RELU to USER rows are elementwise: see is_elementwise."""
+    """What a row of a program is. From RELU to USER rows are elementwise: see is_elementwise; the
+    derivatives of those from SILU on read x: see reads_input.
+    """
 
     DENSE = 0
     RELU = auto()
@@ -17,6 +19,11 @@ class Kind(IntEnum):
     TANH = auto()
     SIGMOID = auto()
     LEAKY_RELU = auto()
+    SELU = auto()
+    SILU = auto()
+    MISH = auto()
+    SOFTPLUS = auto()
+    GELU = auto()
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()
@@ -154,6 +161,9 @@ class Value(IntEnum):
 
     ALPHA = 0  # ELU's
     NEGATIVE_SLOPE = auto()  # LeakyReLU's
+    BETA = auto()  # Softplus's
+    THRESHOLD = auto()  # the same's
+    APPROXIMATE = auto()  # GELU's: 1 for tanh, 0 for erf
     P = auto()  # dropout's
     VALUE_COLUMNS = auto()  # how many there are
 
@@ -200,4 +210,4 @@ def is_elementwise(kind: int) -> bool:
 
 def reads_input(kind: int) -> bool:
     """Whether an elementwise kind's derivative reads x beside y; else y's place may be x's."""
-    return kind == Kind.USER
+    return Kind.SILU <= kind <= Kind.USER

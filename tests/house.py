@@ -62,7 +62,7 @@ def read(root: Path) -> list[Source]:
     texts = {
         path.relative_to(root).as_posix(): path.read_text()
         for path in paths
-        if path.suffix in (".py", ".pyx", ".pxd")
+        if path.suffix in (".py", ".pyx", ".pxi", ".pxd")
     }
     names = {path: module_name(path) for path in texts if path.endswith(".py")}
     found = []

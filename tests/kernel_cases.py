@@ -7,7 +7,10 @@ from image_cases import ON_IMAGES, images_of, make_image_case
 
 from fastbp.kernels import KERNELS, _numpy
 
-ALPHA, SLOPE, MARGIN, LR, SCALE = 0.7, 0.3, 1.0, 0.1, 1 / 255
+MARGIN, LR, SCALE = 1.0, 0.1, 1 / 255
+NUMBERS = {  # of activations
+    "alpha": 0.7, "negative_slope": 0.3, "beta": 1.5, "threshold": 2.0, "approximate": 0.0,
+}  # fmt: skip
 P, SEED, STEP = 0.3, 2**40 + 7, 2**33 + 5  # of dropout; both of its numbers have more than 32 bits
 ELEMENTWISE = [  # relu, elu, ...
     name.removesuffix("_backward")
@@ -51,8 +54,6 @@ def make_case(
         "b": lambda: normal(o),
         "y": lambda: _layer_output(name, x),
         "dy": lambda: normal(n, o),
-        "alpha": lambda: ALPHA,
-        "negative_slope": lambda: SLOPE,
         "labels": lambda: rng.integers(0, o, n),
         "margin": lambda: MARGIN,
         "target": lambda: normal(n, o),
@@ -66,6 +67,7 @@ def make_case(
         "step": lambda: STEP if name == "dropout" else 3.0,
         "p": lambda: P,
         "seed": lambda: SEED,
+        **{name: lambda number=number: number for name, number in NUMBERS.items()},
     }
     outputs = {
         "x": lambda: np.full((n, i), np.nan, dtype),
@@ -92,6 +94,6 @@ def _scores(n: int, o: int, rng: np.random.Generator) -> np.ndarray:
 def _layer_output(name: str, x: np.ndarray) -> np.ndarray:
     """What the forward kernel made of x: the y that its backward kernel expects."""
     forward, y = getattr(_numpy, name.replace("_backward", "_forward")), np.empty_like(x)
-    known = {"x": x, "alpha": ALPHA, "negative_slope": SLOPE, "y": y}
+    known = NUMBERS | {"x": x, "y": y}
     forward(*(known[argument] for argument in KERNELS[forward.__name__].arguments))
     return y

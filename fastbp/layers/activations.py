@@ -4,13 +4,25 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._checks import as_matrix
-from fastbp._settings import Number
+from fastbp._settings import Number, Word
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind, Value
 
 from .base import Layer, Shape, as_rows
 
-__all__ = ["ELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "Tanh"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "LeakyReLU",
+    "LogSoftmax",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+]
 
 
 class ReLU(Layer):
@@ -148,6 +160,149 @@ class LeakyReLU(Layer):
     def numbers(self) -> dict[Value, float]:
         """s."""
         return {Value.NEGATIVE_SLOPE: self.negative_slope}
+
+
+class SELU(Layer):
+    """Y = s·X where X > 0, else s·α·(exp(X) - 1), with fixed s and α (Klambauer et al. 2017).
+
+    Y of X with mean 0 and variance 1 has them too.
+    """
+
+    kind, name = Kind.SELU, "selu"
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = s·X where X > 0, else s·α·(exp(X) - 1)."""
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().selu_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = s·dY where Y > 0, else dY·(Y + s·α)."""
+        dy = self._gradient(dy)
+        x, y = self._kept
+        dx = np.empty_like(dy)
+        kernels().selu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class SiLU(Layer):
+    """Y = X / (1 + exp(-X)), also known as swish."""
+
+    kind, name = Kind.SILU, "silu"
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X / (1 + exp(-X))."""
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().silu_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ S ∘ (1 + X ∘ (1 - S)), with S = 1 / (1 + exp(-X))."""
+        dy = self._gradient(dy)
+        x, y = self._kept
+        dx = np.empty_like(dy)
+        kernels().silu_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class Mish(Layer):
+    """Y = X ∘ tanh(log(1 + exp(X))) (Misra 2019)."""
+
+    kind, name = Kind.MISH, "mish"
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X ∘ tanh(log(1 + exp(X)))."""
+        x = self._input(x)
+        y = np.empty_like(x)
+        kernels().mish_forward(as_rows(x), as_rows(y))
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ (T + X ∘ (1 - T²) / (1 + exp(-X))), with T = tanh(log(1 + exp(X)))."""
+        dy = self._gradient(dy)
+        x, y = self._kept
+        dx = np.empty_like(dy)
+        kernels().mish_backward(as_rows(x), as_rows(y), as_rows(dy), as_rows(dx))
+        return dx
+
+
+class Softplus(Layer):
+    """Y = log(1 + exp(β·X)) / β, but X where β·X is above a threshold.
+
+    Parameters
+    ----------
+    beta : float
+        β > 0: the larger it is, the closer is Y to max(X, 0).
+    threshold : float
+        At least 0. Above it Y is X, and its derivative 1.
+    """
+
+    settings = ("beta", "threshold")
+    kind, name = Kind.SOFTPLUS, "softplus"
+
+    beta, threshold = Number(above=0), Number(least=0)
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = log(1 + exp(β·X)) / β, but X where β·X is above the threshold."""
+        x, beta, threshold = self._input(x), self.beta, self.threshold
+        y = np.empty_like(x)
+        kernels().softplus_forward(as_rows(x), beta, threshold, as_rows(y))
+        return self._output(x, y, beta, threshold)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY / (1 + exp(-β·X)), but dY where β·X is above the threshold."""
+        dy = self._gradient(dy)
+        x, y, beta, threshold = self._kept
+        dx = np.empty_like(dy)
+        x, y = as_rows(x), as_rows(y)
+        kernels().softplus_backward(x, y, as_rows(dy), beta, threshold, as_rows(dx))
+        return dx
+
+    def numbers(self) -> dict[Value, float]:
+        """β and the threshold."""
+        return {Value.BETA: self.beta, Value.THRESHOLD: self.threshold}
+
+
+class GELU(Layer):
+    """Y = X ∘ P, P being how often a standard normal number is below X (Hendrycks & Gimpel 2016).
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}
+        "none": P = (1 + erf(X / √2)) / 2. "tanh": P = (1 + tanh(√(2/π)·(X + 0.044715·X³))) / 2.
+    """
+
+    settings = ("approximate",)
+    kind, name = Kind.GELU, "gelu"
+
+    approximate = Word("none", "tanh")
+
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X ∘ P."""
+        x, (approximate,) = self._input(x), self.numbers().values()
+        y = np.empty_like(x)
+        kernels().gelu_forward(as_rows(x), approximate, as_rows(y))
+        return self._output(x, y, approximate)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dX = dY ∘ (P + X ∘ dP/dX)."""
+        dy = self._gradient(dy)
+        x, y, approximate = self._kept
+        dx = np.empty_like(dy)
+        kernels().gelu_backward(as_rows(x), as_rows(y), as_rows(dy), approximate, as_rows(dx))
+        return dx
+
+    def numbers(self) -> dict[Value, float]:
+        """1 for tanh, 0 for erf."""
+        return {Value.APPROXIMATE: float(self.approximate == "tanh")}
 
 
 class LogSoftmax(Layer):

@@ -190,7 +190,7 @@ class Layer:
         return None if array is None else array.view()
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{getattr(self, name)}" for name in self.settings)
+        values = ", ".join(f"{getattr(self, name)!r}" for name in self.settings)
         return f"{type(self).__name__}({values})"
 
 

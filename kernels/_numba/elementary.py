@@ -1,4 +1,5 @@
-"""exp, expm1, tanh and the sigmoid, free of branches, so that LLVM vectorises their loops.
+"""exp, expm1, log1p, tanh, the sigmoid and the normal distribution's tail, free of branches, so
+that LLVM vectorises their loops.
 
 With n = round(x / ln 2) and r = x - n·ln 2, |r| <= ln 2 / 2:  exp(x) = 2**n · (1 + q), where q =
 expm1(r) is its Taylor series to the last term that still counts (7 in float, 13 in double). The
@@ -102,3 +103,86 @@ def sigmoid_(x):
     """1 / (1 + exp(-x)), by the exp of a number that is never positive, so nothing overflows."""
     e = exp_(-x if x > 0 else x)
     return (type(x)(1) if x > 0 else e) / (type(x)(1) + e)
+
+
+def _log_series(square):
+    """Return 1/3 + square/5 + square**2/7 + ..., for square <= 1/9."""
+
+
+@numba.extending.overload(_log_series, jit_options=OPTIONS)
+def _overload_log_series(square):
+    def single(square):
+        q = _F(1 / 11) + square * (_F(1 / 13) + square * (_F(1 / 15)))
+        q = _F(1 / 5) + square * (_F(1 / 7) + square * (_F(1 / 9) + square * q))
+        return _F(1 / 3) + square * q
+
+    def double(square):
+        q = 1 / 27 + square * (1 / 29 + square * (1 / 31 + square * (1 / 33)))
+        q = 1 / 19 + square * (1 / 21 + square * (1 / 23 + square * (1 / 25 + square * q)))
+        q = 1 / 11 + square * (1 / 13 + square * (1 / 15 + square * (1 / 17 + square * q)))
+        return 1 / 3 + square * (1 / 5 + square * (1 / 7 + square * (1 / 9 + square * q)))
+
+    return single if square == types.float32 else double
+
+
+@core
+def log1p_(t):
+    """log(1 + t) for 0 <= t <= 1, by the series of 2 artanh(s), s = t / (2 + t) <= 1/3."""
+    s = t / (t + type(t)(2))
+    return type(t)(2) * (s + s * (s * s) * _log_series(s * s))
+
+
+def _nearby(u):
+    """Return u to the next 1/32 (1/1024 in double), whose square is exact."""
+
+
+@numba.extending.overload(_nearby, jit_options=OPTIONS)
+def _overload_nearby(u):
+    if u == types.float32:
+        return lambda u: (u + _F(393216.0)) - _F(393216.0)
+    return lambda u: (u + 6597069766656.0) - 6597069766656.0
+
+
+@core
+def bell_(u):
+    """exp(-u*u / 2) for 0 <= u <= 1000, to the last digits although u*u is rounded."""
+    v, half = _nearby(u), type(u)(-0.5)
+    large, rest = half * v * v, half * (u - v) * (u + v)
+    x = large + rest
+    e = exp_(x)
+    return e + e * ((large - x) + rest)
+
+
+def tail_(u):
+    """Return how often a normal number is above u >= 0, over bell_(u).
+
+    A polynomial over 1 + u/a, in t = (u - a) / (u + a); it meets the truth at Chebyshev's points
+    of u from 0 to 14 in float, with a = 4, and from 0 to 39 in double, with a = 6.
+    """
+
+
+@numba.extending.overload(tail_, jit_options=OPTIONS)
+def _overload_tail(u):
+    def single(u):
+        q = _F(1) / (u + _F(4))
+        t = (u - _F(4)) * q
+        p = _F(0.00157231788) + t * (_F(0.00020126173) + t * (_F(-0.000120184401)))
+        p = _F(0.0604066887) + t * (_F(-0.0075292507) + t * (_F(-0.0035261837) + t * p))
+        p = _F(-0.607896618) + t * (_F(0.387136684) + t * (_F(-0.186522685) + t * p))
+        p = _F(0.755285138) + t * p
+        return p * q
+
+    def double(u):
+        q = 1 / (u + 6)
+        t = (u - 6) * q
+        p = -3.78110397408e-08 + t * (9.21926726e-11 + t * (2.7054496638e-09))
+        p = -4.357761350493e-07 + t * (3.048240041914e-07 + t * (1.27558433565e-08 + t * p))
+        p = 1.0745924733201e-06 + t * (6.8005431594269e-06 + t * (-1.7965827563569e-06 + t * p))
+        p = 3.28704530087376e-05 + t * (0.0001813605931587292 + t * (-6.47537057008488e-05 + t * p))
+        p = -0.03098531550819179 + t * (0.010029820572770708 + t * (-0.0021316052225278694 + t * p))
+        p = 0.26797424584136903 + t * (-0.15268023206435666 + t * (0.07517191567509253 + t * p))
+        p = -0.7010090295908655 + t * (0.5689688918147889 + t * (-0.41390358577559627 + t * p))
+        p = 0.7773517718933621 + t * p
+        return p * q
+
+    return single if u == types.float32 else double

@@ -3,8 +3,8 @@
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
 dense and conv2d, pooling, elementary (exp, tanh), activations, dropout, rowwise (softmax, argmax),
 losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
-setup.py makes C of this one source, and compiles that once for each CPU level. The contract stands
-in kernels/__init__.py; nothing is checked here.
+setup.py makes C of this one source, with the page elementwise.pxi, and compiles that once for each
+CPU level. The contract stands in kernels/__init__.py; nothing is checked here.
 """
 
 from cpython.buffer cimport (
@@ -44,7 +44,7 @@ cdef extern from *:
     const char* SOURCE_HASH
 
 CAPABILITIES = frozenset({"engine", "images", "one_sample"})
-source_hash = SOURCE_HASH.decode()  # of the .pyx and .pxd files this was built from
+source_hash = SOURCE_HASH.decode()  # of the files this was built from
 
 ctypedef fused source:
     uint8_t
@@ -85,75 +85,7 @@ def dense_backward_input(const real[:, ::1] dy, const real[:, ::1] w, real[:, ::
                                    dy.shape[0], w.shape[0], w.shape[1])
 
 
-def relu_forward(const real[:, ::1] x, real[:, ::1] y):
-    """y = max(x, 0)"""
-    with nogil:
-        activations.relu_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
-
-
-def relu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
-                  real[:, ::1] dx):
-    """dx = dy where y > 0, else 0"""
-    with nogil:
-        activations.relu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], &dx[0, 0],
-                                        y.shape[0] * y.shape[1])
-
-
-def elu_forward(const real[:, ::1] x, double alpha, real[:, ::1] y):
-    """y = x where x > 0, else alpha * (exp(x) - 1)"""
-    with nogil:
-        activations.elu_forward[real](&x[0, 0], <real> alpha, &y[0, 0], x.shape[0] * x.shape[1])
-
-
-def elu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
-                 double alpha, real[:, ::1] dx):
-    """dx = dy where y > 0, else dy * (y + alpha)"""
-    with nogil:
-        activations.elu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], <real> alpha, &dx[0, 0],
-                                       y.shape[0] * y.shape[1])
-
-
-def tanh_forward(const real[:, ::1] x, real[:, ::1] y):
-    """y = tanh(x)"""
-    with nogil:
-        activations.tanh_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
-
-
-def tanh_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
-                  real[:, ::1] dx):
-    """dx = dy * (1 - y**2)"""
-    with nogil:
-        activations.tanh_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], &dx[0, 0],
-                                        y.shape[0] * y.shape[1])
-
-
-def sigmoid_forward(const real[:, ::1] x, real[:, ::1] y):
-    """y = 1 / (1 + exp(-x))"""
-    with nogil:
-        activations.sigmoid_forward[real](&x[0, 0], &y[0, 0], x.shape[0] * x.shape[1])
-
-
-def sigmoid_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
-                     real[:, ::1] dx):
-    """dx = dy * y * (1 - y)"""
-    with nogil:
-        activations.sigmoid_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], &dx[0, 0],
-                                           y.shape[0] * y.shape[1])
-
-
-def leaky_relu_forward(const real[:, ::1] x, double negative_slope, real[:, ::1] y):
-    """y = x where x > 0, else negative_slope * x"""
-    with nogil:
-        activations.leaky_relu_forward[real](&x[0, 0], <real> negative_slope, &y[0, 0],
-                                             x.shape[0] * x.shape[1])
-
-
-def leaky_relu_backward(const real[:, ::1] x, const real[:, ::1] y, const real[:, ::1] dy,
-                        double negative_slope, real[:, ::1] dx):
-    """dx = dy where y > 0, else dy * negative_slope"""
-    with nogil:
-        activations.leaky_relu_backward[real](&x[0, 0], &y[0, 0], &dy[0, 0], <real> negative_slope,
-                                              &dx[0, 0], y.shape[0] * y.shape[1])
+include "elementwise.pxi"  # the activations
 
 
 def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):

@@ -10,6 +10,11 @@ cdef enum:  # Kind
     TANH
     SIGMOID
     LEAKY_RELU
+    SELU
+    SILU
+    MISH
+    SOFTPLUS
+    GELU
     USER
     LOG_SOFTMAX
     DROPOUT
@@ -115,6 +120,9 @@ cdef enum:  # Setting
 cdef enum:  # Value
     ALPHA
     NEGATIVE_SLOPE
+    BETA
+    THRESHOLD
+    APPROXIMATE
     P
     VALUE_COLUMNS
 

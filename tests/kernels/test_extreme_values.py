@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from image_cases import ON_IMAGES
-from kernel_cases import make_case
+from kernel_cases import ELEMENTWISE, NUMBERS, make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS, _numpy
@@ -141,12 +141,43 @@ def test_every_pair_of_special_values_goes_the_references_way(
 ) -> None:
     """One row for each pair; single columns, so that no row-wise sum hides anything."""
     first, second = (v.reshape(-1, 1).astype(dtype) for v in np.meshgrid(SPECIAL, SPECIAL))
-    given = {"x": first, "y": first, "dy": second, "alpha": 0.7, "negative_slope": 0.25}
+    given = NUMBERS | {"x": first, "y": first, "dy": second}
     inputs = [given[a] for a in KERNELS[name].arguments[:-1]]
     want, got = np.full((2, 64, 1), np.nan, dtype)
     getattr(_numpy, name)(*inputs, want)
     getattr(compiled, name)(*inputs, got)
-    assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps, equal_nan=True)
+    eps = np.finfo(dtype).eps
+    assert_allclose(got, want, rtol=4 * eps, atol=eps, equal_nan=True)
+
+
+def test_the_reference_overflows_nowhere(dtype: str) -> None:
+    """Infinity becomes the limit, silently; so do numbers as large as come up."""
+    x = np.array([[np.nan, np.inf, -np.inf, 1e4, -1e4, 0, -0.0, 1e-40, -1e-40]], dtype)
+    y, dx, dy = np.empty_like(x), np.empty_like(x), np.ones_like(x)
+    for name in ELEMENTWISE:
+        for approximate in (0.0, 1.0):
+            given = NUMBERS | {"x": x, "y": y, "dy": dy, "dx": dx, "approximate": approximate}
+            with np.errstate(over="raise", invalid="raise", divide="raise"):
+                for kernel in (f"{name}_forward", f"{name}_backward"):
+                    getattr(_numpy, kernel)(*(given[a] for a in KERNELS[kernel].arguments))
+            assert np.isnan([y[0, 0], dx[0, 0]]).all() or name in ("relu", "leaky_relu")
+            assert np.isfinite(dx[0, 1:]).all(), name
+
+
+@pytest.mark.parametrize("approximate", [0.0, 1.0])
+@pytest.mark.parametrize("name", ["silu", "mish", "softplus", "gelu"])
+def test_smooth_rectifiers_meet_their_limits(
+    kernels: Any, dtype: str, name: str, approximate: float
+) -> None:
+    x = np.array([[np.inf, 1e4, 300, 0, -0.0, -1e4, -np.inf]], dtype)
+    given = NUMBERS | {"x": x, "dy": np.ones_like(x), "approximate": approximate}
+    given |= {"y": np.full_like(x, np.nan), "dx": np.full_like(x, np.nan)}
+    for kernel in (f"{name}_forward", f"{name}_backward"):
+        getattr(kernels, kernel)(*(given[a] for a in KERNELS[kernel].arguments))
+    middle = np.log(2) / NUMBERS["beta"] if name == "softplus" else 0
+    slope = 0.6 if name == "mish" else 0.5
+    assert_allclose(given["y"], [[np.inf, 1e4, 300, middle, middle, 0, 0]], rtol=1e-6)
+    assert_allclose(given["dx"], [[1, 1, 1, slope, slope, 0, 0]], rtol=1e-6)
 
 
 def test_infinite_scores(kernels: Any, dtype: str) -> None:

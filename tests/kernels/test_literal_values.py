@@ -11,7 +11,8 @@ from fastbp.kernels import KERNELS
 
 E = math.e
 LN2 = math.log(2)
-NUMBERS = {"alpha": 0.7, "negative_slope": 0.25}
+SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
+NUMBERS = {"alpha": 0.7, "negative_slope": 0.25, "beta": 2.0, "threshold": 3.0, "approximate": 0.0}
 
 
 def array(values: Any) -> np.ndarray:
@@ -66,6 +67,11 @@ FORWARD = {  # x -> y
     "tanh_forward": ([-LN2, 0, LN2], [-0.6, 0, 0.6]),
     "sigmoid_forward": ([-LN2, 0, LN2], [1 / 3, 1 / 2, 2 / 3]),
     "leaky_relu_forward": ([-2, 0, 3], [-0.5, 0, 3]),  # negative_slope is 0.25
+    "selu_forward": ([-LN2, 0, 3], [-SELU[0] * SELU[1] / 2, 0, 3 * SELU[0]]),
+    "silu_forward": ([-LN2, 0, LN2], [-LN2 / 3, 0, LN2 * 2 / 3]),
+    "mish_forward": ([-LN2, 0, LN2], [-LN2 * 5 / 13, 0, LN2 * 4 / 5]),
+    "softplus_forward": ([0, LN2 / 2, 2], [LN2 / 2, math.log(3) / 2, 2]),  # beta 2, threshold 3
+    "gelu_forward": ([-1, 0, 1], [-0.15865525393145707, 0, 0.8413447460685429]),  # by erf
     "softmax_forward": ([LN2, 0, 0], [1 / 2, 1 / 4, 1 / 4]),
     "log_softmax_forward": ([LN2, 0, 0], [-LN2, -2 * LN2, -2 * LN2]),
 }
@@ -84,6 +90,11 @@ BACKWARD = {  # y, dy -> dx
     "tanh_backward": ([-0.6, 0, 1], [2, 2, 2], [1.28, 2, 0]),
     "sigmoid_backward": ([0.25, 0.5, 1], [4, 4, 4], [0.75, 1, 0]),
     "leaky_relu_backward": ([-0.5, 0, 3], [8, 8, 8], [2, 2, 8]),  # at 0 from the left
+    "selu_backward": (
+        [-SELU[0] * SELU[1] / 2, 0, 3],
+        [2, 2, 2],
+        [SELU[0] * SELU[1], 2 * SELU[0] * SELU[1], 2 * SELU[0]],  # at 0 from the left
+    ),
     "log_softmax_backward": ([-LN2, -2 * LN2, -2 * LN2], [4, -2, 6], [0, -4, 4]),
 }
 
@@ -95,6 +106,28 @@ def test_backward(kernels: Any, name: str) -> None:
     getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
     dx = given["dx"]
     assert_allclose(dx, want, rtol=1e-15, atol=1e-15)
+
+
+BACKWARD_BY_X = {  # x, dx where dy is 1
+    "silu_backward": (
+        [-LN2, 0, LN2],
+        [(1 - LN2 * 2 / 3) / 3, 1 / 2, (1 + LN2 / 3) * 2 / 3],
+    ),
+    "mish_backward": (
+        [-LN2, 0, LN2],
+        [5 / 13 - LN2 * 48 / 169, 3 / 5, 4 / 5 + LN2 * 6 / 25],
+    ),
+    "softplus_backward": ([0, LN2 / 2, 2], [1 / 2, 2 / 3, 1]),
+    "gelu_backward": ([-1, 0, 1], [-0.08331547058768629, 1 / 2, 1.0833154705876863]),
+}
+
+
+@pytest.mark.parametrize("name", BACKWARD_BY_X)
+def test_backward_by_x(kernels: Any, name: str) -> None:
+    x, want = (array([row]) for row in BACKWARD_BY_X[name])
+    given = NUMBERS | {"x": x, "y": unwritten(1, 3), "dy": np.ones((1, 3)), "dx": unwritten(1, 3)}
+    getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
+    assert_allclose(given["dx"], want, rtol=2e-15, atol=1e-15)
 
 
 def test_hinge_loss_counts_the_violated_margins(kernels: Any) -> None:

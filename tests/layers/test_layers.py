@@ -1,5 +1,6 @@
 """The layers against their mathematics, written out in NumPy in float64."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,6 +26,16 @@ class Case(NamedTuple):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+def normal(x):
+    """How often a standard normal number is below x."""
+    return np.vectorize(math.erfc, otypes=[float])(-x / math.sqrt(2)) / 2
+
+
+def inner(x):
+    """What GELU's approximation takes the tanh of."""
+    return np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
 
 
 def softmax(x):
@@ -56,6 +67,49 @@ CASES = {
     ),
     "Tanh": Case(fb.Tanh, np.tanh, lambda x, dy: dy / np.cosh(x) ** 2),
     "Sigmoid": Case(fb.Sigmoid, sigmoid, lambda x, dy: dy * sigmoid(x) * sigmoid(-x)),
+    "SELU": Case(
+        fb.SELU,
+        lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+        lambda x, dy: 1.0507009873554805 * dy * np.where(x > 0, 1, 1.6732632423543772 * np.exp(x)),
+    ),
+    "SiLU": Case(
+        fb.SiLU,
+        lambda x: x * sigmoid(x),
+        lambda x, dy: dy * (sigmoid(x) + x * sigmoid(x) * sigmoid(-x)),
+    ),
+    "Mish": Case(
+        fb.Mish,
+        lambda x: x * np.tanh(np.log1p(np.exp(x))),
+        lambda x, dy: (
+            dy * (np.tanh(np.log1p(np.exp(x))) + x * sigmoid(x) / np.cosh(np.log1p(np.exp(x))) ** 2)
+        ),
+    ),
+    "Softplus": Case(
+        fb.Softplus,
+        lambda x: np.log1p(np.exp(x)),
+        lambda x, dy: dy * sigmoid(x),
+    ),
+    "Softplus(0.5, 1)": Case(
+        lambda: fb.Softplus(0.5, 1),
+        lambda x: np.where(0.5 * x > 1, x, 2 * np.log1p(np.exp(0.5 * x))),
+        lambda x, dy: dy * np.where(0.5 * x > 1, 1, sigmoid(0.5 * x)),
+    ),
+    "GELU": Case(
+        fb.GELU,
+        lambda x: x * normal(x),
+        lambda x, dy: dy * (normal(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    ),
+    "GELU('tanh')": Case(
+        lambda: fb.GELU("tanh"),
+        lambda x: x * (1 + np.tanh(inner(x))) / 2,
+        lambda x, dy: (
+            dy
+            * (
+                (1 + np.tanh(inner(x))) / 2
+                + x / 2 / np.cosh(inner(x)) ** 2 * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+            )
+        ),
+    ),
     "LogSoftmax": Case(
         fb.LogSoftmax, lambda x: np.log(softmax(x)), lambda x, dy: log_softmax_backward(x, dy)
     ),
@@ -353,6 +407,13 @@ def test_linear_needs_a_network():
             ValueError,
             "LeakyReLU negative_slope: expected at least 0, got -0.1",
         ),
+        (lambda: fb.Softplus(0), ValueError, "Softplus beta: expected a number above 0, got 0"),
+        (
+            lambda: fb.GELU("erf"),
+            ValueError,
+            "GELU approximate: expected 'none' or 'tanh', got 'erf'",
+        ),
+        (lambda: fb.GELU(1), ValueError, "GELU approximate: expected 'none' or 'tanh', got 1"),
     ],
 )
 def test_settings_are_checked(make, error, text):
@@ -434,6 +495,12 @@ def test_small_numbers_keep_their_digits(backend, dtype):
         (fb.ELU(), "ELU(1.0)"),
         (fb.ELU(alpha=0.25), "ELU(0.25)"),
         (fb.LeakyReLU(), "LeakyReLU(0.01)"),
+        (fb.SELU(), "SELU()"),
+        (fb.SiLU(), "SiLU()"),
+        (fb.Mish(), "Mish()"),
+        (fb.Softplus(), "Softplus(1.0, 20.0)"),
+        (fb.GELU(), "GELU('none')"),
+        (fb.GELU("tanh"), "GELU('tanh')"),
         (fb.Tanh(), "Tanh()"),
         (fb.Sigmoid(), "Sigmoid()"),
         (fb.LogSoftmax(), "LogSoftmax()"),
@@ -453,3 +520,20 @@ def test_a_layer_of_ones_own_must_say_what_it_does():
         layer.backward([[1.0]])
     assert layer.parameter_shapes() == {}
     assert layer.output_shape((7,)) == (7,)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_a_word_is_kept_in_files(tmp_path, approximate):
+    net = fb.Sequential(fb.Linear(3, 2), fb.GELU(approximate))
+    net.save(tmp_path / "net.safetensors")
+    assert repr(fb.load(tmp_path / "net.safetensors").layers[1]) == f"GELU({approximate!r})"
+
+
+def test_a_word_may_change_and_counts_from_then_on(backend):
+    gelu, x = fb.GELU(), np.array([[-2.0, 3.0]])
+    by_erf = gelu.forward(x)
+    gelu.approximate = "tanh"
+    assert (gelu.forward(x) == fb.GELU("tanh").forward(x)).all()
+    assert (gelu.forward(x) != by_erf).all()
+    with pytest.raises(ValueError, match=r"^GELU approximate: expected"):
+        gelu.approximate = "relu"
