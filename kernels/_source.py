@@ -5,9 +5,9 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """The hash of every .pyx and .pxd file in native/; "" where there are none."""
+    """The hash of every .pyx, .pxd and .pxi file in native/; "" where there are none."""
     folder = Path(__file__).parent / "native"
-    paths = sorted(path for ending in ("pyx", "pxd") for path in folder.glob(f"*.{ending}"))
+    paths = sorted(path for ending in ("pyx", "pxd", "pxi") for path in folder.glob(f"*.{ending}"))
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

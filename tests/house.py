@@ -61,7 +61,7 @@ def read(root: Path) -> list[Source]:
     texts = {
         path.relative_to(root).as_posix(): path.read_text()
         for path in paths
-        if path.suffix in (".py", ".pyx", ".pxd")
+        if path.suffix in (".py", ".pyx", ".pxd", ".pxi")
     }
     names = {path: module_name(path) for path in texts if path.endswith(".py")}
     found = []

@@ -1,0 +1,46 @@
+# The kernels of losses: a part of _cython.pyx, whose imports it uses. Their cores are in losses.pxd.
+
+
+def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, real[:, ::1] dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](HINGE, margin, &x[0, 0], &labels[0], NULL, x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
+
+
+def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
+    """mean over rows of -log(softmax(x)[label])"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](CROSS_ENTROPY, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
+
+
+def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
+    """mean over rows of -x[label]"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](NLL, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
+
+
+def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
+    """mean over all elements of (x - target)**2"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](SQUARED_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
+
+
+def absolute_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
+    """mean over all elements of |x - target|"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](ABSOLUTE_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss
