@@ -37,7 +37,7 @@ from .layers import (
     Tanh,
     initializers,
 )
-from .losses import CrossEntropyLoss, HingeLoss, L1Loss, MSELoss, NLLLoss
+from .losses import CrossEntropyLoss, HingeLoss, HuberLoss, L1Loss, MSELoss, NLLLoss
 from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -59,6 +59,7 @@ __all__ = [
     "GradientError",
     "HingeLoss",
     "History",
+    "HuberLoss",
     "Job",
     "L1Loss",
     "Layer",

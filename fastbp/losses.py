@@ -63,6 +63,10 @@ class Loss:
         """The real numbers that an engine must know of it."""
         return {}
 
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Targets that it takes, for checks: random classes, unless it needs others."""
+        return rng.integers(0, outputs, rows)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -92,7 +96,7 @@ class HingeLoss(Loss):
 
     def numbers(self) -> dict[Setting, float]:
         """The margin."""
-        return {Setting.MARGIN: self.margin}
+        return {Setting.LOSS_NUMBER: self.margin}
 
     def __repr__(self) -> str:
         return f"HingeLoss({self.margin:g})"
@@ -151,6 +155,10 @@ class ValuesLoss(Loss):
             )
         return as_matrix(array, name, dtype=dtype, rows=rows, columns=outputs)
 
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Random values."""
+        return rng.normal(size=(rows, outputs))
+
 
 class MSELoss(ValuesLoss):
     """(o - y)², averaged over all n·outputs elements, as in PyTorch and Keras.
@@ -180,6 +188,35 @@ class L1Loss(ValuesLoss):
         """dl/do = sign(o - y) / (n·outputs)."""
         gradient = np.empty_like(x)
         return kernels().absolute_error_loss(x, target, gradient), gradient
+
+
+class HuberLoss(ValuesLoss):
+    """(o - y)²/2 up to a distance δ, from there δ·(|o - y| - δ/2), averaged as in PyTorch.
+
+    The target is as MSELoss takes it.
+
+    Parameters
+    ----------
+    delta : float
+        δ, > 0: from where on a distance counts no longer by its square.
+    """
+
+    kind, name = LossKind.HUBER, "huber"
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = as_number(delta, "HuberLoss delta", above=0)
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/do = (o - y), but from -δ to δ, / (n·outputs)."""
+        gradient = np.empty_like(x)
+        return kernels().huber_loss(x, target, self.delta, gradient), gradient
+
+    def numbers(self) -> dict[Setting, float]:
+        """δ."""
+        return {Setting.LOSS_NUMBER: self.delta}
+
+    def __repr__(self) -> str:
+        return f"HuberLoss({self.delta:g})"
 
 
 # By the names that text has for them.

@@ -101,6 +101,11 @@ KERNELS: dict[str, Kernel] = {
     "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
     "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
     "absolute_error_loss": _kernel("x target", "dx", "mean over all elements of |x - target|"),
+    "huber_loss": _kernel(
+        "x target delta",
+        "dx",
+        "mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)",
+    ),
     # params, grads (p,): the flat vectors
     "sgd_step": _kernel("grads lr", "params", "params = params - lr * grads"),
     # v, m (p,): what the optimiser remembers, all 0 at first; step counts from 1

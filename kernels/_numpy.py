@@ -237,6 +237,15 @@ def absolute_error_loss(x, target, dx):
     return float(np.abs(difference).sum(dtype=np.float64) / size)
 
 
+def huber_loss(x, target, delta, dx):
+    """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
+    difference, size = x - target, max(x.size, 1)
+    np.multiply(np.clip(difference, -delta, delta), 1 / size, out=dx)
+    distance = np.abs(difference, dtype=np.float64)
+    near = np.minimum(distance, delta)
+    return float((near * (distance - near / 2)).sum() / size)
+
+
 def sgd_step(grads, lr, params):
     """params = params - lr * grads"""
     params -= params.dtype.type(lr) * grads

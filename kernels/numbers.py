@@ -89,13 +89,14 @@ class Split(IntEnum):
 
 
 class LossKind(IntEnum):
-    """Which loss."""
+    """Which loss. From SQUARED_ERROR to USER_LOSS it is a mean over all elements, not over rows."""
 
     HINGE = 0
     CROSS_ENTROPY = auto()
     NLL = auto()
     SQUARED_ERROR = auto()
     ABSOLUTE_ERROR = auto()
+    HUBER = auto()
     USER_LOSS = auto()  # one that a user wrote
 
 
@@ -139,7 +140,7 @@ class Setting(IntEnum):
     """A slot of a run's real settings: of the data, the loss and the optimiser."""
 
     SCALE = 0
-    MARGIN = auto()  # the hinge loss's
+    LOSS_NUMBER = auto()  # the loss's own: a margin, a delta, a smoothing or a weight
     LR = auto()
     MU = auto()  # momentum
     BETA1 = auto()

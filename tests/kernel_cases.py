@@ -56,6 +56,7 @@ def make_case(
         "labels": lambda: rng.integers(0, o, n),
         "margin": lambda: MARGIN,
         "target": lambda: normal(n, o),
+        "delta": lambda: 0.75,
         "grads": lambda: normal(i * o + o),
         "lr": lambda: LR,
         "momentum": lambda: 0.9,

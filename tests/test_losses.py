@@ -12,7 +12,7 @@ from fastbp import losses
 SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
 TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
 LABEL_LOSSES = [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
-LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss()]
+LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss(), fb.HuberLoss()]
 
 
 def hinge(scores, labels, margin=1.0):
@@ -61,6 +61,15 @@ def absolute_error(outputs, targets):
     return loss, gradient
 
 
+def huber(outputs, targets, delta=1.0):
+    loss, gradient = 0.0, np.zeros_like(outputs)
+    for index, o in np.ndenumerate(outputs):
+        d = o - targets[index]
+        loss += (d * d / 2 if abs(d) <= delta else delta * (abs(d) - delta / 2)) / outputs.size
+        gradient[index] = (d if abs(d) <= delta else delta * np.sign(d)) / outputs.size
+    return loss, gradient
+
+
 def assert_same(actual, expected, dtype):
     """Loss and gradient are the same."""
     assert type(actual[0]) is float
@@ -89,7 +98,14 @@ def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
 
 @pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
 @pytest.mark.parametrize(
-    ("loss", "definition"), [(fb.MSELoss(), squared_error), (fb.L1Loss(), absolute_error)]
+    ("loss", "definition"),
+    [
+        (fb.MSELoss(), squared_error),
+        (fb.L1Loss(), absolute_error),
+        (fb.HuberLoss(), huber),
+        (fb.HuberLoss(0.3), lambda o, y: huber(o, y, 0.3)),
+    ],
+    ids=repr,
 )
 def test_losses_of_values(backend, dtype, loss, definition, shape, rng):
     outputs, targets = rng.normal(size=(2, *shape)).astype(dtype)
@@ -396,5 +412,6 @@ def test_repr():
         "NLLLoss()",
         "MSELoss()",
         "L1Loss()",
+        "HuberLoss(1)",
     ]
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"

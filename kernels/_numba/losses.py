@@ -19,13 +19,16 @@ from .rowwise import exp_shifted, row_max
 def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
     share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
+    number = type(share)(settings[Setting.LOSS_NUMBER])
     if kind == LossKind.SQUARED_ERROR:
         return _squared_error_row(x, target, share, dx, o)
     if kind == LossKind.ABSOLUTE_ERROR:
         return _absolute_error_row(x, target, share, dx, o)
+    if kind == LossKind.HUBER:
+        return _huber_row(x, target, number, share, dx, o)
     label = labels[sample]
     if kind == LossKind.HINGE:
-        return _hinge_row(x, label, type(share)(settings[Setting.MARGIN]), share, dx, o)
+        return _hinge_row(x, label, number, share, dx, o)
     if kind == LossKind.CROSS_ENTROPY:
         return _cross_entropy_row(x, label, share, dx, o)
     if kind == LossKind.NLL:
@@ -39,7 +42,7 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
 @core
 def terms(kind, n, o):
     """How many terms the loss of n rows is the mean of."""
-    return n * o if kind in (LossKind.SQUARED_ERROR, LossKind.ABSOLUTE_ERROR) else n
+    return n * o if LossKind.SQUARED_ERROR <= kind < LossKind.USER_LOSS else n
 
 
 @numba.extending.intrinsic
@@ -106,6 +109,19 @@ def _absolute_error_row(x, target, share, dx, o):
     return loss
 
 
+@core
+def _huber_row(x, target, delta, share, dx, o):
+    """share as in _squared_error_row; half a square up to delta, and from there a line."""
+    loss = 0.0
+    for j in range(o):
+        difference = x[j] - target[j]
+        distance = difference if difference > 0 else -difference
+        near = delta if distance > delta else distance
+        loss += near * (distance - 0.5 * near)
+        dx[j] = share * (near if difference > 0 else -near)
+    return loss
+
+
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
@@ -153,4 +169,14 @@ def absolute_error_loss(x, target, dx):
     share = dx.dtype.type(1 / (n * o))
     for r in range(x.shape[0]):
         loss += _absolute_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)
+
+
+@jit
+def huber_loss(x, target, delta, dx):
+    """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, d = dx.dtype.type(1 / (n * o)), dx.dtype.type(delta)
+    for r in range(x.shape[0]):
+        loss += _huber_row(pointer(x[r]), pointer(target[r]), d, share, pointer(dx[r]), o)
     return loss / (n * o)

@@ -31,7 +31,7 @@ cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
 from numbers cimport (
-    ABSOLUTE_ERROR, CONV, CROSS_ENTROPY, DENSE, HINGE, INPUTS, KIND, NLL, OUTPUTS, PARAMS,
+    ABSOLUTE_ERROR, CONV, CROSS_ENTROPY, DENSE, HINGE, HUBER, INPUTS, KIND, NLL, OUTPUTS, PARAMS,
     SQUARED_ERROR, THREADS, W,
 )
 from tile cimport real

@@ -7,7 +7,9 @@ gradient, weighted by `share`: 1 / n for a batch of n.
 from libc.math cimport log
 from libc.stdint cimport int64_t
 
-from numbers cimport ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, MARGIN, NLL, SQUARED_ERROR
+from numbers cimport (
+    ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, SQUARED_ERROR, USER_LOSS,
+)
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
 
@@ -18,40 +20,42 @@ cdef inline double loss_row(
 ) noexcept nogil:
     """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
     cdef Py_ssize_t terms = terms_of(kind, n, o)
-    return _row[real](kind, settings[MARGIN], x, sample, labels, values, <real> (1.0 / terms),
-                      dx, o) / (terms // n)
+    return _row[real](kind, settings[LOSS_NUMBER], x, sample, labels, values,
+                      <real> (1.0 / terms), dx, o) / (terms // n)
 
 
 cdef inline double mean_loss(
-    int64_t kind, double margin, const real* x, const int64_t* labels, const real* values,
+    int64_t kind, double number, const real* x, const int64_t* labels, const real* values,
     Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
-    """The loss of n rows, whose targets are labels or values; kind is a constant at every call."""
+    """The loss of n rows, whose targets are labels or values; number is the loss's own, kind a constant at every call."""
     cdef Py_ssize_t r, terms = terms_of(kind, max(n, 1), o)
     cdef double total = 0
     for r in range(n):
-        total += _row[real](kind, margin, x + r * o, r, labels, values, <real> (1.0 / terms),
+        total += _row[real](kind, number, x + r * o, r, labels, values, <real> (1.0 / terms),
                             dx + r * o, o)
     return total / terms
 
 
 cdef inline Py_ssize_t terms_of(int64_t kind, Py_ssize_t n, Py_ssize_t o) noexcept nogil:
     """How many terms the loss of n rows is the mean of."""
-    return n * o if kind == SQUARED_ERROR or kind == ABSOLUTE_ERROR else n
+    return n * o if SQUARED_ERROR <= kind < USER_LOSS else n
 
 
 cdef inline double _row(
-    int64_t kind, double margin, const real* x, Py_ssize_t sample, const int64_t* labels,
+    int64_t kind, double number, const real* x, Py_ssize_t sample, const int64_t* labels,
     const real* values, real share, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     if kind == HINGE:
-        return hinge_row[real](x, labels[sample], <real> margin, share, dx, o)
+        return hinge_row[real](x, labels[sample], <real> number, share, dx, o)
     if kind == CROSS_ENTROPY:
         return cross_entropy_row[real](x, labels[sample], share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
     if kind == ABSOLUTE_ERROR:
         return absolute_error_row[real](x, values + sample * o, share, dx, o)
+    if kind == HUBER:
+        return huber_row[real](x, values + sample * o, <real> number, share, dx, o)
     return squared_error_row[real](x, values + sample * o, share, dx, o)
 
 
@@ -123,4 +127,20 @@ cdef inline double absolute_error_row(
             dx[j] = share
         else:
             dx[j] = -share if difference < 0 else difference  # 0, or NaN
+    return loss
+
+
+cdef inline double huber_row(
+    const real* x, const real* target, real delta, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; half a square up to delta, and from there a line."""
+    cdef double loss = 0
+    cdef real difference, distance, near
+    cdef Py_ssize_t j
+    for j in range(o):
+        difference = x[j] - target[j]
+        distance = difference if difference > 0 else -difference
+        near = delta if distance > delta else distance
+        loss += near * (distance - <double> 0.5 * near)
+        dx[j] = share * (near if difference > 0 else -near)
     return loss

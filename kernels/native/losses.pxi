@@ -44,3 +44,12 @@ def absolute_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:,
         loss = losses.mean_loss[real](ABSOLUTE_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
+
+
+def huber_loss(const real[:, ::1] x, const real[:, ::1] target, double delta, real[:, ::1] dx):
+    """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](HUBER, delta, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss

@@ -72,6 +72,7 @@ cdef enum:  # LossKind
     NLL
     SQUARED_ERROR
     ABSOLUTE_ERROR
+    HUBER
     USER_LOSS
 
 cdef enum:  # OptimizerKind
@@ -103,7 +104,7 @@ cdef enum:  # Choice
 
 cdef enum:  # Setting
     SCALE
-    MARGIN
+    LOSS_NUMBER
     LR
     MU
     BETA1

@@ -160,6 +160,13 @@ def test_absolute_error_is_a_mean_over_all_elements(kernels: Any) -> None:
     assert_array_equal(dx, [[0, 0.25], [-0.25, 0.25]])
 
 
+def test_huber_loss_is_half_a_square_up_to_delta_and_then_a_line(kernels: Any) -> None:
+    dx = np.full((2, 2), np.nan)
+    loss = kernels.huber_loss(array([[1, 2], [3, 4]]), array([[0.5, 0], [6, 4]]), 2.0, dx)
+    assert loss == (0.125 + 2 + 2 * (3 - 1) + 0) / 4
+    assert_array_equal(dx, array([[0.5, 2], [-2, 0]]) / 4)
+
+
 @pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
     margin = (1.0,) if name == "hinge_loss" else ()
