@@ -37,7 +37,15 @@ from .layers import (
     Tanh,
     initializers,
 )
-from .losses import CrossEntropyLoss, HingeLoss, HuberLoss, L1Loss, MSELoss, NLLLoss
+from .losses import (
+    CrossEntropyLoss,
+    HingeLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SquaredHingeLoss,
+)
 from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -73,6 +81,7 @@ __all__ = [
     "ReLU",
     "Sequential",
     "Sigmoid",
+    "SquaredHingeLoss",
     "Tanh",
     "activation",
     "datasets",

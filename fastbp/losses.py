@@ -102,6 +102,36 @@ class HingeLoss(Loss):
         return f"HingeLoss({self.margin:g})"
 
 
+class SquaredHingeLoss(Loss):
+    """Multiclass hinge, squared: Σ over j ≠ y of max(0, s_j - s_y + margin)².
+
+    Smooth, also at the margin. As in HingeLoss the sum is not divided by the number of classes;
+    PyTorch's MultiMarginLoss(p=2) divides it.
+
+    Parameters
+    ----------
+    margin : float
+        By how much the right class must win, > 0.
+    """
+
+    kind, name = LossKind.SQUARED_HINGE, "squared-hinge"
+
+    def __init__(self, margin: float = 1.0) -> None:
+        self.margin = as_number(margin, "SquaredHingeLoss margin", above=0)
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds_j = 2/n of what violates the margin; dl/ds_y = -(the sum of those)."""
+        gradient = np.empty_like(x)
+        return kernels().squared_hinge_loss(x, target, self.margin, gradient), gradient
+
+    def numbers(self) -> dict[Setting, float]:
+        """The margin."""
+        return {Setting.LOSS_NUMBER: self.margin}
+
+    def __repr__(self) -> str:
+        return f"SquaredHingeLoss({self.margin:g})"
+
+
 class CrossEntropyLoss(Loss):
     """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores."""
 

@@ -97,6 +97,11 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)",
     ),
+    "squared_hinge_loss": _kernel(
+        "x labels margin",
+        "dx",
+        "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2",
+    ),
     "cross_entropy_loss": _kernel("x labels", "dx", "mean over rows of -log(softmax(x)[label])"),
     "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
     "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),

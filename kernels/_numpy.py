@@ -204,6 +204,16 @@ def hinge_loss(x, labels, margin, dx):
     return float(np.maximum(violation, 0).sum(dtype=np.float64) / n)
 
 
+def squared_hinge_loss(x, labels, margin, dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
+    n, rows = max(len(x), 1), np.arange(len(x))
+    violation = np.maximum(x - x[rows, labels, None] + x.dtype.type(margin), 0)
+    violation[rows, labels] = 0
+    np.multiply(violation, 2 / n, out=dx)
+    dx[rows, labels] = -dx.sum(axis=1, dtype=np.float64)
+    return float(np.square(violation, dtype=np.float64).sum() / n)
+
+
 def cross_entropy_loss(x, labels, dx):
     """mean over rows of -log(softmax(x)[label])"""
     n, rows = max(len(x), 1), np.arange(len(x))

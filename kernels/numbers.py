@@ -94,6 +94,7 @@ class LossKind(IntEnum):
     HINGE = 0
     CROSS_ENTROPY = auto()
     NLL = auto()
+    SQUARED_HINGE = auto()
     SQUARED_ERROR = auto()
     ABSOLUTE_ERROR = auto()
     HUBER = auto()

@@ -11,7 +11,7 @@ from fastbp import losses
 
 SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
 TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
-LABEL_LOSSES = [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
+LABEL_LOSSES = [fb.HingeLoss(), fb.SquaredHingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
 LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss(), fb.HuberLoss()]
 
 
@@ -24,6 +24,18 @@ def hinge(scores, labels, margin=1.0):
                 loss += violation / n
                 gradient[i, j] += 1 / n
                 gradient[i, y] -= 1 / n
+    return loss, gradient
+
+
+def squared_hinge(scores, labels, margin=1.0):
+    n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
+    for i, y in enumerate(labels):
+        for j in range(scores.shape[1]):
+            violation = max(0, scores[i, j] - scores[i, y] + margin)
+            if j != y:
+                loss += violation**2 / n
+                gradient[i, j] += 2 * violation / n
+                gradient[i, y] -= 2 * violation / n
     return loss, gradient
 
 
@@ -88,8 +100,14 @@ def test_every_loss_is_among_these():
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     ("loss", "definition"),
-    [(fb.HingeLoss(), hinge), (fb.CrossEntropyLoss(), cross_entropy), (fb.NLLLoss(), nll)],
-    ids=["hinge", "cross entropy", "nll"],
+    [
+        (fb.HingeLoss(), hinge),
+        (fb.SquaredHingeLoss(), squared_hinge),
+        (fb.SquaredHingeLoss(2.5), lambda s, y: squared_hinge(s, y, 2.5)),
+        (fb.CrossEntropyLoss(), cross_entropy),
+        (fb.NLLLoss(), nll),
+    ],
+    ids=repr,
 )
 def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
     scores, labels = rng.normal(0, 2, shape).astype(dtype), rng.integers(shape[1], size=shape[0])
@@ -408,6 +426,7 @@ def test_a_loss_of_ones_own_needs_only_compute(backend):
 def test_repr():
     assert list(map(repr, LOSSES)) == [
         "HingeLoss(1)",
+        "SquaredHingeLoss(1)",
         "CrossEntropyLoss()",
         "NLLLoss()",
         "MSELoss()",

@@ -29,6 +29,8 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     label = labels[sample]
     if kind == LossKind.HINGE:
         return _hinge_row(x, label, number, share, dx, o)
+    if kind == LossKind.SQUARED_HINGE:
+        return _squared_hinge_row(x, label, number, share, dx, o)
     if kind == LossKind.CROSS_ENTROPY:
         return _cross_entropy_row(x, label, share, dx, o)
     if kind == LossKind.NLL:
@@ -61,6 +63,20 @@ def _hinge_row(x, label, margin, share, dx, o):
         violated += j != label and violation > zero
         dx[j] = share if violation > zero else zero
     dx[label] = -share * type(share)(violated)
+    return loss
+
+
+@core
+def _squared_hinge_row(x, label, margin, share, dx, o):
+    """dx = 2/n of the violation, minus their sum at the label."""
+    loss, total, zero, score = 0.0, 0.0, type(margin)(0), x[label]
+    for j in range(o):
+        violation = (x[j] - score) + margin
+        violation = zero if j == label or violation <= zero else violation  # NaN stays
+        loss += float(violation) * violation
+        dx[j] = type(share)(2) * share * violation
+        total += dx[j]
+    dx[label] = -total
     return loss
 
 
@@ -180,3 +196,13 @@ def huber_loss(x, target, delta, dx):
     for r in range(x.shape[0]):
         loss += _huber_row(pointer(x[r]), pointer(target[r]), d, share, pointer(dx[r]), o)
     return loss / (n * o)
+
+
+@jit
+def squared_hinge_loss(x, labels, margin, dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, m = dx.dtype.type(1 / n), dx.dtype.type(margin)
+    for r in range(x.shape[0]):
+        loss += _squared_hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
+    return loss / n

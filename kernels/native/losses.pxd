@@ -8,7 +8,8 @@ from libc.math cimport log
 from libc.stdint cimport int64_t
 
 from numbers cimport (
-    ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, SQUARED_ERROR, USER_LOSS,
+    ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, SQUARED_ERROR, SQUARED_HINGE,
+    USER_LOSS,
 )
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
@@ -48,6 +49,8 @@ cdef inline double _row(
 ) noexcept nogil:
     if kind == HINGE:
         return hinge_row[real](x, labels[sample], <real> number, share, dx, o)
+    if kind == SQUARED_HINGE:
+        return squared_hinge_row[real](x, labels[sample], <real> number, share, dx, o)
     if kind == CROSS_ENTROPY:
         return cross_entropy_row[real](x, labels[sample], share, dx, o)
     if kind == NLL:
@@ -73,6 +76,23 @@ cdef inline double hinge_row(
         violated += j != label and violation > 0
         dx[j] = share if violation > 0 else <real> 0
     dx[label] = -share * violated
+    return loss
+
+
+cdef inline double squared_hinge_row(
+    const real* x, Py_ssize_t label, real margin, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """dx = 2/n of the violation, minus their sum at the label."""
+    cdef real score = x[label], violation
+    cdef double loss = 0, total = 0
+    cdef Py_ssize_t j
+    for j in range(o):
+        violation = x[j] - score + margin
+        violation = <real> 0 if j == label or violation <= 0 else violation  # NaN stays
+        loss += <double> violation * violation
+        dx[j] = <real> 2 * share * violation
+        total += dx[j]
+    dx[label] = <real> -total
     return loss
 
 

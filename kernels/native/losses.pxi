@@ -53,3 +53,13 @@ def huber_loss(const real[:, ::1] x, const real[:, ::1] target, double delta, re
         loss = losses.mean_loss[real](HUBER, delta, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
+
+
+def squared_hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin,
+                       real[:, ::1] dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](SQUARED_HINGE, margin, &x[0, 0], &labels[0], NULL,
+                                      x.shape[0], &dx[0, 0], x.shape[1])
+    return loss

@@ -70,6 +70,7 @@ cdef enum:  # LossKind
     HINGE
     CROSS_ENTROPY
     NLL
+    SQUARED_HINGE
     SQUARED_ERROR
     ABSOLUTE_ERROR
     HUBER

@@ -71,6 +71,14 @@ def test_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
     assert_allclose(dx, np.array(want) / 5, rtol=np.finfo(dtype).eps)
 
 
+def test_squared_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
+    dx, rtol = np.full((5, 3), np.nan, dtype), np.finfo(dtype).eps
+    loss = kernels.squared_hinge_loss(HUGE.astype(dtype), LABELS, 1.0, dx)
+    assert loss == pytest.approx((20001.0**2 + 10001.0**2 + 2 + 8 + 0 + 36) / 5, rel=1e-15)
+    want = [[20001, 10001, -30002], [-2, 1, 1], [2, 2, -4], [0, 0, 0], [-6, 0, 6]]
+    assert_allclose(dx, np.array(want) * 2 / 5, rtol=4 * rtol)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.Generator) -> None:
     case = make_case(name, 1, 1, 67, dtype, rng)
@@ -87,6 +95,7 @@ def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.G
     ("name", "column"),
     [
         *(("hinge_loss", c) for c in (0, 3, 5, 19)),
+        *(("squared_hinge_loss", c) for c in (0, 3, 5, 19)),
         *(("cross_entropy_loss", c) for c in (0, 3, 5, 19)),
         *((f"{kind}_error_loss", c) for kind in ("squared", "absolute") for c in (0, 19)),
         *(("huber_loss", c) for c in (0, 19)),

@@ -110,6 +110,13 @@ def test_hinge_loss_exactly_at_the_margin_is_zero_with_zero_gradient(kernels: An
     assert_array_equal(dx, [[0, 0, 0]])
 
 
+def test_squared_hinge_loss_squares_the_violations(kernels: Any) -> None:
+    dx = np.full((2, 3), np.nan)
+    loss = kernels.squared_hinge_loss(array([[3, 1, 2.5], [0, 2, 1]]), labels(0, 2), 1.0, dx)
+    assert loss == (0.5**2 + 2**2) / 2
+    assert_array_equal(dx, [[-0.5, 0, 0.5], [0, 2, -2]])
+
+
 def test_hinge_loss_takes_any_margin(kernels: Any) -> None:
     dx = unwritten(1, 3)
     assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), 1.25, dx) == 0.25
