@@ -44,6 +44,7 @@ from .losses import (
     L1Loss,
     MSELoss,
     NLLLoss,
+    PoissonNLLLoss,
     SquaredHingeLoss,
 )
 from .many import Job, fit_many
@@ -77,6 +78,7 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "NLLLoss",
+    "PoissonNLLLoss",
     "RMSprop",
     "ReLU",
     "Sequential",

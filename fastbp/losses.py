@@ -20,6 +20,7 @@ class Loss:
 
     kind: ClassVar[LossKind | None] = None  # what engines know it by, where they do
     name: ClassVar[str] = ""  # on the command line and in models
+    one_hot: ClassVar[bool] = True  # whether classes may stand for rows of values
 
     def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
         """Return the loss and its gradient.
@@ -158,7 +159,7 @@ class ValuesLoss(Loss):
     """What losses of values share: the target is numbers of the output's shape.
 
     Of one output they may also come as (n,). Of several, (n,) integers are classes, which stand for
-    one-hot rows.
+    one-hot rows, unless values are more than that to a loss.
     """
 
     def check_target(
@@ -169,11 +170,15 @@ class ValuesLoss(Loss):
         array = as_array(target, name)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: expected real numbers, got {described(array)}")
-        if outputs == 1 and array.ndim in (1, 2):
-            values = array[:, None] if array.ndim == 1 else array
-            if values.dtype.kind in "iub":
-                values = values.astype(np.float64)  # no bytes of pixels, but numbers
-            return as_matrix(values, name, dtype=dtype, rows=rows, columns=1)
+        if array.dtype.kind in "iub" and (outputs == 1 or not self.one_hot):
+            array = array.astype(np.float64)  # no bytes of pixels or classes, but numbers
+        if outputs == 1 and array.ndim == 1:
+            array = array[:, None]
+        if array.ndim == 1 and not self.one_hot:
+            raise ValueError(
+                f"{name}: expected a two-dimensional array, one row of {outputs} values a sample; "
+                f"got shape {array.shape}. Of classes take another loss, such as CrossEntropyLoss"
+            )
         if array.ndim == 1 and array.dtype.kind in "iub":
             labels = as_labels(array, f"{self!r} labels", rows=rows, classes=outputs)
             return np.eye(outputs, dtype=dtype)[labels]
@@ -188,6 +193,14 @@ class ValuesLoss(Loss):
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Random values."""
         return rng.normal(size=(rows, outputs))
+
+    def _refuse(self, target: np.ndarray, wrong: np.ndarray, expected: str) -> None:
+        """Name the first target that is wrong."""
+        for row, column in np.argwhere(wrong)[:1]:
+            raise ValueError(
+                f"{self!r} target: expected {expected}; got {target[row, column]:g} at row {row}, "
+                f"column {column}"
+            )
 
 
 class MSELoss(ValuesLoss):
@@ -247,6 +260,33 @@ class HuberLoss(ValuesLoss):
 
     def __repr__(self) -> str:
         return f"HuberLoss({self.delta:g})"
+
+
+class PoissonNLLLoss(ValuesLoss):
+    """e^s - t·s, averaged over all n·outputs elements: counts t, whose rates have logarithms s.
+
+    As PyTorch's, which adds no log(t!) either. The target is counts, >= 0, of the output's shape;
+    (n,) will do for one output.
+    """
+
+    kind, name, one_hot = LossKind.POISSON_NLL, "poisson", False
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows, outputs) finite numbers from 0 on."""
+        counts = super().check_target(target, rows, outputs, dtype)
+        self._refuse(counts, ~((counts >= 0) & (counts < np.inf)), "counts from 0 on")
+        return counts
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = (e^s - t) / (n·outputs)."""
+        gradient = np.empty_like(x)
+        return kernels().poisson_nll_loss(x, target, gradient), gradient
+
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Random counts."""
+        return rng.integers(0, 4, (rows, outputs))
 
 
 # By the names that text has for them.

@@ -111,6 +111,7 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)",
     ),
+    "poisson_nll_loss": _kernel("x target", "dx", "mean over all elements of exp(x) - target * x"),
     # params, grads (p,): the flat vectors
     "sgd_step": _kernel("grads lr", "params", "params = params - lr * grads"),
     # v, m (p,): what the optimiser remembers, all 0 at first; step counts from 1

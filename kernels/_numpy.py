@@ -256,6 +256,13 @@ def huber_loss(x, target, delta, dx):
     return float((near * (distance - near / 2)).sum() / size)
 
 
+def poisson_nll_loss(x, target, dx):
+    """mean over all elements of exp(x) - target * x"""
+    rates, size = np.exp(x), max(x.size, 1)
+    np.multiply(rates - target, 1 / size, out=dx)
+    return float((rates - target.astype(np.float64) * x).sum() / size)
+
+
 def sgd_step(grads, lr, params):
     """params = params - lr * grads"""
     params -= params.dtype.type(lr) * grads

@@ -98,6 +98,7 @@ class LossKind(IntEnum):
     SQUARED_ERROR = auto()
     ABSOLUTE_ERROR = auto()
     HUBER = auto()
+    POISSON_NLL = auto()
     USER_LOSS = auto()  # one that a user wrote
 
 

@@ -13,6 +13,7 @@ SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
 TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
 LABEL_LOSSES = [fb.HingeLoss(), fb.SquaredHingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
 LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss(), fb.HuberLoss()]
+VALUES_ONLY = [fb.PoissonNLLLoss()]  # which no labels stand for
 
 
 def hinge(scores, labels, margin=1.0):
@@ -82,6 +83,14 @@ def huber(outputs, targets, delta=1.0):
     return loss, gradient
 
 
+def poisson(scores, counts):
+    loss, gradient = 0.0, np.zeros_like(scores)
+    for index, s in np.ndenumerate(scores):
+        loss += (math.exp(s) - counts[index] * s) / scores.size
+        gradient[index] = (math.exp(s) - counts[index]) / scores.size
+    return loss, gradient
+
+
 def assert_same(actual, expected, dtype):
     """Loss and gradient are the same."""
     assert type(actual[0]) is float
@@ -91,7 +100,7 @@ def assert_same(actual, expected, dtype):
 
 
 def test_every_loss_is_among_these():
-    assert {loss.name for loss in LOSSES} == set(losses.LOSSES)
+    assert {loss.name for loss in [*LOSSES, *VALUES_ONLY]} == set(losses.LOSSES)
 
 
 # Values and gradients
@@ -279,6 +288,58 @@ def test_values_must_have_the_shape_of_the_output(target, error, text):
         fb.MSELoss()(np.zeros((3, 2)), target)
 
 
+# Losses of values that are no classes
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
+@pytest.mark.parametrize(("loss", "definition"), [(fb.PoissonNLLLoss(), poisson)], ids=repr)
+def test_losses_of_values_alone(backend, dtype, loss, definition, shape, rng):
+    scores, targets = rng.normal(size=shape).astype(dtype), loss.example_target(rng, *shape)
+    expected = definition(scores.astype(np.float64), targets)
+    assert_same(loss(scores, targets), expected, dtype)
+    assert_same(loss(scores, targets.astype(dtype)), expected, dtype)
+    if shape[1] == 1:
+        assert_same(loss(scores, targets[:, 0]), expected, dtype)
+
+
+@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
+def test_classes_do_not_stand_for_values_alone(loss):
+    text = f"{loss!r} target: expected a two-dimensional array, one row of 3 values a sample; got"
+    for labels in ([0, 1], np.zeros(2), np.array([False, True])):
+        with pytest.raises(ValueError, match="^" + re.escape(text)):
+            loss(np.zeros((2, 3)), labels)
+
+
+@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
+@pytest.mark.parametrize("kind", ["bool", "uint8", "int64", "float16", ">f8"])
+def test_zeros_and_ones_of_any_type_are_values(backend, dtype, loss, kind, rng):
+    scores, targets = rng.normal(size=(5, 3)).astype(dtype), rng.integers(0, 2, (5, 3))
+    value, gradient = loss(scores, targets.astype(float))
+    found = loss(scores, targets.astype(kind))
+    assert found[0] == value
+    assert np.array_equal(found[1], gradient)
+
+
+@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
+def test_values_alone_of_nan_scores_and_of_no_sample(backend, dtype, loss):
+    scores = np.zeros((3, 4), dtype)
+    scores[1, 2] = np.nan
+    assert math.isnan(loss(scores, np.zeros((3, 4)))[0])
+    with pytest.raises(ValueError, match="expected at least one sample, got shape"):
+        loss(np.empty((0, 3)), np.empty((0, 3)))
+
+
+@pytest.mark.parametrize("wrong", [-1, -0.5, math.nan, math.inf])
+def test_counts_are_named_by_their_row(wrong):
+    text = f"PoissonNLLLoss() target: expected counts from 0 on; got {wrong:g} at row 2"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        fb.PoissonNLLLoss()(np.zeros((4, 1)), [1.0, 0.0, wrong, -3.0])
+    target = np.ones((4, 3))
+    target[2, 1] = wrong
+    with pytest.raises(ValueError, match=re.escape(f"got {wrong:g} at row 2, column 1")):
+        fb.PoissonNLLLoss()(np.zeros((4, 3)), target)
+
+
 # Labels
 
 
@@ -424,7 +485,7 @@ def test_a_loss_of_ones_own_needs_only_compute(backend):
 
 
 def test_repr():
-    assert list(map(repr, LOSSES)) == [
+    assert list(map(repr, [*LOSSES, *VALUES_ONLY])) == [
         "HingeLoss(1)",
         "SquaredHingeLoss(1)",
         "CrossEntropyLoss()",
@@ -432,5 +493,6 @@ def test_repr():
         "MSELoss()",
         "L1Loss()",
         "HuberLoss(1)",
+        "PoissonNLLLoss()",
     ]
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"

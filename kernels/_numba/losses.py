@@ -10,6 +10,7 @@ from numba import types
 
 from fastbp.kernels.numbers import LossKind, Setting
 
+from .elementary import exp_
 from .jit import core, jit
 from .pointers import call_at, pointer, shift
 from .rowwise import exp_shifted, row_max
@@ -26,6 +27,8 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
         return _absolute_error_row(x, target, share, dx, o)
     if kind == LossKind.HUBER:
         return _huber_row(x, target, number, share, dx, o)
+    if kind == LossKind.POISSON_NLL:
+        return _poisson_nll_row(x, target, share, dx, o)
     label = labels[sample]
     if kind == LossKind.HINGE:
         return _hinge_row(x, label, number, share, dx, o)
@@ -138,6 +141,17 @@ def _huber_row(x, target, delta, share, dx, o):
     return loss
 
 
+@core
+def _poisson_nll_row(x, target, share, dx, o):
+    """share as in _squared_error_row; x are logarithms of rates."""
+    loss = 0.0
+    for j in range(o):
+        rate = exp_(x[j])
+        loss += rate - float(target[j]) * x[j]
+        dx[j] = share * (rate - target[j])
+    return loss
+
+
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
@@ -206,3 +220,13 @@ def squared_hinge_loss(x, labels, margin, dx):
     for r in range(x.shape[0]):
         loss += _squared_hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
     return loss / n
+
+
+@jit
+def poisson_nll_loss(x, target, dx):
+    """mean over all elements of exp(x) - target * x"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share = dx.dtype.type(1 / (n * o))
+    for r in range(x.shape[0]):
+        loss += _poisson_nll_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)

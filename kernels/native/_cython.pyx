@@ -32,7 +32,7 @@ from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
 from numbers cimport (
     ABSOLUTE_ERROR, CONV, CROSS_ENTROPY, DENSE, HINGE, HUBER, INPUTS, KIND, NLL, OUTPUTS, PARAMS,
-    SQUARED_ERROR, SQUARED_HINGE, THREADS, W,
+    POISSON_NLL, SQUARED_ERROR, SQUARED_HINGE, THREADS, W,
 )
 from tile cimport real
 

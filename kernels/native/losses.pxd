@@ -7,9 +7,10 @@ gradient, weighted by `share`: 1 / n for a batch of n.
 from libc.math cimport log
 from libc.stdint cimport int64_t
 
+from elementary cimport exp_
 from numbers cimport (
-    ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, SQUARED_ERROR, SQUARED_HINGE,
-    USER_LOSS,
+    ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, POISSON_NLL, SQUARED_ERROR,
+    SQUARED_HINGE, USER_LOSS,
 )
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
@@ -59,6 +60,8 @@ cdef inline double _row(
         return absolute_error_row[real](x, values + sample * o, share, dx, o)
     if kind == HUBER:
         return huber_row[real](x, values + sample * o, <real> number, share, dx, o)
+    if kind == POISSON_NLL:
+        return poisson_nll_row[real](x, values + sample * o, share, dx, o)
     return squared_error_row[real](x, values + sample * o, share, dx, o)
 
 
@@ -163,4 +166,18 @@ cdef inline double huber_row(
         near = delta if distance > delta else distance
         loss += near * (distance - <double> 0.5 * near)
         dx[j] = share * (near if difference > 0 else -near)
+    return loss
+
+
+cdef inline double poisson_nll_row(
+    const real* x, const real* target, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; x are logarithms of rates."""
+    cdef double loss = 0
+    cdef real rate
+    cdef Py_ssize_t j
+    for j in range(o):
+        rate = exp_[real](x[j])
+        loss += rate - <double> target[j] * x[j]
+        dx[j] = share * (rate - target[j])
     return loss

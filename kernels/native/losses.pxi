@@ -63,3 +63,12 @@ def squared_hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double m
         loss = losses.mean_loss[real](SQUARED_HINGE, margin, &x[0, 0], &labels[0], NULL,
                                       x.shape[0], &dx[0, 0], x.shape[1])
     return loss
+
+
+def poisson_nll_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
+    """mean over all elements of exp(x) - target * x"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](POISSON_NLL, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+                                      &dx[0, 0], x.shape[1])
+    return loss

@@ -74,6 +74,7 @@ cdef enum:  # LossKind
     SQUARED_ERROR
     ABSOLUTE_ERROR
     HUBER
+    POISSON_NLL
     USER_LOSS
 
 cdef enum:  # OptimizerKind

@@ -79,6 +79,16 @@ def test_squared_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
     assert_allclose(dx, np.array(want) * 2 / 5, rtol=4 * rtol)
 
 
+def test_poisson_nll_of_huge_scores(kernels: Any, dtype: str) -> None:
+    dx = np.full((1, 2), np.nan, dtype)
+    loss = kernels.poisson_nll_loss(array([[-1e4, 0]], dtype), array([[3, 1]], dtype), dx)
+    assert loss == (3e4 + 1) / 2
+    assert_array_equal(dx, [[-1.5, 0]])
+    with np.errstate(over="ignore"):
+        loss = kernels.poisson_nll_loss(array([[1e4, 0]], dtype), array([[3, 1]], dtype), dx)
+    assert (loss, dx[0, 0]) == (np.inf, np.inf)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.Generator) -> None:
     case = make_case(name, 1, 1, 67, dtype, rng)
@@ -99,6 +109,7 @@ def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.G
         *(("cross_entropy_loss", c) for c in (0, 3, 5, 19)),
         *((f"{kind}_error_loss", c) for kind in ("squared", "absolute") for c in (0, 19)),
         *(("huber_loss", c) for c in (0, 19)),
+        *(("poisson_nll_loss", c) for c in (0, 19)),
         ("nll_loss", 3),
     ],
 )

@@ -174,6 +174,13 @@ def test_huber_loss_is_half_a_square_up_to_delta_and_then_a_line(kernels: Any) -
     assert_array_equal(dx, array([[0.5, 2], [-2, 0]]) / 4)
 
 
+def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
+    dx = np.full((2, 2), np.nan)
+    loss = kernels.poisson_nll_loss(array([[0, LN2], [-LN2, 0]]), array([[1, 2], [0, 3]]), dx)
+    assert loss == pytest.approx((1 + 2 - 2 * LN2 + 0.5 + 1) / 4, rel=1e-14)
+    assert_allclose(dx, array([[0, 0], [0.5, -2]]) / 4, rtol=1e-14, atol=1e-16)
+
+
 @pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
     margin = (1.0,) if name == "hinge_loss" else ()
