@@ -38,6 +38,7 @@ from .layers import (
     initializers,
 )
 from .losses import (
+    BCEWithLogitsLoss,
     CrossEntropyLoss,
     HingeLoss,
     HuberLoss,
@@ -59,6 +60,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AvgPool2d",
+    "BCEWithLogitsLoss",
     "Callback",
     "Conv2d",
     "CrossEntropyLoss",

@@ -60,6 +60,11 @@ class Loss:
         """Loss and gradient of arguments that are known to be right."""
         raise NotImplementedError
 
+    @property
+    def layered(self) -> str:
+        """Why no engine can run it, if none can."""
+        return ""
+
     def numbers(self) -> dict[Setting, float]:
         """The real numbers that an engine must know of it."""
         return {}
@@ -287,6 +292,83 @@ class PoissonNLLLoss(ValuesLoss):
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Random counts."""
         return rng.integers(0, 4, (rows, outputs))
+
+
+class BCEWithLogitsLoss(ValuesLoss):
+    """Binary cross-entropy of raw scores, averaged over all n·outputs elements, as in PyTorch.
+
+    -w·t·log p - (1 - t)·log(1 - p) with p = sigmoid(s). Each output answers a question of its own
+    with yes (1) or no (0): the target is numbers from 0 to 1 of the output's shape; of one output
+    (n,) labels 0 and 1 will do.
+
+    Parameters
+    ----------
+    pos_weight : float or (outputs,) array, optional
+        w >= 0, how much a yes counts; an array has one for each output. With an array training is
+        layered, for engines hold one number of a loss; ``History.path`` says so.
+    """
+
+    kind, name, one_hot = LossKind.BCE_WITH_LOGITS, "bce", False
+
+    def __init__(self, pos_weight: npt.ArrayLike | None = None) -> None:
+        name, weight = "BCEWithLogitsLoss pos_weight", pos_weight
+        self.pos_weight: float | np.ndarray | None = None
+        if isinstance(weight, (list, tuple, np.ndarray)):
+            array = as_array(weight, name)
+            if array.ndim != 1 or array.dtype.kind not in "fiu" or not array.size:
+                raise ValueError(
+                    f"{name}: expected a number or one for each output; got {weight!r}"
+                )
+            self.pos_weight = np.array([as_number(each, name, least=0) for each in array])
+        elif weight is not None:
+            self.pos_weight = as_number(weight, name, least=0)
+
+    @property
+    def layered(self) -> str:
+        """With a weight for each output."""
+        return "pos_weight is an array" if isinstance(self.pos_weight, np.ndarray) else ""
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows, outputs) numbers from 0 to 1."""
+        if isinstance(self.pos_weight, np.ndarray) and len(self.pos_weight) != outputs:
+            raise ValueError(
+                f"{self!r}: expected scores of {len(self.pos_weight)} columns, as "
+                f"pos_weight has; got {outputs}"
+            )
+        values = super().check_target(target, rows, outputs, dtype)
+        self._refuse(values, ~((values >= 0) & (values <= 1)), "numbers from 0 to 1")
+        return values
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = ((1 - t)·p - w·t·(1 - p)) / (n·outputs)."""
+        if not isinstance(self.pos_weight, np.ndarray):
+            gradient, weight = np.empty_like(x), self.numbers()[Setting.LOSS_NUMBER]
+            return kernels().bce_with_logits_loss(x, target, weight, gradient), gradient
+        columns = []  # each with its own weight
+        for j, weight in enumerate(self.pos_weight):
+            score, wanted = (np.ascontiguousarray(a[:, j : j + 1]) for a in (x, target))
+            dx = np.empty_like(score)
+            columns.append((kernels().bce_with_logits_loss(score, wanted, float(weight), dx), dx))
+        losses, gradients = zip(*columns, strict=True)
+        return float(np.mean(losses)), np.hstack(gradients) / x.dtype.type(len(columns))
+
+    def numbers(self) -> dict[Setting, float]:
+        """w."""
+        return {Setting.LOSS_NUMBER: 1.0 if self.pos_weight is None else float(self.pos_weight)}
+
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Random numbers from 0 to 1."""
+        return rng.random((rows, outputs))
+
+    def __repr__(self) -> str:
+        if self.pos_weight is None:
+            return "BCEWithLogitsLoss()"
+        if isinstance(self.pos_weight, float):
+            return f"BCEWithLogitsLoss({self.pos_weight:g})"
+        weights = np.array2string(self.pos_weight, threshold=6, separator=", ")
+        return f"BCEWithLogitsLoss({weights})"
 
 
 # By the names that text has for them.

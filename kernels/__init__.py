@@ -112,6 +112,11 @@ KERNELS: dict[str, Kernel] = {
         "mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)",
     ),
     "poisson_nll_loss": _kernel("x target", "dx", "mean over all elements of exp(x) - target * x"),
+    "bce_with_logits_loss": _kernel(
+        "x target pos_weight",
+        "dx",
+        "mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)",
+    ),
     # params, grads (p,): the flat vectors
     "sgd_step": _kernel("grads lr", "params", "params = params - lr * grads"),
     # v, m (p,): what the optimiser remembers, all 0 at first; step counts from 1

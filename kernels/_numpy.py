@@ -263,6 +263,16 @@ def poisson_nll_loss(x, target, dx):
     return float((rates - target.astype(np.float64) * x).sum() / size)
 
 
+def bce_with_logits_loss(x, target, pos_weight, dx):
+    """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
+    e, size = np.exp(-np.abs(x)), max(x.size, 1)
+    yes, no = np.where(x > 0, (1, e), (e, 1)) / (1 + e)
+    dx[...] = ((1 - target) * yes - pos_weight * target * no) / size
+    t, rest = target.astype(np.float64), np.log1p(e, dtype=np.float64)
+    against, for_it = (1 - t) * (rest + np.maximum(x, 0)), t * (rest + np.maximum(-x, 0))
+    return float((against + pos_weight * for_it).sum() / size)
+
+
 def sgd_step(grads, lr, params):
     """params = params - lr * grads"""
     params -= params.dtype.type(lr) * grads

@@ -99,6 +99,7 @@ class LossKind(IntEnum):
     ABSOLUTE_ERROR = auto()
     HUBER = auto()
     POISSON_NLL = auto()
+    BCE_WITH_LOGITS = auto()
     USER_LOSS = auto()  # one that a user wrote
 
 

@@ -8,12 +8,13 @@ import pytest
 
 import fastbp as fb
 from fastbp import losses
+from fastbp.backends import active
 
 SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
 TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
 LABEL_LOSSES = [fb.HingeLoss(), fb.SquaredHingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
 LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss(), fb.HuberLoss()]
-VALUES_ONLY = [fb.PoissonNLLLoss()]  # which no labels stand for
+VALUES_ONLY = [fb.PoissonNLLLoss(), fb.BCEWithLogitsLoss()]  # which no labels stand for
 
 
 def hinge(scores, labels, margin=1.0):
@@ -88,6 +89,16 @@ def poisson(scores, counts):
     for index, s in np.ndenumerate(scores):
         loss += (math.exp(s) - counts[index] * s) / scores.size
         gradient[index] = (math.exp(s) - counts[index]) / scores.size
+    return loss, gradient
+
+
+def bce(scores, targets, pos_weight=1.0):
+    loss, gradient = 0.0, np.zeros_like(scores)
+    weights = np.broadcast_to(pos_weight, scores.shape[1])
+    for index, s in np.ndenumerate(scores):
+        t, p, w = targets[index], 1 / (1 + math.exp(-s)), weights[index[1]]
+        loss -= (w * t * math.log(p) + (1 - t) * math.log(1 - p)) / scores.size
+        gradient[index] = ((1 - t) * p - w * t * (1 - p)) / scores.size
     return loss, gradient
 
 
@@ -292,7 +303,15 @@ def test_values_must_have_the_shape_of_the_output(target, error, text):
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
-@pytest.mark.parametrize(("loss", "definition"), [(fb.PoissonNLLLoss(), poisson)], ids=repr)
+@pytest.mark.parametrize(
+    ("loss", "definition"),
+    [
+        (fb.PoissonNLLLoss(), poisson),
+        (fb.BCEWithLogitsLoss(), bce),
+        (fb.BCEWithLogitsLoss(2.5), lambda s, t: bce(s, t, 2.5)),
+    ],
+    ids=repr,
+)
 def test_losses_of_values_alone(backend, dtype, loss, definition, shape, rng):
     scores, targets = rng.normal(size=shape).astype(dtype), loss.example_target(rng, *shape)
     expected = definition(scores.astype(np.float64), targets)
@@ -338,6 +357,68 @@ def test_counts_are_named_by_their_row(wrong):
     target[2, 1] = wrong
     with pytest.raises(ValueError, match=re.escape(f"got {wrong:g} at row 2, column 1")):
         fb.PoissonNLLLoss()(np.zeros((4, 3)), target)
+
+
+@pytest.mark.parametrize("wrong", [-1e-3, 1.001, 255, math.nan])
+def test_numbers_beyond_0_and_1_are_named_by_their_place(wrong):
+    target = np.ones((4, 3))
+    target[2, 1] = target[3, 0] = wrong
+    loss = fb.BCEWithLogitsLoss()
+    text = f"{loss!r} target: expected numbers from 0 to 1; got {wrong:g} at row 2, column 1"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        loss(np.zeros((4, 3)), target)
+    with pytest.raises(ValueError, match="at row 2, column 0"):
+        loss(np.zeros((4, 1)), target[:, 1])
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, 1], [False, True, True], [0.0, 1.0, 1.0], [[0], [1], [1]]]
+)
+def test_labels_of_one_output_are_no_and_yes(backend, dtype, labels):
+    loss, gradient = fb.BCEWithLogitsLoss()(np.zeros((3, 1), dtype), labels)
+    assert loss == pytest.approx(math.log(2), rel=1e-6)
+    np.testing.assert_allclose(gradient, np.array([[1], [-1], [-1]]) / 6, rtol=1e-6)
+
+
+def test_a_weight_for_each_output(backend, dtype, rng):
+    scores, targets = rng.normal(size=(7, 3)).astype(dtype), rng.random((7, 3))
+    weights, loss = [0.5, 2, 0], fb.BCEWithLogitsLoss([0.5, 2, 0])
+    assert_same(
+        loss(scores, targets.astype(dtype)), bce(scores.astype(float), targets, weights), dtype
+    )
+    with pytest.raises(ValueError, match="expected scores of 3 columns, as pos_weight has; got 2"):
+        loss(scores[:, :2], targets[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("weight", "path"), [(None, "fused"), (2, "fused"), ([2, 1, 1], "(pos_weight is an array)")]
+)
+def test_an_array_of_weights_trains_layered(weight, path, rng):
+    if not active().can("engine"):
+        pytest.skip("no engine")
+    net, x = fb.Sequential(fb.Linear(4, 3)), rng.normal(size=(20, 4))
+    history = fb.fit(
+        net, (x, (x[:, :3] > 0).astype(int)), loss=fb.BCEWithLogitsLoss(weight),
+        optimizer=fb.SGD(0.5), epochs=2,
+    )  # fmt: skip
+    assert history.path.endswith(path)
+    assert history.epochs[1].train_loss < history.epochs[0].train_loss
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "text"),
+    [
+        (-1, ValueError, "expected at least 0, got -1"),
+        (math.nan, ValueError, "expected a finite number, got nan"),
+        ("2", TypeError, "expected a number, got '2'"),
+        ([1, -2], ValueError, "expected at least 0, got -2"),
+        ([], ValueError, "expected a number or one for each output; got []"),
+        ([[1.0]], ValueError, "expected a number or one for each output; got [[1.0]]"),
+    ],
+)
+def test_weights_are_numbers_from_0_on(weight, error, text):
+    with pytest.raises(error, match="^" + re.escape(f"BCEWithLogitsLoss pos_weight: {text}")):
+        fb.BCEWithLogitsLoss(weight)
 
 
 # Labels
@@ -494,5 +575,8 @@ def test_repr():
         "L1Loss()",
         "HuberLoss(1)",
         "PoissonNLLLoss()",
+        "BCEWithLogitsLoss()",
     ]
+    assert repr(fb.BCEWithLogitsLoss(2)) == "BCEWithLogitsLoss(2)"
+    assert repr(fb.BCEWithLogitsLoss([2, 0.5])) == "BCEWithLogitsLoss([2. , 0.5])"
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"

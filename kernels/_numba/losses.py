@@ -29,6 +29,8 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
         return _huber_row(x, target, number, share, dx, o)
     if kind == LossKind.POISSON_NLL:
         return _poisson_nll_row(x, target, share, dx, o)
+    if kind == LossKind.BCE_WITH_LOGITS:
+        return _bce_with_logits_row(x, target, number, share, dx, o)
     label = labels[sample]
     if kind == LossKind.HINGE:
         return _hinge_row(x, label, number, share, dx, o)
@@ -152,6 +154,21 @@ def _poisson_nll_row(x, target, share, dx, o):
     return loss
 
 
+@core
+def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
+    """share as in _squared_error_row; -log(sigmoid(x)) = log1p(exp(-|x|)) + max(-x, 0)."""
+    loss, zero, one = 0.0, type(share)(0), type(share)(1)
+    for j in range(o):
+        e = exp_(-x[j] if x[j] > 0 else x[j])
+        yes, no = (one if x[j] > 0 else e) / (one + e), (e if x[j] > 0 else one) / (one + e)
+        against, in_favour = one - target[j], pos_weight * target[j]
+        rest = math.log1p(float(e))
+        loss += against * (rest + (x[j] if x[j] > 0 else zero))
+        loss += in_favour * (rest + (-x[j] if x[j] < 0 else zero))
+        dx[j] = share * (against * yes - in_favour * no)
+    return loss
+
+
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
@@ -229,4 +246,14 @@ def poisson_nll_loss(x, target, dx):
     share = dx.dtype.type(1 / (n * o))
     for r in range(x.shape[0]):
         loss += _poisson_nll_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)
+
+
+@jit
+def bce_with_logits_loss(x, target, pos_weight, dx):
+    """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, w = dx.dtype.type(1 / (n * o)), dx.dtype.type(pos_weight)
+    for r in range(x.shape[0]):
+        loss += _bce_with_logits_row(pointer(x[r]), pointer(target[r]), w, share, pointer(dx[r]), o)
     return loss / (n * o)

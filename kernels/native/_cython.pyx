@@ -31,8 +31,8 @@ cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
 from numbers cimport (
-    ABSOLUTE_ERROR, CONV, CROSS_ENTROPY, DENSE, HINGE, HUBER, INPUTS, KIND, NLL, OUTPUTS, PARAMS,
-    POISSON_NLL, SQUARED_ERROR, SQUARED_HINGE, THREADS, W,
+    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CONV, CROSS_ENTROPY, DENSE, HINGE, HUBER, INPUTS, KIND, NLL,
+    OUTPUTS, PARAMS, POISSON_NLL, SQUARED_ERROR, SQUARED_HINGE, THREADS, W,
 )
 from tile cimport real
 

@@ -4,13 +4,13 @@ A loss returns the row's own loss, which the caller sums and divides, and writes
 gradient, weighted by `share`: 1 / n for a batch of n.
 """
 
-from libc.math cimport log
+from libc.math cimport log, log1p
 from libc.stdint cimport int64_t
 
 from elementary cimport exp_
 from numbers cimport (
-    ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, POISSON_NLL, SQUARED_ERROR,
-    SQUARED_HINGE, USER_LOSS,
+    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, POISSON_NLL,
+    SQUARED_ERROR, SQUARED_HINGE, USER_LOSS,
 )
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
@@ -62,6 +62,8 @@ cdef inline double _row(
         return huber_row[real](x, values + sample * o, <real> number, share, dx, o)
     if kind == POISSON_NLL:
         return poisson_nll_row[real](x, values + sample * o, share, dx, o)
+    if kind == BCE_WITH_LOGITS:
+        return bce_with_logits_row[real](x, values + sample * o, <real> number, share, dx, o)
     return squared_error_row[real](x, values + sample * o, share, dx, o)
 
 
@@ -180,4 +182,23 @@ cdef inline double poisson_nll_row(
         rate = exp_[real](x[j])
         loss += rate - <double> target[j] * x[j]
         dx[j] = share * (rate - target[j])
+    return loss
+
+
+cdef inline double bce_with_logits_row(
+    const real* x, const real* target, real pos_weight, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; -log(sigmoid(x)) = log1p(exp(-|x|)) + max(-x, 0)."""
+    cdef double loss = 0, rest
+    cdef real one = 1, e, yes, no, against, in_favour
+    cdef Py_ssize_t j
+    for j in range(o):
+        e = exp_[real](-x[j] if x[j] > 0 else x[j])
+        yes = (one if x[j] > 0 else e) / (one + e)
+        no = (e if x[j] > 0 else one) / (one + e)
+        against, in_favour = one - target[j], pos_weight * target[j]
+        rest = log1p(e)
+        loss += against * (rest + (x[j] if x[j] > 0 else <real> 0))
+        loss += in_favour * (rest + (-x[j] if x[j] < 0 else <real> 0))
+        dx[j] = share * (against * yes - in_favour * no)
     return loss

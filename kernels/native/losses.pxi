@@ -72,3 +72,13 @@ def poisson_nll_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::
         loss = losses.mean_loss[real](POISSON_NLL, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
+
+
+def bce_with_logits_loss(const real[:, ::1] x, const real[:, ::1] target, double pos_weight,
+                         real[:, ::1] dx):
+    """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](BCE_WITH_LOGITS, pos_weight, &x[0, 0], NULL, &target[0, 0],
+                                      x.shape[0], &dx[0, 0], x.shape[1])
+    return loss

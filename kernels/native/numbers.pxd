@@ -75,6 +75,7 @@ cdef enum:  # LossKind
     ABSOLUTE_ERROR
     HUBER
     POISSON_NLL
+    BCE_WITH_LOGITS
     USER_LOSS
 
 cdef enum:  # OptimizerKind

@@ -81,12 +81,24 @@ def test_squared_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
 
 def test_poisson_nll_of_huge_scores(kernels: Any, dtype: str) -> None:
     dx = np.full((1, 2), np.nan, dtype)
-    loss = kernels.poisson_nll_loss(array([[-1e4, 0]], dtype), array([[3, 1]], dtype), dx)
+    loss = kernels.poisson_nll_loss(np.array([[-1e4, 0]], dtype), np.array([[3, 1]], dtype), dx)
     assert loss == (3e4 + 1) / 2
     assert_array_equal(dx, [[-1.5, 0]])
     with np.errstate(over="ignore"):
-        loss = kernels.poisson_nll_loss(array([[1e4, 0]], dtype), array([[3, 1]], dtype), dx)
+        loss = kernels.poisson_nll_loss(np.array([[1e4, 0]], dtype), np.array([[3, 1]], dtype), dx)
     assert (loss, dx[0, 0]) == (np.inf, np.inf)
+
+
+def test_bce_with_logits_of_huge_scores(kernels: Any, dtype: str) -> None:
+    x, target = np.array([[1e4, -1e4, 1e4, -1e4]], dtype), np.array([[0, 0, 1, 1]], dtype)
+    dx = np.full((1, 4), np.nan, dtype)
+    assert kernels.bce_with_logits_loss(x, target, 2.0, dx) == (1e4 + 0 + 0 + 2e4) / 4
+    assert_array_equal(dx, [[0.25, 0, 0, -0.5]])
+    x, target = np.array([[-30, 30]], dtype), np.array([[0, 1]], dtype)  # small ones as precise
+    dx = np.full((1, 2), np.nan, dtype)
+    loss, e = kernels.bce_with_logits_loss(x, target, 1.0, dx), np.exp(-30)
+    assert_allclose(loss, np.log1p(e), rtol=8 * np.finfo(dtype).eps)
+    assert_allclose(dx, np.array([[e, -e]]) / (1 + e) / 2, rtol=8 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -110,6 +122,7 @@ def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.G
         *((f"{kind}_error_loss", c) for kind in ("squared", "absolute") for c in (0, 19)),
         *(("huber_loss", c) for c in (0, 19)),
         *(("poisson_nll_loss", c) for c in (0, 19)),
+        *(("bce_with_logits_loss", c) for c in (0, 19)),
         ("nll_loss", 3),
     ],
 )

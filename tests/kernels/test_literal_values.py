@@ -181,6 +181,15 @@ def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
     assert_allclose(dx, array([[0, 0], [0.5, -2]]) / 4, rtol=1e-14, atol=1e-16)
 
 
+def test_bce_with_logits_loss_is_of_raw_scores(kernels: Any) -> None:
+    dx, ln3 = np.full((2, 2), np.nan), np.log(3)  # sigmoid(log(3)) = 3/4
+    x, target = array([[0, ln3], [-ln3, ln3]]), array([[1, 1], [0, 0.5]])
+    loss = kernels.bce_with_logits_loss(x, target, 2.0, dx)
+    ln43, ln4 = np.log(4 / 3), np.log(4)
+    assert loss == pytest.approx((2 * LN2 + 2 * ln43 + ln43 + ln43 + ln4 / 2) / 4, rel=1e-14)
+    assert_allclose(dx, array([[-1, -0.5], [0.25, 0.375 - 0.25]]) / 4, rtol=1e-14)
+
+
 @pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
     margin = (1.0,) if name == "hinge_loss" else ()
