@@ -102,7 +102,11 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2",
     ),
-    "cross_entropy_loss": _kernel("x labels", "dx", "mean over rows of -log(softmax(x)[label])"),
+    "cross_entropy_loss": _kernel(
+        "x labels smoothing",
+        "dx",
+        "mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o",
+    ),
     "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
     "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
     "absolute_error_loss": _kernel("x target", "dx", "mean over all elements of |x - target|"),

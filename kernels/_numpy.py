@@ -214,13 +214,16 @@ def squared_hinge_loss(x, labels, margin, dx):
     return float(np.square(violation, dtype=np.float64).sum() / n)
 
 
-def cross_entropy_loss(x, labels, dx):
-    """mean over rows of -log(softmax(x)[label])"""
+def cross_entropy_loss(x, labels, smoothing, dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     n, rows = max(len(x), 1), np.arange(len(x))
     log_softmax_forward(x, dx)
     loss = -dx[rows, labels].sum(dtype=np.float64) / n
+    if smoothing:
+        loss += smoothing * (-loss - dx.mean(axis=1, dtype=np.float64).sum() / n)
     np.exp(dx, out=dx)
-    dx[rows, labels] -= 1
+    dx[rows, labels] -= 1 - smoothing
+    dx -= smoothing / x.shape[1]
     dx /= n
     return float(loss)
 
@@ -266,7 +269,8 @@ def poisson_nll_loss(x, target, dx):
 def bce_with_logits_loss(x, target, pos_weight, dx):
     """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
     e, size = np.exp(-np.abs(x)), max(x.size, 1)
-    yes, no = np.where(x > 0, (1, e), (e, 1)) / (1 + e)
+    yes = np.where(x > 0, x.dtype.type(1), e) / (1 + e)
+    no = np.where(x > 0, e, x.dtype.type(1)) / (1 + e)
     dx[...] = ((1 - target) * yes - pos_weight * target * no) / size
     t, rest = target.astype(np.float64), np.log1p(e, dtype=np.float64)
     against, for_it = (1 - t) * (rest + np.maximum(x, 0)), t * (rest + np.maximum(-x, 0))

@@ -22,7 +22,7 @@ ORDER = (
     ("engine",),
     ("network",),
     ("custom",),
-    ("derivatives", "initializers", "layers", "losses", "optimizers", "schedules"),
+    ("_loss", "derivatives", "initializers", "layers", "losses", "optimizers", "schedules"),
     ("threads",),
     ("backends",),
     ("datasets", "pictures"),

@@ -57,6 +57,7 @@ def make_case(
         "margin": lambda: MARGIN,
         "target": lambda: normal(n, o),
         "delta": lambda: 0.75,
+        "smoothing": lambda: 0.125,
         "pos_weight": lambda: 1.5,
         "grads": lambda: normal(i * o + o),
         "lr": lambda: LR,

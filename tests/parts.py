@@ -14,6 +14,7 @@ from fastbp.optimizers import OPTIMIZERS as KINDS_OF_OPTIMIZER
 # Each with other numbers than it comes with, where it has any.
 ACTIVATIONS = {kind.__name__: examples(kind)[-1] for kind in KINDS_OF_ACTIVATION.values()}
 LOSSES = {kind.__name__: examples(kind)[-1] for kind in KINDS_OF_LOSS.values()}
+LOSSES["CrossEntropyLoss, not smoothed"] = KINDS_OF_LOSS["cross-entropy"]  # a way of its own
 
 # A large epsilon, for else the first steps of two dtypes part where a gradient is nearly 0.
 RATE, EPSILON = 0.002, 1e-3

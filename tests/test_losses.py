@@ -51,6 +51,18 @@ def cross_entropy(scores, labels):
     return loss, gradient
 
 
+def smoothed(scores, labels, smoothing):
+    loss, gradient = 0.0, np.zeros_like(scores)
+    n, o = scores.shape
+    for i, y in enumerate(labels):
+        p = np.exp(scores[i]) / np.exp(scores[i]).sum()
+        q = np.full(o, smoothing / o)
+        q[y] += 1 - smoothing
+        loss -= (q * np.log(p)).sum() / n
+        gradient[i] = (p - q) / n
+    return loss, gradient
+
+
 def nll(scores, labels):
     n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
     for i, y in enumerate(labels):
@@ -125,6 +137,8 @@ def test_every_loss_is_among_these():
         (fb.SquaredHingeLoss(), squared_hinge),
         (fb.SquaredHingeLoss(2.5), lambda s, y: squared_hinge(s, y, 2.5)),
         (fb.CrossEntropyLoss(), cross_entropy),
+        (fb.CrossEntropyLoss(0.1), lambda s, y: smoothed(s, y, 0.1)),
+        (fb.CrossEntropyLoss(1), lambda s, y: smoothed(s, y, 1)),
         (fb.NLLLoss(), nll),
     ],
     ids=repr,
@@ -247,6 +261,12 @@ def test_hinge_is_pytorch_s_multi_margin_loss_times_the_number_of_classes(backen
 def test_a_margin_is_a_number_above_zero(margin, error, text):
     with pytest.raises(error, match=re.escape(text)):
         fb.HingeLoss(margin)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, math.nan])
+def test_a_smoothing_is_a_share(wrong):
+    with pytest.raises(ValueError, match="CrossEntropyLoss label_smoothing: expected"):
+        fb.CrossEntropyLoss(wrong)
 
 
 # Log-probabilities
@@ -580,3 +600,4 @@ def test_repr():
     assert repr(fb.BCEWithLogitsLoss(2)) == "BCEWithLogitsLoss(2)"
     assert repr(fb.BCEWithLogitsLoss([2, 0.5])) == "BCEWithLogitsLoss([2. , 0.5])"
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"
+    assert repr(fb.CrossEntropyLoss(0.1)) == "CrossEntropyLoss(0.1)"

@@ -6,6 +6,7 @@ Each returns the row's own, and weights its gradient by `share`.
 import math
 
 import numba.extending
+import numpy as np
 from numba import types
 
 from fastbp.kernels.numbers import LossKind, Setting
@@ -37,7 +38,7 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     if kind == LossKind.SQUARED_HINGE:
         return _squared_hinge_row(x, label, number, share, dx, o)
     if kind == LossKind.CROSS_ENTROPY:
-        return _cross_entropy_row(x, label, share, dx, o)
+        return _cross_entropy_row(x, label, settings[Setting.LOSS_NUMBER], share, dx, o)
     if kind == LossKind.NLL:
         return _nll_row(x, label, share, dx, o)
     loss = _call_loss(code[0], x, label, target, dx, o)
@@ -78,7 +79,7 @@ def _squared_hinge_row(x, label, margin, share, dx, o):
     for j in range(o):
         violation = (x[j] - score) + margin
         violation = zero if j == label or violation <= zero else violation  # NaN stays
-        loss += float(violation) * violation
+        loss += np.float64(violation) * violation
         dx[j] = type(share)(2) * share * violation
         total += dx[j]
     dx[label] = -total
@@ -86,14 +87,24 @@ def _squared_hinge_row(x, label, margin, share, dx, o):
 
 
 @core
-def _cross_entropy_row(x, label, share, dx, o):
-    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) * share."""
-    score = x[label] - row_max(x, o)
+def _cross_entropy_row(x, label, smoothing, share, dx, o):
+    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) * share; then smoothing's.
+
+    It takes that share of the label's one, and gives every class an equal part.
+    """
+    score, below = x[label] - row_max(x, o), 0.0
     total = exp_shifted(x, dx, o)
     for j in range(o):
         dx[j] = dx[j] / total * share
     dx[label] -= share
-    return math.log(total) - score
+    if smoothing == 0:
+        return math.log(total) - score
+    part = type(share)(smoothing / o) * share
+    for j in range(o):
+        below += x[label] - x[j]
+        dx[j] -= part
+    dx[label] += type(share)(smoothing) * share
+    return math.log(total) - score + smoothing * below / o
 
 
 @core
@@ -149,7 +160,7 @@ def _poisson_nll_row(x, target, share, dx, o):
     loss = 0.0
     for j in range(o):
         rate = exp_(x[j])
-        loss += rate - float(target[j]) * x[j]
+        loss += rate - np.float64(target[j]) * x[j]
         dx[j] = share * (rate - target[j])
     return loss
 
@@ -162,7 +173,7 @@ def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
         e = exp_(-x[j] if x[j] > 0 else x[j])
         yes, no = (one if x[j] > 0 else e) / (one + e), (e if x[j] > 0 else one) / (one + e)
         against, in_favour = one - target[j], pos_weight * target[j]
-        rest = math.log1p(float(e))
+        rest = math.log1p(np.float64(e))
         loss += against * (rest + (x[j] if x[j] > 0 else zero))
         loss += in_favour * (rest + (-x[j] if x[j] < 0 else zero))
         dx[j] = share * (against * yes - in_favour * no)
@@ -180,12 +191,12 @@ def hinge_loss(x, labels, margin, dx):
 
 
 @jit
-def cross_entropy_loss(x, labels, dx):
-    """mean over rows of -log(softmax(x)[label])"""
+def cross_entropy_loss(x, labels, smoothing, dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
     share = dx.dtype.type(1 / n)
     for r in range(x.shape[0]):
-        loss += _cross_entropy_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
+        loss += _cross_entropy_row(pointer(x[r]), labels[r], smoothing, share, pointer(dx[r]), o)
     return loss / n
 
 

@@ -30,10 +30,7 @@ cimport rowwise
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
-from numbers cimport (
-    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CONV, CROSS_ENTROPY, DENSE, HINGE, HUBER, INPUTS, KIND, NLL,
-    OUTPUTS, PARAMS, POISSON_NLL, SQUARED_ERROR, SQUARED_HINGE, THREADS, W,
-)
+from numbers cimport CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
 from tile cimport real
 
 cdef extern from *:

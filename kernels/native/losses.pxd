@@ -30,7 +30,10 @@ cdef inline double mean_loss(
     int64_t kind, double number, const real* x, const int64_t* labels, const real* values,
     Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
-    """The loss of n rows, whose targets are labels or values; number is the loss's own, kind a constant at every call."""
+    """The loss of n rows, whose targets are labels or values; kind is a constant at every call.
+
+    number is the loss's own.
+    """
     cdef Py_ssize_t r, terms = terms_of(kind, max(n, 1), o)
     cdef double total = 0
     for r in range(n):
@@ -53,7 +56,7 @@ cdef inline double _row(
     if kind == SQUARED_HINGE:
         return squared_hinge_row[real](x, labels[sample], <real> number, share, dx, o)
     if kind == CROSS_ENTROPY:
-        return cross_entropy_row[real](x, labels[sample], share, dx, o)
+        return cross_entropy_row[real](x, labels[sample], number, share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
     if kind == ABSOLUTE_ERROR:
@@ -102,16 +105,27 @@ cdef inline double squared_hinge_row(
 
 
 cdef inline double cross_entropy_row(
-    const real* x, Py_ssize_t label, real share, real* dx, Py_ssize_t o,
+    const real* x, Py_ssize_t label, double smoothing, real share, real* dx, Py_ssize_t o,
 ) noexcept nogil:
-    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) / n."""
+    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) / n; then what smoothing adds.
+
+    It takes that share of the label's one, and gives every class an equal part.
+    """
     cdef real top = row_max[real](x, o), score = x[label], total
+    cdef real part = <real> (smoothing / o) * share
+    cdef double below = 0
     cdef Py_ssize_t j
     total = exp_shifted[real](x, top, dx, o)
     for j in range(o):
         dx[j] = dx[j] / total * share
     dx[label] -= share
-    return log(total) - (score - top)
+    if smoothing == 0:
+        return log(total) - (score - top)
+    for j in range(o):
+        below += score - x[j]
+        dx[j] -= part
+    dx[label] += <real> smoothing * share
+    return log(total) - (score - top) + smoothing * below / o
 
 
 cdef inline double nll_row(

@@ -1,4 +1,9 @@
-# The kernels of losses: a part of _cython.pyx, whose imports it uses. Their cores are in losses.pxd.
+# The kernels of losses: a part of _cython.pyx, whose imports it uses. Cores in losses.pxd.
+
+from numbers cimport (
+    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, NLL, POISSON_NLL, SQUARED_ERROR,
+    SQUARED_HINGE,
+)
 
 
 def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, real[:, ::1] dx):
@@ -10,12 +15,13 @@ def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, r
     return loss
 
 
-def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
-    """mean over rows of -log(softmax(x)[label])"""
+def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, double smoothing,
+                       real[:, ::1] dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](CROSS_ENTROPY, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
-                                      &dx[0, 0], x.shape[1])
+        loss = losses.mean_loss[real](CROSS_ENTROPY, smoothing, &x[0, 0], &labels[0], NULL,
+                                      x.shape[0], &dx[0, 0], x.shape[1])
     return loss
 
 

@@ -75,6 +75,10 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
         case "cross_entropy_loss":
             bounds["dx"] = (o + 8) * eps / max(n, 1)
             bounds["returned"] = (o + 8) * eps * (1 + want["returned"])
+        case "poisson_nll_loss" | "bce_with_logits_loss":
+            terms = (1 + np.exp(a["x"])) * (1 + 2 * a["target"]) / max(n * o, 1)
+            bounds["dx"] = 8 * eps * terms
+            bounds["returned"] = 8 * eps * ((1 + a["x"]) * terms).sum()
         case "nll_loss":
             bounds["returned"] = 8 * eps * a["x"].max(initial=0)
         case "sgd_step":

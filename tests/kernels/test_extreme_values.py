@@ -57,9 +57,15 @@ def test_log_softmax_gradient_of_huge_scores(kernels: Any, dtype: str) -> None:
 @pytest.mark.parametrize("row", range(5))
 def test_cross_entropy_of_huge_scores(kernels: Any, dtype: str, row: int) -> None:
     x, labels, dx = HUGE[[row]], LABELS[[row]], np.full((1, 3), np.nan, dtype)
-    loss, eps = kernels.cross_entropy_loss(x.astype(dtype), labels, dx), np.finfo(dtype).eps
+    loss, eps = kernels.cross_entropy_loss(x.astype(dtype), labels, 0.0, dx), np.finfo(dtype).eps
     assert_allclose(loss, -log_softmax(x)[0, labels[0]], rtol=4 * eps)  # small ones as precise
     assert_allclose(dx, np.exp(log_softmax(x)) - np.eye(3)[labels], rtol=4 * eps, atol=eps)
+
+
+def test_smoothed_cross_entropy_of_huge_scores(kernels: Any, dtype: str) -> None:
+    x, dx = np.array([[1e4, -1e4]], dtype), np.full((1, 2), np.nan, dtype)
+    assert kernels.cross_entropy_loss(x, LABELS[:1] * 0, 0.5, dx) == 0.25 * 2e4
+    assert_array_equal(dx, [[0.25, -0.25]])
 
 
 def test_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:

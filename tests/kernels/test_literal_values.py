@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_cases import make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS
@@ -125,14 +126,14 @@ def test_hinge_loss_takes_any_margin(kernels: Any) -> None:
 
 def test_cross_entropy_of_uniform_scores_is_the_log_of_the_classes(kernels: Any) -> None:
     dx = unwritten(2, 4)
-    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), dx)
+    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), 0.0, dx)
     assert loss == pytest.approx(math.log(4), rel=1e-15)
     assert_allclose(dx, array([[-3, 1, 1, 1], [1, 1, -3, 1]]) / 8, rtol=1e-15)
 
 
 def test_cross_entropy_of_known_odds(kernels: Any) -> None:
     dx = unwritten(1, 3)
-    loss = kernels.cross_entropy_loss(array([[LN2, 0, 0]]), labels(1), dx)  # 1/2, 1/4, 1/4
+    loss = kernels.cross_entropy_loss(array([[LN2, 0, 0]]), labels(1), 0.0, dx)  # 1/2, 1/4, 1/4
     assert loss == pytest.approx(2 * LN2, rel=1e-15)
     assert_allclose(dx, [[0.5, -0.75, 0.25]], rtol=1e-15)
 
@@ -149,7 +150,7 @@ def test_nll_of_log_softmax_is_cross_entropy(kernels: Any, rng: np.random.Genera
     kernels.log_softmax_forward(x, y)
     loss = kernels.nll_loss(y, target, dy)
     kernels.log_softmax_backward(y, dy, dx)
-    assert loss == pytest.approx(kernels.cross_entropy_loss(x, target, want), rel=1e-14)
+    assert loss == pytest.approx(kernels.cross_entropy_loss(x, target, 0.0, want), rel=1e-14)
     assert_allclose(dx, want, rtol=1e-12, atol=1e-16)
 
 
@@ -190,10 +191,10 @@ def test_bce_with_logits_loss_is_of_raw_scores(kernels: Any) -> None:
     assert_allclose(dx, array([[-1, -0.5], [0.25, 0.375 - 0.25]]) / 4, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
+@pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_loss")])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
-    margin = (1.0,) if name == "hinge_loss" else ()
-    assert getattr(kernels, name)(unwritten(0, 3), labels(), *margin, unwritten(0, 3)) == 0
+    case = make_case(name, 0, 1, 3, np.float64, np.random.default_rng(0))
+    assert getattr(kernels, name)(*case.values()) == 0
 
 
 def test_sgd_step(kernels: Any) -> None:
