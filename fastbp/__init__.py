@@ -50,13 +50,14 @@ from .losses import (
 )
 from .many import Job, fit_many
 from .network import Sequential
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .storage import load
 from .training import Callback, DivergenceError, History, evaluate, fit
 
 __all__ = [
     "ELU",
     "SGD",
+    "Adagrad",
     "Adam",
     "AdamW",
     "AvgPool2d",

@@ -23,6 +23,7 @@ class Optimizer:
     states: ClassVar[int] = 0  # how many vectors
     kind: ClassVar[OptimizerKind | None] = None  # what engines know it by, where they do
     name: ClassVar[str] = ""  # on the command line and in models
+    first_memory: float = 0.0  # what fills the vectors at first
 
     def __init__(self, lr: float) -> None:
         self.lr = as_number(lr, f"{type(self).__name__} lr", above=0)
@@ -40,9 +41,10 @@ class Optimizer:
         raise NotImplementedError
 
     def remember(self, net: "Sequential") -> None:
-        """Make the vectors to remember for this network, all 0, if there are none yet."""
+        """Make the vectors to remember for this network, if there are none yet."""
         if not self.memory:
-            self.memory = tuple(np.zeros_like(net.params) for _ in range(self.states))
+            first = self.first_memory
+            self.memory = tuple(np.full_like(net.params, first) for _ in range(self.states))
         for vector in self.memory:
             if vector.shape != net.params.shape or vector.dtype != net.params.dtype:
                 raise ValueError(
@@ -250,6 +252,63 @@ class RMSprop(Optimizer):
             Setting.BETA2: self.alpha,
             Setting.EPSILON: self.epsilon,
             Setting.MU: self.momentum,
+            Setting.DECAY: self.weight_decay,
+        }
+
+
+class Adagrad(Optimizer):
+    """Adagrad (Duchi et al. 2011): steps scaled by the root of the sum of all squared gradients.
+
+    v ← v + g², θ ← θ - η/(1 + (t - 1)·d)·g / (√v + ε) in step t, as PyTorch's.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate η, > 0.
+    lr_decay : float
+        d >= 0.
+    epsilon : float
+        ε, added to the root, > 0.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
+    initial_accumulator_value : float
+        What v starts from, >= 0.
+    """
+
+    states = 1
+    kind, name = OptimizerKind.ADAGRAD, "adagrad"
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        lr_decay: float = 0.0,
+        epsilon: float = 1e-10,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+    ) -> None:
+        super().__init__(lr)
+        self.lr_decay = as_number(lr_decay, "Adagrad lr_decay", least=0)
+        self.epsilon = as_number(epsilon, "Adagrad epsilon", above=0)
+        self.weight_decay = as_number(weight_decay, "Adagrad weight_decay", least=0)
+        name = "Adagrad initial_accumulator_value"
+        self.initial_accumulator_value = as_number(initial_accumulator_value, name, least=0)
+
+    @property
+    def first_memory(self) -> float:  # type: ignore[override]
+        """What v starts from."""
+        return self.initial_accumulator_value
+
+    def update(self, net: "Sequential") -> None:
+        """Call adagrad_step."""
+        rates = self.lr, self.lr_decay, self.epsilon, self.weight_decay, float(self.steps)
+        kernels().adagrad_step(net.grads, *rates, net.params, *self.memory)
+
+    def numbers(self) -> dict[Setting, float]:
+        """η, d, ε and λ."""
+        return {
+            **super().numbers(),
+            Setting.LR_DECAY: self.lr_decay,
+            Setting.EPSILON: self.epsilon,
             Setting.DECAY: self.weight_decay,
         }
 

@@ -149,6 +149,11 @@ KERNELS: dict[str, Kernel] = {
         "params m v",
         "RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha",
     ),
+    "adagrad_step": _kernel(
+        "grads lr lr_decay epsilon decay step",
+        "params v",
+        "v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)",
+    ),
     # x (n, o) scores; labels (n,)
     "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),
     "accuracy": _kernel("x labels", "", "the share of rows whose largest value is in column label"),

@@ -317,6 +317,13 @@ def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
     params -= lr * m
 
 
+def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
+    """v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)"""
+    g = grads + decay * params
+    v += g * g
+    params -= lr / (1 + (step - 1) * lr_decay) * g / _divisor(v, epsilon)
+
+
 def _divisor(v, epsilon):
     """√v + ε, or infinity where both are 0 in this dtype: such a parameter stays."""
     total = np.sqrt(v) + v.dtype.type(epsilon)

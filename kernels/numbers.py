@@ -112,6 +112,7 @@ class OptimizerKind(IntEnum):
     ADAM = auto()
     ADAMW = auto()
     RMSPROP = auto()
+    ADAGRAD = auto()
 
 
 class Source(IntEnum):
@@ -132,7 +133,7 @@ class Choice(IntEnum):
     FEATURES = auto()
     SPARSE = auto()  # whether blocks of zeros are left out of the data
     OPTIMIZER = auto()
-    STEPS_BEFORE = auto()  # of earlier epochs, for Adam
+    STEPS_BEFORE = auto()  # of earlier epochs
     SEGMENTS = auto()  # that exchanged sums are made of: at least as many as threads
     STATES = auto()  # vectors that the optimiser remembers
     SKIP = auto()  # whether samples without a gradient are left out of backward
@@ -150,6 +151,7 @@ class Setting(IntEnum):
     BETA2 = auto()  # of the mean of squares; RMSprop's alpha
     EPSILON = auto()
     DECAY = auto()
+    LR_DECAY = auto()  # Adagrad's
     VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them
 
 

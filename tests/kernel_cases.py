@@ -62,6 +62,7 @@ def make_case(
         "grads": lambda: normal(i * o + o),
         "lr": lambda: LR,
         "momentum": lambda: 0.9,
+        "lr_decay": lambda: 0.25,
         "decay": lambda: 0.01,
         "beta1": lambda: 0.9,
         "beta2": lambda: 0.99,

@@ -111,6 +111,25 @@ def test_rmsprop_as_its_docstring_has_it(backend):
         np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
 
 
+def test_adagrad_as_its_docstring_has_it(backend):
+    lr, lr_decay, epsilon, decay, first = 0.03, 0.1, 0.01, 0.2, 0.3
+    net = fb.Sequential(fb.Linear(7, 5), dtype="float64")
+    p, v, rng = net.params.copy(), first, np.random.default_rng(4)
+    for t, found in enumerate(walked(fb.Adagrad(lr, lr_decay, epsilon, decay, first)), 1):
+        g = rng.normal(size=p.size) + decay * p
+        v = v + g**2
+        p = p - lr / (1 + (t - 1) * lr_decay) * g / (np.sqrt(v) + epsilon)
+        np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["lr_decay", "weight_decay", "initial_accumulator_value"])
+def test_settings_of_adagrad_are_checked(name):
+    with pytest.raises(ValueError, match=f"^Adagrad {name}: expected at least 0, got -1$"):
+        fb.Adagrad(**{name: -1})
+    with pytest.raises(ValueError, match="^Adagrad epsilon: expected a number above 0, got 0$"):
+        fb.Adagrad(epsilon=0)
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
@@ -154,7 +173,7 @@ def test_a_beta_near_one_moves_float32_as_float64(backend, kind, beta2, fused, r
     np.testing.assert_allclose(moved["float32"], moved["float64"], rtol=1e-3, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW, fb.RMSprop])
+@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW, fb.RMSprop, fb.Adagrad])
 @pytest.mark.parametrize("epsilon", [1e-300, 1e-50, 1e-40])
 def test_an_epsilon_that_is_0_in_float32_makes_no_nan(backend, kind, epsilon, rng):
     """Where the gradient is 0 the parameter stays; elsewhere epsilon is too small to count."""

@@ -15,7 +15,7 @@ from .pointers import pointer
 def update(kind, s, step, g, p, m, v, n):
     """The optimiser's step with this number, from 1; s are a run's settings.
 
-    m is the only vector that momentum remembers.
+    m is the only vector that momentum and Adagrad remember.
     """
     real = type(p[0])
     lr, mu, decay = real(s[Setting.LR]), real(s[Setting.MU]), real(s[Setting.DECAY])
@@ -28,6 +28,9 @@ def update(kind, s, step, g, p, m, v, n):
     elif kind == OptimizerKind.RMSPROP:
         alpha, rest = real(s[Setting.BETA2]), real(1 - s[Setting.BETA2])
         _rmsprop(g, lr, alpha, rest, real(s[Setting.EPSILON]), mu, decay, p, m, v, n)
+    elif kind == OptimizerKind.ADAGRAD:
+        lr = real(_decayed(s[Setting.LR], s[Setting.LR_DECAY], step))
+        _adagrad(g, lr, real(s[Setting.EPSILON]), decay, p, m, n)
     else:
         beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
         rest1, rest2 = real(1 - s[Setting.BETA1]), real(1 - s[Setting.BETA2])
@@ -91,6 +94,21 @@ def _rmsprop(g, lr, alpha, rest, epsilon, mu, decay, p, m, v, n):
 
 
 @core
+def _adagrad(g, lr, epsilon, decay, p, v, n):
+    """lr is this step's; v is a sum."""
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] += gradient * gradient
+        p[i] -= lr * gradient / _divisor(v[i], epsilon)
+
+
+@core
+def _decayed(lr, lr_decay, step):
+    """A step's learning rate."""
+    return lr / (1 + (step - 1) * lr_decay)
+
+
+@core
 def _divisor(v, epsilon):
     """√v + ε, or infinity where both are 0 in this dtype: such a parameter stays."""
     total = math.sqrt(v) + epsilon
@@ -151,3 +169,11 @@ def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
     real, n = params.dtype.type, params.size
     rates = real(lr), real(alpha), real(1 - alpha), real(epsilon), real(momentum), real(decay)
     _rmsprop(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
+
+
+@jit
+def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
+    """v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)"""
+    real, p, memory = params.dtype.type, pointer(params), pointer(v)
+    rate = real(_decayed(lr, lr_decay, step))
+    _adagrad(pointer(grads), rate, real(epsilon), real(decay), p, memory, params.size)

@@ -85,6 +85,7 @@ cdef enum:  # OptimizerKind
     ADAM
     ADAMW
     RMSPROP
+    ADAGRAD
 
 cdef enum:  # Source
     BYTES
@@ -114,6 +115,7 @@ cdef enum:  # Setting
     BETA2
     EPSILON
     DECAY
+    LR_DECAY
     VALUES
 
 cdef enum:  # Value

@@ -6,7 +6,10 @@ Parameters and what the optimiser remembers move in place.
 from libc.math cimport INFINITY, pow, sqrt
 from libc.stdint cimport int64_t
 
-from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN, RMSPROP
+from numbers cimport (
+    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, LR, LR_DECAY, MOMENTUM, MU, NESTEROV, PLAIN,
+    RMSPROP,
+)
 from tile cimport real
 
 cdef extern from "math.h":
@@ -19,7 +22,7 @@ cdef inline void update(
 ) noexcept nogil:
     """The optimiser's step with this number, from 1; s are a run's settings.
 
-    m is the only vector that momentum remembers.
+    m is the only vector that momentum and Adagrad remember.
     """
     cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
     cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
@@ -32,6 +35,9 @@ cdef inline void update(
         nesterov[real](g, lr, mu, decay, p, m, n)
     elif kind == RMSPROP:
         rmsprop[real](g, lr, beta2, rest2, epsilon, mu, decay, p, m, v, n)
+    elif kind == ADAGRAD:
+        lr = <real> decayed(s[LR], s[LR_DECAY], step)
+        adagrad[real](g, lr, epsilon, decay, p, m, n)
     else:
         fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
@@ -120,6 +126,23 @@ cdef inline void rmsprop(
         v[i] = alpha * v[i] + rest * gradient * gradient
         m[i] = mu * m[i] + gradient / divisor[real](v[i], epsilon)
         p[i] -= lr * m[i]
+
+
+cdef inline void adagrad(
+    const real* g, real lr, real epsilon, real decay, real* p, real* v, Py_ssize_t n,
+) noexcept nogil:
+    """lr is this step's; v is a sum."""
+    cdef Py_ssize_t i
+    cdef real gradient
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] += gradient * gradient
+        p[i] -= lr * gradient / divisor[real](v[i], epsilon)
+
+
+cdef inline double decayed(double lr, double lr_decay, double step) noexcept nogil:
+    """A step's learning rate."""
+    return lr / (1 + (step - 1) * lr_decay)
 
 
 cdef inline double correction(double beta, double step) noexcept nogil:

@@ -52,3 +52,11 @@ def rmsprop_step(const real[::1] grads, double lr, double alpha, double epsilon,
         updates.rmsprop[real](
             &grads[0], <real> lr, <real> alpha, <real> (1 - alpha), <real> epsilon,
             <real> momentum, <real> decay, &params[0], &m[0], &v[0], params.shape[0])
+
+
+def adagrad_step(const real[::1] grads, double lr, double lr_decay, double epsilon, double decay,
+                 double step, real[::1] params, real[::1] v):
+    """v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)"""
+    with nogil:
+        updates.adagrad[real](&grads[0], <real> updates.decayed(lr, lr_decay, step),
+                              <real> epsilon, <real> decay, &params[0], &v[0], params.shape[0])

@@ -92,6 +92,11 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
             bounds["v"] = 16 * eps * squares
             bounds["m"] = 64 * eps * (a["m"] + moved)
             bounds["params"] = 64 * eps * (a["params"] + a["m"] + moved)
+        case "adagrad_step":
+            g = a["params"] + a["grads"]
+            moved = g / (np.sqrt(want["v"]) + a["epsilon"])
+            bounds["v"] = 16 * eps * (a["v"] + g**2)
+            bounds["params"] = 64 * eps * (a["params"] + moved)
         case "adam_step" | "adamw_step":
             bounds["m"] = 8 * eps * (a["params"] + a["grads"] + a["m"])
             bounds["v"] = 16 * eps * ((a["params"] + a["grads"]) ** 2 + a["v"])

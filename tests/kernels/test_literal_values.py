@@ -203,6 +203,14 @@ def test_sgd_step(kernels: Any) -> None:
     assert_array_equal(params, [0, 2, 3.5])
 
 
+def test_adagrad_step(kernels: Any) -> None:
+    params, v = array([2, 0]), array([7, 0])
+    # g = 2.5 + 0.25 * 2 = 3, v = 16; the rate is 8 / (1 + 2 * 0.5)
+    kernels.adagrad_step(array([2.5, 0]), 8.0, 0.5, 1e-300, 0.25, 3.0, params, v)
+    assert_array_equal(v, [16, 0])
+    assert_array_equal(params, [2 - 4 * 3 / 4, 0])
+
+
 def test_argmax_of_equal_values_is_the_first(kernels: Any) -> None:
     found = labels(-1, -1, -1)
     kernels.argmax(array([[1, 3, 3], [2, 2, 2], [-5, -7, -4]]), found)
