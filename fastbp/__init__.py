@@ -50,7 +50,7 @@ from .losses import (
 )
 from .many import Job, fit_many
 from .network import Sequential
-from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
 from .training import Callback, DivergenceError, History, evaluate, fit
 
@@ -80,6 +80,7 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MaxPool2d",
+    "NAdam",
     "NLLLoss",
     "PoissonNLLLoss",
     "RMSprop",

@@ -204,6 +204,50 @@ class AdamW(Adam):
         kernels().adamw_step(net.grads, *self._settings(), net.params, *self.memory)
 
 
+class NAdam(Adam):
+    """Adam with Nesterov's momentum (Dozat 2016), as PyTorch's.
+
+    θ ← θ - η·((1 - μ)/(1 - Π)·g + μ'/(1 - Π·μ')·m) / (√v' + ε), where m and v are Adam's, v' is
+    corrected for the step t, μ = β1·(1 - 0.96^(t·ψ)/2), μ' that of step t + 1, and Π the product of
+    all μ up to step t.
+
+    Parameters
+    ----------
+    lr : float
+    beta1, beta2 : float
+        How slowly the two means forget; from 0 to below 1.
+    epsilon : float
+        Added to the root, > 0.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
+    momentum_decay : float
+        ψ >= 0.
+    """
+
+    kind, name = OptimizerKind.NADAM, "nadam"
+
+    def __init__(
+        self,
+        lr: float = 2e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon, weight_decay)
+        self.momentum_decay = as_number(momentum_decay, "NAdam momentum_decay", least=0)
+
+    def update(self, net: "Sequential") -> None:
+        """Call nadam_step."""
+        *rates, step = self._settings()
+        kernels().nadam_step(net.grads, *rates, self.momentum_decay, step, net.params, *self.memory)
+
+    def numbers(self) -> dict[Setting, float]:
+        """η, β1, β2, ε, λ and ψ."""
+        return {**super().numbers(), Setting.MU_DECAY: self.momentum_decay}
+
+
 class RMSprop(Optimizer):
     """RMSprop (Tieleman & Hinton 2012): steps scaled by a running mean of the gradient's square.
 

@@ -149,10 +149,15 @@ KERNELS: dict[str, Kernel] = {
         "params m v",
         "RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha",
     ),
+    "nadam_step": _kernel(
+        "grads lr beta1 beta2 epsilon decay mu_decay step",
+        "params m v",
+        "NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)",
+    ),
     "adagrad_step": _kernel(
         "grads lr lr_decay epsilon decay step",
         "params v",
-        "v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)",
+        "v += g**2; params = params - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + epsilon)",
     ),
     # x (n, o) scores; labels (n,)
     "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),

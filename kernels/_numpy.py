@@ -318,10 +318,39 @@ def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
 
 
 def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
-    """v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)"""
+    """v += g**2; params = params - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + epsilon)"""
     g = grads + decay * params
     v += g * g
     params -= lr / (1 + (step - 1) * lr_decay) * g / _divisor(v, epsilon)
+
+
+def nadam_step(grads, lr, beta1, beta2, epsilon, decay, mu_decay, step, params, m, v):
+    """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
+    g = grads + decay * params
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g * g
+    mu, product = _mu(beta1, mu_decay, step), _mu_product(beta1, mu_decay, step)
+    coming = _mu(beta1, mu_decay, step + 1)
+    move = lr * (1 - mu) / (1 - product) * g + lr * coming / (1 - product * coming) * m
+    params -= move / _divisor(v / (1 - beta2**step), epsilon)
+
+
+def _mu(beta1, mu_decay, step):
+    """NAdam's momentum in a step."""
+    return beta1 * (1 - 0.96 ** (step * mu_decay) / 2)
+
+
+def _mu_product(beta1, mu_decay, step):
+    """The product of NAdam's momentum in all steps so far, from the step's number alone.
+
+    log(1 - q**i / 2) is the sum over k of -q**(i * k) / (k * 2**k), and the sum of q**(i * k) over
+    the steps i is a geometric one. So nothing is to be remembered between steps.
+    """
+    k = np.arange(1, 55)
+    a = k * mu_decay * np.log(0.96)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums = np.where(a == 0, step, np.exp(a) * np.expm1(step * a) / np.expm1(a))
+    return float(beta1**step * np.exp(-(sums / (k * 2.0**k)).sum()))
 
 
 def _divisor(v, epsilon):

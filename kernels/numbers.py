@@ -113,6 +113,7 @@ class OptimizerKind(IntEnum):
     ADAMW = auto()
     RMSPROP = auto()
     ADAGRAD = auto()
+    NADAM = auto()
 
 
 class Source(IntEnum):
@@ -152,6 +153,7 @@ class Setting(IntEnum):
     EPSILON = auto()
     DECAY = auto()
     LR_DECAY = auto()  # Adagrad's
+    MU_DECAY = auto()  # of NAdam's momentum
     VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them
 
 

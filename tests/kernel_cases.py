@@ -63,6 +63,7 @@ def make_case(
         "lr": lambda: LR,
         "momentum": lambda: 0.9,
         "lr_decay": lambda: 0.25,
+        "mu_decay": lambda: 0.5,
         "decay": lambda: 0.01,
         "beta1": lambda: 0.9,
         "beta2": lambda: 0.99,

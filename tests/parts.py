@@ -19,7 +19,10 @@ LOSSES["CrossEntropyLoss, not smoothed"] = KINDS_OF_LOSS["cross-entropy"]  # a w
 # A large epsilon, for else the first steps of two dtypes part where a gradient is nearly 0.
 RATE, EPSILON = 0.002, 1e-3
 TURNED_ON = {
-    **{"momentum": 0.5, "weight_decay": 0.01, "lr_decay": 0.05, "initial_accumulator_value": 0.1}
+    "momentum": 0.5,
+    "weight_decay": 0.01,
+    "lr_decay": 0.05,
+    "initial_accumulator_value": 0.1,
 }  # numbers that are 0 unless somebody wants them
 
 

@@ -86,6 +86,7 @@ cdef enum:  # OptimizerKind
     ADAMW
     RMSPROP
     ADAGRAD
+    NADAM
 
 cdef enum:  # Source
     BYTES
@@ -116,6 +117,7 @@ cdef enum:  # Setting
     EPSILON
     DECAY
     LR_DECAY
+    MU_DECAY
     VALUES
 
 cdef enum:  # Value

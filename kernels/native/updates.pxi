@@ -56,7 +56,19 @@ def rmsprop_step(const real[::1] grads, double lr, double alpha, double epsilon,
 
 def adagrad_step(const real[::1] grads, double lr, double lr_decay, double epsilon, double decay,
                  double step, real[::1] params, real[::1] v):
-    """v = v + g**2; params = params - r * g / (sqrt(v) + epsilon), r = lr / (1 + (step - 1) * lr_decay)"""
+    """v += g**2; params = params - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + epsilon)"""
     with nogil:
         updates.adagrad[real](&grads[0], <real> updates.decayed(lr, lr_decay, step),
                               <real> epsilon, <real> decay, &params[0], &v[0], params.shape[0])
+
+
+def nadam_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
+               double decay, double mu_decay, double step, real[::1] params, real[::1] m,
+               real[::1] v):
+    """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
+    cdef updates.Rates rates = updates.nadam_rates(lr, beta1, mu_decay, step)
+    with nogil:
+        updates.nadam[real](
+            &grads[0], &rates, <real> beta1, <real> beta2, <real> (1 - beta1), <real> (1 - beta2),
+            <real> epsilon, <real> decay, <real> updates.correction(beta2, step), &params[0], &m[0],
+            &v[0], params.shape[0])

@@ -97,7 +97,7 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
             moved = g / (np.sqrt(want["v"]) + a["epsilon"])
             bounds["v"] = 16 * eps * (a["v"] + g**2)
             bounds["params"] = 64 * eps * (a["params"] + moved)
-        case "adam_step" | "adamw_step":
+        case "adam_step" | "adamw_step" | "nadam_step":
             bounds["m"] = 8 * eps * (a["params"] + a["grads"] + a["m"])
             bounds["v"] = 16 * eps * ((a["params"] + a["grads"]) ** 2 + a["v"])
             moved = (a["params"] + a["grads"] + a["m"]) / (np.sqrt(want["v"]) + a["epsilon"])
