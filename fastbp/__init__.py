@@ -42,10 +42,20 @@ from .layers import (
     Tanh,
     initializers,
 )
-from .losses import CrossEntropyLoss, HingeLoss, L1Loss, MSELoss, NLLLoss
+from .losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    PoissonNLLLoss,
+    SquaredHingeLoss,
+)
 from .many import Job, fit_many
 from .network import Sequential
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
 from .training import Callback, DivergenceError, History, evaluate, fit
 
@@ -54,9 +64,11 @@ __all__ = [
     "GELU",
     "SELU",
     "SGD",
+    "Adagrad",
     "Adam",
     "AdamW",
     "AvgPool2d",
+    "BCEWithLogitsLoss",
     "Callback",
     "Conv2d",
     "CrossEntropyLoss",
@@ -66,6 +78,7 @@ __all__ = [
     "GradientError",
     "HingeLoss",
     "History",
+    "HuberLoss",
     "Job",
     "L1Loss",
     "Layer",
@@ -75,13 +88,16 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "Mish",
+    "NAdam",
     "NLLLoss",
+    "PoissonNLLLoss",
     "RMSprop",
     "ReLU",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "SquaredHingeLoss",
     "Tanh",
     "activation",
     "datasets",

@@ -4,68 +4,16 @@ A loss is averaged over the batch, so its gradient is too: a learning rate means
 batch size.
 """
 
-from typing import ClassVar
-
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import as_array, described
-from ._checks import as_labels, as_matrix
+from ._arrays import as_array
+from ._checks import as_number
+from ._loss import Loss as Loss
+from ._loss import ValuesLoss as ValuesLoss
 from ._settings import Number
 from .backends import kernels
 from .kernels.numbers import LossKind, Setting
-
-
-class Loss:
-    """What is minimised: ``loss, gradient = loss_function(scores, target)``."""
-
-    kind: ClassVar[LossKind | None] = None  # what engines know it by, where they do
-    name: ClassVar[str] = ""  # on the command line and in models
-
-    def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
-        """Return the loss and its gradient.
-
-        Parameters
-        ----------
-        x : (n, outputs) float32 or float64
-            What the network's last layer put out, n >= 1.
-        target : (n,) integers, or (n, outputs) numbers for MSELoss and L1Loss
-            The right classes, from 0, or the wanted outputs. Of two classes also False and True.
-
-        Returns
-        -------
-        loss : float
-            The mean over the batch.
-        gradient : (n, outputs), dtype of x
-            dl/dx.
-        """
-        x = as_matrix(x, f"{self!r} scores")
-        if not x.size:
-            raise ValueError(f"{self!r}: expected at least one sample, got shape {x.shape}")
-        return self.compute(x, self.check_target(target, len(x), x.shape[1], x.dtype))
-
-    def check_target(
-        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
-    ) -> np.ndarray:
-        """The target as the kernel wants it, for `rows` samples and `outputs` columns."""
-        if outputs == 1:
-            raise ValueError(
-                f"{self!r}: expected scores of at least two classes, one a column; got a single "
-                "column. Give the network an output for each class (two for yes and no); for "
-                "values take MSELoss or L1Loss"
-            )
-        return as_labels(target, f"{self!r} labels", rows=rows, classes=outputs)
-
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and gradient of arguments that are known to be right."""
-        raise NotImplementedError
-
-    def numbers(self) -> dict[Setting, float]:
-        """The real numbers that an engine must know of it."""
-        return {}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 class HingeLoss(Loss):
@@ -94,21 +42,73 @@ class HingeLoss(Loss):
 
     def numbers(self) -> dict[Setting, float]:
         """The margin."""
-        return {Setting.MARGIN: self.margin}
+        return {Setting.LOSS_NUMBER: self.margin}
 
     def __repr__(self) -> str:
         return f"HingeLoss({self.margin:g})"
 
 
-class CrossEntropyLoss(Loss):
-    """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores."""
+class SquaredHingeLoss(Loss):
+    """Multiclass hinge, squared: Σ over j ≠ y of max(0, s_j - s_y + margin)².
 
-    kind, name = LossKind.CROSS_ENTROPY, "cross-entropy"
+    Smooth, also at the margin. As in HingeLoss the sum is not divided by the number of classes;
+    PyTorch's MultiMarginLoss(p=2) divides it.
+
+    Parameters
+    ----------
+    margin : float
+        By how much the right class must win, > 0.
+    """
+
+    kind, name = LossKind.SQUARED_HINGE, "squared-hinge"
+    margin = Number(above=0)
+
+    def __init__(self, margin: float = 1.0) -> None:
+        self.margin = margin
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """dl/ds = (softmax(s) - onehot(y)) / n."""
+        """dl/ds_j = 2/n of what violates the margin; dl/ds_y = -(the sum of those)."""
         gradient = np.empty_like(x)
-        return kernels().cross_entropy_loss(x, target, gradient), gradient
+        return kernels().squared_hinge_loss(x, target, self.margin, gradient), gradient
+
+    def numbers(self) -> dict[Setting, float]:
+        """The margin."""
+        return {Setting.LOSS_NUMBER: self.margin}
+
+    def __repr__(self) -> str:
+        return f"SquaredHingeLoss({self.margin:g})"
+
+
+class CrossEntropyLoss(Loss):
+    """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        ε from 0 to 1: the share of the right class's 1 that all classes get in equal parts.
+    """
+
+    kind, name = LossKind.CROSS_ENTROPY, "cross-entropy"
+    label_smoothing = Number(least=0, most=1)
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = label_smoothing
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = (softmax(s) - (1 - ε)·onehot(y) - ε/outputs) / n."""
+        gradient = np.empty_like(x)
+        return kernels().cross_entropy_loss(x, target, self.label_smoothing, gradient), gradient
+
+    def numbers(self) -> dict[Setting, float]:
+        """ε."""
+        return {Setting.LOSS_NUMBER: self.label_smoothing}
+
+    def __repr__(self) -> str:
+        return (
+            f"CrossEntropyLoss({self.label_smoothing:g})"
+            if self.label_smoothing
+            else super().__repr__()
+        )
 
 
 class NLLLoss(Loss):
@@ -120,38 +120,6 @@ class NLLLoss(Loss):
         """dl/ds = -onehot(y) / n."""
         gradient = np.empty_like(x)
         return kernels().nll_loss(x, target, gradient), gradient
-
-
-class ValuesLoss(Loss):
-    """What losses of values share: the target is numbers of the output's shape.
-
-    Of one output they may also come as (n,). Of several, (n,) integers are classes, which stand for
-    one-hot rows.
-    """
-
-    def check_target(
-        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
-    ) -> np.ndarray:
-        """(rows, outputs) values; labels become one-hot rows."""
-        name = f"{self!r} target"
-        array = as_array(target, name)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{name}: expected real numbers, got {described(array)}")
-        if outputs == 1 and array.ndim in (1, 2):
-            values = array[:, None] if array.ndim == 1 else array
-            if values.dtype.kind in "iub":
-                values = values.astype(np.float64)  # no bytes of pixels, but numbers
-            return as_matrix(values, name, dtype=dtype, rows=rows, columns=1)
-        if array.ndim == 1 and array.dtype.kind in "iub":
-            labels = as_labels(array, f"{self!r} labels", rows=rows, classes=outputs)
-            return np.eye(outputs, dtype=dtype)[labels]
-        if array.ndim == 1 and array.dtype.kind == "f":
-            raise ValueError(
-                f"{name}: expected a two-dimensional array, one row of {outputs} values a sample; "
-                f"got shape {array.shape}. If they are classes, pass integers; if there is one "
-                "value a sample, give the network one output"
-            )
-        return as_matrix(array, name, dtype=dtype, rows=rows, columns=outputs)
 
 
 class MSELoss(ValuesLoss):
@@ -182,6 +150,140 @@ class L1Loss(ValuesLoss):
         """dl/do = sign(o - y) / (n·outputs)."""
         gradient = np.empty_like(x)
         return kernels().absolute_error_loss(x, target, gradient), gradient
+
+
+class HuberLoss(ValuesLoss):
+    """(o - y)²/2 up to a distance δ, from there δ·(|o - y| - δ/2), averaged as in PyTorch.
+
+    The target is as MSELoss takes it.
+
+    Parameters
+    ----------
+    delta : float
+        δ, > 0: from where on a distance counts no longer by its square.
+    """
+
+    kind, name = LossKind.HUBER, "huber"
+    delta = Number(above=0)
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = delta
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/do = (o - y), but from -δ to δ, / (n·outputs)."""
+        gradient = np.empty_like(x)
+        return kernels().huber_loss(x, target, self.delta, gradient), gradient
+
+    def numbers(self) -> dict[Setting, float]:
+        """δ."""
+        return {Setting.LOSS_NUMBER: self.delta}
+
+    def __repr__(self) -> str:
+        return f"HuberLoss({self.delta:g})"
+
+
+class PoissonNLLLoss(ValuesLoss):
+    """e^s - t·s, averaged over all n·outputs elements: counts t, whose rates have logarithms s.
+
+    As PyTorch's, which adds no log(t!) either. The target is counts, >= 0, of the output's shape;
+    (n,) will do for one output.
+    """
+
+    kind, name, one_hot = LossKind.POISSON_NLL, "poisson", False
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows, outputs) finite numbers from 0 on."""
+        counts = super().check_target(target, rows, outputs, dtype)
+        self._refuse(counts, ~((counts >= 0) & (counts < np.inf)), "counts from 0 on")
+        return counts
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = (e^s - t) / (n·outputs)."""
+        gradient = np.empty_like(x)
+        return kernels().poisson_nll_loss(x, target, gradient), gradient
+
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Random counts."""
+        return rng.integers(0, 4, (rows, outputs))
+
+
+class BCEWithLogitsLoss(ValuesLoss):
+    """Binary cross-entropy of raw scores, averaged over all n·outputs elements, as in PyTorch.
+
+    -w·t·log p - (1 - t)·log(1 - p) with p = sigmoid(s). Each output answers a question of its own
+    with yes (1) or no (0): the target is numbers from 0 to 1 of the output's shape; of one output
+    (n,) labels 0 and 1 will do.
+
+    Parameters
+    ----------
+    pos_weight : float or (outputs,) array, optional
+        w >= 0, how much a yes counts; an array has one for each output. With an array training is
+        layered, for engines hold one number of a loss; ``History.path`` says so.
+    """
+
+    kind, name, one_hot = LossKind.BCE_WITH_LOGITS, "bce", False
+
+    def __init__(self, pos_weight: npt.ArrayLike | None = None) -> None:
+        name, weight = "BCEWithLogitsLoss pos_weight", pos_weight
+        self.pos_weight: float | np.ndarray | None = None
+        if isinstance(weight, (list, tuple, np.ndarray)):
+            array = as_array(weight, name)
+            if array.ndim != 1 or array.dtype.kind not in "fiu" or not array.size:
+                raise ValueError(
+                    f"{name}: expected a number or one for each output; got {weight!r}"
+                )
+            self.pos_weight = np.array([as_number(each, name, least=0) for each in array])
+        elif weight is not None:
+            self.pos_weight = as_number(weight, name, least=0)
+
+    @property
+    def layered(self) -> str:
+        """With a weight for each output."""
+        return "pos_weight is an array" if isinstance(self.pos_weight, np.ndarray) else ""
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows, outputs) numbers from 0 to 1."""
+        if isinstance(self.pos_weight, np.ndarray) and len(self.pos_weight) != outputs:
+            raise ValueError(
+                f"{self!r}: expected scores of {len(self.pos_weight)} columns, as "
+                f"pos_weight has; got {outputs}"
+            )
+        values = super().check_target(target, rows, outputs, dtype)
+        self._refuse(values, ~((values >= 0) & (values <= 1)), "numbers from 0 to 1")
+        return values
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """dl/ds = ((1 - t)·p - w·t·(1 - p)) / (n·outputs)."""
+        if not isinstance(self.pos_weight, np.ndarray):
+            gradient, weight = np.empty_like(x), self.numbers()[Setting.LOSS_NUMBER]
+            return kernels().bce_with_logits_loss(x, target, weight, gradient), gradient
+        columns = []  # each with its own weight
+        for j, weight in enumerate(self.pos_weight):
+            score, wanted = (np.ascontiguousarray(a[:, j : j + 1]) for a in (x, target))
+            dx = np.empty_like(score)
+            columns.append((kernels().bce_with_logits_loss(score, wanted, float(weight), dx), dx))
+        losses, gradients = zip(*columns, strict=True)
+        return float(np.mean(losses)), np.hstack(gradients) / x.dtype.type(len(columns))
+
+    def numbers(self) -> dict[Setting, float]:
+        """w."""
+        return {Setting.LOSS_NUMBER: 1.0 if self.pos_weight is None else float(self.pos_weight)}
+
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Random numbers from 0 to 1."""
+        return rng.random((rows, outputs))
+
+    def __repr__(self) -> str:
+        if self.pos_weight is None:
+            return "BCEWithLogitsLoss()"
+        if isinstance(self.pos_weight, float):
+            return f"BCEWithLogitsLoss({self.pos_weight:g})"
+        weights = np.array2string(self.pos_weight, threshold=6, separator=", ")
+        return f"BCEWithLogitsLoss({weights})"
 
 
 # By the names that text has for them.

@@ -9,101 +9,17 @@ afresh. ``reset`` forgets it. A pickled or copied optimiser keeps what it rememb
 network that it steps then.
 """
 
-import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._settings import Count, Number
+from ._optimizer import Optimizer as Optimizer
+from ._settings import Number
 from .backends import kernels
 from .kernels.numbers import OptimizerKind, Setting
 
 if TYPE_CHECKING:
     from .network import Sequential
-
-
-class Optimizer:
-    """What all optimisers share: a learning rate, and vectors they remember between steps.
-
-    Attributes
-    ----------
-    steps : int
-        Taken with the network that it remembers.
-    memory : tuple of (parameters,) ndarray
-        What it remembers of them: ``states`` vectors.
-    """
-
-    states: ClassVar[int] = 0  # how many vectors
-    kind: ClassVar[OptimizerKind | None] = None  # what engines know it by, where they do
-    name: ClassVar[str] = ""  # on the command line and in models
-
-    lr = Number(above=0)
-    steps = Count(least=0)
-    _net: "weakref.ref[Sequential] | None" = None  # whose memory it is; None for whoever comes
-
-    def __init__(self, lr: float) -> None:
-        self.lr = lr
-        self.steps = 0
-        self.memory: tuple[np.ndarray, ...] = ()
-
-    def step(self, net: "Sequential") -> None:
-        """Move the network's parameters by the gradients of its last backward pass."""
-        if not net.params.flags.writeable:
-            raise ValueError(
-                f"{self!r}: the parameters are read-only, for the network is frozen (train a "
-                "copy, net.copy()) or an engine is in the middle of an epoch"
-            )
-        self.remember(net)
-        self.steps += 1
-        self.update(net)
-
-    def update(self, net: "Sequential") -> None:
-        """One call of the optimiser's kernel."""
-        raise NotImplementedError
-
-    def remember(self, net: "Sequential") -> None:
-        """Make the vectors to remember for this network, all 0, if there are none of it yet."""
-        if self._net is None or self._net() is not net:
-            if self._net is not None:
-                self.reset()
-            self._net = weakref.ref(net)
-        params, states = net.params, self.states
-        if not self.memory:
-            self.memory = tuple(np.zeros_like(params) for _ in range(states))
-        if not states:  # what it remembers is kept for when it is wanted again
-            return
-        if len(self.memory) != states or len({id(vector) for vector in self.memory}) != states:
-            raise ValueError(
-                f"{self!r}.memory: expected {states} vectors, each its own; got "
-                f"{len(self.memory)}: reset() it"
-            )
-        for vector in self.memory:
-            if not (
-                type(vector) is np.ndarray
-                and (vector.shape, vector.dtype) == (params.shape, params.dtype)
-                and vector.flags.carray
-            ):
-                raise ValueError(
-                    f"{self!r}.memory: expected {params.dtype} vectors {params.shape}, as the "
-                    f"network's parameters; got {getattr(vector, 'dtype', type(vector).__name__)} "
-                    f"{np.shape(vector)}: make a new one, or reset() it"
-                )
-
-    def numbers(self) -> dict[Setting, float]:
-        """The real numbers that an engine must know of it."""
-        return {Setting.LR: self.lr}
-
-    def reset(self) -> None:
-        """Forget everything, as if no step had been taken."""
-        self.steps, self.memory, self._net = 0, (), None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickled and copied with a memory of its own."""
-        memory = tuple(np.array(vector) for vector in self.memory)
-        return vars(self) | {"memory": memory, "_net": None}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(lr={self.lr:g})"
 
 
 class SGD(Optimizer):
@@ -261,6 +177,51 @@ class AdamW(Adam):
         kernels().adamw_step(net.grads, *self._settings(), net.params, *self.memory)
 
 
+class NAdam(Adam):
+    """Adam with Nesterov's momentum (Dozat 2016), as PyTorch's.
+
+    θ ← θ - η·((1 - μ)/(1 - Π)·g + μ'/(1 - Π·μ')·m) / (√v' + ε), where m and v are Adam's, v' is
+    corrected for the step t, μ = β1·(1 - 0.96^(t·ψ)/2), μ' that of step t + 1, and Π the product of
+    all μ up to step t.
+
+    Parameters
+    ----------
+    lr : float
+    beta1, beta2 : float
+        How slowly the two means forget; from 0 to below 1.
+    epsilon : float
+        Added to the root, > 0.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
+    momentum_decay : float
+        ψ >= 0.
+    """
+
+    kind, name = OptimizerKind.NADAM, "nadam"
+    momentum_decay = Number(least=0)
+
+    def __init__(
+        self,
+        lr: float = 2e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon, weight_decay)
+        self.momentum_decay = momentum_decay
+
+    def update(self, net: "Sequential") -> None:
+        """Call nadam_step."""
+        *rates, step = self._settings()
+        kernels().nadam_step(net.grads, *rates, self.momentum_decay, step, net.params, *self.memory)
+
+    def numbers(self) -> dict[Setting, float]:
+        """η, β1, β2, ε, λ and ψ."""
+        return {**super().numbers(), Setting.MU_DECAY: self.momentum_decay}
+
+
 class RMSprop(Optimizer):
     """RMSprop (Tieleman & Hinton 2012): steps scaled by a running mean of the gradient's square.
 
@@ -310,6 +271,63 @@ class RMSprop(Optimizer):
             Setting.BETA2: self.alpha,
             Setting.EPSILON: self.epsilon,
             Setting.MU: self.momentum,
+            Setting.DECAY: self.weight_decay,
+        }
+
+
+class Adagrad(Optimizer):
+    """Adagrad (Duchi et al. 2011): steps scaled by the root of the sum of all squared gradients.
+
+    v ← v + g², θ ← θ - η/(1 + (t - 1)·d)·g / (√v + ε) in step t, as PyTorch's.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate η, > 0.
+    lr_decay : float
+        d >= 0.
+    epsilon : float
+        ε, added to the root, > 0.
+    weight_decay : float
+        λ >= 0 in g = dl/dθ + λ·θ.
+    initial_accumulator_value : float
+        What v starts from, >= 0.
+    """
+
+    states = 1
+    kind, name = OptimizerKind.ADAGRAD, "adagrad"
+    epsilon = Number(above=0)
+    lr_decay, weight_decay = Number(least=0), Number(least=0)
+    initial_accumulator_value = Number(least=0)
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        lr_decay: float = 0.0,
+        epsilon: float = 1e-10,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+    ) -> None:
+        super().__init__(lr)
+        self.lr_decay, self.epsilon, self.weight_decay = lr_decay, epsilon, weight_decay
+        self.initial_accumulator_value = initial_accumulator_value
+
+    @property
+    def first_memory(self) -> float:  # type: ignore[override]
+        """What v starts from."""
+        return self.initial_accumulator_value
+
+    def update(self, net: "Sequential") -> None:
+        """Call adagrad_step."""
+        rates = self.lr, self.lr_decay, self.epsilon, self.weight_decay, float(self.steps)
+        kernels().adagrad_step(net.grads, *rates, net.params, *self.memory)
+
+    def numbers(self) -> dict[Setting, float]:
+        """η, d, ε and λ."""
+        return {
+            **super().numbers(),
+            Setting.LR_DECAY: self.lr_decay,
+            Setting.EPSILON: self.epsilon,
             Setting.DECAY: self.weight_decay,
         }
 

@@ -125,10 +125,30 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)",
     ),
-    "cross_entropy_loss": _kernel("x labels", "dx", "mean over rows of -log(softmax(x)[label])"),
+    "squared_hinge_loss": _kernel(
+        "x labels margin",
+        "dx",
+        "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2",
+    ),
+    "cross_entropy_loss": _kernel(
+        "x labels smoothing",
+        "dx",
+        "mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o",
+    ),
     "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
     "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
     "absolute_error_loss": _kernel("x target", "dx", "mean over all elements of |x - target|"),
+    "huber_loss": _kernel(
+        "x target delta",
+        "dx",
+        "mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)",
+    ),
+    "poisson_nll_loss": _kernel("x target", "dx", "mean over all elements of exp(x) - target * x"),
+    "bce_with_logits_loss": _kernel(
+        "x target pos_weight",
+        "dx",
+        "mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)",
+    ),
     # params, grads (p,): the flat vectors
     "sgd_step": _kernel("grads lr", "params", "params = params - lr * grads"),
     # v, m (p,): what the optimiser remembers, all 0 at first; step counts from 1
@@ -156,6 +176,16 @@ KERNELS: dict[str, Kernel] = {
         "grads lr alpha epsilon momentum decay",
         "params m v",
         "RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha",
+    ),
+    "nadam_step": _kernel(
+        "grads lr beta1 beta2 epsilon decay mu_decay step",
+        "params m v",
+        "NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)",
+    ),
+    "adagrad_step": _kernel(
+        "grads lr lr_decay epsilon decay step",
+        "params v",
+        "v += g**2; params = params - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + epsilon)",
     ),
     # x (n, o) scores; labels (n,)
     "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),

@@ -8,6 +8,17 @@ import math
 
 import numpy as np
 
+from fastbp.kernels._numpy_images import avg_pool2d_backward as avg_pool2d_backward
+from fastbp.kernels._numpy_images import avg_pool2d_forward as avg_pool2d_forward
+from fastbp.kernels._numpy_images import conv2d_backward as conv2d_backward
+from fastbp.kernels._numpy_images import conv2d_backward_input as conv2d_backward_input
+from fastbp.kernels._numpy_images import conv2d_forward as conv2d_forward
+from fastbp.kernels._numpy_images import dropout as dropout
+from fastbp.kernels._numpy_images import max_pool2d_backward as max_pool2d_backward
+from fastbp.kernels._numpy_images import max_pool2d_forward as max_pool2d_forward
+from fastbp.kernels._numpy_images import pad2d_backward as pad2d_backward
+from fastbp.kernels._numpy_images import pad2d_forward as pad2d_forward
+
 # Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
 FAR = 1000
 # SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
@@ -164,101 +175,6 @@ def _normal(x, approximate):
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
-def dropout(x, p, seed, step, y):
-    """y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column"""
-    dropped = _random_words(seed, step, *x.shape) < int(p * 2**32)
-    y[...] = np.where(dropped, 0, x * x.dtype.type(1 / (1 - p)))
-
-
-def _random_words(seed, step, rows, columns):
-    """A random uint32 for each row and column: Philox4x32-10 (Salmon et al. 2011), a function."""
-    low, bits = np.uint64(2**32 - 1), np.uint64(32)
-    row, group = np.indices((rows, -(-columns // 4)), np.uint64)
-    counter = [group, row, np.full_like(row, step & 2**32 - 1), np.full_like(row, step >> 32)]
-    keys = [seed & 2**32 - 1, seed >> 32]
-    for _ in range(10):
-        a, b = counter[0] * np.uint64(0xD2511F53), counter[2] * np.uint64(0xCD9E8D57)
-        high_a, high_b = (a >> bits) ^ np.uint64(keys[1]), (b >> bits) ^ np.uint64(keys[0])
-        counter = [high_b ^ counter[1], b & low, high_a ^ counter[3], a & low]
-        keys = [(keys[0] + 0x9E3779B9) & 2**32 - 1, (keys[1] + 0xBB67AE85) & 2**32 - 1]
-    return np.stack(counter, axis=-1).reshape(rows, 4 * row.shape[1])[:, :columns]
-
-
-def conv2d_forward(x, w, b, stride, y):
-    """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
-    windows = _windows(x, w.shape[2:], stride)
-    y[...] = np.einsum("ncijkl,ockl->noij", windows, w, optimize=True) + b[:, None, None]
-
-
-def conv2d_backward(x, dy, stride, dw, db):
-    """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
-    windows = _windows(x, dw.shape[2:], stride)
-    dw[...] = np.einsum("ncijkl,noij->ockl", windows, dy, optimize=True)
-    np.sum(dy, axis=(0, 2, 3), out=db)
-
-
-def conv2d_backward_input(dy, w, stride, dx):
-    """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
-    dx[...] = 0
-    for i, j in np.ndindex(w.shape[2:]):
-        _met_by(dx, i, j, stride, dy)[...] += np.einsum("noij,oc->ncij", dy, w[:, :, i, j])
-
-
-def max_pool2d_forward(x, kernel, stride, y):
-    """y = the maximum of each window of x"""
-    np.max(_windows(x, kernel, stride), axis=(4, 5), out=y)
-
-
-def max_pool2d_backward(x, dy, kernel, stride, dx):
-    """dx = the sum of dy of windows whose first maximum is there"""
-    windows = _windows(x, kernel, stride).reshape(*dy.shape, np.prod(kernel))
-    first = windows.argmax(axis=4).reshape(dy.shape)
-    dx[...] = 0
-    for number, (i, j) in enumerate(np.ndindex(*kernel)):
-        _met_by(dx, i, j, stride, dy)[...] += np.where(first == number, dy, 0)
-
-
-def avg_pool2d_forward(x, kernel, stride, y):
-    """y = the mean of each window of x"""
-    np.mean(_windows(x, kernel, stride), axis=(4, 5), out=y)
-
-
-def avg_pool2d_backward(dy, kernel, stride, dx):
-    """dx = the sum of dy / the window's size over its windows"""
-    dx[...] = 0
-    for i, j in np.ndindex(*kernel):
-        _met_by(dx, i, j, stride, dy)[...] += dy / dy.dtype.type(np.prod(kernel))
-
-
-def _windows(x, kernel, stride):
-    """The windows of each image, (n, c, i, j, k, l): a view."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), axis=(2, 3))
-    return windows[:, :, :: stride[0], :: stride[1]]
-
-
-def _met_by(x, i, j, stride, dy):
-    """What the element (i, j) of each window is in x, in the shape of dy: a view."""
-    (down, right), (h, w) = stride, dy.shape[2:]
-    return x[:, :, i : i + h * down : down, j : j + w * right : right]
-
-
-def pad2d_forward(x, padding, value, y):
-    """y = x with a border of value"""
-    y[...] = value
-    _inside(y, padding)[...] = x
-
-
-def pad2d_backward(dy, padding, dx):
-    """dx = dy without its border"""
-    dx[...] = _inside(dy, padding)
-
-
-def _inside(y, padding):
-    """What lies within the border: a view."""
-    (top, left), (h, w) = padding, y.shape[2:]
-    return y[:, :, top : h - top, left : w - left]
-
-
 def softmax_forward(x, y):
     """y = exp(x) / sum(exp(x)), row by row"""
     e = np.exp(x - x.max(axis=1, keepdims=True))  # the largest becomes 1: no overflow
@@ -286,13 +202,26 @@ def hinge_loss(x, labels, margin, dx):
     return float(np.maximum(violation, 0).sum(dtype=np.float64) / n)
 
 
-def cross_entropy_loss(x, labels, dx):
-    """mean over rows of -log(softmax(x)[label])"""
+def squared_hinge_loss(x, labels, margin, dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
+    n, rows = max(len(x), 1), np.arange(len(x))
+    violation = np.maximum(x - x[rows, labels, None] + x.dtype.type(margin), 0)
+    violation[rows, labels] = 0
+    np.multiply(violation, 2 / n, out=dx)
+    dx[rows, labels] = -dx.sum(axis=1, dtype=np.float64)
+    return float(np.square(violation, dtype=np.float64).sum() / n)
+
+
+def cross_entropy_loss(x, labels, smoothing, dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     n, rows = max(len(x), 1), np.arange(len(x))
     log_softmax_forward(x, dx)
     loss = -dx[rows, labels].sum(dtype=np.float64) / n
+    if smoothing:
+        loss += smoothing * (-loss - dx.mean(axis=1, dtype=np.float64).sum() / n)
     np.exp(dx, out=dx)
-    dx[rows, labels] -= 1
+    dx[rows, labels] -= 1 - smoothing
+    dx -= smoothing / x.shape[1]
     dx /= n
     return float(loss)
 
@@ -317,6 +246,33 @@ def absolute_error_loss(x, target, dx):
     difference, size = x - target, max(x.size, 1)
     np.multiply(np.sign(difference), 1 / size, out=dx)
     return float(np.abs(difference).sum(dtype=np.float64) / size)
+
+
+def huber_loss(x, target, delta, dx):
+    """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
+    difference, size = x - target, max(x.size, 1)
+    np.multiply(np.clip(difference, -delta, delta), 1 / size, out=dx)
+    distance = np.abs(difference, dtype=np.float64)
+    near = np.minimum(distance, delta)
+    return float((near * (distance - near / 2)).sum() / size)
+
+
+def poisson_nll_loss(x, target, dx):
+    """mean over all elements of exp(x) - target * x"""
+    rates, size = np.exp(x), max(x.size, 1)
+    np.multiply(rates - target, 1 / size, out=dx)
+    return float((rates - target.astype(np.float64) * x).sum() / size)
+
+
+def bce_with_logits_loss(x, target, pos_weight, dx):
+    """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
+    e, size = np.exp(-np.abs(x)), max(x.size, 1)
+    yes = np.where(x > 0, x.dtype.type(1), e) / (1 + e)
+    no = np.where(x > 0, e, x.dtype.type(1)) / (1 + e)
+    dx[...] = ((1 - target) * yes - pos_weight * target * no) / size
+    t, rest = target.astype(np.float64), np.log1p(e, dtype=np.float64)
+    against, for_it = (1 - t) * (rest + np.maximum(x, 0)), t * (rest + np.maximum(-x, 0))
+    return float((against + pos_weight * for_it).sum() / size)
 
 
 def sgd_step(grads, lr, params):
@@ -357,6 +313,42 @@ def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
     v[...] = alpha * v + (1 - alpha) * g * g
     m[...] = momentum * m + g / _divisor(v, epsilon)
     params -= lr * m
+
+
+def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
+    """v += g**2; params = params - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + epsilon)"""
+    g = grads + decay * params
+    v += g * g
+    params -= lr / (1 + (step - 1) * lr_decay) * g / _divisor(v, epsilon)
+
+
+def nadam_step(grads, lr, beta1, beta2, epsilon, decay, mu_decay, step, params, m, v):
+    """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
+    g = grads + decay * params
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g * g
+    mu, product = _mu(beta1, mu_decay, step), _mu_product(beta1, mu_decay, step)
+    coming = _mu(beta1, mu_decay, step + 1)
+    move = lr * (1 - mu) / (1 - product) * g + lr * coming / (1 - product * coming) * m
+    params -= move / _divisor(v / (1 - beta2**step), epsilon)
+
+
+def _mu(beta1, mu_decay, step):
+    """NAdam's momentum in a step."""
+    return beta1 * (1 - 0.96 ** (step * mu_decay) / 2)
+
+
+def _mu_product(beta1, mu_decay, step):
+    """The product of NAdam's momentum in all steps so far, from the step's number alone.
+
+    log(1 - q**i / 2) is the sum over k of -q**(i * k) / (k * 2**k), and the sum of q**(i * k) over
+    the steps i is a geometric one. So nothing is to be remembered between steps.
+    """
+    k = np.arange(1, 55)
+    a = k * mu_decay * np.log(0.96)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums = np.where(a == 0, step, np.exp(a) * np.expm1(step * a) / np.expm1(a))
+    return float(beta1**step * np.exp(-(sums / (k * 2.0**k)).sum()))
 
 
 def _divisor(v, epsilon):

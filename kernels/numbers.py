@@ -96,13 +96,17 @@ class Split(IntEnum):
 
 
 class LossKind(IntEnum):
-    """Which loss."""
+    """Which loss. From SQUARED_ERROR to USER_LOSS it is a mean over all elements, not over rows."""
 
     HINGE = 0
     CROSS_ENTROPY = auto()
     NLL = auto()
+    SQUARED_HINGE = auto()
     SQUARED_ERROR = auto()
     ABSOLUTE_ERROR = auto()
+    HUBER = auto()
+    POISSON_NLL = auto()
+    BCE_WITH_LOGITS = auto()
     USER_LOSS = auto()  # one that a user wrote
 
 
@@ -115,6 +119,8 @@ class OptimizerKind(IntEnum):
     ADAM = auto()
     ADAMW = auto()
     RMSPROP = auto()
+    ADAGRAD = auto()
+    NADAM = auto()
 
 
 class Source(IntEnum):
@@ -135,7 +141,7 @@ class Choice(IntEnum):
     FEATURES = auto()
     SPARSE = auto()  # whether blocks of zeros are left out of the data
     OPTIMIZER = auto()
-    STEPS_BEFORE = auto()  # of earlier epochs, for Adam
+    STEPS_BEFORE = auto()  # of earlier epochs
     SEGMENTS = auto()  # that exchanged sums are made of: at least as many as threads
     STATES = auto()  # vectors that the optimiser remembers
     SKIP = auto()  # whether samples without a gradient are left out of backward
@@ -146,13 +152,15 @@ class Setting(IntEnum):
     """A slot of a run's real settings: of the data, the loss and the optimiser."""
 
     SCALE = 0
-    MARGIN = auto()  # the hinge loss's
+    LOSS_NUMBER = auto()  # the loss's own: a margin, a delta, a smoothing or a weight
     LR = auto()
     MU = auto()  # momentum
     BETA1 = auto()
     BETA2 = auto()  # of the mean of squares; RMSprop's alpha
     EPSILON = auto()
     DECAY = auto()
+    LR_DECAY = auto()  # Adagrad's
+    MU_DECAY = auto()  # of NAdam's momentum
     VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them
 
 

@@ -14,10 +14,16 @@ from fastbp.optimizers import OPTIMIZERS as KINDS_OF_OPTIMIZER
 # Each with other numbers than it comes with, where it has any.
 ACTIVATIONS = {kind.__name__: examples(kind)[-1] for kind in KINDS_OF_ACTIVATION.values()}
 LOSSES = {kind.__name__: examples(kind)[-1] for kind in KINDS_OF_LOSS.values()}
+LOSSES["CrossEntropyLoss, not smoothed"] = KINDS_OF_LOSS["cross-entropy"]  # a way of its own
 
 # A large epsilon, for else the first steps of two dtypes part where a gradient is nearly 0.
 RATE, EPSILON = 0.002, 1e-3
-TURNED_ON = {"momentum": 0.5, "weight_decay": 0.01}  # numbers that are 0 unless somebody wants them
+TURNED_ON = {
+    "momentum": 0.5,
+    "weight_decay": 0.01,
+    "lr_decay": 0.05,
+    "initial_accumulator_value": 0.1,
+}  # numbers that are 0 unless somebody wants them
 
 
 def _optimizers():

@@ -19,8 +19,8 @@ def network(*layers, seed=1, dtype="float64"):
     return fb.Sequential(*layers, init="glorot", seed=seed, dtype=dtype)
 
 
-def batch(rng, n, inputs, outputs):
-    return rng.normal(size=(n, inputs)), rng.integers(outputs, size=n)
+def batch(rng, n, inputs, outputs, loss=LOSSES[0]):
+    return rng.normal(size=(n, inputs)), loss.example_target(rng, n, outputs)
 
 
 def tensors(check):
@@ -41,7 +41,7 @@ def assert_holds(check, names):
 @pytest.mark.parametrize("hidden", HIDDEN, ids=HIDDEN_NAMES)
 def test_every_layer_with_every_loss(backend, dtype, hidden, loss, rng):
     net = network(fb.Linear(5, 4), hidden(), fb.Linear(4, 3), dtype=dtype)
-    check = fb.gradcheck(net, loss, *batch(rng, 6, 5, 3))
+    check = fb.gradcheck(net, loss, *batch(rng, 6, 5, 3, loss))
     assert_holds(check, ["0.w", "0.b", "2.w", "2.b", "x"])
 
 
@@ -49,7 +49,7 @@ def test_every_layer_with_every_loss(backend, dtype, hidden, loss, rng):
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 def test_every_layer_in_the_last_place(backend, last, loss, rng):
     net = network(fb.Linear(4, 3), last())
-    assert_holds(fb.gradcheck(net, loss, *batch(rng, 5, 4, 3)), ["0.w", "0.b", "x"])
+    assert_holds(fb.gradcheck(net, loss, *batch(rng, 5, 4, 3, loss)), ["0.w", "0.b", "x"])
 
 
 @pytest.mark.parametrize("first", HIDDEN, ids=HIDDEN_NAMES)
@@ -68,7 +68,8 @@ def test_odd_shapes(backend, dtype, n, widths, loss, rng):
     layers = []
     for inputs, outputs in pairwise(widths):
         layers += [fb.Linear(inputs, outputs), fb.Tanh()]
-    check = fb.gradcheck(network(*layers, dtype=dtype), loss, *batch(rng, n, widths[0], widths[-1]))
+    samples = batch(rng, n, widths[0], widths[-1], loss)
+    check = fb.gradcheck(network(*layers, dtype=dtype), loss, *samples)
     assert check, str(check)
 
 
@@ -84,7 +85,7 @@ def test_along_a_random_direction_of_a_larger_network(backend, dtype, hidden, lo
     """<grad, v> = (l(θ + εv) - l(θ - εv)) / 2ε, the right side always in float64."""
     layers = fb.Linear(50, 41), hidden(), fb.Linear(41, 30), fb.Tanh(), fb.Linear(30, 10)
     net = network(*layers, dtype=dtype)
-    x, y = batch(rng, 20, 50, 10)
+    x, y = batch(rng, 20, 50, 10, loss)
     _, gradient = loss(net.forward(x), y)
     net.backward(gradient)
 
@@ -169,7 +170,7 @@ class Mirror(fb.Layer):
 def test_a_layer_of_ones_own_may_put_out_any_float_array(backend, dtype, loss, rng):
     """Also as the last one, whose output goes to the loss."""
     net = network(Mirror(), fb.Linear(4, 3), Mirror(), dtype=dtype)
-    x, y = batch(rng, 6, 4, 3)
+    x, y = batch(rng, 6, 4, 3, loss)
     scores = net.forward(x)
     assert scores.dtype == dtype
     assert scores.flags.c_contiguous

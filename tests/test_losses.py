@@ -8,11 +8,13 @@ import pytest
 
 import fastbp as fb
 from fastbp import losses
+from fastbp.backends import active
 
 SHAPES = [(1, 2), (1, 10), (7, 3), (64, 10), (5, 101)]
 TOLERANCE = {"float32": {"rtol": 3e-6, "atol": 1e-7}, "float64": {"rtol": 1e-12, "atol": 1e-15}}
-LABEL_LOSSES = [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
-LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss()]
+LABEL_LOSSES = [fb.HingeLoss(), fb.SquaredHingeLoss(), fb.CrossEntropyLoss(), fb.NLLLoss()]
+LOSSES = [*LABEL_LOSSES, fb.MSELoss(), fb.L1Loss(), fb.HuberLoss()]
+VALUES_ONLY = [fb.PoissonNLLLoss(), fb.BCEWithLogitsLoss()]  # which no labels stand for
 
 
 def hinge(scores, labels, margin=1.0):
@@ -27,6 +29,18 @@ def hinge(scores, labels, margin=1.0):
     return loss, gradient
 
 
+def squared_hinge(scores, labels, margin=1.0):
+    n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
+    for i, y in enumerate(labels):
+        for j in range(scores.shape[1]):
+            violation = max(0, scores[i, j] - scores[i, y] + margin)
+            if j != y:
+                loss += violation**2 / n
+                gradient[i, j] += 2 * violation / n
+                gradient[i, y] -= 2 * violation / n
+    return loss, gradient
+
+
 def cross_entropy(scores, labels):
     n, loss, gradient = len(scores), 0.0, np.zeros_like(scores)
     for i, y in enumerate(labels):
@@ -34,6 +48,18 @@ def cross_entropy(scores, labels):
         loss -= math.log(p[y]) / n
         gradient[i] = p / n
         gradient[i, y] -= 1 / n
+    return loss, gradient
+
+
+def smoothed(scores, labels, smoothing):
+    loss, gradient = 0.0, np.zeros_like(scores)
+    n, o = scores.shape
+    for i, y in enumerate(labels):
+        p = np.exp(scores[i]) / np.exp(scores[i]).sum()
+        q = np.full(o, smoothing / o)
+        q[y] += 1 - smoothing
+        loss -= (q * np.log(p)).sum() / n
+        gradient[i] = (p - q) / n
     return loss, gradient
 
 
@@ -61,6 +87,33 @@ def absolute_error(outputs, targets):
     return loss, gradient
 
 
+def huber(outputs, targets, delta=1.0):
+    loss, gradient = 0.0, np.zeros_like(outputs)
+    for index, o in np.ndenumerate(outputs):
+        d = o - targets[index]
+        loss += (d * d / 2 if abs(d) <= delta else delta * (abs(d) - delta / 2)) / outputs.size
+        gradient[index] = (d if abs(d) <= delta else delta * np.sign(d)) / outputs.size
+    return loss, gradient
+
+
+def poisson(scores, counts):
+    loss, gradient = 0.0, np.zeros_like(scores)
+    for index, s in np.ndenumerate(scores):
+        loss += (math.exp(s) - counts[index] * s) / scores.size
+        gradient[index] = (math.exp(s) - counts[index]) / scores.size
+    return loss, gradient
+
+
+def bce(scores, targets, pos_weight=1.0):
+    loss, gradient = 0.0, np.zeros_like(scores)
+    weights = np.broadcast_to(pos_weight, scores.shape[1])
+    for index, s in np.ndenumerate(scores):
+        t, p, w = targets[index], 1 / (1 + math.exp(-s)), weights[index[1]]
+        loss -= (w * t * math.log(p) + (1 - t) * math.log(1 - p)) / scores.size
+        gradient[index] = ((1 - t) * p - w * t * (1 - p)) / scores.size
+    return loss, gradient
+
+
 def assert_same(actual, expected, dtype):
     """Loss and gradient are the same."""
     assert type(actual[0]) is float
@@ -70,7 +123,7 @@ def assert_same(actual, expected, dtype):
 
 
 def test_every_loss_is_among_these():
-    assert {loss.name for loss in LOSSES} == set(losses.LOSSES)
+    assert {loss.name for loss in [*LOSSES, *VALUES_ONLY]} == set(losses.LOSSES)
 
 
 # Values and gradients
@@ -79,8 +132,16 @@ def test_every_loss_is_among_these():
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     ("loss", "definition"),
-    [(fb.HingeLoss(), hinge), (fb.CrossEntropyLoss(), cross_entropy), (fb.NLLLoss(), nll)],
-    ids=["hinge", "cross entropy", "nll"],
+    [
+        (fb.HingeLoss(), hinge),
+        (fb.SquaredHingeLoss(), squared_hinge),
+        (fb.SquaredHingeLoss(2.5), lambda s, y: squared_hinge(s, y, 2.5)),
+        (fb.CrossEntropyLoss(), cross_entropy),
+        (fb.CrossEntropyLoss(0.1), lambda s, y: smoothed(s, y, 0.1)),
+        (fb.CrossEntropyLoss(1), lambda s, y: smoothed(s, y, 1)),
+        (fb.NLLLoss(), nll),
+    ],
+    ids=repr,
 )
 def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
     scores, labels = rng.normal(0, 2, shape).astype(dtype), rng.integers(shape[1], size=shape[0])
@@ -89,7 +150,14 @@ def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
 
 @pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
 @pytest.mark.parametrize(
-    ("loss", "definition"), [(fb.MSELoss(), squared_error), (fb.L1Loss(), absolute_error)]
+    ("loss", "definition"),
+    [
+        (fb.MSELoss(), squared_error),
+        (fb.L1Loss(), absolute_error),
+        (fb.HuberLoss(), huber),
+        (fb.HuberLoss(0.3), lambda o, y: huber(o, y, 0.3)),
+    ],
+    ids=repr,
 )
 def test_losses_of_values(backend, dtype, loss, definition, shape, rng):
     outputs, targets = rng.normal(size=(2, *shape)).astype(dtype)
@@ -195,6 +263,12 @@ def test_a_margin_is_a_number_above_zero(margin, error, text):
         fb.HingeLoss(margin)
 
 
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, math.nan])
+def test_a_smoothing_is_a_share(wrong):
+    with pytest.raises(ValueError, match="CrossEntropyLoss label_smoothing: expected"):
+        fb.CrossEntropyLoss(wrong)
+
+
 # Log-probabilities
 
 
@@ -243,6 +317,128 @@ def test_labels_stand_for_one_hot_rows(backend, dtype, loss, rng):
 def test_values_must_have_the_shape_of_the_output(target, error, text):
     with pytest.raises(error, match=re.escape(text)):
         fb.MSELoss()(np.zeros((3, 2)), target)
+
+
+# Losses of values that are no classes
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
+@pytest.mark.parametrize(
+    ("loss", "definition"),
+    [
+        (fb.PoissonNLLLoss(), poisson),
+        (fb.BCEWithLogitsLoss(), bce),
+        (fb.BCEWithLogitsLoss(2.5), lambda s, t: bce(s, t, 2.5)),
+    ],
+    ids=repr,
+)
+def test_losses_of_values_alone(backend, dtype, loss, definition, shape, rng):
+    scores, targets = rng.normal(size=shape).astype(dtype), loss.example_target(rng, *shape)
+    expected = definition(scores.astype(np.float64), targets)
+    assert_same(loss(scores, targets), expected, dtype)
+    assert_same(loss(scores, targets.astype(dtype)), expected, dtype)
+    if shape[1] == 1:
+        assert_same(loss(scores, targets[:, 0]), expected, dtype)
+
+
+@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
+def test_classes_do_not_stand_for_values_alone(loss):
+    text = f"{loss!r} target: expected a two-dimensional array, one row of 3 values a sample; got"
+    for labels in ([0, 1], np.zeros(2), np.array([False, True])):
+        with pytest.raises(ValueError, match="^" + re.escape(text)):
+            loss(np.zeros((2, 3)), labels)
+
+
+@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
+@pytest.mark.parametrize("kind", ["bool", "uint8", "int64", "float16", ">f8"])
+def test_zeros_and_ones_of_any_type_are_values(backend, dtype, loss, kind, rng):
+    scores, targets = rng.normal(size=(5, 3)).astype(dtype), rng.integers(0, 2, (5, 3))
+    value, gradient = loss(scores, targets.astype(float))
+    found = loss(scores, targets.astype(kind))
+    assert found[0] == value
+    assert np.array_equal(found[1], gradient)
+
+
+@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
+def test_values_alone_of_nan_scores_and_of_no_sample(backend, dtype, loss):
+    scores = np.zeros((3, 4), dtype)
+    scores[1, 2] = np.nan
+    assert math.isnan(loss(scores, np.zeros((3, 4)))[0])
+    with pytest.raises(ValueError, match="expected at least one sample, got shape"):
+        loss(np.empty((0, 3)), np.empty((0, 3)))
+
+
+@pytest.mark.parametrize("wrong", [-1, -0.5, math.nan, math.inf])
+def test_counts_are_named_by_their_row(wrong):
+    text = f"PoissonNLLLoss() target: expected counts from 0 on; got {wrong:g} at row 2"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        fb.PoissonNLLLoss()(np.zeros((4, 1)), [1.0, 0.0, wrong, -3.0])
+    target = np.ones((4, 3))
+    target[2, 1] = wrong
+    with pytest.raises(ValueError, match=re.escape(f"got {wrong:g} at row 2, column 1")):
+        fb.PoissonNLLLoss()(np.zeros((4, 3)), target)
+
+
+@pytest.mark.parametrize("wrong", [-1e-3, 1.001, 255, math.nan])
+def test_numbers_beyond_0_and_1_are_named_by_their_place(wrong):
+    target = np.ones((4, 3))
+    target[2, 1] = target[3, 0] = wrong
+    loss = fb.BCEWithLogitsLoss()
+    text = f"{loss!r} target: expected numbers from 0 to 1; got {wrong:g} at row 2, column 1"
+    with pytest.raises(ValueError, match="^" + re.escape(text)):
+        loss(np.zeros((4, 3)), target)
+    with pytest.raises(ValueError, match="at row 2, column 0"):
+        loss(np.zeros((4, 1)), target[:, 1])
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, 1], [False, True, True], [0.0, 1.0, 1.0], [[0], [1], [1]]]
+)
+def test_labels_of_one_output_are_no_and_yes(backend, dtype, labels):
+    loss, gradient = fb.BCEWithLogitsLoss()(np.zeros((3, 1), dtype), labels)
+    assert loss == pytest.approx(math.log(2), rel=1e-6)
+    np.testing.assert_allclose(gradient, np.array([[1], [-1], [-1]]) / 6, rtol=1e-6)
+
+
+def test_a_weight_for_each_output(backend, dtype, rng):
+    scores, targets = rng.normal(size=(7, 3)).astype(dtype), rng.random((7, 3))
+    weights, loss = [0.5, 2, 0], fb.BCEWithLogitsLoss([0.5, 2, 0])
+    assert_same(
+        loss(scores, targets.astype(dtype)), bce(scores.astype(float), targets, weights), dtype
+    )
+    with pytest.raises(ValueError, match="expected scores of 3 columns, as pos_weight has; got 2"):
+        loss(scores[:, :2], targets[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("weight", "path"), [(None, "fused"), (2, "fused"), ([2, 1, 1], "(pos_weight is an array)")]
+)
+def test_an_array_of_weights_trains_layered(weight, path, rng):
+    if not active().can("engine"):
+        pytest.skip("no engine")
+    net, x = fb.Sequential(fb.Linear(4, 3)), rng.normal(size=(20, 4))
+    history = fb.fit(
+        net, (x, (x[:, :3] > 0).astype(int)), loss=fb.BCEWithLogitsLoss(weight),
+        optimizer=fb.SGD(0.5), epochs=2,
+    )  # fmt: skip
+    assert history.path.endswith(path)
+    assert history.epochs[1].train_loss < history.epochs[0].train_loss
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "text"),
+    [
+        (-1, ValueError, "expected at least 0, got -1"),
+        (math.nan, ValueError, "expected a finite number, got nan"),
+        ("2", TypeError, "expected a number, got '2'"),
+        ([1, -2], ValueError, "expected at least 0, got -2"),
+        ([], ValueError, "expected a number or one for each output; got []"),
+        ([[1.0]], ValueError, "expected a number or one for each output; got [[1.0]]"),
+    ],
+)
+def test_weights_are_numbers_from_0_on(weight, error, text):
+    with pytest.raises(error, match="^" + re.escape(f"BCEWithLogitsLoss pos_weight: {text}")):
+        fb.BCEWithLogitsLoss(weight)
 
 
 # Labels
@@ -390,11 +586,18 @@ def test_a_loss_of_ones_own_needs_only_compute(backend):
 
 
 def test_repr():
-    assert list(map(repr, LOSSES)) == [
+    assert list(map(repr, [*LOSSES, *VALUES_ONLY])) == [
         "HingeLoss(1)",
+        "SquaredHingeLoss(1)",
         "CrossEntropyLoss()",
         "NLLLoss()",
         "MSELoss()",
         "L1Loss()",
+        "HuberLoss(1)",
+        "PoissonNLLLoss()",
+        "BCEWithLogitsLoss()",
     ]
+    assert repr(fb.BCEWithLogitsLoss(2)) == "BCEWithLogitsLoss(2)"
+    assert repr(fb.BCEWithLogitsLoss([2, 0.5])) == "BCEWithLogitsLoss([2. , 0.5])"
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"
+    assert repr(fb.CrossEntropyLoss(0.1)) == "CrossEntropyLoss(0.1)"

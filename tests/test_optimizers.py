@@ -113,6 +113,60 @@ def test_rmsprop_as_its_docstring_has_it(backend):
         np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("decays", [0.0, 4e-3, 3.0])
+@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9, 0.9999])
+def test_nadam_as_its_docstring_has_it(backend, beta1, decays):
+    lr, beta2, epsilon, decay = 0.03, 0.8, 0.01, 0.2
+    net = fb.Sequential(fb.Linear(7, 5), dtype="float64")
+    p, m, v, product, rng = net.params.copy(), 0.0, 0.0, 1.0, np.random.default_rng(4)
+    for t, found in enumerate(walked(fb.NAdam(lr, beta1, beta2, epsilon, decay, decays)), 1):
+        g = rng.normal(size=p.size) + decay * p
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        mu, coming = (beta1 * (1 - 0.96 ** (s * decays) / 2) for s in (t, t + 1))
+        product *= mu
+        mean = (1 - mu) / (1 - product) * g + coming / (1 - product * coming) * m
+        p = p - lr * mean / (np.sqrt(v / (1 - beta2**t)) + epsilon)
+        np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("backend_name", ["cython", "numba"])
+def test_nadam_continues_where_it_was(backend_name, rng):
+    """Two epochs in a run, or in two, fused or one of them layered."""
+    x, found = rng.normal(size=(60, 5)), []
+    data = x, (x[:, 0] > 0).astype(int)
+    for runs in (((2, True),), ((1, True), (1, True)), ((1, False), (1, True))):
+        with fb.use_backend(backend_name):
+            net = fb.Sequential(fb.Linear(5, 8), fb.Tanh(), fb.Linear(8, 2), dtype="float64")
+            history, optimizer = fb.History(), fb.NAdam()
+            for epochs, fused in runs:
+                history = fb.fit(
+                    net, data, loss=fb.CrossEntropyLoss(), optimizer=optimizer, epochs=epochs,
+                    batch_size=7, fused=fused, history=history,
+                )  # fmt: skip
+        found.append(net.params)
+    assert np.array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-9, atol=1e-12)
+
+
+def test_adagrad_as_its_docstring_has_it(backend):
+    lr, lr_decay, epsilon, decay, first = 0.03, 0.1, 0.01, 0.2, 0.3
+    net = fb.Sequential(fb.Linear(7, 5), dtype="float64")
+    p, v, rng = net.params.copy(), first, np.random.default_rng(4)
+    for t, found in enumerate(walked(fb.Adagrad(lr, lr_decay, epsilon, decay, first)), 1):
+        g = rng.normal(size=p.size) + decay * p
+        v = v + g**2
+        p = p - lr / (1 + (t - 1) * lr_decay) * g / (np.sqrt(v) + epsilon)
+        np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["lr_decay", "weight_decay", "initial_accumulator_value"])
+def test_settings_of_adagrad_are_checked(name):
+    with pytest.raises(ValueError, match=rf"^Adagrad {name}: expected at least 0, got -1$"):
+        fb.Adagrad(**{name: -1})
+    with pytest.raises(ValueError, match=r"^Adagrad epsilon: expected a number above 0, got 0$"):
+        fb.Adagrad(epsilon=0)
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
@@ -156,7 +210,7 @@ def test_a_beta_near_one_moves_float32_as_float64(backend, kind, beta2, fused, r
     np.testing.assert_allclose(moved["float32"], moved["float64"], rtol=1e-3, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW, fb.RMSprop])
+@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW, fb.NAdam, fb.RMSprop, fb.Adagrad])
 @pytest.mark.parametrize("epsilon", [1e-300, 1e-50, 1e-40])
 def test_an_epsilon_that_is_0_in_float32_makes_no_nan(backend, kind, epsilon, rng):
     """Where the gradient is 0 the parameter stays; elsewhere epsilon is too small to count."""

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         with backends.use_backend(name):
             for dtype in ("float32", "float64"):
                 for what, net, loss in cases(dtype, args.seed):
-                    x, y = _samples(args.seed, net.inputs or SAMPLE_SIZE)
+                    x, y = _samples(args.seed, net.inputs or SAMPLE_SIZE, loss)
                     result = fb.gradcheck(net, loss, x, y)
                     failures += not result
                     about = {"what": what, "backend": name, "dtype": dtype}
@@ -58,10 +58,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examples(kind: type[Part]) -> list[Callable[[], Part]]:
-    """Ways to make one: with its own numbers, and, where it has any, with half of each."""
+    """Ways to make one: with its own numbers, and, where it has any, with half of each.
+
+    A quarter stands for the half of a number that is 0 or None, which means that it is left out.
+    """
     parameters = inspect.signature(kind).parameters.values()
-    halves = {p.name: p.default / 2 for p in parameters if isinstance(p.default, float)}
-    return [kind, *([partial(kind, **halves)] if halves else [])]
+    numbers = {p.name: p.default for p in parameters if isinstance(p.default, float | None)}
+    others = {name: default / 2 if default else 0.25 for name, default in numbers.items()}
+    return [kind, *([partial(kind, **others)] if others else [])]
 
 
 def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
@@ -119,9 +123,9 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
     yield "Flatten()", net(), fb.CrossEntropyLoss()
 
 
-def _samples(seed: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+def _samples(seed: int, inputs: int, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(11, inputs)), rng.integers(0, 4, 11)
+    return rng.normal(size=(11, inputs)), loss.example_target(rng, 11, 4)
 
 
 def _backends(name: str | None) -> Iterator[tuple[str, str]]:

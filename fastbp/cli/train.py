@@ -112,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
     train = train if args.limit is None else train.first(args.limit)
     model = model.fitted(train.features, train.classes)
     net = model.build(train.features, train.classes)
+    _check_loss(model, net, train)
     folder = make_folder(args.output, model, "" if args.model else _dense_name(model))
     runs.write_config(folder, model, args.data, train, test, backend)
 
@@ -140,6 +141,14 @@ def run(args: argparse.Namespace) -> int:
         runs.draw_run(folder, net, history, test, model.batch_size)
     _report(args, net, history, folder)
     return 0
+
+
+def _check_loss(model: Model, net: Sequential, train: Dataset) -> None:
+    """Refuse a loss that takes no classes before there is a folder."""
+    try:
+        model.make_loss().check_target(train.y[:1], len(train.y[:1]), train.classes, net.dtype)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"loss {model.loss} does not go with data of classes: {problem}") from None
 
 
 def _fit(

@@ -76,6 +76,8 @@ class Engine:
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training=True)
         self.loss_kind = kind_of(loss, LOSSES, "loss")
+        if loss.layered:
+            raise NotExpressible(loss.layered)
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
         is_labels = target.ndim == 1
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.

@@ -20,7 +20,7 @@ from .program import (
     y_of,
 )
 from .stages import backward_layer, forward_layer, loss_of
-from .steps import update_layer
+from .steps import step_at, update_layer
 
 
 @inline
@@ -88,7 +88,7 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
         if not meet(run):  # some may still read what the last step left in y
             break
         here, loss = during(run, step, 0), shift(losses, step)
-        number = choices[Choice.STEPS_BEFORE] + step + 1
+        number = step_at(here, choices[Choice.STEPS_BEFORE] + step + 1)
         if not _train_step(here, number, n, addresses[6], chosen, zeros, labels, values, loss):
             break
         for r in range(n):

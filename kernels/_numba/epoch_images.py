@@ -37,7 +37,7 @@ from .program import (
     y_of,
 )
 from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms
-from .steps import optimize, scale_gradient, update_dense
+from .steps import optimize, scale_gradient, step_at, update_dense
 from .vectors import SAMPLES
 
 
@@ -227,7 +227,7 @@ def train_images(real, addresses, layers, count, thread, first, last):
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite
             break
-        _update_all(here, choices[Choice.STEPS_BEFORE] + step + 1, flatten, n)
+        _update_all(here, step_at(here, choices[Choice.STEPS_BEFORE] + step + 1), flatten, n)
         step += 1
     floating_mode(before)
     return step

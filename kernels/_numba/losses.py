@@ -6,10 +6,12 @@ Each returns the row's own, and weights its gradient by `share`.
 import math
 
 import numba.extending
+import numpy as np
 from numba import types
 
 from fastbp.kernels.numbers import LossKind, Setting
 
+from .elementary import exp_
 from .jit import core, jit
 from .pointers import call_at, pointer, shift
 from .rowwise import exp_shifted, row_max
@@ -19,15 +21,24 @@ from .rowwise import exp_shifted, row_max
 def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
     share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
+    number = type(share)(settings[Setting.LOSS_NUMBER])
     if kind == LossKind.SQUARED_ERROR:
         return _squared_error_row(x, target, share, dx, o)
     if kind == LossKind.ABSOLUTE_ERROR:
         return _absolute_error_row(x, target, share, dx, o)
+    if kind == LossKind.HUBER:
+        return _huber_row(x, target, number, share, dx, o)
+    if kind == LossKind.POISSON_NLL:
+        return _poisson_nll_row(x, target, share, dx, o)
+    if kind == LossKind.BCE_WITH_LOGITS:
+        return _bce_with_logits_row(x, target, number, share, dx, o)
     label = labels[sample]
     if kind == LossKind.HINGE:
-        return _hinge_row(x, label, type(share)(settings[Setting.MARGIN]), share, dx, o)
+        return _hinge_row(x, label, number, share, dx, o)
+    if kind == LossKind.SQUARED_HINGE:
+        return _squared_hinge_row(x, label, number, share, dx, o)
     if kind == LossKind.CROSS_ENTROPY:
-        return _cross_entropy_row(x, label, share, dx, o)
+        return _cross_entropy_row(x, label, settings[Setting.LOSS_NUMBER], share, dx, o)
     if kind == LossKind.NLL:
         return _nll_row(x, label, share, dx, o)
     loss = _call_loss(code[0], x, label, target, dx, o)
@@ -39,7 +50,7 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
 @core
 def terms(kind, n, o):
     """How many terms the loss of n rows is the mean of."""
-    return n * o if kind in (LossKind.SQUARED_ERROR, LossKind.ABSOLUTE_ERROR) else n
+    return n * o if LossKind.SQUARED_ERROR <= kind < LossKind.USER_LOSS else n
 
 
 @numba.extending.intrinsic
@@ -62,14 +73,38 @@ def _hinge_row(x, label, margin, share, dx, o):
 
 
 @core
-def _cross_entropy_row(x, label, share, dx, o):
-    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) * share."""
-    score = x[label] - row_max(x, o)
+def _squared_hinge_row(x, label, margin, share, dx, o):
+    """dx = 2/n of the violation, minus their sum at the label."""
+    loss, total, zero, score = 0.0, 0.0, type(margin)(0), x[label]
+    for j in range(o):
+        violation = (x[j] - score) + margin
+        violation = zero if j == label or violation <= zero else violation  # NaN stays
+        loss += np.float64(violation) * violation
+        dx[j] = type(share)(2) * share * violation
+        total += dx[j]
+    dx[label] = -total
+    return loss
+
+
+@core
+def _cross_entropy_row(x, label, smoothing, share, dx, o):
+    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) * share; then smoothing's.
+
+    It takes that share of the label's one, and gives every class an equal part.
+    """
+    score, below = x[label] - row_max(x, o), 0.0
     total = exp_shifted(x, dx, o)
     for j in range(o):
         dx[j] = dx[j] / total * share
     dx[label] -= share
-    return math.log(total) - score
+    if smoothing == 0:
+        return math.log(total) - score
+    part = type(share)(smoothing / o) * share
+    for j in range(o):
+        below += x[label] - x[j]
+        dx[j] -= part
+    dx[label] += type(share)(smoothing) * share
+    return math.log(total) - score + smoothing * below / o
 
 
 @core
@@ -106,6 +141,45 @@ def _absolute_error_row(x, target, share, dx, o):
     return loss
 
 
+@core
+def _huber_row(x, target, delta, share, dx, o):
+    """share as in _squared_error_row; half a square up to delta, and from there a line."""
+    loss = 0.0
+    for j in range(o):
+        difference = x[j] - target[j]
+        distance = difference if difference > 0 else -difference
+        near = delta if distance > delta else distance
+        loss += near * (distance - 0.5 * near)
+        dx[j] = share * (near if difference > 0 else -near)
+    return loss
+
+
+@core
+def _poisson_nll_row(x, target, share, dx, o):
+    """share as in _squared_error_row; x are logarithms of rates."""
+    loss = 0.0
+    for j in range(o):
+        rate = exp_(x[j])
+        loss += rate - np.float64(target[j]) * x[j]
+        dx[j] = share * (rate - target[j])
+    return loss
+
+
+@core
+def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
+    """share as in _squared_error_row; -log(sigmoid(x)) = log1p(exp(-|x|)) + max(-x, 0)."""
+    loss, zero, one = 0.0, type(share)(0), type(share)(1)
+    for j in range(o):
+        e = exp_(-x[j] if x[j] > 0 else x[j])
+        yes, no = (one if x[j] > 0 else e) / (one + e), (e if x[j] > 0 else one) / (one + e)
+        against, in_favour = one - target[j], pos_weight * target[j]
+        rest = math.log1p(np.float64(e))
+        loss += against * (rest + (x[j] if x[j] > 0 else zero))
+        loss += in_favour * (rest + (-x[j] if x[j] < 0 else zero))
+        dx[j] = share * (against * yes - in_favour * no)
+    return loss
+
+
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
@@ -117,12 +191,12 @@ def hinge_loss(x, labels, margin, dx):
 
 
 @jit
-def cross_entropy_loss(x, labels, dx):
-    """mean over rows of -log(softmax(x)[label])"""
+def cross_entropy_loss(x, labels, smoothing, dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
     share = dx.dtype.type(1 / n)
     for r in range(x.shape[0]):
-        loss += _cross_entropy_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
+        loss += _cross_entropy_row(pointer(x[r]), labels[r], smoothing, share, pointer(dx[r]), o)
     return loss / n
 
 
@@ -153,4 +227,44 @@ def absolute_error_loss(x, target, dx):
     share = dx.dtype.type(1 / (n * o))
     for r in range(x.shape[0]):
         loss += _absolute_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)
+
+
+@jit
+def huber_loss(x, target, delta, dx):
+    """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, d = dx.dtype.type(1 / (n * o)), dx.dtype.type(delta)
+    for r in range(x.shape[0]):
+        loss += _huber_row(pointer(x[r]), pointer(target[r]), d, share, pointer(dx[r]), o)
+    return loss / (n * o)
+
+
+@jit
+def squared_hinge_loss(x, labels, margin, dx):
+    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, m = dx.dtype.type(1 / n), dx.dtype.type(margin)
+    for r in range(x.shape[0]):
+        loss += _squared_hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
+    return loss / n
+
+
+@jit
+def poisson_nll_loss(x, target, dx):
+    """mean over all elements of exp(x) - target * x"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share = dx.dtype.type(1 / (n * o))
+    for r in range(x.shape[0]):
+        loss += _poisson_nll_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
+    return loss / (n * o)
+
+
+@jit
+def bce_with_logits_loss(x, target, pos_weight, dx):
+    """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
+    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
+    share, w = dx.dtype.type(1 / (n * o)), dx.dtype.type(pos_weight)
+    for r in range(x.shape[0]):
+        loss += _bce_with_logits_row(pointer(x[r]), pointer(target[r]), w, share, pointer(dx[r]), o)
     return loss / (n * o)

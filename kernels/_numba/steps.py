@@ -22,6 +22,12 @@ from .vectors import bits, lanes_of
 
 
 @core
+def step_at(run, number):
+    """What a step of this number, from 1, is to its calls of update."""
+    return updates.count_step(run.choices[Choice.OPTIMIZER], run.settings, number)
+
+
+@core
 def optimize(run, step, g, w, to_m, to_v, n):
     """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
     kind, m, v = run.choices[Choice.OPTIMIZER], shift(w, to_m), shift(w, to_v)

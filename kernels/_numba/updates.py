@@ -13,11 +13,11 @@ from .pointers import pointer
 
 @core
 def update(kind, s, step, g, p, m, v, n):
-    """The optimiser's step with this number, from 1; s are a run's settings.
+    """One of the calls that make a step, which count_step describes; s are a run's settings.
 
-    m is the only vector that momentum remembers.
+    m is the only vector that momentum and Adagrad remember.
     """
-    real = type(p[0])
+    real, (number, lr_g, lr_m) = type(p[0]), step
     lr, mu, decay = real(s[Setting.LR]), real(s[Setting.MU]), real(s[Setting.DECAY])
     if kind == OptimizerKind.PLAIN:
         _sgd(g, lr, p, n)
@@ -28,16 +28,30 @@ def update(kind, s, step, g, p, m, v, n):
     elif kind == OptimizerKind.RMSPROP:
         alpha, rest = real(s[Setting.BETA2]), real(1 - s[Setting.BETA2])
         _rmsprop(g, lr, alpha, rest, real(s[Setting.EPSILON]), mu, decay, p, m, v, n)
+    elif kind == OptimizerKind.ADAGRAD:
+        lr = real(_decayed(s[Setting.LR], s[Setting.LR_DECAY], number))
+        _adagrad(g, lr, real(s[Setting.EPSILON]), decay, p, m, n)
     else:
         beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
         rest1, rest2 = real(1 - s[Setting.BETA1]), real(1 - s[Setting.BETA2])
         epsilon = real(s[Setting.EPSILON])
-        fix1 = real(_correction(s[Setting.BETA1], step))
-        fix2 = real(_correction(s[Setting.BETA2], step))
+        fix1 = real(_correction(s[Setting.BETA1], number))
+        fix2 = real(_correction(s[Setting.BETA2], number))
         if kind == OptimizerKind.ADAM:
             _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
+        elif kind == OptimizerKind.NADAM:
+            rates, betas = (real(lr_g), real(lr_m)), (beta1, beta2, rest1, rest2)
+            _nadam(g, *rates, *betas, epsilon, decay, fix2, p, m, v, n)
         else:
             _adamw(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
+
+
+@core
+def count_step(kind, s, number):
+    """A step's number, from 1, and NAdam's rates, which all calls of update in that step share."""
+    if kind == OptimizerKind.NADAM:
+        return number, *_nadam_rates(s[Setting.LR], s[Setting.BETA1], s[Setting.MU_DECAY], number)
+    return number, 0.0, 0.0
 
 
 @core
@@ -88,6 +102,61 @@ def _rmsprop(g, lr, alpha, rest, epsilon, mu, decay, p, m, v, n):
         v[i] = alpha * v[i] + rest * gradient * gradient
         m[i] = mu * m[i] + gradient / _divisor(v[i], epsilon)
         p[i] -= lr * m[i]
+
+
+@core
+def _nadam(g, lr_g, lr_m, beta1, beta2, rest1, rest2, epsilon, decay, fix2, p, m, v, n):
+    """lr_g and lr_m are _nadam_rates, the rest as in _adam."""
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        m[i] = beta1 * m[i] + rest1 * gradient
+        v[i] = beta2 * v[i] + rest2 * gradient * gradient
+        p[i] -= (lr_g * gradient + lr_m * m[i]) / _divisor(v[i] * fix2, epsilon)
+
+
+@core
+def _mu(beta1, mu_decay, step):
+    """NAdam's momentum in a step."""
+    return beta1 * (1 - 0.96 ** (step * mu_decay) / 2)
+
+
+@core
+def _mu_product(beta1, mu_decay, step):
+    """The product of NAdam's momentum in all steps so far, from the step's number alone.
+
+    log(1 - q**i / 2) is the sum over k of -q**(i * k) / (k * 2**k), and the sum of q**(i * k) over
+    the steps i is a geometric one. So nothing is to be remembered between steps.
+    """
+    total, share = 0.0, 1.0
+    for k in range(1, 55):
+        a = k * mu_decay * math.log(0.96)
+        share /= 2
+        sums = math.exp(a) * math.expm1(step * a) / math.expm1(a) if a != 0 else float(step)
+        total += share / k * sums
+    return beta1**step * math.exp(-total)
+
+
+@core
+def _nadam_rates(lr, beta1, mu_decay, step):
+    """NAdam's rates of the gradient and of the mean, whose momentum is the coming step's."""
+    mu, coming = _mu(beta1, mu_decay, step), _mu(beta1, mu_decay, step + 1)
+    product = _mu_product(beta1, mu_decay, step)
+    return lr * (1 - mu) / (1 - product), lr * coming / (1 - product * coming)
+
+
+@core
+def _adagrad(g, lr, epsilon, decay, p, v, n):
+    """lr is this step's; v is a sum."""
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] += gradient * gradient
+        p[i] -= lr * gradient / _divisor(v[i], epsilon)
+
+
+@core
+def _decayed(lr, lr_decay, step):
+    """A step's learning rate."""
+    return lr / (1 + (step - 1) * lr_decay)
 
 
 @core
@@ -151,3 +220,21 @@ def rmsprop_step(grads, lr, alpha, epsilon, momentum, decay, params, m, v):
     real, n = params.dtype.type, params.size
     rates = real(lr), real(alpha), real(1 - alpha), real(epsilon), real(momentum), real(decay)
     _rmsprop(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
+
+
+@jit
+def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
+    """v += g**2; params = params - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + epsilon)"""
+    real, p, memory = params.dtype.type, pointer(params), pointer(v)
+    rate = real(_decayed(lr, lr_decay, step))
+    _adagrad(pointer(grads), rate, real(epsilon), real(decay), p, memory, params.size)
+
+
+@jit
+def nadam_step(grads, lr, beta1, beta2, epsilon, decay, mu_decay, step, params, m, v):
+    """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
+    real, n, fix2 = params.dtype.type, params.size, _correction(beta2, step)
+    rates = _nadam_rates(lr, beta1, mu_decay, step)
+    betas = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
+    numbers = real(rates[0]), real(rates[1]), *betas, real(epsilon), real(decay), real(fix2)
+    _nadam(pointer(grads), *numbers, pointer(params), pointer(m), pointer(v), n)

@@ -3,8 +3,9 @@
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
 dense and conv2d, pooling, elementary (exp, tanh), activations, dropout, rowwise (softmax, argmax),
 losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
-setup.py makes C of this one source, with the page elementwise.pxi, and compiles that once for each
-CPU level. The contract stands in kernels/__init__.py; nothing is checked here.
+The .pxi files are parts of this one, a family of kernels each. setup.py makes C of all of it, and
+compiles that once for each CPU level. The contract stands in kernels/__init__.py; nothing is checked
+here.
 """
 
 from cpython.buffer cimport (
@@ -29,10 +30,7 @@ cimport rowwise
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
-from numbers cimport (
-    ABSOLUTE_ERROR, CONV, CROSS_ENTROPY, DENSE, HINGE, INPUTS, KIND, NLL, OUTPUTS, PARAMS,
-    SQUARED_ERROR, THREADS, W,
-)
+from numbers cimport CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
 from tile cimport real
 
 cdef extern from *:
@@ -44,7 +42,7 @@ cdef extern from *:
     const char* SOURCE_HASH
 
 CAPABILITIES = frozenset({"engine", "images", "one_sample"})
-source_hash = SOURCE_HASH.decode()  # of the files this was built from
+source_hash = SOURCE_HASH.decode()  # of the sources this was built from
 
 ctypedef fused source:
     uint8_t
@@ -210,102 +208,8 @@ def log_softmax_backward(const real[:, ::1] y, const real[:, ::1] dy, real[:, ::
             rowwise.log_softmax_backward_row[real](&y[r, 0], &dy[r, 0], &dx[r, 0], y.shape[1])
 
 
-def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, real[:, ::1] dx):
-    """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
-    cdef double loss
-    with nogil:
-        loss = losses.mean_loss[real](HINGE, margin, &x[0, 0], &labels[0], NULL, x.shape[0],
-                                      &dx[0, 0], x.shape[1])
-    return loss
-
-
-def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
-    """mean over rows of -log(softmax(x)[label])"""
-    cdef double loss
-    with nogil:
-        loss = losses.mean_loss[real](CROSS_ENTROPY, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
-                                      &dx[0, 0], x.shape[1])
-    return loss
-
-
-def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
-    """mean over rows of -x[label]"""
-    cdef double loss
-    with nogil:
-        loss = losses.mean_loss[real](NLL, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
-                                      &dx[0, 0], x.shape[1])
-    return loss
-
-
-def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
-    """mean over all elements of (x - target)**2"""
-    cdef double loss
-    with nogil:
-        loss = losses.mean_loss[real](SQUARED_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
-                                      &dx[0, 0], x.shape[1])
-    return loss
-
-
-def absolute_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::1] dx):
-    """mean over all elements of |x - target|"""
-    cdef double loss
-    with nogil:
-        loss = losses.mean_loss[real](ABSOLUTE_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
-                                      &dx[0, 0], x.shape[1])
-    return loss
-
-
-def sgd_step(const real[::1] grads, double lr, real[::1] params):
-    """params = params - lr * grads"""
-    with nogil:
-        updates.sgd[real](&grads[0], <real> lr, &params[0], params.shape[0])
-
-
-def momentum_step(const real[::1] grads, double lr, double momentum, double decay,
-                  real[::1] params, real[::1] v):
-    """v = momentum * v + g; params = params - lr * v, with g = grads + decay * params"""
-    with nogil:
-        updates.momentum[real](&grads[0], <real> lr, <real> momentum, <real> decay,
-                               &params[0], &v[0], params.shape[0])
-
-
-def nesterov_step(const real[::1] grads, double lr, double momentum, double decay,
-                  real[::1] params, real[::1] v):
-    """v = momentum * v + g; params = params - lr * (g + momentum * v), g as in momentum_step"""
-    with nogil:
-        updates.nesterov[real](&grads[0], <real> lr, <real> momentum, <real> decay,
-                               &params[0], &v[0], params.shape[0])
-
-
-def adam_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
-              double decay, double step, real[::1] params, real[::1] m, real[::1] v):
-    """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
-    with nogil:
-        updates.adam[real](
-            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> (1 - beta1),
-            <real> (1 - beta2), <real> epsilon, <real> decay,
-            <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
-            &params[0], &m[0], &v[0], params.shape[0])
-
-
-def adamw_step(const real[::1] grads, double lr, double beta1, double beta2, double epsilon,
-               double decay, double step, real[::1] params, real[::1] m, real[::1] v):
-    """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
-    with nogil:
-        updates.adamw[real](
-            &grads[0], <real> lr, <real> beta1, <real> beta2, <real> (1 - beta1),
-            <real> (1 - beta2), <real> epsilon, <real> decay,
-            <real> updates.correction(beta1, step), <real> updates.correction(beta2, step),
-            &params[0], &m[0], &v[0], params.shape[0])
-
-
-def rmsprop_step(const real[::1] grads, double lr, double alpha, double epsilon, double momentum,
-                 double decay, real[::1] params, real[::1] m, real[::1] v):
-    """RMSprop: params = params - lr * m, m = momentum * m + g / (sqrt(v) + epsilon), v by alpha"""
-    with nogil:
-        updates.rmsprop[real](
-            &grads[0], <real> lr, <real> alpha, <real> (1 - alpha), <real> epsilon,
-            <real> momentum, <real> decay, &params[0], &m[0], &v[0], params.shape[0])
+include "losses.pxi"
+include "updates.pxi"
 
 
 def argmax(const real[:, ::1] x, int64_t[::1] labels):

@@ -7,12 +7,13 @@ from active cimport find_active, keep_active
 from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
 from numbers cimport (
     BATCH, BLOCK, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLOATS, INPUTS, KIND, MOST_PREDICTED,
-    OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, STEPS_BEFORE, TAKEN, W,
+    OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, TAKEN, W,
     WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
 from program cimport Input, Run, hidden_input, meet, weights_of
 from stages cimport backward_layer, forward_apart, loss_of
+from steps cimport count_step
 from tile cimport real
 
 
@@ -158,8 +159,7 @@ cdef inline Py_ssize_t train_steps(
     if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):
         return first
     for step in range(first, last):
-        run.step = run.choices[STEPS_BEFORE] + step + 1
-        run.mask = step
+        count_step(run, step)
         batch = coming
         more = step + 1 < last
         if more:

@@ -12,8 +12,7 @@ from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
 from numbers cimport (
     BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES, M,
-    OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, STEPS_BEFORE, TAKEN, V,
-    W, WIDTH,
+    OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, TAKEN, V, W, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
@@ -21,7 +20,7 @@ from program cimport (
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows, forward_apart, loss_row
-from steps cimport optimize, step_of, update_weights
+from steps cimport count_step, optimize, step_of, update_weights
 from tile cimport pinned, real
 
 cdef extern from *:
@@ -224,8 +223,7 @@ cdef inline Py_ssize_t train_steps(
     if not copy_whole_layers[real](run, work):
         return first
     for step in range(first, last):
-        run.step = run.choices[STEPS_BEFORE] + step + 1
-        run.mask = step
+        count_step(run, step)
         run.shift = step % 2 * run.plan[PARITY]
         start = step * run.choices[BATCH]
         n = min(run.choices[BATCH], samples - start)

@@ -4,10 +4,14 @@ A loss returns the row's own loss, which the caller sums and divides, and writes
 gradient, weighted by `share`: 1 / n for a batch of n.
 """
 
-from libc.math cimport log
+from libc.math cimport log, log1p
 from libc.stdint cimport int64_t
 
-from numbers cimport ABSOLUTE_ERROR, CROSS_ENTROPY, HINGE, MARGIN, NLL, SQUARED_ERROR
+from elementary cimport exp_
+from numbers cimport (
+    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, POISSON_NLL,
+    SQUARED_ERROR, SQUARED_HINGE, USER_LOSS,
+)
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
 
@@ -18,40 +22,51 @@ cdef inline double loss_row(
 ) noexcept nogil:
     """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
     cdef Py_ssize_t terms = terms_of(kind, n, o)
-    return _row[real](kind, settings[MARGIN], x, sample, labels, values, <real> (1.0 / terms),
-                      dx, o) / (terms // n)
+    return _row[real](kind, settings[LOSS_NUMBER], x, sample, labels, values,
+                      <real> (1.0 / terms), dx, o) / (terms // n)
 
 
 cdef inline double mean_loss(
-    int64_t kind, double margin, const real* x, const int64_t* labels, const real* values,
+    int64_t kind, double number, const real* x, const int64_t* labels, const real* values,
     Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
-    """The loss of n rows, whose targets are labels or values; kind is a constant at every call."""
+    """The loss of n rows, whose targets are labels or values; kind is a constant at every call.
+
+    number is the loss's own.
+    """
     cdef Py_ssize_t r, terms = terms_of(kind, max(n, 1), o)
     cdef double total = 0
     for r in range(n):
-        total += _row[real](kind, margin, x + r * o, r, labels, values, <real> (1.0 / terms),
+        total += _row[real](kind, number, x + r * o, r, labels, values, <real> (1.0 / terms),
                             dx + r * o, o)
     return total / terms
 
 
 cdef inline Py_ssize_t terms_of(int64_t kind, Py_ssize_t n, Py_ssize_t o) noexcept nogil:
     """How many terms the loss of n rows is the mean of."""
-    return n * o if kind == SQUARED_ERROR or kind == ABSOLUTE_ERROR else n
+    return n * o if SQUARED_ERROR <= kind < USER_LOSS else n
 
 
 cdef inline double _row(
-    int64_t kind, double margin, const real* x, Py_ssize_t sample, const int64_t* labels,
+    int64_t kind, double number, const real* x, Py_ssize_t sample, const int64_t* labels,
     const real* values, real share, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     if kind == HINGE:
-        return hinge_row[real](x, labels[sample], <real> margin, share, dx, o)
+        return hinge_row[real](x, labels[sample], <real> number, share, dx, o)
+    if kind == SQUARED_HINGE:
+        return squared_hinge_row[real](x, labels[sample], <real> number, share, dx, o)
     if kind == CROSS_ENTROPY:
-        return cross_entropy_row[real](x, labels[sample], share, dx, o)
+        return cross_entropy_row[real](x, labels[sample], number, share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
     if kind == ABSOLUTE_ERROR:
         return absolute_error_row[real](x, values + sample * o, share, dx, o)
+    if kind == HUBER:
+        return huber_row[real](x, values + sample * o, <real> number, share, dx, o)
+    if kind == POISSON_NLL:
+        return poisson_nll_row[real](x, values + sample * o, share, dx, o)
+    if kind == BCE_WITH_LOGITS:
+        return bce_with_logits_row[real](x, values + sample * o, <real> number, share, dx, o)
     return squared_error_row[real](x, values + sample * o, share, dx, o)
 
 
@@ -72,17 +87,45 @@ cdef inline double hinge_row(
     return loss
 
 
-cdef inline double cross_entropy_row(
-    const real* x, Py_ssize_t label, real share, real* dx, Py_ssize_t o,
+cdef inline double squared_hinge_row(
+    const real* x, Py_ssize_t label, real margin, real share, real* dx, Py_ssize_t o,
 ) noexcept nogil:
-    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) / n."""
+    """dx = 2/n of the violation, minus their sum at the label."""
+    cdef real score = x[label], violation
+    cdef double loss = 0, total = 0
+    cdef Py_ssize_t j
+    for j in range(o):
+        violation = x[j] - score + margin
+        violation = <real> 0 if j == label or violation <= 0 else violation  # NaN stays
+        loss += <double> violation * violation
+        dx[j] = <real> 2 * share * violation
+        total += dx[j]
+    dx[label] = <real> -total
+    return loss
+
+
+cdef inline double cross_entropy_row(
+    const real* x, Py_ssize_t label, double smoothing, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """log(sum(exp(x))) - x[label]; dx = (softmax(x) - onehot(label)) / n; then what smoothing adds.
+
+    It takes that share of the label's one, and gives every class an equal part.
+    """
     cdef real top = row_max[real](x, o), score = x[label], total
+    cdef real part = <real> (smoothing / o) * share
+    cdef double below = 0
     cdef Py_ssize_t j
     total = exp_shifted[real](x, top, dx, o)
     for j in range(o):
         dx[j] = dx[j] / total * share
     dx[label] -= share
-    return log(total) - (score - top)
+    if smoothing == 0:
+        return log(total) - (score - top)
+    for j in range(o):
+        below += score - x[j]
+        dx[j] -= part
+    dx[label] += <real> smoothing * share
+    return log(total) - (score - top) + smoothing * below / o
 
 
 cdef inline double nll_row(
@@ -123,4 +166,53 @@ cdef inline double absolute_error_row(
             dx[j] = share
         else:
             dx[j] = -share if difference < 0 else difference  # 0, or NaN
+    return loss
+
+
+cdef inline double huber_row(
+    const real* x, const real* target, real delta, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; half a square up to delta, and from there a line."""
+    cdef double loss = 0
+    cdef real difference, distance, near
+    cdef Py_ssize_t j
+    for j in range(o):
+        difference = x[j] - target[j]
+        distance = difference if difference > 0 else -difference
+        near = delta if distance > delta else distance
+        loss += near * (distance - <double> 0.5 * near)
+        dx[j] = share * (near if difference > 0 else -near)
+    return loss
+
+
+cdef inline double poisson_nll_row(
+    const real* x, const real* target, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; x are logarithms of rates."""
+    cdef double loss = 0
+    cdef real rate
+    cdef Py_ssize_t j
+    for j in range(o):
+        rate = exp_[real](x[j])
+        loss += rate - <double> target[j] * x[j]
+        dx[j] = share * (rate - target[j])
+    return loss
+
+
+cdef inline double bce_with_logits_row(
+    const real* x, const real* target, real pos_weight, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """share as in squared_error_row; -log(sigmoid(x)) = log1p(exp(-|x|)) + max(-x, 0)."""
+    cdef double loss = 0, rest
+    cdef real one = 1, e, yes, no, against, in_favour
+    cdef Py_ssize_t j
+    for j in range(o):
+        e = exp_[real](-x[j] if x[j] > 0 else x[j])
+        yes = (one if x[j] > 0 else e) / (one + e)
+        no = (e if x[j] > 0 else one) / (one + e)
+        against, in_favour = one - target[j], pos_weight * target[j]
+        rest = log1p(e)
+        loss += against * (rest + (x[j] if x[j] > 0 else <real> 0))
+        loss += in_favour * (rest + (-x[j] if x[j] < 0 else <real> 0))
+        dx[j] = share * (against * yes - in_favour * no)
     return loss

@@ -75,8 +75,12 @@ cdef enum:  # LossKind
     HINGE
     CROSS_ENTROPY
     NLL
+    SQUARED_HINGE
     SQUARED_ERROR
     ABSOLUTE_ERROR
+    HUBER
+    POISSON_NLL
+    BCE_WITH_LOGITS
     USER_LOSS
 
 cdef enum:  # OptimizerKind
@@ -86,6 +90,8 @@ cdef enum:  # OptimizerKind
     ADAM
     ADAMW
     RMSPROP
+    ADAGRAD
+    NADAM
 
 cdef enum:  # Source
     BYTES
@@ -108,13 +114,15 @@ cdef enum:  # Choice
 
 cdef enum:  # Setting
     SCALE
-    MARGIN
+    LOSS_NUMBER
     LR
     MU
     BETA1
     BETA2
     EPSILON
     DECAY
+    LR_DECAY
+    MU_DECAY
     VALUES
 
 cdef enum:  # Value

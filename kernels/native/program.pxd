@@ -29,6 +29,7 @@ from numbers cimport (
     SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
+from updates cimport Rates
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
@@ -41,6 +42,7 @@ cdef struct Run:  # everything a thread needs to know
     const double* settings
     const int64_t* choices
     Py_ssize_t step  # of all epochs, from 1
+    Rates rates  # of that step
     Py_ssize_t thread
     Py_ssize_t threads
     int64_t* sync

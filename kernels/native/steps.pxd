@@ -8,19 +8,28 @@ from libc.stdint cimport int64_t
 cimport panels
 cimport updates
 from numbers cimport (
-    BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT, STEP, V, W, WHOLE,
-    WIDTH,
+    BETA1, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER, PLAIN, PLAN_COLUMNS,
+    SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
 from program cimport Input, Run, dy_of, panel_width, vectors_of
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
+
+
+cdef inline void count_step(Run* run, Py_ssize_t step) noexcept nogil:
+    """Let this step of the epoch be at hand."""
+    run.step = run.choices[STEPS_BEFORE] + step + 1
+    run.mask = step
+    if run.choices[OPTIMIZER] == NADAM:
+        run.rates = updates.nadam_rates(
+            run.settings[LR], run.settings[BETA1], run.settings[MU_DECAY], <double> run.step)
 
 
 cdef inline void optimize(
     const Run* run, const real* g, real* w, Py_ssize_t to_m, Py_ssize_t to_v, Py_ssize_t n,
 ) noexcept nogil:
     """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, g,
-                         w, w + to_m, w + to_v, n)
+    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates,
+                         g, w, w + to_m, w + to_v, n)
 
 
 cdef inline void optimize_panel(

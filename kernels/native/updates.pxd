@@ -3,23 +3,32 @@
 Parameters and what the optimiser remembers move in place.
 """
 
-from libc.math cimport INFINITY, pow, sqrt
+from libc.math cimport INFINITY, exp, expm1, log, pow, sqrt
 from libc.stdint cimport int64_t
 
-from numbers cimport ADAM, BETA1, BETA2, DECAY, EPSILON, LR, MOMENTUM, MU, NESTEROV, PLAIN, RMSPROP
+from numbers cimport (
+    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, LR, LR_DECAY, MOMENTUM, MU, MU_DECAY, NADAM,
+    NESTEROV, PLAIN, RMSPROP,
+)
 from tile cimport real
 
 cdef extern from "math.h":
     float sqrtf(float) noexcept nogil
 
 
+cdef struct Rates:  # NAdam's of a step
+    double gradient
+    double mean  # whose momentum is the coming step's
+
+
 cdef inline void update(
-    int64_t kind, const double* s, double step, const real* g, real* p, real* m, real* v,
-    Py_ssize_t n,
+    int64_t kind, const double* s, double step, const Rates* rates, const real* g, real* p, real* m,
+    real* v, Py_ssize_t n,
 ) noexcept nogil:
     """The optimiser's step with this number, from 1; s are a run's settings.
 
-    m is the only vector that momentum remembers.
+    rates are NAdam's of this step, which all of its calls share.
+    m is the only vector that momentum and Adagrad remember.
     """
     cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
     cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
@@ -32,6 +41,13 @@ cdef inline void update(
         nesterov[real](g, lr, mu, decay, p, m, n)
     elif kind == RMSPROP:
         rmsprop[real](g, lr, beta2, rest2, epsilon, mu, decay, p, m, v, n)
+    elif kind == ADAGRAD:
+        lr = <real> decayed(s[LR], s[LR_DECAY], step)
+        adagrad[real](g, lr, epsilon, decay, p, m, n)
+    elif kind == NADAM:
+        fix2 = <real> correction(s[BETA2], step)
+        nadam[real](
+            g, rates, beta1, beta2, rest1, rest2, epsilon, decay, fix2, p, m, v, n)
     else:
         fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
@@ -120,6 +136,68 @@ cdef inline void rmsprop(
         v[i] = alpha * v[i] + rest * gradient * gradient
         m[i] = mu * m[i] + gradient / divisor[real](v[i], epsilon)
         p[i] -= lr * m[i]
+
+
+cdef inline void nadam(
+    const real* g, const Rates* rates, real beta1, real beta2, real rest1, real rest2,
+    real epsilon, real decay, real correction2, real* p, real* m, real* v, Py_ssize_t n,
+) noexcept nogil:
+    """The numbers are adam's, but for the rates."""
+    cdef Py_ssize_t i
+    cdef real gradient, lr_g = <real> rates.gradient, lr_m = <real> rates.mean
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        m[i] = beta1 * m[i] + rest1 * gradient
+        v[i] = beta2 * v[i] + rest2 * gradient * gradient
+        p[i] -= (lr_g * gradient + lr_m * m[i]) / divisor[real](v[i] * correction2, epsilon)
+
+
+cdef inline double mu_of(double beta1, double mu_decay, double step) noexcept nogil:
+    """NAdam's momentum in a step."""
+    return beta1 * (1 - pow(0.96, step * mu_decay) / 2)
+
+
+cdef inline double mu_product(double beta1, double mu_decay, double step) noexcept nogil:
+    """The product of NAdam's momentum in all steps so far, from the step's number alone.
+
+    log(1 - q**i / 2) is the sum over k of -q**(i * k) / (k * 2**k), and the sum of q**(i * k) over
+    the steps i is a geometric one. So nothing is to be remembered between steps.
+    """
+    cdef double total = 0, share = 1, a
+    cdef int k
+    for k in range(1, 55):
+        a = k * mu_decay * log(0.96)
+        share /= 2
+        total += share / k * (exp(a) * expm1(step * a) / expm1(a) if a != 0 else step)
+    return pow(beta1, step) * exp(-total)
+
+
+cdef inline Rates nadam_rates(
+    double lr, double beta1, double mu_decay, double step,
+) noexcept nogil:
+    cdef double mu = mu_of(beta1, mu_decay, step), coming = mu_of(beta1, mu_decay, step + 1)
+    cdef double product = mu_product(beta1, mu_decay, step)
+    cdef Rates rates
+    rates.gradient = lr * (1 - mu) / (1 - product)
+    rates.mean = lr * coming / (1 - product * coming)
+    return rates
+
+
+cdef inline void adagrad(
+    const real* g, real lr, real epsilon, real decay, real* p, real* v, Py_ssize_t n,
+) noexcept nogil:
+    """lr is this step's; v is a sum."""
+    cdef Py_ssize_t i
+    cdef real gradient
+    for i in range(n):
+        gradient = g[i] + decay * p[i]
+        v[i] += gradient * gradient
+        p[i] -= lr * gradient / divisor[real](v[i], epsilon)
+
+
+cdef inline double decayed(double lr, double lr_decay, double step) noexcept nogil:
+    """A step's learning rate."""
+    return lr / (1 + (step - 1) * lr_decay)
 
 
 cdef inline double correction(double beta, double step) noexcept nogil:

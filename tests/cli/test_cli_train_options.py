@@ -196,6 +196,25 @@ def test_empty_folder_is_accepted_and_a_full_one_left_untouched(tmp_path):
     assert before == after
 
 
+@pytest.mark.parametrize("loss", ["bce", "poisson"])
+def test_a_loss_that_takes_no_classes_is_refused_before_there_is_a_folder(tmp_path, loss):
+    folder = tmp_path / "new"
+    result = run(*SMALL, "--loss", loss, "--output", folder, cwd=tmp_path)
+    assert_error(result, f"loss {loss} does not go with data of classes", "10 values a sample")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("loss", ["huber", "squared-hinge"])
+@pytest.mark.parametrize("optimizer", ["adagrad", "nadam"])
+def test_losses_and_optimizers_by_name(tmp_path, loss, optimizer):
+    result = run(
+        *SMALL, "--loss", loss, "--optimizer", optimizer, "--output", tmp_path / "new", cwd=tmp_path
+    )
+    assert result.code == 0
+    assert result.json["path"].endswith("fused")
+    assert result.json["train_accuracy"] > 0.2
+
+
 def test_unwritable_output_is_named(tmp_path):
     file = tmp_path / "file"
     file.write_text("kept")

@@ -15,7 +15,6 @@ from fastbp.backends import active, kernels
 from fastbp.engine import epochs as engine_module
 from fastbp.engine import sharing
 from fastbp.kernels.numbers import Choice
-from fastbp.losses import ValuesLoss
 
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
 
@@ -63,9 +62,7 @@ def data(loss=None, dtype=np.float64, zeros=0.85):
     """Samples of which many features are 0, and labels, or values for a squared error."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=(SAMPLES, FEATURES)) * (rng.random((SAMPLES, FEATURES)) > zeros)
-    if isinstance(loss, ValuesLoss):
-        return x.astype(dtype), rng.normal(size=(SAMPLES, CLASSES))
-    return x.astype(dtype), rng.integers(0, CLASSES, SAMPLES)
+    return x.astype(dtype), (loss or fb.CrossEntropyLoss()).example_target(rng, SAMPLES, CLASSES)
 
 
 def train(name, loss, optimizer, dtype="float64", batch_size=8, samples=None, **options):

@@ -16,7 +16,6 @@ from fastbp.engine import program as program_module
 from fastbp.engine import scores as inference
 from fastbp.engine import sharing
 from fastbp.kernels.numbers import Column, Kind
-from fastbp.losses import ValuesLoss
 
 # The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
 pytestmark = pytest.mark.timeout(300)
@@ -94,9 +93,7 @@ def backend(request, monkeypatch):
 def data(loss=None, samples=37, dtype=np.float64):
     rng = np.random.default_rng(7)
     x = rng.normal(size=(samples, FEATURES)).astype(dtype)
-    if isinstance(loss, ValuesLoss):
-        return x, rng.normal(size=(samples, CLASSES))
-    return x, rng.integers(0, CLASSES, samples)
+    return x, (loss or fb.CrossEntropyLoss()).example_target(rng, samples, CLASSES)
 
 
 def network(name, dtype="float64", seed=0):

@@ -85,6 +85,10 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
         case "cross_entropy_loss":
             bounds["dx"] = (o + 8) * eps / max(n, 1)
             bounds["returned"] = (o + 8) * eps * (1 + want["returned"])
+        case "poisson_nll_loss" | "bce_with_logits_loss":
+            terms = (1 + np.exp(a["x"])) * (1 + 2 * a["target"]) / max(n * o, 1)
+            bounds["dx"] = 8 * eps * terms
+            bounds["returned"] = 8 * eps * ((1 + a["x"]) * terms).sum()
         case "nll_loss":
             bounds["returned"] = 8 * eps * a["x"].max(initial=0)
         case "sgd_step":
@@ -98,7 +102,12 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
             bounds["v"] = 16 * eps * squares
             bounds["m"] = 64 * eps * (a["m"] + moved)
             bounds["params"] = 64 * eps * (a["params"] + a["m"] + moved)
-        case "adam_step" | "adamw_step":
+        case "adagrad_step":
+            g = a["params"] + a["grads"]
+            moved = g / (np.sqrt(want["v"]) + a["epsilon"])
+            bounds["v"] = 16 * eps * (a["v"] + g**2)
+            bounds["params"] = 64 * eps * (a["params"] + moved)
+        case "adam_step" | "adamw_step" | "nadam_step":
             bounds["m"] = 8 * eps * (a["params"] + a["grads"] + a["m"])
             bounds["v"] = 16 * eps * ((a["params"] + a["grads"]) ** 2 + a["v"])
             moved = (a["params"] + a["grads"] + a["m"]) / (np.sqrt(want["v"]) + a["epsilon"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_cases import make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS
@@ -143,6 +144,13 @@ def test_hinge_loss_exactly_at_the_margin_is_zero_with_zero_gradient(kernels: An
     assert_array_equal(dx, [[0, 0, 0]])
 
 
+def test_squared_hinge_loss_squares_the_violations(kernels: Any) -> None:
+    dx = np.full((2, 3), np.nan)
+    loss = kernels.squared_hinge_loss(array([[3, 1, 2.5], [0, 2, 1]]), labels(0, 2), 1.0, dx)
+    assert loss == (0.5**2 + 2**2) / 2
+    assert_array_equal(dx, [[-0.5, 0, 0.5], [0, 2, -2]])
+
+
 def test_hinge_loss_takes_any_margin(kernels: Any) -> None:
     dx = unwritten(1, 3)
     assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), 1.25, dx) == 0.25
@@ -151,14 +159,14 @@ def test_hinge_loss_takes_any_margin(kernels: Any) -> None:
 
 def test_cross_entropy_of_uniform_scores_is_the_log_of_the_classes(kernels: Any) -> None:
     dx = unwritten(2, 4)
-    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), dx)
+    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), 0.0, dx)
     assert loss == pytest.approx(math.log(4), rel=1e-15)
     assert_allclose(dx, array([[-3, 1, 1, 1], [1, 1, -3, 1]]) / 8, rtol=1e-15)
 
 
 def test_cross_entropy_of_known_odds(kernels: Any) -> None:
     dx = unwritten(1, 3)
-    loss = kernels.cross_entropy_loss(array([[LN2, 0, 0]]), labels(1), dx)  # 1/2, 1/4, 1/4
+    loss = kernels.cross_entropy_loss(array([[LN2, 0, 0]]), labels(1), 0.0, dx)  # 1/2, 1/4, 1/4
     assert loss == pytest.approx(2 * LN2, rel=1e-15)
     assert_allclose(dx, [[0.5, -0.75, 0.25]], rtol=1e-15)
 
@@ -175,7 +183,7 @@ def test_nll_of_log_softmax_is_cross_entropy(kernels: Any, rng: np.random.Genera
     kernels.log_softmax_forward(x, y)
     loss = kernels.nll_loss(y, target, dy)
     kernels.log_softmax_backward(y, dy, dx)
-    assert loss == pytest.approx(kernels.cross_entropy_loss(x, target, want), rel=1e-14)
+    assert loss == pytest.approx(kernels.cross_entropy_loss(x, target, 0.0, want), rel=1e-14)
     assert_allclose(dx, want, rtol=1e-12, atol=1e-16)
 
 
@@ -193,16 +201,47 @@ def test_absolute_error_is_a_mean_over_all_elements(kernels: Any) -> None:
     assert_array_equal(dx, [[0, 0.25], [-0.25, 0.25]])
 
 
-@pytest.mark.parametrize("name", ["hinge_loss", "cross_entropy_loss", "nll_loss"])
+def test_huber_loss_is_half_a_square_up_to_delta_and_then_a_line(kernels: Any) -> None:
+    dx = np.full((2, 2), np.nan)
+    loss = kernels.huber_loss(array([[1, 2], [3, 4]]), array([[0.5, 0], [6, 4]]), 2.0, dx)
+    assert loss == (0.125 + 2 + 2 * (3 - 1) + 0) / 4
+    assert_array_equal(dx, array([[0.5, 2], [-2, 0]]) / 4)
+
+
+def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
+    dx = np.full((2, 2), np.nan)
+    loss = kernels.poisson_nll_loss(array([[0, LN2], [-LN2, 0]]), array([[1, 2], [0, 3]]), dx)
+    assert loss == pytest.approx((1 + 2 - 2 * LN2 + 0.5 + 1) / 4, rel=1e-14)
+    assert_allclose(dx, array([[0, 0], [0.5, -2]]) / 4, rtol=1e-14, atol=1e-16)
+
+
+def test_bce_with_logits_loss_is_of_raw_scores(kernels: Any) -> None:
+    dx, ln3 = np.full((2, 2), np.nan), np.log(3)  # sigmoid(log(3)) = 3/4
+    x, target = array([[0, ln3], [-ln3, ln3]]), array([[1, 1], [0, 0.5]])
+    loss = kernels.bce_with_logits_loss(x, target, 2.0, dx)
+    ln43, ln4 = np.log(4 / 3), np.log(4)
+    assert loss == pytest.approx((2 * LN2 + 2 * ln43 + ln43 + ln43 + ln4 / 2) / 4, rel=1e-14)
+    assert_allclose(dx, array([[-1, -0.5], [0.25, 0.375 - 0.25]]) / 4, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_loss")])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
-    margin = (1.0,) if name == "hinge_loss" else ()
-    assert getattr(kernels, name)(unwritten(0, 3), labels(), *margin, unwritten(0, 3)) == 0
+    case = make_case(name, 0, 1, 3, np.float64, np.random.default_rng(0))
+    assert getattr(kernels, name)(*case.values()) == 0
 
 
 def test_sgd_step(kernels: Any) -> None:
     params = array([1, 2, 3])
     kernels.sgd_step(array([4, 0, -2]), 0.25, params)
     assert_array_equal(params, [0, 2, 3.5])
+
+
+def test_adagrad_step(kernels: Any) -> None:
+    params, v = array([2, 0]), array([7, 0])
+    # g = 2.5 + 0.25 * 2 = 3, v = 16; the rate is 8 / (1 + 2 * 0.5)
+    kernels.adagrad_step(array([2.5, 0]), 8.0, 0.5, 1e-300, 0.25, 3.0, params, v)
+    assert_array_equal(v, [16, 0])
+    assert_array_equal(params, [2 - 4 * 3 / 4, 0])
 
 
 def test_argmax_of_equal_values_is_the_first(kernels: Any) -> None:

@@ -1,0 +1,120 @@
+"""What losses share: a call, the targets they take, and what engines must know of them."""
+
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import as_array, described
+from ._checks import as_labels, as_matrix
+from .kernels.numbers import LossKind, Setting
+
+
+class Loss:
+    """What is minimised: ``loss, gradient = loss_function(scores, target)``."""
+
+    kind: ClassVar[LossKind | None] = None  # what engines know it by, where they do
+    name: ClassVar[str] = ""  # on the command line and in models
+    one_hot: ClassVar[bool] = True  # whether classes may stand for rows of values
+
+    def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
+        """Return the loss and its gradient.
+
+        Parameters
+        ----------
+        x : (n, outputs) float32 or float64
+            What the network's last layer put out, n >= 1.
+        target : (n,) integers, or (n, outputs) numbers for a loss of values
+            The right classes, from 0, or the wanted outputs. Of two classes also False and True.
+
+        Returns
+        -------
+        loss : float
+            The mean over the batch.
+        gradient : (n, outputs), dtype of x
+            dl/dx.
+        """
+        x = as_matrix(x, f"{self!r} scores")
+        if not x.size:
+            raise ValueError(f"{self!r}: expected at least one sample, got shape {x.shape}")
+        return self.compute(x, self.check_target(target, len(x), x.shape[1], x.dtype))
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """The target as the kernel wants it, for `rows` samples and `outputs` columns."""
+        if outputs == 1:
+            raise ValueError(
+                f"{self!r}: expected scores of at least two classes, one a column; got a single "
+                "column. Give the network an output for each class (two for yes and no); for "
+                "values take MSELoss or L1Loss"
+            )
+        return as_labels(target, f"{self!r} labels", rows=rows, classes=outputs)
+
+    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss and gradient of arguments that are known to be right."""
+        raise NotImplementedError
+
+    @property
+    def layered(self) -> str:
+        """Why no engine can run it, if none can."""
+        return ""
+
+    def numbers(self) -> dict[Setting, float]:
+        """The real numbers that an engine must know of it."""
+        return {}
+
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Targets that it takes, for checks: random classes, unless it needs others."""
+        return rng.integers(0, outputs, rows)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class ValuesLoss(Loss):
+    """What losses of values share: the target is numbers of the output's shape.
+
+    Of one output they may also come as (n,). Of several, (n,) integers are classes, which stand for
+    one-hot rows, unless values are more than that to a loss.
+    """
+
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows, outputs) values; labels become one-hot rows."""
+        name = f"{self!r} target"
+        array = as_array(target, name)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: expected real numbers, got {described(array)}")
+        if array.dtype.kind in "iub" and (outputs == 1 or not self.one_hot):
+            array = array.astype(np.float64)  # no bytes of pixels or classes, but numbers
+        if outputs == 1 and array.ndim == 1:
+            array = array[:, None]
+        if array.ndim == 1 and not self.one_hot:
+            raise ValueError(
+                f"{name}: expected a two-dimensional array, one row of {outputs} values a sample; "
+                f"got shape {array.shape}. Of classes take another loss, such as CrossEntropyLoss"
+            )
+        if array.ndim == 1 and array.dtype.kind in "iub":
+            labels = as_labels(array, f"{self!r} labels", rows=rows, classes=outputs)
+            return np.eye(outputs, dtype=dtype)[labels]
+        if array.ndim == 1 and array.dtype.kind == "f":
+            raise ValueError(
+                f"{name}: expected a two-dimensional array, one row of {outputs} values a sample; "
+                f"got shape {array.shape}. If they are classes, pass integers; if there is one "
+                "value a sample, give the network one output"
+            )
+        return as_matrix(array, name, dtype=dtype, rows=rows, columns=outputs)
+
+    def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
+        """Random values."""
+        return rng.normal(size=(rows, outputs))
+
+    def _refuse(self, target: np.ndarray, wrong: np.ndarray, expected: str) -> None:
+        """Name the first target that is wrong."""
+        for row, column in np.argwhere(wrong)[:1]:
+            raise ValueError(
+                f"{self!r} target: expected {expected}; got {target[row, column]:g} at row {row}, "
+                f"column {column}"
+            )

@@ -1,0 +1,51 @@
+"""Losses, their gradients and sixty steps of each optimiser are PyTorch's.
+
+data/make_torch_losses.py wrote down what PyTorch computes, in float64.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp.losses import LOSSES
+from fastbp.optimizers import OPTIMIZERS
+
+TORCH = json.loads((Path(__file__).parent / "data/torch_losses.json").read_text("utf-8"))
+NEAR = {"rtol": 1e-9, "atol": 1e-9}
+
+
+def named(case):
+    settings = ", ".join(f"{name}={value}" for name, value in case["settings"].items())
+    return f"{case['name']}({settings})"
+
+
+@pytest.mark.parametrize("case", TORCH["losses"], ids=named)
+def test_losses_and_gradients(backend, case):
+    loss = getattr(fb, case["name"])(**case["settings"])
+    value, gradient = loss(case["scores"], case["target"])
+    np.testing.assert_allclose(value, case["loss"], **NEAR)
+    np.testing.assert_allclose(gradient, case["gradient"], **NEAR)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("case", TORCH["optimizers"], ids=named)
+def test_sixty_steps(backend, case, fused):
+    i, hidden, o = TORCH["sizes"]
+    net = fb.Sequential(fb.Linear(i, hidden), fb.Tanh(), fb.Linear(hidden, o), dtype="float64")
+    net.params[...] = TORCH["start"]
+    settings = {name: TORCH[name] for name in ("epochs", "batch_size", "seed")}
+    optimizer = getattr(fb, case["name"])(**case["settings"])
+    data = np.array(TORCH["x"]), np.array(TORCH["y"])
+    fb.fit(net, data, loss=fb.CrossEntropyLoss(), optimizer=optimizer, fused=fused, **settings)
+    np.testing.assert_allclose(net.params, case["params"], **NEAR)
+
+
+def test_all_of_them_are_compared():
+    losses, optimizers = (
+        {case["name"] for case in TORCH[what]} for what in ("losses", "optimizers")
+    )
+    assert losses == {kind.__name__ for kind in LOSSES.values()}
+    assert optimizers == {kind.__name__ for kind in OPTIMIZERS.values()}
