@@ -1,4 +1,4 @@
-"""Sequential: layers in a row, over one flat parameter vector and one flat gradient vector."""
+"""Sequential: layers in a row, over flat vectors of their parameters, gradients and buffers."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,9 @@ from .backends import kernels
 from .datasets import Dataset
 from .layers import Layer, Shape, as_rows
 from .layers.base import named, outputs_of
-from .layers.binding import Vectors, copy_into
+from .layers.binding import FlatVector, bind
 from .layers.initializers import Initializer, initializer
-from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_parameters, table
+from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_numbers, table
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
@@ -66,6 +66,8 @@ class Sequential:
         Every parameter and every gradient, layer by layer; the layers hold views into them. What
         is assigned to either (``net.params = array``, ``layer.w = array``) is copied in. While an
         engine trains an epoch the parameters are those of its start, and read-only.
+    buffers : (numbers,) ndarray of dtype
+        What layers keep besides, as running means, in the same way. No optimiser moves it.
 
     Layers, their sizes, ``input_shape`` and ``dtype`` stay as they are.
 
@@ -93,7 +95,8 @@ class Sequential:
         self.sample_bytes = check_layers(layers, self.input_shape) * self.dtype.itemsize
         check_sample(self.sample_bytes, self._most_bytes)
         self._layers = layers
-        self._bind(np.zeros(count_parameters(layers, self.dtype), self.dtype))
+        counts = count_numbers(layers, self.dtype)
+        self.vectors = bind(layers, *(np.zeros(count, self.dtype) for count in counts))
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
         start = initializer(init)
         try:
@@ -126,23 +129,7 @@ class Sequential:
         """Of parameters and arithmetic; see ``astype``."""
         return self._dtype
 
-    @property
-    def params(self) -> np.ndarray:
-        """Every parameter, layer by layer."""
-        return self.vectors.params
-
-    @params.setter
-    def params(self, values: npt.ArrayLike) -> None:
-        copy_into(self.vectors.params, values, "Sequential.params")
-
-    @property
-    def grads(self) -> np.ndarray:
-        """Every gradient, layer by layer."""
-        return self.vectors.grads
-
-    @grads.setter
-    def grads(self, values: npt.ArrayLike) -> None:
-        copy_into(self.vectors.grads, values, "Sequential.grads")
+    params, grads, buffers = FlatVector(), FlatVector(), FlatVector()
 
     @property
     def inputs(self) -> int | None:
@@ -308,8 +295,12 @@ class Sequential:
         """What ``summary`` prints."""
         lines = table(self.layers, self.shapes)
         rule = "-" * len(lines[0])
-        size = f"{self.params.size:,} parameters, {self.dtype}, {self.params.nbytes / 1e6:.2f} MB"
-        return "\n".join([lines[0], rule, *lines[1:], rule, size])
+        counts = f"{self.params.size:,} parameters"
+        if self.buffers.size:
+            counts += f", {self.buffers.size:,} numbers in buffers"
+        size = (self.params.nbytes + self.buffers.nbytes) / 1e6
+        end = f"{counts}, {self.dtype}, {size:.2f} MB"
+        return "\n".join([lines[0], rule, *lines[1:], rule, end])
 
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
@@ -319,8 +310,11 @@ class Sequential:
         """A copy of the network with parameters and arithmetic in dtype."""
         dtype = as_dtype(dtype)
         other = object.__new__(type(self))
-        params = self.vectors.own.astype(dtype)
-        other.__setstate__(self.__getstate__() | {"dtype": dtype, "params": params})
+        vectors = {
+            "params": self.vectors.own.astype(dtype),
+            "buffers": self.vectors.own_buffers.astype(dtype),
+        }
+        other.__setstate__(self.__getstate__() | {"dtype": dtype} | vectors)
         other.grads[...] = self.grads
         return other
 
@@ -329,7 +323,7 @@ class Sequential:
         return self.astype(self.dtype)
 
     def frozen(self) -> "Sequential":
-        """A copy whose parameters are read-only: it predicts, and cannot be trained.
+        """A copy whose parameters and buffers are read-only: it predicts, and cannot be trained.
 
         With it a single sample, (1, inputs), is predicted fastest: the weights of inputs that are
         zero are left out, which needs to know that none of them will ever be infinite.
@@ -339,14 +333,6 @@ class Sequential:
         return other
 
     __copy__ = copy  # two networks cannot share layers, whose views are into one of them
-
-    def _bind(self, params: np.ndarray) -> None:
-        """Give the layers their views into params, and into a vector of gradients."""
-        self.vectors, start = Vectors(params), 0
-        for position, layer in enumerate(self.layers):
-            start = layer.bind(self.vectors, position, start)
-        if start != params.size:
-            raise ValueError(f"{self!r}: expected {start} parameters, got {params.size}")
 
     def _chunks(self, x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
         chunk = max(1, min(CHUNK, self._most_bytes // max(self.sample_bytes, 1)))
@@ -377,6 +363,7 @@ class Sequential:
             "input_shape": self.input_shape,
             "dtype": self.dtype,
             "params": self.vectors.own,
+            "buffers": self.vectors.own_buffers,
             "most_bytes": self._most_bytes,
         }
 
@@ -384,7 +371,10 @@ class Sequential:
         self._layers, self._input_shape = state["layers"], state["input_shape"]
         self._dtype, self._most_bytes = state["dtype"], state["most_bytes"]
         self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
-        self._bind(np.require(state["params"], self._dtype, ["C", "W", "O"]))
+        vectors = (
+            np.require(state[name], self._dtype, ["C", "W", "O"]) for name in ("params", "buffers")
+        )
+        self.vectors = bind(self._layers, *vectors)
 
     def __repr__(self) -> str:
         parts = [*map(repr, self.layers)]

@@ -1,8 +1,9 @@
-"""Saving and loading networks: one .safetensors file holds architecture and parameters.
+"""Saving and loading networks: one .safetensors file holds architecture, parameters and buffers.
 
 The file is data only: loading executes nothing. The architecture is JSON in the file's metadata,
 and so is the state of layers that have one, as the step of a Dropout, which its next mask comes
-from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b".
+from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b"; those of
+buffers likewise.
 """
 
 import os
@@ -35,7 +36,7 @@ def save(net: Sequential, path: StrPath) -> None:
     tensors = {
         f"{position}.{name}": getattr(layer, name)
         for position, layer in enumerate(net.layers)
-        for name in layer.parameter_shapes()
+        for name in tensor_shapes(layer)
     }
     metadata = {
         "format": FORMAT,
@@ -61,6 +62,11 @@ Above.save = save
 def describe(layer: Layer) -> dict[str, Any]:
     """A layer as plain data: its type's name and its settings."""
     return {"type": type(layer).__name__} | {name: getattr(layer, name) for name in layer.settings}
+
+
+def tensor_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+    """Name and shape of a layer's arrays, which are the tensors of a file."""
+    return layer.parameter_shapes() | layer.buffer_shapes()
 
 
 def _with_sorted_header(data: bytes) -> bytes:
@@ -115,12 +121,13 @@ def load(
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
             raise ValueError(f"{path}: cannot load a network: {reason}") from problem
-    if odd := net.params.size - np.count_nonzero(np.isfinite(net.params)):
-        warnings.warn(
-            f"{path}: {odd:,} of {net.params.size:,} parameters are NaN or infinite",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    for what, numbers in (("parameters", net.params), ("numbers in buffers", net.buffers)):
+        if odd := numbers.size - np.count_nonzero(np.isfinite(numbers)):
+            warnings.warn(
+                f"{path}: {odd:,} of {numbers.size:,} {what} are NaN or infinite",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     return net
 
 
@@ -142,8 +149,8 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Seq
     net = Sequential(*parts, input_shape=shape, init="normal", **options)
     for name, tensor in tensors.items():
         if name != "none":
-            position, _, parameter = name.partition(".")
-            getattr(net.layers[int(position)], parameter)[...] = tensor
+            position, _, array = name.partition(".")
+            getattr(net.layers[int(position)], array)[...] = tensor
     for position, state in json.loads(metadata.get("state", "{}")).items():
         net.layers[int(position)].set_state(state)
     return net
@@ -199,7 +206,7 @@ def _check_tensors(layers: list[Layer], tensors: dict[str, Any], dtype: str) -> 
     shapes = {
         f"{position}.{name}": shape
         for position, layer in enumerate(layers)
-        for name, shape in layer.parameter_shapes().items()
+        for name, shape in tensor_shapes(layer).items()
     } or {"none": (0,)}
     if set(shapes) != set(tensors):
         odd = ", ".join(sorted(set(shapes) ^ set(tensors)))

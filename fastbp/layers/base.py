@@ -34,7 +34,8 @@ class Layer:
 
     A layer with parameters returns their shapes from ``parameter_shapes``. ``Sequential`` then
     sets each as an attribute (``w``), and beside it the place for its gradient (``dw``): views
-    into the network's two flat vectors. What is assigned to them is copied into the vectors.
+    into the network's flat vectors. What is assigned to them is copied into the vectors. Numbers
+    that belong to the model, but that no optimiser moves, are its buffers: ``buffer_shapes``.
 
     What ``forward`` returns is read-only: ``backward`` needs it as it was. Change a copy.
     """
@@ -65,8 +66,12 @@ class Layer:
         """Name and shape of each parameter."""
         return {}
 
+    def buffer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each buffer: what it keeps besides, as a running mean."""
+        return {}
+
     def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
-        """Fill the parameters with their starting values."""
+        """Fill parameters and buffers, which are zeros, with their starting values."""
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """What shape a sample has behind this layer, where it has `shape` before it.
@@ -136,11 +141,14 @@ class Layer:
         return as_batch(dy, name, dtype=y.dtype, rows=len(y), shape=y.shape[1:])
 
     def _check_parameters(self, prefix: str = "") -> None:
-        """Refuse parameters ("") or gradients ("d") that are not what kernels take them for."""
+        """Refuse parameters and buffers ("") or gradients ("d") that are not what kernels take
+        them for.
+        """
         if self._bound is not None:
             self._bound.check(self, prefix)
             return
-        for name, shape in self.parameter_shapes().items():
+        buffers = {} if prefix else self.buffer_shapes()
+        for name, shape in (self.parameter_shapes() | buffers).items():
             array = vars(self).get(prefix + name)
             if array is None:
                 raise RuntimeError(
@@ -151,15 +159,13 @@ class Layer:
                     f"{self!r}.{prefix}{name}: expected shape {shape}, got {np.shape(array)}"
                 )
 
-    def bind(self, vectors: Vectors, position: int, start: int) -> int:
-        """Make the layer part of a network, at a place of its vectors; returns where that ends."""
-        shapes = self.parameter_shapes()
-        bound = Bound(vectors, position, shapes, start)
+    def bind(self, vectors: Vectors, position: int) -> None:
+        """Make the layer part of a network, with views of what comes next in its vectors."""
+        bound = Bound(vectors, position, self.parameter_shapes(), self.buffer_shapes())
         self.dtype = vectors.own.dtype
         for name, view in bound.views.items():
             object.__setattr__(self, name, view)
         self._bound = bound
-        return start + sum(math.prod(shape) for shape in shapes.values())
 
     def unbound(self) -> Layer:
         """A copy that is part of no network, without parameters and what forward left behind."""

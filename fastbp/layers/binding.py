@@ -1,96 +1,156 @@
-"""How layers are bound to a network: their parameters are views into its two flat vectors.
+"""How layers are bound to a network: what they learn and keep are views into its flat vectors.
 
-Whoever assigns to a parameter (``layer.w = array``, ``net.params = array``) writes into the
-vectors: there is one set of numbers, whichever way it is reached.
+Whoever assigns to one (``layer.w = array``, ``net.params = array``) writes into the vectors: there
+is one set of numbers, whichever way it is reached.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp._arrays import as_array
 
+if TYPE_CHECKING:
+    from .base import Layer
+
 Shape = tuple[int, ...]
 View = tuple[np.ndarray, Shape, tuple[int, ...], str]  # with what it was made with, and its name
 
 
 class Vectors:
-    """A network's two flat vectors.
+    """A network's flat vectors: its parameters, their gradients, and its buffers.
+
+    Buffers are what layers know besides what they learn by gradients, as BatchNorm1d's running
+    means. They are part of a model and saved with it, but no optimiser sees them.
 
     Attributes
     ----------
-    own : ndarray
-        The parameters themselves. Nobody outside holds them: all that is shown are views, whose
-        size nobody can change, and which can be made read-only.
-    params, grads : ndarray
-        Views of the parameters and the gradients, for everybody.
+    own, own_buffers : ndarray
+        The parameters and the buffers themselves. Nobody outside holds them: all that is shown are
+        views, whose size nobody can change, and which can be made read-only.
+    params, grads, buffers : ndarray
+        Views for everybody.
     frozen : bool
-        Whether nobody can change the parameters any more.
+        Whether nobody can change parameters and buffers any more.
     single : tuple, optional
         The active kernels and their way for one sample, made by the first that is asked for.
     """
 
-    def __init__(self, params: np.ndarray) -> None:
-        self.own = params
-        self.params = params.view()
+    def __init__(self, params: np.ndarray, buffers: np.ndarray) -> None:
+        self.own, self.own_buffers = params, buffers
+        self.params, self.buffers = params.view(), buffers.view()
         self.grads = np.zeros_like(params).view()
-        self.shown = [self.params]
+        self.shown = [self.params, self.buffers]
+        self.given, self.given_buffers = 0, 0  # how many numbers layers have views of
         self.frozen = False
         self.single: tuple[Any, Any] | None = None
 
-    def view(self, start: int, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-        """A parameter and its gradient."""
-        end = start + int(np.prod(shape, dtype=object))
+    def parameter(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """The next layer's next parameter, and its gradient."""
+        start = self.given
+        self.given = end = start + math.prod(shape)
         parameter = self.own[start:end].reshape(shape)
         self.shown.append(parameter)
         return parameter, self.grads[start:end].reshape(shape)
 
+    def buffer(self, shape: Shape) -> np.ndarray:
+        """The next layer's next buffer."""
+        start = self.given_buffers
+        self.given_buffers = end = start + math.prod(shape)
+        self.shown.append(self.own_buffers[start:end].reshape(shape))
+        return self.shown[-1]
+
     def freeze(self) -> None:
-        """Make the parameters read-only for good."""
-        for array in (*self.shown, self.own):
+        """Make parameters and buffers read-only for good."""
+        for array in (*self.shown, self.own, self.own_buffers):
             array.flags.writeable = False
         self.frozen = True
 
     @contextmanager
-    def locked(self) -> Iterator[np.ndarray]:
-        """Show the parameters read-only for a while; gives those that can be written to.
+    def locked(self) -> Iterator[None]:
+        """Show parameters and buffers read-only for a while; ``own...`` can be written to.
 
-        While an engine trains, the network has the parameters of the epoch's start. What somebody
-        wrote there would be lost.
+        While an engine trains, the network has those of the epoch's start. What somebody wrote
+        there would be lost.
         """
         for array in self.shown:
             array.flags.writeable = False
         try:
-            yield self.own
+            yield
         finally:
             for array in self.shown:
                 array.flags.writeable = True
+
+
+def bind(layers: "Sequence[Layer]", params: np.ndarray, buffers: np.ndarray) -> Vectors:
+    """Give the layers their views, one layer after another, into vectors of these numbers."""
+    vectors = Vectors(params, buffers)
+    for position, layer in enumerate(layers):
+        layer.bind(vectors, position)
+    for what, given, all_of_them in (
+        ("parameters", vectors.given, params),
+        ("buffers", vectors.given_buffers, buffers),
+    ):
+        if given != all_of_them.size:
+            raise ValueError(
+                f"Sequential({', '.join(map(repr, layers))}): expected {given} {what}, "
+                f"got {all_of_them.size}"
+            )
+    return vectors
+
+
+class FlatVector:
+    """A network's attribute that is one of its Vectors; what is assigned to it is copied in."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    if TYPE_CHECKING:
+
+        def __get__(self, net: Any, owner: type | None = None) -> np.ndarray: ...
+
+    else:
+
+        def __get__(self, net, owner=None):
+            return self if net is None else getattr(net.vectors, self.name)
+
+    def __set__(self, net: Any, values: npt.ArrayLike) -> None:
+        copy_into(getattr(net.vectors, self.name), values, f"Sequential.{self.name}")
 
 
 class Bound:
     """What a layer that is part of a network may not lose: its views."""
 
     def __init__(
-        self, vectors: Vectors, position: int, shapes: dict[str, Shape], start: int
+        self,
+        vectors: Vectors,
+        position: int,
+        parameters: dict[str, Shape],
+        buffers: dict[str, Shape],
     ) -> None:
         self.vectors, self.position = vectors, position
         self.views: dict[str, np.ndarray] = {}
-        self.parameters: list[View] = []
+        self.values: list[View] = []  # of parameters and buffers
         self.gradients: list[View] = []
-        for name, shape in shapes.items():
-            pair = vectors.view(start, shape)
-            for each, view, all_of_them in zip(
-                (name, f"d{name}"), pair, (self.parameters, self.gradients), strict=True
-            ):
-                if each in self.views:
-                    raise ValueError(f"its parameters and their gradients share the name {each!r}")
-                self.views[each] = view
-                all_of_them.append((view, shape, view.strides, each))
-            start += pair[0].size
+        for name, shape in parameters.items():
+            parameter, gradient = vectors.parameter(shape)
+            self._keep(name, parameter, self.values)
+            self._keep(f"d{name}", gradient, self.gradients)
+        for name, shape in buffers.items():
+            self._keep(name, vectors.buffer(shape), self.values)
         self.guarded = {*self.views, "dtype", "_bound"}
+
+    def _keep(self, name: str, view: np.ndarray, like: list[View]) -> None:
+        if name in self.views:
+            raise ValueError(
+                f"its parameters, their gradients and its buffers share the name {name!r}"
+            )
+        self.views[name] = view
+        like.append((view, view.shape, view.strides, name))
 
     def assign(self, layer: Any, name: str, value: npt.ArrayLike) -> None:
         """``layer.name = value`` of what is guarded: copied into the view, or refused."""
@@ -103,7 +163,7 @@ class Bound:
 
     def check(self, layer: Any, prefix: str) -> None:
         """Refuse views that were given another shape in place, beyond which kernels would read."""
-        for view, shape, strides, name in self.gradients if prefix else self.parameters:
+        for view, shape, strides, name in self.gradients if prefix else self.values:
             if view.shape != shape or view.strides != strides or view.dtype != layer.dtype:
                 raise ValueError(
                     f"layer {self.position}, {layer!r}.{name}: expected {layer.dtype} {shape}; the "
@@ -129,7 +189,7 @@ def copy_into(target: np.ndarray, value: npt.ArrayLike, name: str) -> None:
         raise ValueError(f"{name}: expected shape {target.shape}, got {array.shape}")
     if not target.flags.writeable:
         raise ValueError(
-            f"{name}: the parameters are read-only, for the network is frozen (change a copy, "
+            f"{name}: it is read-only, for the network is frozen (change a copy, "
             "net.copy()) or an engine is in the middle of an epoch (change them in on_epoch_end)"
         )
     target[...] = array

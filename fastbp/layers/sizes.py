@@ -72,20 +72,24 @@ def check_batch(size: int, sample: int) -> None:
         )
 
 
-def count_parameters(layers: tuple[Layer, ...], dtype: np.dtype) -> int:
-    """How many parameters there are; refuses more than the machine has memory for."""
-    count = 0
+def count_numbers(layers: tuple[Layer, ...], dtype: np.dtype) -> tuple[int, int]:
+    """How many parameters there are, and how many numbers in buffers.
+
+    Refuses more than the machine has memory for.
+    """
+    count = buffers = 0
     for position, layer in enumerate(layers):
         shapes = layer.parameter_shapes()
         count += sum(math.prod(shape) for shape in shapes.values())
-        size = 2 * count * dtype.itemsize  # with the gradients
+        buffers += sum(math.prod(shape) for shape in layer.buffer_shapes().values())
+        size = (2 * count + buffers) * dtype.itemsize  # with the gradients
         if size > machine():
             raise ValueError(
                 f"Sequential, layer {position}: {layer!r} has parameters {shapes}; with them "
                 f"parameters and gradients take {in_words(size)}, but this machine has "
                 f"{in_words(machine())}"
             )
-    return count
+    return count, buffers
 
 
 def table(layers: Sequence[Layer], shapes: Sequence[Shape | None]) -> list[str]:
