@@ -13,6 +13,15 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST_SIZE = 2**63 - 1  # what kernels count with
 
 
+def check_kind(part: object, kind: type, name: str) -> None:
+    """Refuse what is no object of a kind; ``name`` is who wants one."""
+    if isinstance(part, kind):
+        return
+    if isinstance(part, type) and issubclass(part, kind):
+        raise TypeError(f"{name}: expected an object, {part.__name__}(...), got the class itself")
+    raise TypeError(f"{name}: expected {kind.__name__}, got {part!r:.60}")
+
+
 def as_dtype(dtype: Any) -> np.dtype:
     """float32 or float64 as a dtype, from its name, type or dtype."""
     try:

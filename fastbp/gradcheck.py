@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import as_count, as_number
+from ._checks import as_count, as_number, check_kind
 from .derivatives import TOLERANCE, Numeric, TensorCheck, compare, derivatives
 from .losses import Loss
 from .network import Sequential
@@ -77,8 +77,7 @@ def gradcheck(
         True if all gradients hold; printed, a table with the worst error of each tensor.
     """
     for part, kind in ((net, Sequential), (loss, Loss)):
-        if not isinstance(part, kind):
-            raise TypeError(f"gradcheck: expected a {kind.__name__}, got {part!r:.60}")
+        check_kind(part, kind, "gradcheck")
     epsilon = as_number(epsilon, "epsilon", above=0)
     most = as_count(most, "most")
     x = net.as_input(x, "x", np.dtype(np.float64))

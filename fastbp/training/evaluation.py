@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp._checks import check_kind
 from fastbp.backends import kernels
 from fastbp.engine.scores import fused_scores
 from fastbp.losses import Loss
@@ -41,8 +42,7 @@ def evaluate(
         ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
     """
     for part, kind in ((net, Sequential), (Loss() if loss is None else loss, Loss)):
-        if not isinstance(part, kind):
-            raise TypeError(f"evaluate: expected a {kind.__name__}, got {part!r:.60}")
+        check_kind(part, kind, "evaluate")
     return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
 
 

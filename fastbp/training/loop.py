@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp._checks import as_count
+from fastbp._checks import as_count, check_kind
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
@@ -92,7 +92,7 @@ def fit(
     epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
     history = History() if history is None else history
     for part, kind in ((net, Sequential), (loss, Loss), (optimizer, Optimizer), (history, History)):
-        _check_kind(part, kind)
+        check_kind(part, kind, "fit")
     callbacks = _as_callbacks(callbacks)
     with exclusively(net, optimizer):
         run = _prepare(
@@ -100,15 +100,6 @@ def fit(
         )
         _train(run, _engine(run, fused, history), epochs, history)
     return history
-
-
-def _check_kind(part: object, kind: type) -> None:
-    """Refuse what is no such object."""
-    if isinstance(part, kind):
-        return
-    if isinstance(part, type) and issubclass(part, kind):
-        raise TypeError(f"fit: expected an object, {part.__name__}(...), got the class itself")
-    raise TypeError(f"fit: expected {kind.__name__}, got {part!r}")
 
 
 def _as_callbacks(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
