@@ -1,41 +1,24 @@
 """Sequential: layers in a row, over flat vectors of their parameters, gradients and buffers."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import as_array, check_range
+from . import prediction
+from ._above import Above
+from ._arrays import as_array
 from ._checks import as_batch, as_count, as_dtype, as_matrix, as_shape
 from ._files import StrPath
-from .backends import kernels
 from .datasets import Dataset
-from .layers import Layer, Shape, as_rows
-from .layers.base import named, outputs_of
+from .layers import Layer, Shape
+from .layers.base import named
 from .layers.binding import FlatVector, bind
 from .layers.initializers import Initializer, initializer
 from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_numbers, table
-
-CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
-
-
-class Above:
-    """What networks offer but stands on networks itself, so that this module cannot import it.
-
-    The module named in front of each sets it when it is imported, and ``import fastbp`` imports
-    them all. Of scores, None says that the layers must do.
-    """
-
-    # fastbp.engine: the scores of many samples (network, x, scale, threads)
-    fused_scores: ClassVar[
-        Callable[["Sequential", np.ndarray, float, int | None], np.ndarray | None]
-    ]
-    # fastbp.engine: what computes those of a single sample on the active kernels (network)
-    one_sample: ClassVar[Callable[["Sequential"], Any]]
-    # fastbp.storage: writes a network's file
-    save: ClassVar[Callable[["Sequential", StrPath], None]]
+from .meaning import Meaning, Meant, predictions, probabilities
 
 
 class Sequential:
@@ -69,6 +52,10 @@ class Sequential:
     buffers : (numbers,) ndarray of dtype
         What layers keep besides, as running means, in the same way. No optimiser moves it.
 
+    meaning : Meaning or None
+        What scores mean, by its word: "classes", "two classes", "labels", "values" or "counts".
+        ``fit`` writes what its loss says. None, before that, stands for classes.
+
     Layers, their sizes, ``input_shape`` and ``dtype`` stay as they are.
 
     Examples
@@ -79,6 +66,8 @@ class Sequential:
     >>> net.backward(gradient)
     >>> fb.SGD(lr=0.01).step(net)
     """
+
+    meaning = Meant()
 
     def __init__(
         self,
@@ -94,7 +83,7 @@ class Sequential:
         self._most_bytes = as_count(most_bytes, "most_bytes")
         self.sample_bytes = check_layers(layers, self.input_shape) * self.dtype.itemsize
         check_sample(self.sample_bytes, self._most_bytes)
-        self._layers = layers
+        self._layers, self.meaning = layers, None
         counts = count_numbers(layers, self.dtype)
         self.vectors = bind(layers, *(np.zeros(count, self.dtype) for count in counts))
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
@@ -237,55 +226,37 @@ class Sequential:
         backend's engine, if it has one, by ``threads`` threads (FASTBP_NUM_THREADS or every
         processor if left out); their number changes no result.
         """
-        if (single := self._of_one(x, softmax=False)) is not None:
-            return single
-        if isinstance(x, Dataset):
-            if self.inputs not in (None, x.features):
-                raise ValueError(f"{self!r}: expected {self.inputs} features, got {x!r}")
-            check_range(x.x, f"{self!r}", self.dtype, x.scale)
-            found = Above.fused_scores(self, x.x, x.scale, threads)
-        else:
-            x = as_rows(self.as_input(x, named(self), self.dtype))
-            found = Above.fused_scores(self, x, 1.0, threads)
-        return self._layered_scores(x) if found is None else found
+        return prediction.scores(self, x, threads)
 
     def _layered_scores(self, x: np.ndarray | Dataset) -> np.ndarray:
-        """What the scores are, layer by layer."""
-        parts = []
-        for part in self._chunks(x):
-            part = part if self.input_shape is None else part.reshape(-1, *self.input_shape)
-            for y in outputs_of(self.layers, part):
-                scores = y  # the last layer's, in the end
-            parts.append(np.ascontiguousarray(scores, self.dtype))
-        return np.concatenate(parts)
+        return prediction.layered_scores(self, x)
 
     def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
-        """The most probable class of each sample, (n,) int64."""
-        scores = self._class_scores(x)
-        labels = np.empty(len(scores), np.int64)
-        kernels().argmax(scores, labels)
-        return labels
+        """What each sample is, by what the network's scores mean.
+
+        Returns
+        -------
+        (n,) int64
+            The most probable class. Of "two classes", from one output: 1 where the score is above
+            0, which is a probability above ½, else 0.
+        (n, outputs) int64
+            Of "labels": 1 for yes, where the score is above 0, else 0.
+        (n, outputs) of the network's dtype, (n,) for one output
+            Of "values": the scores. Of "counts": exp of the scores, which are logarithms.
+        """
+        return predictions(prediction.row_scores(self, x), self.meaning)
 
     def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
-        """The classes' probabilities, (n, outputs): the softmax of the scores.
+        """The probabilities of classes, (n, outputs): the softmax of the scores.
 
-        For a network that ends in LogSoftmax they are exp of its output, which is the same.
+        For a network that ends in LogSoftmax they are exp of its output, which is the same. Of "two
+        classes" they are those of no and yes, (n, 2), and of "labels" that of each yes,
+        (n, outputs): the sigmoid of the scores. Values have none: a ValueError says so.
         """
-        if (single := self._of_one(x, softmax=True)) is not None:
+        classes = self.meaning in (None, Meaning.CLASSES)
+        if classes and (single := prediction.of_one(self, x, softmax=True)) is not None:
             return single
-        scores = self._class_scores(x)
-        probabilities = np.empty_like(scores)
-        kernels().softmax_forward(scores, probabilities)
-        return probabilities
-
-    def _class_scores(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
-        scores = self.scores(x)
-        if scores.ndim > 2:
-            raise ValueError(
-                f"{self!r}: images {scores.shape[1:]} come out of it, which are no scores of "
-                "classes; end it in Flatten()"
-            )
-        return scores
+        return probabilities(prediction.row_scores(self, x), self.meaning, repr(self))
 
     def summary(self) -> None:
         """Print the layers, their output shapes and their numbers of parameters."""
@@ -334,27 +305,6 @@ class Sequential:
 
     __copy__ = copy  # two networks cannot share layers, whose views are into one of them
 
-    def _chunks(self, x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
-        chunk = max(1, min(CHUNK, self._most_bytes // max(self.sample_bytes, 1)))
-        for start in range(0, max(len(x), 1), chunk):
-            rows = slice(start, start + chunk)
-            yield x.batch(rows, self.dtype)[0] if isinstance(x, Dataset) else x[rows]
-
-    def _of_one(self, x: object, softmax: bool) -> np.ndarray | None:
-        """The scores or probabilities of a single sample, (1, outputs), the shortest way.
-
-        None where x is none, or is no plain array of the network's dtype, or there is no such way.
-        """
-        if type(x) is not np.ndarray or not x.ndim or len(x) != 1:
-            return None
-        module, found = kernels(), self.vectors.single
-        if found is None or found[0] is not module:
-            found = self.vectors.single = module, Above.one_sample(self)
-        single = found[1]
-        if single is None:
-            return None
-        y = np.empty((1, single.outputs), self.dtype)
-        return y if single.scores(x, y, softmax) else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled and deep-copied as data; the views are made anew."""
@@ -365,12 +315,14 @@ class Sequential:
             "params": self.vectors.own,
             "buffers": self.vectors.own_buffers,
             "most_bytes": self._most_bytes,
+            "meaning": self.meaning,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._layers, self._input_shape = state["layers"], state["input_shape"]
         self._dtype, self._most_bytes = state["dtype"], state["most_bytes"]
         self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
+        self.meaning = state.get("meaning")
         vectors = (
             np.require(state[name], self._dtype, ["C", "W", "O"]) for name in ("params", "buffers")
         )

@@ -1,6 +1,7 @@
 """Saving and loading networks: one .safetensors file holds architecture, parameters and buffers.
 
 The file is data only: loading executes nothing. The architecture is JSON in the file's metadata,
+beside the word for what the scores mean, where ``fit`` wrote one on the network,
 and so is the state of layers that have one, as the step of a Dropout, which its next mask comes
 from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b"; those of
 buffers likewise.
@@ -13,11 +14,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ._above import Above
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
 from .layers import BUILT_IN, Layer
 from .layers.sizes import MOST_BYTES
-from .network import Above, Sequential
+from .network import Sequential
 
 FORMAT = "fastbp"
 VERSION = "1"
@@ -44,6 +46,8 @@ def save(net: Sequential, path: StrPath) -> None:
         "dtype": str(net.dtype),
         "architecture": json.dumps([describe(layer) for layer in net.layers]),
     }
+    if net.meaning is not None:
+        metadata["meaning"] = str(net.meaning)
     if net.input_shape is not None:
         metadata["input_shape"] = json.dumps(net.input_shape)
     states = {position: layer.state() for position, layer in enumerate(net.layers)}
@@ -147,6 +151,7 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Seq
     shape = json.loads(metadata.get("input_shape", "null"))
     options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
     net = Sequential(*parts, input_shape=shape, init="normal", **options)
+    net.meaning = metadata.get("meaning")
     for name, tensor in tensors.items():
         if name != "none":
             position, _, array = name.partition(".")

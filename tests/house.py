@@ -20,7 +20,7 @@ ORDER = (
     ("many", "training"),
     ("gradcheck", "storage"),
     ("engine",),
-    ("network",),
+    ("network", "prediction"),
     ("custom",),
     (
         "_loss",
@@ -32,7 +32,8 @@ ORDER = (
         "optimizers",
         "schedules",
     ),
-    ("threads",),
+    ("meaning",),
+    ("_above", "threads"),
     ("backends",),
     ("datasets", "pictures"),
     ("_settings",),

@@ -4,7 +4,7 @@
 what an engine works with; ``epochs`` trains and ``scores`` predicts.
 """
 
-from fastbp.network import Above
+from fastbp._above import Above
 
 from .scores import fused_scores, one_sample
 

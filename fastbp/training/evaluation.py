@@ -10,7 +10,8 @@ from fastbp._checks import check_kind
 from fastbp.backends import kernels
 from fastbp.engine.scores import fused_scores
 from fastbp.losses import Loss
-from fastbp.network import CHUNK, Sequential
+from fastbp.network import Sequential
+from fastbp.prediction import CHUNK
 
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
 

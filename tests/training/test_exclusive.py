@@ -286,11 +286,12 @@ class Narrower(fb.layers.Layer):
 def test_a_last_layer_that_puts_out_other_columns_is_refused(backend, loss):
     net = fb.Sequential(fb.Linear(5, 3), Narrower())
     loss = parts.LOSSES[loss]()
+    y = loss.example_target(RNG, len(X), 3)
     match = r"expected scores of shape \(32, 3\), got \(32, 2\).*output_shape"
     with pytest.raises(ValueError, match=match):
-        fb.fit(net, (X, Y), loss=loss, optimizer=fb.SGD(0.1))
+        fb.fit(net, (X, y), loss=loss, optimizer=fb.SGD(0.1))
     with pytest.raises(ValueError, match=r"expected scores of shape \(120, 3\), got \(120, 2\)"):
-        fb.evaluate(net, (X, Y), loss)
+        fb.evaluate(net, (X, y), loss)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""How a network's scores are computed: of one sample, on an engine, or layer by layer."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ._above import Above
+from ._arrays import check_range
+from .backends import kernels
+from .datasets import Dataset
+from .layers import as_rows
+from .layers.base import named, outputs_of
+
+if TYPE_CHECKING:
+    from .network import Sequential
+
+CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
+
+
+def scores(
+    net: "Sequential", x: "npt.ArrayLike | Dataset", threads: int | None = None
+) -> np.ndarray:
+    """See ``Sequential.scores``."""
+    if (single := of_one(net, x, softmax=False)) is not None:
+        return single
+    if isinstance(x, Dataset):
+        if net.inputs not in (None, x.features):
+            raise ValueError(f"{net!r}: expected {net.inputs} features, got {x!r}")
+        check_range(x.x, f"{net!r}", net.dtype, x.scale)
+        found = Above.fused_scores(net, x.x, x.scale, threads)
+    else:
+        x = as_rows(net.as_input(x, named(net), net.dtype))
+        found = Above.fused_scores(net, x, 1.0, threads)
+    return layered_scores(net, x) if found is None else found
+
+
+def row_scores(net: "Sequential", x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    """The scores, (n, outputs), where no images come out of the network."""
+    found = scores(net, x)
+    if found.ndim > 2:
+        raise ValueError(
+            f"{net!r}: images {found.shape[1:]} come out of it, which are no scores of "
+            "classes; end it in Flatten()"
+        )
+    return found
+
+
+def layered_scores(net: "Sequential", x: np.ndarray | Dataset) -> np.ndarray:
+    """What the scores are, layer by layer."""
+    parts = []
+    for part in _chunks(net, x):
+        part = part if net.input_shape is None else part.reshape(-1, *net.input_shape)
+        for y in outputs_of(net.layers, part):
+            found = y  # the last layer's, in the end
+        parts.append(np.ascontiguousarray(found, net.dtype))
+    return np.concatenate(parts)
+
+
+def _chunks(net: "Sequential", x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
+    chunk = max(1, min(CHUNK, net._most_bytes // max(net.sample_bytes, 1)))
+    for start in range(0, max(len(x), 1), chunk):
+        rows = slice(start, start + chunk)
+        yield x.batch(rows, net.dtype)[0] if isinstance(x, Dataset) else x[rows]
+
+
+def of_one(net: "Sequential", x: object, softmax: bool) -> np.ndarray | None:
+    """The scores or probabilities of a single sample, (1, outputs), the shortest way.
+
+    None where x is none, or is no plain array of the network's dtype, or there is no such way.
+    """
+    if type(x) is not np.ndarray or not x.ndim or len(x) != 1:
+        return None
+    module, found = kernels(), net.vectors.single
+    if found is None or found[0] is not module:
+        found = net.vectors.single = module, Above.one_sample(net)
+    single = found[1]
+    if single is None:
+        return None
+    y = np.empty((1, single.outputs), net.dtype)
+    return y if single.scores(x, y, softmax) else None
