@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ._arrays import as_array, described
 from ._checks import as_labels, as_matrix
 from .kernels.numbers import LossKind, Setting
+from .meaning import Meaning
 
 
 class Loss:
@@ -46,14 +47,18 @@ class Loss:
         if outputs == 1:
             raise ValueError(
                 f"{self!r}: expected scores of at least two classes, one a column; got a single "
-                "column. Give the network an output for each class (two for yes and no); for "
-                "values take MSELoss or L1Loss"
+                "column. Give the network an output for each class, or take BCEWithLogitsLoss, "
+                "which tells two classes apart by one output; for values take MSELoss or L1Loss"
             )
         return as_labels(target, f"{self!r} labels", rows=rows, classes=outputs)
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss and gradient of arguments that are known to be right."""
         raise NotImplementedError
+
+    def meaning(self, outputs: int) -> Meaning:
+        """What it makes of the scores of a network with so many outputs: classes."""
+        return Meaning.CLASSES
 
     @property
     def layered(self) -> str:
@@ -106,6 +111,10 @@ class ValuesLoss(Loss):
                 "value a sample, give the network one output"
             )
         return as_matrix(array, name, dtype=dtype, rows=rows, columns=outputs)
+
+    def meaning(self, outputs: int) -> Meaning:
+        """Values; but where classes stood for one-hot rows, ``fit`` writes classes."""
+        return Meaning.VALUES
 
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Random values."""

@@ -14,6 +14,7 @@ from ._loss import ValuesLoss as ValuesLoss
 from ._settings import Number
 from .backends import kernels
 from .kernels.numbers import LossKind, Setting
+from .meaning import Meaning
 
 
 class HingeLoss(Loss):
@@ -204,6 +205,10 @@ class PoissonNLLLoss(ValuesLoss):
         gradient = np.empty_like(x)
         return kernels().poisson_nll_loss(x, target, gradient), gradient
 
+    def meaning(self, outputs: int) -> Meaning:
+        """Counts, whose logarithms the scores are."""
+        return Meaning.COUNTS
+
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Random counts."""
         return rng.integers(0, 4, (rows, outputs))
@@ -272,6 +277,10 @@ class BCEWithLogitsLoss(ValuesLoss):
     def numbers(self) -> dict[Setting, float]:
         """w."""
         return {Setting.LOSS_NUMBER: 1.0 if self.pos_weight is None else float(self.pos_weight)}
+
+    def meaning(self, outputs: int) -> Meaning:
+        """Two classes from one output; of several, each is a question of its own."""
+        return Meaning.TWO_CLASSES if outputs == 1 else Meaning.LABELS
 
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Random numbers from 0 to 1."""

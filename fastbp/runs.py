@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,8 @@ def _reason(problem: Exception) -> str:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    values = {column.name: float(row[column.name]) for column in fields(Epoch)}
+    values = {"train_accuracy": math.nan, "test_accuracy": math.nan}
+    values |= {name: float(value) for name, value in row.items()}
     return Epoch(**values | {"epoch": int(row["epoch"])})  # type: ignore[arg-type]
 
 

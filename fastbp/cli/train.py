@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import fastbp as fb
@@ -247,7 +246,7 @@ def _report(args: argparse.Namespace, net: Sequential, history: fb.History, fold
                 "train_accuracy": last.train_accuracy,
                 "test_accuracy": last.test_accuracy,
                 "best_test_accuracy": best.test_accuracy,
-                "epochs": [asdict(epoch) for epoch in history.epochs],
+                "epochs": history.rows(),
             }
         )
         return

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastbp.derivatives import compare, derivatives
 from fastbp.kernels.numbers import LossKind
 from fastbp.losses import Loss, ValuesLoss
+from fastbp.meaning import Meaning
 
 from .defined import STEP, TOLERANCE, Defined, names
 from .functions import Plain, as_function, on_arrays
@@ -63,6 +64,10 @@ class UserLoss(Defined, Loss):
         """Classes as for the built-in losses, or (rows, outputs) values as for MSELoss."""
         check = ValuesLoss.check_target if self.values else Loss.check_target
         return check(self, target, rows, outputs, dtype)  # type: ignore[arg-type]
+
+    def meaning(self, outputs: int) -> Meaning:
+        """As for the built-in losses of classes or of values."""
+        return Meaning.VALUES if self.values else Meaning.CLASSES
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """The mean over the rows, and each row's gradient divided by their number."""

@@ -1,8 +1,8 @@
-"""Accuracy and loss of a network on labelled data."""
+"""How good a network is on data whose targets are known: accuracy, or R² and MAE; and its loss."""
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,37 +10,75 @@ from fastbp._checks import check_kind
 from fastbp.backends import kernels
 from fastbp.engine.scores import fused_scores
 from fastbp.losses import Loss
+from fastbp.meaning import Meaning, expected
 from fastbp.network import Sequential
 from fastbp.prediction import CHUNK
 
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
 
 
-class Evaluation(NamedTuple):
-    """What ``evaluate`` found."""
-
-    accuracy: float  # share of samples whose largest score is the right class's
+class _Pair(NamedTuple):
+    accuracy: float  # the share of answers that are right
     loss: float  # NaN without a loss
+
+
+class Evaluation(_Pair):
+    """What ``evaluate`` found: the pair of accuracy and loss, and of values R² and MAE.
+
+    What the data or the scores' meaning do not give is NaN.
+    """
+
+    r2: float  # 1 where every value is right, 0 for the mean of the targets
+    mae: float  # the mean distance of a value from its target
+
+    def __new__(
+        cls,
+        accuracy: float = math.nan,
+        loss: float = math.nan,
+        r2: float = math.nan,
+        mae: float = math.nan,
+    ) -> "Evaluation":
+        """A pair still: ``accuracy, loss = evaluate(...)``."""
+        self = super().__new__(cls, accuracy, loss)
+        self.r2, self.mae = r2, mae
+        return self
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.accuracy}, {self.loss}, r2={self.r2}, mae={self.mae})"
 
 
 def evaluate(
     net: Sequential, data: Data, loss: Loss | None = None, threads: int | None = None
 ) -> Evaluation:
-    """Accuracy and loss of a network on labelled data.
+    """How good a network is on data whose targets are known.
 
     Parameters
     ----------
     net : Sequential
     data : Dataset or (x, y)
     loss : Loss, optional
-        Its mean over all samples is computed too.
+        Its mean over all samples is computed too, and it says what scores mean, and targets are.
+        Without it ``net.meaning`` does.
     threads : int, optional
         See ``Sequential.scores``.
 
     Returns
     -------
     Evaluation
-        ``accuracy`` (NaN where the targets are values, not classes) and ``loss``.
+        ``accuracy`` of classes: the share of samples whose class is predicted. Where targets are
+        probabilities of classes, the most probable one is right. Of "labels": the share of all
+        n·outputs answers that are right, yes for targets above ½. Scores that are NaN are wrong.
+
+        ``r2`` and ``mae`` of values: R² = 1 - Σ(y - p)² / Σ(y - mean y)² of each output, averaged
+        over the outputs, and the mean of all |y - p|. As in scikit-learn R² of targets that are
+        all the same is 1 for a perfect prediction, else 0.
+
+        ``loss``, if one is given. What does not apply is NaN.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When network, data and loss do not fit together.
     """
     for part, kind in ((net, Sequential), (Loss() if loss is None else loss, Loss)):
         check_kind(part, kind, "evaluate")
@@ -51,25 +89,96 @@ def evaluate_samples(
     net: Sequential, samples: Samples, loss: Loss | None = None, threads: int | None = None
 ) -> Evaluation:
     """``evaluate`` for data that were checked before."""
-    right, total = 0, 0.0
+    tally, total, n = _tally(samples), 0.0, len(samples.x)
     with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged is told elsewhere
         for rows, scores in _scores_by_part(net, samples, threads):
-            if samples.labels is not None:
-                right += _right(scores, samples.labels[rows])
+            tally.add(scores, rows)
             if loss is not None:
                 total += loss.compute(scores, samples.target[rows])[0] * len(scores)
-    n = len(samples.x)
-    return Evaluation(
-        math.nan if samples.labels is None else right / n, math.nan if loss is None else total / n
-    )
+        return tally.result(math.nan if loss is None else total / n)
 
 
-def _right(scores: np.ndarray, labels: np.ndarray) -> int:
+class _Tally(Protocol):
+    """What adds up over parts of the data."""
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        """Compare these samples' scores with their targets."""
+
+    def result(self, loss: float) -> Evaluation:
+        """What came of it, with the loss."""
+
+
+def _tally(samples: Samples) -> _Tally:
+    if samples.labels is not None:
+        return _Classes(samples.labels)
+    if samples.meaning.is_values:
+        return _Values(samples.target, samples.meaning)
+    if samples.meaning is Meaning.CLASSES:  # of a single column, or a user's own loss
+        return _Unknown()
+    return _Answers(samples.target)
+
+
+class _Unknown:
+    """Targets of which nobody says what is right."""
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        pass
+
+    def result(self, loss: float) -> Evaluation:
+        return Evaluation(loss=loss)
+
+
+class _Classes:
     """How many samples' largest score is the right class's; NaN is no score."""
-    known = ~np.isnan(scores).any(axis=1)
-    if not known.all():
-        scores, labels = scores[known], labels[known]
-    return round(kernels().accuracy(scores, labels) * len(scores)) if len(scores) else 0
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels, self.right = labels, 0
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        labels, known = self.labels[rows], ~np.isnan(scores).any(axis=1)
+        if not known.all():
+            scores, labels = scores[known], labels[known]
+        if len(scores):
+            self.right += round(kernels().accuracy(scores, labels) * len(scores))
+
+    def result(self, loss: float) -> Evaluation:
+        return Evaluation(self.right / len(self.labels), loss)
+
+
+class _Answers:
+    """How many answers of yes and no are right."""
+
+    def __init__(self, target: np.ndarray) -> None:
+        self.yes, self.right = target > 0.5, 0
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        right = ((scores > 0) == self.yes[rows]) & ~np.isnan(scores)
+        self.right += int(np.count_nonzero(right))
+
+    def result(self, loss: float) -> Evaluation:
+        return Evaluation(self.right / self.yes.size, loss)
+
+
+class _Values:
+    """How far values are from their targets, summed in double."""
+
+    def __init__(self, target: np.ndarray, meaning: Meaning) -> None:
+        self.target, self.meaning = target.astype(np.float64), meaning
+        self.squares = np.zeros(target.shape[1])
+        self.distance = 0.0
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        difference = expected(scores.astype(np.float64), self.meaning) - self.target[rows]
+        self.squares += np.square(difference).sum(axis=0)
+        self.distance += float(np.abs(difference).sum())
+
+    def result(self, loss: float) -> Evaluation:
+        spread = np.square(self.target - self.target.mean(axis=0)).sum(axis=0)
+        share = np.divide(self.squares, spread, out=np.ones_like(spread), where=spread > 0)
+        share[(spread == 0) & (self.squares == 0)] = 0
+        share[np.isnan(self.squares)] = math.nan
+        mae = self.distance / self.target.size
+        return Evaluation(loss=loss, r2=float(1 - share.mean()), mae=mae)
 
 
 def _scores_by_part(

@@ -19,7 +19,7 @@ from fastbp.optimizers import Optimizer
 from fastbp.threads import limit_threads
 
 from .callbacks import Callback
-from .evaluation import evaluate_samples
+from .evaluation import Evaluation, evaluate_samples
 from .exclusive import exclusively
 from .history import DivergenceError, Epoch, History
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
@@ -49,7 +49,7 @@ def fit(
     net : Sequential
         Trained from where its parameters stand.
     train, validation : Dataset or (x, y)
-        Samples and labels; for MSELoss y may also be (n, outputs) values.
+        Samples and targets, as the loss takes them: labels, probabilities or values.
     loss, optimizer
         What is minimised, e.g. ``fb.HingeLoss()``, and how, e.g. ``fb.SGD(lr=0.01)``.
     epochs, batch_size : int
@@ -77,6 +77,8 @@ def fit(
 
     Notes
     -----
+    What the loss makes of scores is written on the network, ``net.meaning``; see ``predict``.
+
     Targets are copied. Other threads may predict with the network meanwhile: with the parameters
     of the last finished epoch where an engine trains it, else of some step.
 
@@ -98,7 +100,9 @@ def fit(
         run = _prepare(
             net, train, validation, loss, optimizer, batch_size, seed, callbacks, threads
         )
-        _train(run, _engine(run, fused, history), epochs, history)
+        engine = _engine(run, fused, history)
+        net.meaning = run.samples.meaning
+        _train(run, engine, epochs, history)
     return history
 
 
@@ -142,9 +146,11 @@ class _Run(NamedTuple):
     callbacks: Sequence[Callback]
     threads: int | None
 
-    def accuracy(self, samples: Samples) -> float:
-        """How many of the samples the network gets right, as a share."""
-        return evaluate_samples(self.net, samples, threads=self.threads).accuracy
+    def evaluation(self, samples: Samples | None) -> Evaluation:
+        """How good the network is on these samples, but for the loss."""
+        if samples is None:
+            return Evaluation()
+        return evaluate_samples(self.net, samples, threads=self.threads)
 
     def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
         """The message that says where a run diverged; steps count from 1."""
@@ -198,12 +204,17 @@ def _epoch(run: _Run, engine: Engine | None, number: int, history: History) -> N
         raise DivergenceError(message, losses)
     seconds = time.perf_counter() - start
     counts = np.diff(np.append(np.arange(0, len(order), run.batch_size), len(order)))
+    train, test = run.evaluation(run.samples), run.evaluation(run.tests)
     record = Epoch(
         number,
         float(np.average(losses, weights=counts)),
-        run.accuracy(run.samples),
-        math.nan if run.tests is None else run.accuracy(run.tests),
+        train.accuracy,
+        test.accuracy,
         seconds,
+        train.r2,
+        test.r2,
+        train.mae,
+        test.mae,
     )
     history.losses.append(losses)
     history.epochs.append(record)

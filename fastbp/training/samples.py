@@ -9,10 +9,21 @@ from fastbp._arrays import as_array, check_finite, check_samples
 from fastbp.backends import kernels
 from fastbp.datasets import Dataset
 from fastbp.layers import as_rows
-from fastbp.losses import Loss
+from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
+from fastbp.meaning import Meaning
 from fastbp.network import Sequential
 
 Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
+
+# What takes the targets of scores with that meaning, where no loss is named.
+TAKES: dict[Meaning | None, Loss] = {
+    None: Loss(),
+    Meaning.CLASSES: Loss(),
+    Meaning.TWO_CLASSES: BCEWithLogitsLoss(),
+    Meaning.LABELS: BCEWithLogitsLoss(),
+    Meaning.VALUES: ValuesLoss(),
+    Meaning.COUNTS: PoissonNLLLoss(),
+}
 
 
 class Samples(NamedTuple):
@@ -21,6 +32,7 @@ class Samples(NamedTuple):
     x: np.ndarray  # (n, inputs) uint8, float32 or float64; a network sees x * scale
     target: np.ndarray  # (n,) int64 labels or (n, outputs) values
     labels: np.ndarray | None  # (n,) int64, where the targets are classes
+    meaning: Meaning  # of scores that are trained with them
     scale: float
     outputs: int  # columns of the scores that the targets were checked for
 
@@ -64,14 +76,17 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
     shape = net.shapes[-1] or (x.shape[1],)
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
-    targets = _targets(y, len(x), shape[0], net.dtype, loss or Loss(), name)
+    targets = _targets(y, len(x), shape[0], net.dtype, loss or TAKES[net.meaning], name)
     return Samples(x, *targets, scale, shape[0])
 
 
 def _targets(
     y: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype, loss: Loss, name: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Targets as the loss wants them, and labels, where they are classes; copies of the user's."""
+) -> tuple[np.ndarray, np.ndarray | None, Meaning]:
+    """Targets as the loss wants them, labels where they are classes, and the scores' meaning.
+
+    The arrays are copies of the user's.
+    """
     try:
         array = as_array(y, "y").copy()  # whoever has the data cannot change what is checked here
         target = loss.check_target(array, rows, outputs, dtype)
@@ -79,7 +94,11 @@ def _targets(
             check_finite(target, "y")
     except (TypeError, ValueError) as problem:
         raise type(problem)(f"{name}: {problem}") from None
+    meaning = loss.meaning(outputs)
     if target.ndim == 1:
-        return target, target
-    is_labels = array.ndim == 1 and array.dtype.kind in "iub" and outputs > 1
-    return target, array.astype(np.int64) if is_labels else None
+        return target, target, meaning
+    if array.ndim == 1 and array.dtype.kind in "iub" and outputs > 1:
+        return target, array.astype(np.int64), Meaning.CLASSES
+    # Of probabilities the most probable class is the right one.
+    of_classes = meaning is Meaning.CLASSES and outputs > 1
+    return target, target.argmax(axis=1) if of_classes else None, meaning
