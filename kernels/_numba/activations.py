@@ -194,9 +194,11 @@ def _silu_backward(x, y, dy, dx, n):
         dx[i] = dy[i] * _slope_at(x[i], e * q * (one - u * q))
 
 
-# tanh(log(1 + exp(x))) = a / (a + 2·k), where with e = exp(-|x|) a is 1 + 2·e and k e·e if x > 0,
-# else a is e·(e + 2) and k 1: no logarithm, no overflow. In its slope 1 - tanh² is
-# 4·k·(1 + e)² / (a + 2·k)², and the slope of log(1 + exp(x)) is 1 or e over 1 + e.
+# tanh(log(1 + exp(x))) = a / (a + 2·s²), where with e = exp(-|x|) a = w² + 2·e and (w, s) = (1, e)
+# if x > 0, else (e, 1): no logarithm, no overflow. In its slope 1 - tanh² is 4·s²·(1 + e)² over
+# (a + 2·s²)², and the slope of log(1 + exp(x)) is w / (1 + e); w·s² is e·s.
+# What is chosen by x's sign are factors, never a product that is then added: the compiler may fuse
+# such a product with the sum in one column and not in another, whose last bit would differ.
 
 
 @core
@@ -204,9 +206,10 @@ def _mish_forward(x, y, n):
     one, two = type(x[0])(1), type(x[0])(2)
     for i in range(n):
         e = exp_(-_size_of(x[i]))
-        a = one + two * e if x[i] > 0 else e * (e + two)
-        k = e * e if x[i] > 0 else one
-        y[i] = _not_far_below(x[i]) * (a / (a + two * k))
+        w = one if x[i] > 0 else e
+        s = e if x[i] > 0 else one
+        a = w * w + two * e
+        y[i] = _not_far_below(x[i]) * (a / (a + two * (s * s)))
 
 
 @core
@@ -215,10 +218,12 @@ def _mish_backward(x, y, dy, dx, n):
     for i in range(n):
         u = _size_of(x[i])
         e = exp_(-u)
-        a = one + two * e if x[i] > 0 else e * (e + two)
-        k = e * e if x[i] > 0 else -e  # with the signs of u and the factor e
-        q = one / (a + two * (e * e if x[i] > 0 else one))
-        dx[i] = dy[i] * (q * (a + four * u * k * (one + e) * q))
+        w = one if x[i] > 0 else e
+        s = e if x[i] > 0 else one
+        a = w * w + two * e
+        q = one / (a + two * (s * s))
+        u = u if x[i] > 0 else -u
+        dx[i] = dy[i] * (q * (a + four * u * (e * s) * (one + e) * q))
 
 
 @core

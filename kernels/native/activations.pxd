@@ -211,32 +211,37 @@ cdef inline void silu_backward(
         dx[i] = dy[i] * slope_at[real](x[i], e * q * (<real> 1 - u * q))
 
 
-# tanh(log(1 + exp(x))) = a / (a + 2·k), where with e = exp(-|x|) a is 1 + 2·e and k e·e if x > 0,
-# else a is e·(e + 2) and k 1: no logarithm, no overflow. In its slope 1 - tanh² is
-# 4·k·(1 + e)² / (a + 2·k)², and the slope of log(1 + exp(x)) is 1 or e over 1 + e.
+# tanh(log(1 + exp(x))) = a / (a + 2·s²), where with e = exp(-|x|) a = w² + 2·e and (w, s) = (1, e)
+# if x > 0, else (e, 1): no logarithm, no overflow. In its slope 1 - tanh² is 4·s²·(1 + e)² over
+# (a + 2·s²)², and the slope of log(1 + exp(x)) is w / (1 + e); w·s² is e·s.
+# What is chosen by x's sign are factors, never a product that is then added: the compiler may fuse
+# such a product with the sum in one column and not in another, whose last bit would differ.
 
 cdef inline void mish_forward(const real* x, real* y, Py_ssize_t n) noexcept nogil:
-    cdef real e, a, k, one = 1, two = 2
+    cdef real e, a, w, s, one = 1, two = 2
     cdef Py_ssize_t i
     for i in range(n):
         e = exp_[real](-size_of[real](x[i]))
-        a = one + two * e if x[i] > 0 else e * (e + two)
-        k = e * e if x[i] > 0 else one
-        y[i] = not_far_below[real](x[i]) * (a / (a + two * k))
+        w = one if x[i] > 0 else e
+        s = e if x[i] > 0 else one
+        a = w * w + two * e
+        y[i] = not_far_below[real](x[i]) * (a / (a + two * (s * s)))
 
 
 cdef inline void mish_backward(
     const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
 ) noexcept nogil:
-    cdef real u, e, a, k, q, one = 1, two = 2, four = 4
+    cdef real u, e, a, w, s, q, one = 1, two = 2, four = 4
     cdef Py_ssize_t i
     for i in range(n):
         u = size_of[real](x[i])
         e = exp_[real](-u)
-        a = one + two * e if x[i] > 0 else e * (e + two)
-        k = e * e if x[i] > 0 else -e  # with the signs of u and the factor e
-        q = one / (a + two * (e * e if x[i] > 0 else one))
-        dx[i] = dy[i] * (q * (a + four * u * k * (one + e) * q))
+        w = one if x[i] > 0 else e
+        s = e if x[i] > 0 else one
+        a = w * w + two * e
+        q = one / (a + two * (s * s))
+        u = u if x[i] > 0 else -u
+        dx[i] = dy[i] * (q * (a + four * u * (e * s) * (one + e) * q))
 
 
 cdef inline void softplus_forward(
