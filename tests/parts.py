@@ -4,7 +4,10 @@ What is added to fastbp is tested here and wherever these are used, without bein
 """
 
 import inspect
+from collections.abc import Iterable
 from functools import partial
+from itertools import combinations
+from typing import Any
 
 from fastbp.cli.gradcheck import examples
 from fastbp.layers import ACTIVATIONS as KINDS_OF_ACTIVATION
@@ -42,3 +45,38 @@ def _optimizers():
 
 
 OPTIMIZERS = dict(_optimizers())
+
+
+def each(*tables: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Combinations in which every value of every table occurs: as many as the longest has."""
+    values = [list(table) for table in tables]
+    return [tuple(table[n % len(table)] for table in values) for n in range(max(map(len, values)))]
+
+
+def pairs(*tables: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Combinations, of one value of each table, in which every two values of two tables meet.
+
+    Parts that err together do so in twos: all products would say no more, in many times the time.
+    """
+    values = [list(table) for table in tables]
+    missing = {
+        frozenset({(f, a), (g, b)})
+        for f, g in combinations(range(len(values)), 2)
+        for a in range(len(values[f]))
+        for b in range(len(values[g]))
+    }
+    left, rows = sorted(map(sorted, missing)), []
+    for pair in left:
+        if frozenset(pair) not in missing:
+            continue
+        row = dict(pair)
+        for table in {*range(len(values))} - {*row}:
+            row[table] = max(
+                range(len(values[table])),
+                key=lambda value: sum(  # of the pairs that it would add
+                    frozenset({(table, value), other}) in missing for other in row.items()
+                ),
+            )
+        missing -= {frozenset(two) for two in combinations(row.items(), 2)}
+        rows.append(tuple(values[table][row[table]] for table in range(len(values))))
+    return rows

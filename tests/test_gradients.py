@@ -10,17 +10,22 @@ import pytest
 
 import fastbp as fb
 
-HIDDEN = [*parts.ACTIVATIONS.values(), fb.ELU, lambda: fb.ELU(0.3), fb.LogSoftmax]
-HIDDEN_NAMES = [*parts.ACTIVATIONS, "ELU()", "ELU(0.3)", "LogSoftmax"]
-LOSSES = [*(make() for make in parts.LOSSES.values()), fb.HingeLoss()]
+HIDDEN = {
+    **parts.ACTIVATIONS,
+    "ELU()": fb.ELU,
+    "ELU(0.3)": lambda: fb.ELU(0.3),
+    "LogSoftmax": fb.LogSoftmax,
+}
+LOSSES = {name: make() for name, make in parts.LOSSES.items()} | {"HingeLoss()": fb.HingeLoss()}
+DTYPES = ["float32", "float64"]
 
 
 def network(*layers, seed=1, dtype="float64"):
     return fb.Sequential(*layers, init="glorot", seed=seed, dtype=dtype)
 
 
-def batch(rng, n, inputs, outputs, loss=LOSSES[0]):
-    return rng.normal(size=(n, inputs)), loss.example_target(rng, n, outputs)
+def batch(rng, n, inputs, outputs, loss="HingeLoss()"):
+    return rng.normal(size=(n, inputs)), LOSSES[loss].example_target(rng, n, outputs)
 
 
 def tensors(check):
@@ -37,39 +42,43 @@ def assert_holds(check, names):
 # The library's gradients
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("hidden", HIDDEN, ids=HIDDEN_NAMES)
+@pytest.mark.parametrize(("hidden", "loss", "dtype"), parts.pairs(HIDDEN, LOSSES, DTYPES))
 def test_every_layer_with_every_loss(backend, dtype, hidden, loss, rng):
-    net = network(fb.Linear(5, 4), hidden(), fb.Linear(4, 3), dtype=dtype)
-    check = fb.gradcheck(net, loss, *batch(rng, 6, 5, 3, loss))
+    net = network(fb.Linear(5, 4), HIDDEN[hidden](), fb.Linear(4, 3), dtype=dtype)
+    check = fb.gradcheck(net, LOSSES[loss], *batch(rng, 6, 5, 3, loss))
     assert_holds(check, ["0.w", "0.b", "2.w", "2.b", "x"])
 
 
-@pytest.mark.parametrize("last", HIDDEN, ids=HIDDEN_NAMES)
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-def test_every_layer_in_the_last_place(backend, last, loss, rng):
-    net = network(fb.Linear(4, 3), last())
-    assert_holds(fb.gradcheck(net, loss, *batch(rng, 5, 4, 3, loss)), ["0.w", "0.b", "x"])
+@pytest.mark.parametrize(("last", "loss"), parts.each(HIDDEN, LOSSES))
+def test_every_layer_in_the_last_place(backend, dtype, last, loss, rng):
+    net = network(fb.Linear(4, 3), HIDDEN[last](), dtype=dtype)
+    check = fb.gradcheck(net, LOSSES[loss], *batch(rng, 5, 4, 3, loss))
+    assert_holds(check, ["0.w", "0.b", "x"])
 
 
-@pytest.mark.parametrize("first", HIDDEN, ids=HIDDEN_NAMES)
+@pytest.mark.parametrize("first", HIDDEN)
 def test_every_layer_in_the_first_place(backend, first, rng):
-    net = network(first(), fb.Linear(4, 3))
+    net = network(HIDDEN[first](), fb.Linear(4, 3))
     check = fb.gradcheck(net, fb.CrossEntropyLoss(), *batch(rng, 5, 4, 3))
     assert_holds(check, ["1.w", "1.b", "x"])
 
 
-@pytest.mark.parametrize(
-    ("n", "widths"),
-    [(1, (1, 1, 2)), (2, (3, 1, 2)), (3, (7, 11, 5)), (1, (13, 2)), (17, (2, 3, 2, 3))],
-)
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-def test_odd_shapes(backend, dtype, n, widths, loss, rng):
-    layers = []
+ODD = {
+    "one": (1, (1, 1, 2)),
+    "through one": (2, (3, 1, 2)),
+    "primes": (3, (7, 11, 5)),
+    "a single layer": (1, (13, 2)),
+    "three layers": (17, (2, 3, 2, 3)),
+}
+
+
+@pytest.mark.parametrize(("shape", "loss", "dtype"), parts.pairs(ODD, LOSSES, DTYPES))
+def test_odd_shapes(backend, dtype, shape, loss, rng):
+    (n, widths), layers = ODD[shape], []
     for inputs, outputs in pairwise(widths):
         layers += [fb.Linear(inputs, outputs), fb.Tanh()]
     samples = batch(rng, n, widths[0], widths[-1], loss)
-    check = fb.gradcheck(network(*layers, dtype=dtype), loss, *samples)
+    check = fb.gradcheck(network(*layers, dtype=dtype), LOSSES[loss], *samples)
     assert check, str(check)
 
 
@@ -79,13 +88,13 @@ def test_squared_error_of_values(backend, dtype, rng):
     assert_holds(fb.gradcheck(net, fb.MSELoss(), x, y), ["0.w", "0.b", "2.w", "2.b", "x"])
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("hidden", HIDDEN, ids=HIDDEN_NAMES)
+@pytest.mark.parametrize(("hidden", "loss"), parts.each(HIDDEN, LOSSES))
 def test_along_a_random_direction_of_a_larger_network(backend, dtype, hidden, loss, rng):
     """<grad, v> = (l(θ + εv) - l(θ - εv)) / 2ε, the right side always in float64."""
-    layers = fb.Linear(50, 41), hidden(), fb.Linear(41, 30), fb.Tanh(), fb.Linear(30, 10)
+    layers = fb.Linear(50, 41), HIDDEN[hidden](), fb.Linear(41, 30), fb.Tanh(), fb.Linear(30, 10)
     net = network(*layers, dtype=dtype)
     x, y = batch(rng, 20, 50, 10, loss)
+    loss = LOSSES[loss]
     _, gradient = loss(net.forward(x), y)
     net.backward(gradient)
 
@@ -166,11 +175,12 @@ class Mirror(fb.Layer):
         return np.asarray(dy)[:, ::-1]
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_layer_of_ones_own_may_put_out_any_float_array(backend, dtype, loss, rng):
     """Also as the last one, whose output goes to the loss."""
     net = network(Mirror(), fb.Linear(4, 3), Mirror(), dtype=dtype)
     x, y = batch(rng, 6, 4, 3, loss)
+    loss = LOSSES[loss]
     scores = net.forward(x)
     assert scores.dtype == dtype
     assert scores.flags.c_contiguous

@@ -36,7 +36,6 @@ NETWORKS = {
         for name, make in parts.ACTIVATIONS.items()
     },
 }
-LOSSES = [make() for make in parts.LOSSES.values()]
 OPTIMIZERS = parts.OPTIMIZERS | {
     "sgd": lambda: fb.SGD(0.01),
     "momentum": lambda: fb.SGD(0.003, momentum=0.5),
@@ -44,6 +43,7 @@ OPTIMIZERS = parts.OPTIMIZERS | {
     "decay": lambda: fb.SGD(0.01, weight_decay=0.1),
     "adam": lambda: fb.Adam(0.002, epsilon=1e-3, weight_decay=0.01),
 }
+TOLERANCE = {"float32": 2e-3, "float64": 1e-9}  # of a training, fused against layered
 
 
 @pytest.fixture(autouse=True, params=["cython", "numba"])
@@ -75,11 +75,12 @@ def train(name, loss, optimizer, dtype="float64", batch_size=8, samples=None, **
 # The binding test: fused and layered, for every layer, loss and optimiser
 
 
-@pytest.mark.parametrize("optimizer", parts.OPTIMIZERS)
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-3), ("float64", 1e-9)])
-def test_fused_is_layered(name, loss, optimizer, dtype, tolerance):
+@pytest.mark.parametrize(
+    ("name", "loss", "optimizer", "dtype"),
+    parts.pairs(NETWORKS, parts.LOSSES, parts.OPTIMIZERS, TOLERANCE),
+)
+def test_fused_is_layered(name, loss, optimizer, dtype):
+    loss, tolerance = parts.LOSSES[loss](), TOLERANCE[dtype]
     layered, slow, old = train(name, loss, optimizer, dtype, fused=False)
     fused, fast, new = train(name, loss, optimizer, dtype)
     assert fast.path.endswith("fused")
@@ -225,9 +226,10 @@ def test_zeros_are_left_out_where_it_pays(zeros):
 # Threads
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "dtype", "optimizer"),
+    parts.pairs(NETWORKS, TOLERANCE, ["sgd", "nesterov", "adamw"]),
+)
 def test_every_number_of_threads_gives_the_same_bits(name, dtype, optimizer):
     loss = fb.CrossEntropyLoss()
     one, history, _ = train(name, loss, optimizer, dtype, epochs=1, threads=1)

@@ -70,7 +70,6 @@ for activation, made in parts.ACTIVATIONS.items():  # in the place of what it re
 WITH_IMAGES = [n for n in NETWORKS if n not in ("flatten first", "dropout, dense", "dropout, last")]
 WITH_DROPOUT = [name for name in NETWORKS if name.startswith("dropout")]
 
-LOSSES = [make() for make in parts.LOSSES.values()]
 OPTIMIZERS = parts.OPTIMIZERS | {
     "sgd": lambda: fb.SGD(0.01),
     "momentum": lambda: fb.SGD(0.003, momentum=0.5),
@@ -78,7 +77,7 @@ OPTIMIZERS = parts.OPTIMIZERS | {
     "adam": lambda: fb.Adam(0.002, epsilon=1e-3, weight_decay=0.01),
 }
 CE = fb.CrossEntropyLoss()
-PAIRS = [(loss, "sgd") for loss in LOSSES] + [(CE, optimizer) for optimizer in list(OPTIMIZERS)[1:]]
+TOLERANCE = {"float32": 2e-3, "float64": 1e-9}  # of a training, fused against layered
 
 
 @pytest.fixture(autouse=True, params=["cython", "numba"])
@@ -119,11 +118,11 @@ def steps_of(net):
 
 
 @pytest.mark.parametrize(
-    ("loss", "optimizer"), PAIRS, ids=lambda p: p if type(p) is str else repr(p)
+    ("name", "loss", "optimizer", "dtype"),
+    parts.pairs(NETWORKS, parts.LOSSES, OPTIMIZERS, TOLERANCE),
 )
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-3), ("float64", 1e-9)])
-def test_fused_is_layered(name, loss, optimizer, dtype, tolerance):
+def test_fused_is_layered(name, loss, optimizer, dtype):
+    loss, tolerance = parts.LOSSES[loss](), TOLERANCE[dtype]
     layered, slow, old = train(name, loss, optimizer, dtype, fused=False)
     fused, fast, new = train(name, loss, optimizer, dtype)
     assert fast.path.endswith("fused")
@@ -278,9 +277,10 @@ def test_dropout_of_nothing_is_nothing():
 # Threads
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "dtype", "optimizer"),
+    parts.pairs(NETWORKS, TOLERANCE, ["sgd", "nesterov", "adamw"]),
+)
 def test_every_number_of_threads_gives_the_same_bits(name, dtype, optimizer):
     options = {"samples": data(samples=150), "batch_size": 67, "epochs": 1}
     one, history, _ = train(name, CE, optimizer, dtype, threads=1, **options)

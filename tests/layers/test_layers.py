@@ -146,18 +146,12 @@ def assert_close(actual, expected, dtype):
 # Forward and backward
 
 
-@pytest.mark.parametrize("shape", ROWS_AND_COLUMNS)
-def test_forward_is_the_mathematics(backend, dtype, case, shape, rng):
-    x = rng.normal(0, 2, shape).astype(dtype)
-    assert_close(case.layer().forward(x), case.forward(x.astype(np.float64)), dtype)
-
-
-@pytest.mark.parametrize("shape", ROWS_AND_COLUMNS)
-def test_backward_is_the_derivative_times_dy(backend, dtype, case, shape, rng):
-    x, dy = rng.normal(0, 2, (2, *shape)).astype(dtype)
-    layer = case.layer()
-    layer.forward(x)
-    assert_close(layer.backward(dy), case.backward(x.astype(float), dy.astype(float)), dtype)
+def test_forward_is_the_mathematics_and_backward_its_derivative_times_dy(backend, dtype, case, rng):
+    for shape in ROWS_AND_COLUMNS:
+        x, dy = rng.normal(0, 2, (2, *shape)).astype(dtype)
+        layer = case.layer()
+        assert_close(layer.forward(x), case.forward(x.astype(float)), dtype)
+        assert_close(layer.backward(dy), case.backward(x.astype(float), dy.astype(float)), dtype)
 
 
 @pytest.mark.parametrize(("n", "inputs", "outputs"), LINEAR_SIZES)
@@ -297,10 +291,10 @@ def test_the_arrangement_in_memory_does_not_matter(backend, layer, dtype, rng):
         assert np.array_equal(layer.backward(other_dys[name]), dx), name
 
 
-@pytest.mark.parametrize("kind", ["int64", "int8", "uint16", "bool", "float16"])
-def test_whole_numbers_count_as_real_numbers(backend, layer, dtype, kind):
-    x = np.array([[0, 1, 1], [1, 0, 1]], kind)
-    assert np.array_equal(layer.forward(x), layer.forward(x.astype(dtype)))
+def test_whole_numbers_count_as_real_numbers(backend, layer, dtype):
+    for kind in ("int64", "int8", "uint16", "bool", "float16"):
+        x = np.array([[0, 1, 1], [1, 0, 1]], kind)
+        assert np.array_equal(layer.forward(x), layer.forward(x.astype(dtype))), kind
 
 
 def test_outside_of_a_network_the_input_decides_the_dtype(backend):
