@@ -11,6 +11,7 @@ import os
 import runpy
 import shutil
 import sysconfig
+from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -81,6 +82,8 @@ def extensions() -> list[Extension]:
                 ("CYTHON_INLINE", "inline __attribute__((always_inline))"),
                 ("SOURCE_HASH", f'"{source_hash}"'),
             ],
+            # A comment changes the hash, and not the C file.
+            depends=glob("kernels/native/*.p*"),
         )
         for level, flags in levels().items()
     ]
