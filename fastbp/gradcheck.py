@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ._checks import as_count, as_number, check_kind
 from .derivatives import TOLERANCE, Numeric, TensorCheck, compare, derivatives
+from .layers.nesting import named_layers
 from .losses import Loss
 from .network import Sequential
 
@@ -107,10 +108,10 @@ def _analytic(
 def _tensors(net: Sequential, flat: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The tensors in params or grads: not the layers' own, which a backward may have replaced."""
     start = 0
-    for position, layer in enumerate(net.layers):
+    for place, layer in named_layers(net.layers):
         for name, shape in layer.parameter_shapes().items():
             end = start + int(np.prod(shape))
-            yield f"{position}.{name}", flat[start:end].reshape(shape)
+            yield f"{place}.{name}", flat[start:end].reshape(shape)
             start = end
 
 

@@ -17,6 +17,7 @@ from .layers import Layer, Shape
 from .layers.base import named
 from .layers.binding import FlatVector, bind
 from .layers.initializers import Initializer, initializer
+from .layers.nesting import backward_through, columns_into, every_layer
 from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_numbers, table
 from .meaning import Meaning, Meant, predictions, probabilities
 
@@ -90,7 +91,7 @@ class Sequential:
         start = initializer(init)
         try:
             with np.errstate(over="raise"):
-                for layer in self.layers:
+                for layer in every_layer(layers):
                     layer.initialize(rng, start)
         except FloatingPointError:
             raise ValueError(f"init: {start!r} starts beyond every {self.dtype}") from None
@@ -125,12 +126,7 @@ class Sequential:
         """Columns of x, or None where any number fits."""
         if self.input_shape is not None:
             return math.prod(self.input_shape)
-        for layer in self.layers:
-            if hasattr(layer, "inputs"):
-                return int(layer.inputs)
-            if type(layer).output_shape is not Layer.output_shape:
-                return None  # what comes in differs from what the next layer says it takes
-        return None
+        return columns_into(self.layers)
 
     @property
     def outputs(self) -> int | None:
@@ -152,7 +148,7 @@ class Sequential:
 
         ``fit`` trains like that in any case, and ``scores``, ``predict`` and ``evaluate`` never do.
         """
-        for layer in self.layers:
+        for layer in every_layer(self.layers):
             layer.training = bool(mode)
         return self
 
@@ -163,7 +159,7 @@ class Sequential:
     @property
     def training(self) -> bool:
         """Whether ``forward`` behaves as in training."""
-        return any(layer.training for layer in self.layers)
+        return any(layer.training for layer in every_layer(self.layers))
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Run a batch through all layers.
@@ -198,12 +194,7 @@ class Sequential:
         (n, inputs) array, or None without ``input_gradient``
         """
         gradient = as_batch(dy, named(self, ".backward"), dtype=self.dtype)
-        for layer in reversed(self.layers[1:]):
-            gradient = layer.backward(gradient)
-        if input_gradient:
-            return self.layers[0].backward(gradient)
-        self.layers[0].backward_parameters(gradient)
-        return None
+        return backward_through(self.layers, gradient, input_gradient)
 
     def as_input(self, x: npt.ArrayLike, name: str, dtype: np.dtype | None = None) -> np.ndarray:
         """Check samples, and shape them like ``input_shape`` if the network has one."""
@@ -264,7 +255,7 @@ class Sequential:
 
     def table(self) -> str:
         """What ``summary`` prints."""
-        lines = table(self.layers, self.shapes)
+        lines = table(self.layers, self.input_shape)
         rule = "-" * len(lines[0])
         counts = f"{self.params.size:,} parameters"
         if self.buffers.size:
@@ -304,7 +295,6 @@ class Sequential:
         return other
 
     __copy__ = copy  # two networks cannot share layers, whose views are into one of them
-
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled and deep-copied as data; the views are made anew."""

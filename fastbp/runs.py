@@ -34,6 +34,7 @@ from .backends import Backend
 from .datasets import Dataset
 from .explain.stages import stages
 from .layers import Conv2d, Linear
+from .layers.nesting import every_layer
 from .models import Model
 from .network import Sequential
 from .storage import load
@@ -284,7 +285,7 @@ def pictures_of_weights(
     }
     if figures:
         figures["feature_maps"] = plots.feature_maps(stages(net, test))
-    first = next((layer for layer in net.layers if layer.parameter_shapes()), None)
+    first = next((layer for layer in every_layer(net.layers) if layer.parameter_shapes()), None)
     if isinstance(first, Linear) and first.inputs == test.features:
         assert first.w is not None
         figures["first_layer_weights"] = plots.first_layer_weights(first.w, image_shape)
@@ -293,7 +294,8 @@ def pictures_of_weights(
 
 def convolutions(net: Sequential) -> list[tuple[int, Any]]:
     """The layers with filters, counted from 1."""
-    return list(enumerate((layer for layer in net.layers if isinstance(layer, Conv2d)), 1))
+    layers = every_layer(net.layers)
+    return list(enumerate((layer for layer in layers if isinstance(layer, Conv2d)), 1))
 
 
 def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:

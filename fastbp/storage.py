@@ -3,8 +3,8 @@
 The file is data only: loading executes nothing. The architecture is JSON in the file's metadata,
 beside the word for what the scores mean, where ``fit`` wrote one on the network,
 and so is the state of layers that have one, as the step of a Dropout, which its next mask comes
-from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b"; those of
-buffers likewise.
+from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b"; inside a
+Residual like "2.0.w". Those of buffers are named likewise.
 """
 
 import os
@@ -18,6 +18,8 @@ from ._above import Above
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
 from .layers import BUILT_IN, Layer
+from .layers.data import as_data, from_data
+from .layers.nesting import named_layers
 from .layers.sizes import MOST_BYTES
 from .network import Sequential
 
@@ -36,36 +38,29 @@ def save(net: Sequential, path: StrPath) -> None:
     from safetensors.numpy import save as to_bytes
 
     tensors = {
-        f"{position}.{name}": getattr(layer, name)
-        for position, layer in enumerate(net.layers)
-        for name in tensor_shapes(layer)
+        f"{name}.{array}": getattr(layer, array)
+        for name, layer in named_layers(net.layers)
+        for array in tensor_shapes(layer)
     }
     metadata = {
         "format": FORMAT,
         "version": VERSION,
         "dtype": str(net.dtype),
-        "architecture": json.dumps([describe(layer) for layer in net.layers]),
+        "architecture": json.dumps([as_data(layer) for layer in net.layers]),
     }
     if net.meaning is not None:
         metadata["meaning"] = str(net.meaning)
     if net.input_shape is not None:
         metadata["input_shape"] = json.dumps(net.input_shape)
-    states = {position: layer.state() for position, layer in enumerate(net.layers)}
+    states = {name: layer.state() for name, layer in named_layers(net.layers)}
     if any(states.values()):
-        metadata["state"] = json.dumps(
-            {position: state for position, state in states.items() if state}
-        )
+        metadata["state"] = json.dumps({name: state for name, state in states.items() if state})
     # safetensors takes no empty file: a network without parameters has one empty tensor
     data = _with_sorted_header(to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata))
     write_atomically(path, lambda file: file.write(data))
 
 
 Above.save = save
-
-
-def describe(layer: Layer) -> dict[str, Any]:
-    """A layer as plain data: its type's name and its settings."""
-    return {"type": type(layer).__name__} | {name: getattr(layer, name) for name in layer.settings}
 
 
 def tensor_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -145,19 +140,20 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Seq
         raise ValueError("it holds no fastbp network")
     if metadata.get("version") != VERSION:
         raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
-    parts = [_build_layer(row, known) for row in json.loads(metadata["architecture"])]
+    parts = [from_data(row, known) for row in json.loads(metadata["architecture"])]
     _check_tensors(parts, header, metadata["dtype"])
     tensors = _read_tensors(file)
     shape = json.loads(metadata.get("input_shape", "null"))
     options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
     net = Sequential(*parts, input_shape=shape, init="normal", **options)
     net.meaning = metadata.get("meaning")
+    found = dict(named_layers(net.layers))
     for name, tensor in tensors.items():
         if name != "none":
-            position, _, array = name.partition(".")
-            getattr(net.layers[int(position)], array)[...] = tensor
-    for position, state in json.loads(metadata.get("state", "{}")).items():
-        net.layers[int(position)].set_state(state)
+            place, _, array = name.rpartition(".")
+            getattr(found[place], array)[...] = tensor
+    for place, state in json.loads(metadata.get("state", "{}")).items():
+        found[place].set_state(state)
     return net
 
 
@@ -195,23 +191,12 @@ def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
         raise ValueError(f"not a whole safetensors file ({problem})") from problem
 
 
-def _build_layer(row: dict[str, Any], known: dict[str, type[Layer]]) -> Layer:
-    settings = dict(row)
-    kind = settings.pop("type")
-    if kind not in known:
-        raise ValueError(
-            f"unknown layer {kind!r}; known are {', '.join(known)}; define your own activations "
-            "(@fb.activation) before, and pass your own layer types: load(path, layers=[...])"
-        )
-    return known[kind](**settings)
-
-
 def _check_tensors(layers: list[Layer], tensors: dict[str, Any], dtype: str) -> None:
     """Compare with the architecture before anything is allocated for it."""
     shapes = {
-        f"{position}.{name}": shape
-        for position, layer in enumerate(layers)
-        for name, shape in tensor_shapes(layer).items()
+        f"{name}.{array}": shape
+        for name, layer in named_layers(layers)
+        for array, shape in tensor_shapes(layer).items()
     } or {"none": (0,)}
     if set(shapes) != set(tensors):
         odd = ", ".join(sorted(set(shapes) ^ set(tensors)))

@@ -87,6 +87,8 @@ KERNELS: dict[str, Kernel] = {
     "gelu_backward": _kernel(
         "x y dy approximate", "dx", "dx = dy * (p + x * density); p = y / x, density its slope"
     ),
+    # x, z, y (n, o): a shortcut's end, forward and backward
+    "add": _kernel("x z", "y", "y = x + z"),
     # x, y (n, o); seed, step >= 0. Linear, so that it is its own backward: dx from dy
     "dropout": _kernel(
         "x p seed step",

@@ -31,6 +31,8 @@ class Kind(IntEnum):
     MAX_POOL = auto()
     AVG_POOL = auto()
     FLATTEN = auto()  # images before it, rows from here on
+    FORK = auto()  # where a shortcut starts: what comes in goes on, and to its ADD
+    ADD = auto()  # where it ends: what comes in, and what its FORK put out
 
 
 class Column(IntEnum):
@@ -51,6 +53,7 @@ class Column(IntEnum):
     PADDING = STRIDE + 2
     SEED = PADDING + 2  # of dropout's masks
     MASKS = auto()  # the number of the epoch's first
+    PARTNER = auto()  # the row of a fork's ADD, and of an addition's FORK
     COLUMNS = auto()  # how many there are
 
 

@@ -50,6 +50,7 @@ def make_case(
         "rows": lambda: rng.integers(0, 2 * n + 1, n),
         "scale": lambda: SCALE,
         "x": lambda: x,
+        "z": lambda: normal(n, o),
         "w": lambda: normal(i, o),
         "b": lambda: normal(o),
         "y": lambda: _layer_output(name, x),

@@ -90,7 +90,8 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
     for loss in (make() for kind in LOSSES.values() for make in examples(kind)):
         last = (fb.LogSoftmax(),) if isinstance(loss, fb.NLLLoss) else ()
         yield repr(loss), net(fb.Tanh(), last=last), loss
-    yield "Dropout(0.4)", net(fb.Dropout(0.4)), fb.CrossEntropyLoss()
+    for layer in (fb.Dropout(0.4), fb.Residual(fb.Linear(5, 5), fb.Residual(fb.Tanh()))):
+        yield repr(layer), net(layer), fb.CrossEntropyLoss()
     yield from image_cases(dtype, seed)
 
 
@@ -118,7 +119,8 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
     convolutions = fb.Conv2d(3, 2, 3), fb.Conv2d(3, 2, (3, 2), (2, 1), (1, 0))
     max_pools = fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1)
     avg_pools = fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1)
-    for layer in (*convolutions, *max_pools, *avg_pools):
+    residual = fb.Residual(fb.Conv2d(3, 3, 3, padding=1), fb.Tanh())
+    for layer in (*convolutions, *max_pools, *avg_pools, residual):
         yield repr(layer), net(layer), fb.CrossEntropyLoss()
     yield "Flatten()", net(), fb.CrossEntropyLoss()
 

@@ -71,6 +71,8 @@ def compile_network(net: "Sequential", inputs: int, training: bool = False) -> P
     """The program of a network whose samples have `inputs` columns; dropout is for training."""
     kinds = [kind_of(layer, BUILT_IN, "layer") for layer in net.layers]
     on_images = any(kind in WINDOWS for kind in kinds)
+    if Kind.ADD in kinds:
+        raise NotExpressible("it has a Residual")
     rows, used, start = [], [], 0
     shape: Shape = net.input_shape or (inputs,)
     for kind, layer in zip(kinds, net.layers, strict=True):

@@ -4,6 +4,7 @@ import numpy as np
 
 from fastbp.datasets import Dataset
 from fastbp.layers.base import outputs_of
+from fastbp.layers.nesting import short
 from fastbp.network import Sequential
 
 
@@ -16,5 +17,5 @@ def stages(net: Sequential, data: Dataset, row: int = 0) -> list[tuple[str, np.n
     x = net.as_input(data.batch([row])[0], f"{net!r}", net.dtype)
     for layer, y in zip(net.layers, outputs_of(net.layers, x), strict=True):
         if y.ndim == 4:
-            found.append((repr(layer), y[0]))
+            found.append((short(layer), y[0]))
     return found

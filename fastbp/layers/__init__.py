@@ -11,6 +11,7 @@ from .base import Layer
 from .dense import *
 from .dropout import *
 from .images import *
+from .residual import *
 
 # By class name, in the order of their kinds: what files may name and engines run.
 BUILT_IN: dict[str, type[Layer]] = {

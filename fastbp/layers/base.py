@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +36,7 @@ class Layer:
     sets each as an attribute (``w``), and beside it the place for its gradient (``dw``): views
     into the network's flat vectors. What is assigned to them is copied into the vectors. Numbers
     that belong to the model, but that no optimiser moves, are its buffers: ``buffer_shapes``.
+    A layer that is made of others keeps them as ``_layers``, and runs them one after another.
 
     What ``forward`` returns is read-only: ``backward`` needs it as it was. Change a copy.
     """
@@ -45,9 +46,15 @@ class Layer:
     name: ClassVar[str] = ""  # of an activation, on the command line and in models
     dtype: np.dtype | None = None  # the network's; None outside of one
     training: bool = True  # see Sequential.train
+    _layers: tuple[Layer, ...] = ()  # inside this one
     _bound: Bound | None = None  # to a network
     _kept: Any = None  # what forward leaves behind: x, y and what else it used
     _borrows: bool = False  # whether forward may leave x where it is, for no backward follows
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers inside, of one that is made of others."""
+        return self._layers
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute the output y of a batch x: (n, inputs), or (n, channels, h, w) of images."""
@@ -80,6 +87,10 @@ class Layer:
         ValueError where such a sample cannot go in.
         """
         return shape
+
+    def keeps_shape(self) -> bool:
+        """Whether, whatever goes in, what comes out has the same shape."""
+        return type(self).output_shape is Layer.output_shape
 
     def columns(self) -> dict[Column, int]:
         """What an engine must know of it besides its sizes: columns of its row in a program."""
@@ -159,20 +170,33 @@ class Layer:
                     f"{self!r}.{prefix}{name}: expected shape {shape}, got {np.shape(array)}"
                 )
 
-    def bind(self, vectors: Vectors, position: int) -> None:
+    def bind(self, vectors: Vectors, name: str) -> None:
         """Make the layer part of a network, with views of what comes next in its vectors."""
-        bound = Bound(vectors, position, self.parameter_shapes(), self.buffer_shapes())
+        bound = Bound(vectors, name, self.parameter_shapes(), self.buffer_shapes())
         self.dtype = vectors.own.dtype
-        for name, view in bound.views.items():
-            object.__setattr__(self, name, view)
+        for attribute, view in bound.views.items():
+            object.__setattr__(self, attribute, view)
         self._bound = bound
 
     def unbound(self) -> Layer:
         """A copy that is part of no network, without parameters and what forward left behind."""
-        other = copy.copy(self)
+        other = self._copied(lambda inside: inside.unbound())
         names = () if self._bound is None else self._bound.views
         for name in (*names, "x", "y", "_kept", "_bound", "dtype"):
             vars(other).pop(name, None)
+        return other
+
+    def in_use(self) -> Layer:
+        """A copy for a forward that no backward follows: it remembers x and y, not the layer."""
+        other = self._copied(lambda inside: inside.in_use())
+        other.training, other._borrows = False, True
+        return other
+
+    def _copied(self, copied: Callable[[Layer], Layer]) -> Layer:
+        """A copy, around copies of the layers inside."""
+        other = copy.copy(self)
+        if self.layers:
+            vars(other)["_layers"] = tuple(copied(inside) for inside in self.layers)
         return other
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -223,7 +247,18 @@ def named(part: object, what: str = "") -> Any:
 def outputs_of(layers: Iterable[Layer], y: np.ndarray) -> Iterator[np.ndarray]:
     """What each layer makes of a batch, as in use; nothing is left behind in the layers."""
     for layer in layers:
-        one = copy.copy(layer)  # the copy remembers x and y, not the layer
-        one.training, one._borrows = False, True
-        y = one.forward(y)
+        y = layer.in_use().forward(y)
         yield y
+
+
+def check_parts(layers: tuple[Layer, ...], what: str) -> tuple[Layer, ...]:
+    """The layers that something is made of: at least one."""
+    if not layers:
+        raise ValueError(f"{what}: expected at least one layer")
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"{what}: expected layers, fb.{what}(fb.Linear(...), ...); "
+                f"got {type(layer).__name__} at position {position}"
+            )
+    return layers

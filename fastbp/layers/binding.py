@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from fastbp._arrays import as_array
 
+from .nesting import Shape, named_layers
+
 if TYPE_CHECKING:
     from .base import Layer
 
-Shape = tuple[int, ...]
 View = tuple[np.ndarray, Shape, tuple[int, ...], str]  # with what it was made with, and its name
 
 
@@ -89,8 +90,8 @@ class Vectors:
 def bind(layers: "Sequence[Layer]", params: np.ndarray, buffers: np.ndarray) -> Vectors:
     """Give the layers their views, one layer after another, into vectors of these numbers."""
     vectors = Vectors(params, buffers)
-    for position, layer in enumerate(layers):
-        layer.bind(vectors, position)
+    for name, layer in named_layers(layers):
+        layer.bind(vectors, name)
     for what, given, all_of_them in (
         ("parameters", vectors.given, params),
         ("buffers", vectors.given_buffers, buffers),
@@ -128,21 +129,21 @@ class Bound:
     def __init__(
         self,
         vectors: Vectors,
-        position: int,
+        name: str,
         parameters: dict[str, Shape],
         buffers: dict[str, Shape],
     ) -> None:
-        self.vectors, self.position = vectors, position
+        self.vectors, self.name = vectors, name
         self.views: dict[str, np.ndarray] = {}
         self.values: list[View] = []  # of parameters and buffers
         self.gradients: list[View] = []
-        for name, shape in parameters.items():
+        for each, shape in parameters.items():
             parameter, gradient = vectors.parameter(shape)
-            self._keep(name, parameter, self.values)
-            self._keep(f"d{name}", gradient, self.gradients)
-        for name, shape in buffers.items():
-            self._keep(name, vectors.buffer(shape), self.values)
-        self.guarded = {*self.views, "dtype", "_bound"}
+            self._keep(each, parameter, self.values)
+            self._keep(f"d{each}", gradient, self.gradients)
+        for each, shape in buffers.items():
+            self._keep(each, vectors.buffer(shape), self.values)
+        self.guarded = {*self.views, "dtype", "_bound", "_layers"}
 
     def _keep(self, name: str, view: np.ndarray, like: list[View]) -> None:
         if name in self.views:
@@ -159,14 +160,14 @@ class Bound:
                 f"{layer!r}.{name}: it is fixed, for the layer is part of a network; "
                 "make a new one, or net.astype(dtype)"
             )
-        copy_into(self.views[name], value, f"layer {self.position}, {layer!r}.{name}")
+        copy_into(self.views[name], value, f"layer {self.name}, {layer!r}.{name}")
 
     def check(self, layer: Any, prefix: str) -> None:
         """Refuse views that were given another shape in place, beyond which kernels would read."""
         for view, shape, strides, name in self.gradients if prefix else self.values:
             if view.shape != shape or view.strides != strides or view.dtype != layer.dtype:
                 raise ValueError(
-                    f"layer {self.position}, {layer!r}.{name}: expected {layer.dtype} {shape}; the "
+                    f"layer {self.name}, {layer!r}.{name}: expected {layer.dtype} {shape}; the "
                     f"array has been made {view.dtype} {view.shape} in place"
                 )
 

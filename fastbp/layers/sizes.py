@@ -11,7 +11,8 @@ import numpy as np
 
 from fastbp._memory import in_words, machine
 
-from .base import Layer, Shape
+from .base import Layer, Shape, check_parts
+from .nesting import named_layers, places, short
 
 MOST_BYTES = 2**30  # that one sample may take on its way through a network, unless asked for more
 MOST_NUMBERS = 2**31 - 1  # that a layer may make of one sample: kernels may count in 32 bits
@@ -23,24 +24,21 @@ def check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> int:
     Returns how many numbers one sample takes on its way through them, as far as that is known.
     """
     numbers = 0 if shape is None else math.prod(shape)
-    if not layers:
-        raise ValueError("Sequential: expected at least one layer")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); "
-                f"got {type(layer).__name__} at position {position}"
-            )
-        if any(layer is other for other in layers[:position]):
-            raise ValueError(f"Sequential: {layer!r} at position {position} is used twice")
+    check_parts(layers, "Sequential")
+    seen = set()
+    for name, layer in named_layers(layers):
+        if id(layer) in seen:
+            raise ValueError(f"Sequential: {layer!r} at position {name} is used twice")
+        seen.add(id(layer))
         if layer.dtype is not None:
             raise ValueError(
-                f"Sequential: {layer!r} at position {position} is part of another network; "
+                f"Sequential: {layer!r} at position {name} is part of another network; "
                 "make a new layer, or use net.copy()"
             )
+    for position, layer in enumerate(layers):
         try:
-            inside = 0 if shape is None else layer.numbers_inside(shape)
             before, shape = shape, layer.output_shape(shape)
+            inside = 0 if before is None else layer.numbers_inside(before)
         except ValueError as problem:
             raise ValueError(f"Sequential, layer {position}: {problem}") from None
         inside = max(inside, 0 if shape is None else math.prod(shape))
@@ -78,26 +76,30 @@ def count_numbers(layers: tuple[Layer, ...], dtype: np.dtype) -> tuple[int, int]
     Refuses more than the machine has memory for.
     """
     count = buffers = 0
-    for position, layer in enumerate(layers):
+    for name, layer in named_layers(layers):
         shapes = layer.parameter_shapes()
         count += sum(math.prod(shape) for shape in shapes.values())
         buffers += sum(math.prod(shape) for shape in layer.buffer_shapes().values())
         size = (2 * count + buffers) * dtype.itemsize  # with the gradients
         if size > machine():
             raise ValueError(
-                f"Sequential, layer {position}: {layer!r} has parameters {shapes}; with them "
+                f"Sequential, layer {name}: {layer!r} has parameters {shapes}; with them "
                 f"parameters and gradients take {in_words(size)}, but this machine has "
                 f"{in_words(machine())}"
             )
     return count, buffers
 
 
-def table(layers: Sequence[Layer], shapes: Sequence[Shape | None]) -> list[str]:
-    """The lines of a table: layers, what shape a sample has behind each, how many parameters."""
+def table(layers: Sequence[Layer], shape: Shape | None) -> list[str]:
+    """The lines of a table: layers, what shape a sample has behind each, how many parameters.
+
+    Layers inside others stand below them, indented.
+    """
     rows = [("layer", "output", "parameters")]
-    for layer, shape in zip(layers, shapes, strict=True):
+    for place in places(layers, shape):
+        layer = place.layer
         count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
-        sizes = "any" if shape is None else ", ".join(map(str, shape))
-        rows.append((repr(layer), f"(n, {sizes})", f"{count:,}"))
+        sizes = "any" if place.behind is None else ", ".join(map(str, place.behind))
+        rows.append(("  " * place.depth + short(layer), f"(n, {sizes})", f"{count:,}"))
     wide = [max(len(row[column]) for row in rows) for column in range(3)]
     return [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]

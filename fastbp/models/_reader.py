@@ -14,6 +14,7 @@ from typing import Any
 from fastbp._checks import as_count, as_dtype, as_number, as_shape
 from fastbp._files import read_toml
 from fastbp.layers import BUILT_IN
+from fastbp.layers.data import INSIDE
 from fastbp.layers.initializers import initializer
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
@@ -65,16 +66,20 @@ def _model(written: dict[str, Any], source: str, name: str) -> Model:
     return model
 
 
-def _layers(network: dict[str, Any]) -> Iterable[dict[str, Any]]:
+def _layers(network: dict[str, Any]) -> list[dict[str, Any]]:
     _refuse_unknown(network, NETWORK, NETWORK, "network: ")
-    rows = network.get("layers")
+    return _checked_rows(network.get("layers"), "network")
+
+
+def _checked_rows(rows: Any, where: str) -> list[dict[str, Any]]:
+    """A list of layers, as they are written."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError('network: layers: expected a list of tables, [{type = "Linear"}, …]')
+        raise ValueError(f'{where}: layers: expected a list of tables, [{{type = "Linear"}}, …]')
     if not 1 <= len(rows) <= MOST_LAYERS:
-        raise ValueError(f"network: layers: expected 1 to {MOST_LAYERS} of them, got {len(rows)}")
+        raise ValueError(f"{where}: layers: expected 1 to {MOST_LAYERS} of them, got {len(rows)}")
     for place, row in enumerate(rows, 1):
         _in(f"layer {place}", lambda row=row: _check_layer(row))
-        yield row
+    return rows
 
 
 def _check_layer(row: dict[str, Any]) -> None:
@@ -91,6 +96,8 @@ def _check_layer(row: dict[str, Any]) -> None:
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in given | left_out:
             raise ValueError(f"{kind}: {name!r} is missing")
+    if INSIDE in row:
+        _checked_rows(row[INSIDE], kind)
 
 
 def _training(training: dict[str, Any]) -> dict[str, Any]:

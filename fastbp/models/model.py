@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastbp.layers import BUILT_IN, Conv2d, Layer, Linear, LogSoftmax, Shape
+from fastbp.layers import BUILT_IN, Conv2d, Linear, LogSoftmax, Shape
+from fastbp.layers.data import INSIDE, as_data, from_data
+from fastbp.layers.nesting import places
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import OPTIMIZERS, Optimizer
-from fastbp.storage import describe
 
 # What a layer takes, which it need not be told where layers come before it.
 TAKES = {"Linear": "inputs", "Conv2d": "in_channels"}
@@ -28,7 +30,7 @@ class Model:
         Of the model, as in "lenet".
     layers : tuple of dict
         Each layer's ``type`` and settings. ``inputs`` and ``in_channels`` may be left out, and the
-        ``outputs`` of the last Linear.
+        ``outputs`` of the last Linear, in the network and in a Residual.
     input_shape : (channels, height, width), optional
         Of one sample, for networks on images.
     init, dtype, loss, optimizer : str
@@ -74,7 +76,7 @@ class Model:
         rows = self.fitted(features, classes).layers
         try:
             return Sequential(
-                *(_layer(row) for row in rows),
+                *(from_data(row, BUILT_IN) for row in rows),
                 input_shape=self.input_shape,
                 init=self.init,
                 seed=self.seed if seed is None else seed,
@@ -105,22 +107,13 @@ class Model:
         return {"network": network, "training": training | self.options}
 
     def _fitted_rows(self, features: int, classes: int) -> list[dict[str, Any]]:
-        shape = self._start(features)
-        rows, last = [], max((k for k, row in enumerate(self.layers) if _is_linear(row)), default=0)
-        for position, row in enumerate(self.layers):
-            try:
-                row = _filled(row, shape, classes if position == last else None)
-                layer = _layer(row)
-                shape = layer.output_shape(shape) or shape
-            except PROBLEMS as problem:
-                raise placed(problem, f"layer {position + 1}") from None
-            rows.append(row)
+        rows, shape = _filled_rows(self.layers, self._start(features), classes)
         if len(shape) > 1:
             raise ValueError(f"images {_size(shape)} come out of it: end with Flatten and Linear")
         if shape != (classes,):
             raise ValueError(f"{shape[0]} scores come out of it, but there are {classes} classes")
         if self.loss == "nll" and rows[-1]["type"] != LogSoftmax.__name__:
-            rows.append(describe(LogSoftmax()))
+            rows.append(as_data(LogSoftmax()))
         return rows
 
     def _start(self, features: int) -> Shape:
@@ -154,18 +147,38 @@ def multiply_adds(net: Sequential) -> list[int]:
     return [
         # Each number that comes out takes as many as one unit, or one filter, has weights.
         math.prod(shape or ()) * layer.w.size // layer.b.size
-        for layer, shape in zip(net.layers, net.shapes, strict=True)
+        for _, layer, _, shape in places(net.layers, net.input_shape)
         if isinstance(layer, (Linear, Conv2d)) and layer.w is not None and layer.b is not None
     ]
+
+
+def _filled_rows(
+    rows: Sequence[dict[str, Any]], shape: Shape, outputs: int
+) -> tuple[list[dict[str, Any]], Shape]:
+    """Rows with every size filled in, for samples of this shape, and the shape behind them.
+
+    The last Linear has so many outputs, unless it says so itself.
+    """
+    found, last = [], max((k for k, row in enumerate(rows) if _is_linear(row)), default=0)
+    for position, row in enumerate(rows):
+        try:
+            row = _filled(row, shape, outputs if position == last else None)
+            shape = from_data(row, BUILT_IN).output_shape(shape) or shape
+        except PROBLEMS as problem:
+            raise placed(problem, f"layer {position + 1}") from None
+        found.append(row)
+    return found, shape
 
 
 def _is_linear(row: dict[str, Any]) -> bool:
     return bool(row["type"] == "Linear")
 
 
-def _filled(row: dict[str, Any], shape: Shape, classes: int | None) -> dict[str, Any]:
+def _filled(row: dict[str, Any], shape: Shape, outputs: int | None) -> dict[str, Any]:
     """A layer's row with the sizes that follow from what comes in, and from the data."""
     kind = row["type"]
+    if INSIDE in row:  # of which comes out what goes in
+        row = row | {INSIDE: _filled_rows(row[INSIDE], shape, shape[0])[0]}
     if kind == "Linear" and len(shape) > 1:
         raise ValueError(f"Linear takes rows, but images {_size(shape)} come in: put Flatten first")
     if kind in ON_IMAGES and len(shape) == 1:
@@ -175,15 +188,10 @@ def _filled(row: dict[str, Any], shape: Shape, classes: int | None) -> dict[str,
         )
     if kind in TAKES:
         row = {TAKES[kind]: shape[0]} | row
-    if kind == "Linear" and classes is not None:
-        row = {"outputs": classes} | row
+    if kind == "Linear" and outputs is not None:
+        row = {"outputs": outputs} | row
     names = ("type", *BUILT_IN[kind].settings)
     return {name: row[name] for name in names if name in row} | row
-
-
-def _layer(row: dict[str, Any]) -> Layer:
-    settings = dict(row)
-    return BUILT_IN[settings.pop("type")](**settings)
 
 
 def _size(shape: Shape) -> str:

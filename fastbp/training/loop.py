@@ -12,6 +12,7 @@ from fastbp._checks import as_count, check_kind
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
+from fastbp.layers.nesting import every_layer
 from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
@@ -124,12 +125,13 @@ def _as_callbacks(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
 @contextmanager
 def _training(net: Sequential) -> Iterator[None]:
     """Every layer in training mode, and afterwards in the one it was in."""
-    modes = [layer.training for layer in net.layers]
+    layers = every_layer(net.layers)
+    modes = [layer.training for layer in layers]
     net.train()
     try:
         yield
     finally:
-        for layer, mode in zip(net.layers, modes, strict=True):
+        for layer, mode in zip(layers, modes, strict=True):
             layer.training = mode
 
 

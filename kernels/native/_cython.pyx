@@ -1,8 +1,8 @@
 """The native kernels: each function unpacks its arrays and calls an inline core without the GIL.
 
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
-dense and conv2d, pooling, elementary (exp, tanh), activations, dropout, rowwise (softmax, argmax),
-losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
+dense and conv2d, pooling, elementary (exp, tanh), activations, shortcut (the sum), dropout, rowwise
+(softmax, argmax), losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
 The .pxi files are parts of this one, a family of kernels each. setup.py makes C of all of it, and
 compiles that once for each CPU level. The contract stands in kernels/__init__.py; nothing is checked
 here.
@@ -27,6 +27,7 @@ cimport panels
 cimport pooling
 cimport program as program_
 cimport rowwise
+cimport shortcut
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
@@ -83,7 +84,7 @@ def dense_backward_input(const real[:, ::1] dy, const real[:, ::1] w, real[:, ::
                                    dy.shape[0], w.shape[0], w.shape[1])
 
 
-include "elementwise.pxi"  # the activations
+include "elementwise.pxi"  # the activations, and the sum
 
 
 def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):

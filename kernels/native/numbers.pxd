@@ -22,6 +22,8 @@ cdef enum:  # Kind
     MAX_POOL
     AVG_POOL
     FLATTEN
+    FORK
+    ADD
 
 cdef enum:  # Column
     KIND
@@ -39,6 +41,7 @@ cdef enum:  # Column
     PADDING = STRIDE + 2
     SEED = PADDING + 2
     MASKS
+    PARTNER
     COLUMNS
 
 cdef enum:  # PlanColumn

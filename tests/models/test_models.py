@@ -179,6 +179,49 @@ def test_what_is_written_down_is_read_again(tmp_path):
     assert (again.build(126, 4).params == model.build(126, 4).params).all()
 
 
+NESTED = """
+[network]
+layers = [
+    {type = "Linear", outputs = 6},
+    {type = "Residual", layers = [
+        {type = "Linear", outputs = 4},
+        {type = "Residual", layers = [{type = "Tanh"}, {type = "Linear"}]},
+        {type = "Linear"},
+    ]},
+    {type = "Linear"},
+]
+"""
+
+
+def test_layers_inside_others(tmp_path):
+    model = models.read(written(tmp_path, NESTED)).fitted(5, 3)
+    assert text(model.build(5, 3)) == (
+        "Linear(5, 6), Residual(Linear(6, 4), Residual(Tanh(), Linear(4, 4)), Linear(4, 6)), "
+        "Linear(6, 3)"
+    )
+    again = models.read(written(tmp_path, tomli_w.dumps(model.as_data()), "config.toml"))
+    assert (again.build(5, 3).params == model.build(5, 3).params).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("layers = [{", "layers = 3, a = [{", "layer 2: layer 2: Residual has no setting 'a'"),
+        ('[{type = "Tanh"}, {type = "Linear"}]', "3", "layer 2: layer 2: Residual: layers: expec"),
+        ('[{type = "Tanh"}, {type = "Linear"}]', "[]", "layer 2: layer 2: Residual: layers: expec"),
+        ('{type = "Tanh"}', '{type = "Tan"}', "layer 2: layer 2: layer 1: type: expected Linear"),
+        ('{type = "Linear"}]}', '{type = "Linear", outputs = 5}]}', "layer 2: layer 2: Residual("),
+        (', layers = [{type = "Tanh"}, {type = "Linear"}]', "", "layer 2: layer 2: Residual: 'lay"),
+    ],
+)
+def test_what_is_wrong_inside_others_is_named(tmp_path, before, after, complaint):
+    assert NESTED.count(before) == 1
+    path = written(tmp_path, NESTED.replace(before, after))
+    with pytest.raises((ValueError, TypeError)) as caught:
+        models.read(path).build(5, 3)
+    assert str(caught.value).startswith(f"{path}: {complaint}"), caught.value
+
+
 WRONG = {  # what is replaced in FILE, by what -> what the error says
     ("[network]", "[net]"): "unknown key 'net'; known are network, training",
     ("dtype =", "dtyp ="): "network: unknown key 'dtyp'; known are model, input_shape, init, dtype",

@@ -1,0 +1,30 @@
+"""A layer as plain data, and made of it: its type's name, and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .base import Layer
+
+INSIDE = "layers"  # the setting of a layer that is made of others: a list of them, as data too
+
+
+def as_data(layer: Layer) -> dict[str, Any]:
+    """What JSON and TOML take: from_data makes the same layer of it, without parameters."""
+    settings = {name: getattr(layer, name) for name in layer.settings}
+    if INSIDE in settings:
+        settings[INSIDE] = [as_data(inside) for inside in settings[INSIDE]]
+    return {"type": type(layer).__name__} | settings
+
+
+def from_data(row: Mapping[str, Any], known: Mapping[str, type[Layer]]) -> Layer:
+    """The layer, of one of the known types; whatever is wrong with it is an error of its type."""
+    settings = dict(row)
+    kind, inside = settings.pop("type"), settings.pop(INSIDE, ())
+    if kind not in known:
+        raise ValueError(
+            f"unknown layer {kind!r}; known are {', '.join(known)}; define your own activations "
+            "(@fb.activation) before, and pass your own layer types: load(path, layers=[...])"
+        )
+    return known[kind](*(from_data(each, known) for each in inside), **settings)
