@@ -13,44 +13,62 @@ from fastbp.kernels.numbers import LossKind, Setting
 
 from .elementary import exp_
 from .jit import core, jit
-from .pointers import call_at, pointer, shift
+from .pointers import at, call_at, pointer, shift
 from .rowwise import exp_shifted, row_max
 
 
 @core
 def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
     """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
-    share, target = type(x[0])(1 / terms(kind, n, o)), shift(values, sample * o)
-    number = type(share)(settings[Setting.LOSS_NUMBER])
-    if kind == LossKind.SQUARED_ERROR:
-        return _squared_error_row(x, target, share, dx, o)
-    if kind == LossKind.ABSOLUTE_ERROR:
-        return _absolute_error_row(x, target, share, dx, o)
-    if kind == LossKind.HUBER:
-        return _huber_row(x, target, number, share, dx, o)
-    if kind == LossKind.POISSON_NLL:
-        return _poisson_nll_row(x, target, share, dx, o)
-    if kind == LossKind.BCE_WITH_LOGITS:
-        return _bce_with_logits_row(x, target, number, share, dx, o)
-    label = labels[sample]
-    if kind == LossKind.HINGE:
-        return _hinge_row(x, label, number, share, dx, o)
-    if kind == LossKind.SQUARED_HINGE:
-        return _squared_hinge_row(x, label, number, share, dx, o)
-    if kind == LossKind.CROSS_ENTROPY:
-        return _cross_entropy_row(x, label, settings[Setting.LOSS_NUMBER], share, dx, o)
-    if kind == LossKind.NLL:
-        return _nll_row(x, label, share, dx, o)
-    loss = _call_loss(code[0], x, label, target, dx, o)
+    share = type(x[0])(1 / terms(kind, n, o))
+    if kind != LossKind.USER_LOSS:
+        number = settings[Setting.LOSS_NUMBER]
+        return _row(kind, number, x, sample, labels, values, share, dx, o)
+    loss = _call_loss(code[0], x, labels[sample], shift(values, sample * o), dx, o)
     for j in range(o):
         dx[j] *= share
     return loss
 
 
 @core
+def mean_loss(kind, number, x, labels, values, n, dx, o):
+    """The loss of n rows, whose targets are labels or values. number is the loss's own."""
+    total, count = 0.0, terms(kind, max(n, 1), o)
+    share = type(x[0])(1 / count)
+    for r in range(n):
+        row, gradient = shift(x, r * o), shift(dx, r * o)
+        total += _row(kind, number, row, r, labels, values, share, gradient, o)
+    return total / count
+
+
+@core
 def terms(kind, n, o):
     """How many terms the loss of n rows is the mean of."""
     return n * o if LossKind.SQUARED_ERROR <= kind < LossKind.USER_LOSS else n
+
+
+@core
+def _row(kind, number, x, sample, labels, values, share, dx, o):
+    """The loss of one row, which is that sample."""
+    real, target = type(share)(number), shift(values, sample * o)
+    if kind == LossKind.SQUARED_ERROR:
+        return _squared_error_row(x, target, share, dx, o)
+    if kind == LossKind.ABSOLUTE_ERROR:
+        return _absolute_error_row(x, target, share, dx, o)
+    if kind == LossKind.HUBER:
+        return _huber_row(x, target, real, share, dx, o)
+    if kind == LossKind.POISSON_NLL:
+        return _poisson_nll_row(x, target, share, dx, o)
+    if kind == LossKind.BCE_WITH_LOGITS:
+        return _bce_with_logits_row(x, target, real, share, dx, o)
+    label = labels[sample]
+    if kind == LossKind.HINGE:
+        return _hinge_row(x, label, real, share, dx, o)
+    if kind == LossKind.SQUARED_HINGE:
+        return _squared_hinge_row(x, label, real, share, dx, o)
+    if kind == LossKind.CROSS_ENTROPY:
+        return _cross_entropy_row(x, label, number, share, dx, o)
+    return _nll_row(x, label, share, dx, o)
 
 
 @numba.extending.intrinsic
@@ -180,91 +198,67 @@ def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
     return loss
 
 
+@core
+def _of_labels(kind, number, x, labels, dx):
+    (n, o), values = x.shape, at(0, dx.dtype.type)
+    return mean_loss(kind, number, pointer(x), pointer(labels), values, n, pointer(dx), o)
+
+
+@core
+def _of_values(kind, number, x, target, dx):
+    (n, o), labels = x.shape, at(0, np.int64)
+    return mean_loss(kind, number, pointer(x), labels, pointer(target), n, pointer(dx), o)
+
+
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share, m = dx.dtype.type(1 / n), dx.dtype.type(margin)
-    for r in range(x.shape[0]):
-        loss += _hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
-    return loss / n
+    return _of_labels(LossKind.HINGE, margin, x, labels, dx)
 
 
 @jit
 def cross_entropy_loss(x, labels, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share = dx.dtype.type(1 / n)
-    for r in range(x.shape[0]):
-        loss += _cross_entropy_row(pointer(x[r]), labels[r], smoothing, share, pointer(dx[r]), o)
-    return loss / n
+    return _of_labels(LossKind.CROSS_ENTROPY, smoothing, x, labels, dx)
 
 
 @jit
 def nll_loss(x, labels, dx):
     """mean over rows of -x[label]"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share = dx.dtype.type(1 / n)
-    for r in range(x.shape[0]):
-        loss += _nll_row(pointer(x[r]), labels[r], share, pointer(dx[r]), o)
-    return loss / n
+    return _of_labels(LossKind.NLL, 0.0, x, labels, dx)
 
 
 @jit
 def squared_error_loss(x, target, dx):
     """mean over all elements of (x - target)**2"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share = dx.dtype.type(1 / (n * o))
-    for r in range(x.shape[0]):
-        loss += _squared_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
-    return loss / (n * o)
+    return _of_values(LossKind.SQUARED_ERROR, 0.0, x, target, dx)
 
 
 @jit
 def absolute_error_loss(x, target, dx):
     """mean over all elements of |x - target|"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share = dx.dtype.type(1 / (n * o))
-    for r in range(x.shape[0]):
-        loss += _absolute_error_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
-    return loss / (n * o)
+    return _of_values(LossKind.ABSOLUTE_ERROR, 0.0, x, target, dx)
 
 
 @jit
 def huber_loss(x, target, delta, dx):
     """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share, d = dx.dtype.type(1 / (n * o)), dx.dtype.type(delta)
-    for r in range(x.shape[0]):
-        loss += _huber_row(pointer(x[r]), pointer(target[r]), d, share, pointer(dx[r]), o)
-    return loss / (n * o)
+    return _of_values(LossKind.HUBER, delta, x, target, dx)
 
 
 @jit
 def squared_hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share, m = dx.dtype.type(1 / n), dx.dtype.type(margin)
-    for r in range(x.shape[0]):
-        loss += _squared_hinge_row(pointer(x[r]), labels[r], m, share, pointer(dx[r]), o)
-    return loss / n
+    return _of_labels(LossKind.SQUARED_HINGE, margin, x, labels, dx)
 
 
 @jit
 def poisson_nll_loss(x, target, dx):
     """mean over all elements of exp(x) - target * x"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share = dx.dtype.type(1 / (n * o))
-    for r in range(x.shape[0]):
-        loss += _poisson_nll_row(pointer(x[r]), pointer(target[r]), share, pointer(dx[r]), o)
-    return loss / (n * o)
+    return _of_values(LossKind.POISSON_NLL, 0.0, x, target, dx)
 
 
 @jit
 def bce_with_logits_loss(x, target, pos_weight, dx):
     """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
-    loss, n, o = 0.0, max(x.shape[0], 1), x.shape[1]
-    share, w = dx.dtype.type(1 / (n * o)), dx.dtype.type(pos_weight)
-    for r in range(x.shape[0]):
-        loss += _bce_with_logits_row(pointer(x[r]), pointer(target[r]), w, share, pointer(dx[r]), o)
-    return loss / (n * o)
+    return _of_values(LossKind.BCE_WITH_LOGITS, pos_weight, x, target, dx)
