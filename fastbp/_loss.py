@@ -60,6 +60,10 @@ class Loss:
         """What it makes of the scores of a network with so many outputs: classes."""
         return Meaning.CLASSES
 
+    def kind_for(self, target: np.ndarray) -> int | None:
+        """What engines know it by for such targets, as ``check_target`` gives them."""
+        return self.kind
+
     @property
     def layered(self) -> str:
         """Why no engine can run it, if none can."""
@@ -72,6 +76,14 @@ class Loss:
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Targets that it takes, for checks: random classes, unless it needs others."""
         return rng.integers(0, outputs, rows)
+
+    def _refuse(self, target: np.ndarray, wrong: np.ndarray, expected: str) -> None:
+        """Name the first target that is wrong."""
+        for row, column in np.argwhere(wrong)[:1]:
+            raise ValueError(
+                f"{self!r} target: expected {expected}; got {target[row, column]:g} at row {row}, "
+                f"column {column}"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -119,11 +131,3 @@ class ValuesLoss(Loss):
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Random values."""
         return rng.normal(size=(rows, outputs))
-
-    def _refuse(self, target: np.ndarray, wrong: np.ndarray, expected: str) -> None:
-        """Name the first target that is wrong."""
-        for row, column in np.argwhere(wrong)[:1]:
-            raise ValueError(
-                f"{self!r} target: expected {expected}; got {target[row, column]:g} at row {row}, "
-                f"column {column}"
-            )

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_array
-from ._checks import as_number
+from ._checks import as_matrix, as_number
 from ._loss import Loss as Loss
 from ._loss import ValuesLoss as ValuesLoss
 from ._settings import Number
 from .backends import kernels
 from .kernels.numbers import LossKind, Setting
 from .meaning import Meaning
+
+SUM_TOLERANCE = 1e-3  # of a row of probabilities: float16 and three printed digits keep to it
 
 
 class HingeLoss(Loss):
@@ -83,10 +85,20 @@ class SquaredHingeLoss(Loss):
 class CrossEntropyLoss(Loss):
     """-log softmax(s)_y: softmax and negative log-likelihood in one, on raw scores.
 
+    The target is (n,) labels, or a row of (n, classes) probabilities q for each sample, of which
+    it is -Σ q_j·log softmax(s)_j, as in PyTorch. They lie between 0 and 1, and a row's sum is 1 but
+    for at most 0.001.
+
     Parameters
     ----------
     label_smoothing : float
-        ε from 0 to 1: the share of the right class's 1 that all classes get in equal parts.
+        ε from 0 to 1: the share of the right class's 1 that all classes get in equal parts; of
+        probabilities, q becomes (1 - ε)·q + ε/classes.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.CrossEntropyLoss()(scores, [2, 0])
+    >>> loss, gradient = fb.CrossEntropyLoss()(scores, [[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
     """
 
     kind, name = LossKind.CROSS_ENTROPY, "cross-entropy"
@@ -95,10 +107,40 @@ class CrossEntropyLoss(Loss):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = label_smoothing
 
+    def check_target(
+        self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
+    ) -> np.ndarray:
+        """(rows,) labels, or (rows, outputs) probabilities."""
+        array = as_array(target, f"{self!r} labels")
+        if array.ndim != 2 or 1 in (outputs, array.shape[1]):  # a column of labels is none
+            return super().check_target(array, rows, outputs, dtype)
+        if array.shape != (rows, outputs):
+            raise ValueError(
+                f"{self!r} labels: expected one label a sample, shape ({rows},), or probabilities "
+                f"of shape {(rows, outputs)}; got {array.shape}"
+            )
+        if array.dtype.kind in "iub":
+            array = array.astype(dtype)  # rows of zeros and a one
+        found = as_matrix(array, f"{self!r} target", dtype=dtype)
+        self._refuse(found, ~((found >= 0) & (found <= 1)), "probabilities from 0 to 1")
+        sums = found.sum(axis=1, dtype=np.float64)
+        for row in np.flatnonzero(abs(sums - 1) > SUM_TOLERANCE)[:1]:
+            raise ValueError(
+                f"{self!r} target: expected rows of probabilities whose sum is 1 but for "
+                f"{SUM_TOLERANCE:g}; got the sum {sums[row]:g} in row {row}"
+            )
+        return found
+
+    def kind_for(self, target: np.ndarray) -> int:
+        """Probabilities have a kind of their own."""
+        return self.kind if target.ndim == 1 else LossKind.SOFT_CROSS_ENTROPY
+
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """dl/ds = (softmax(s) - (1 - ε)·onehot(y) - ε/outputs) / n."""
-        gradient = np.empty_like(x)
-        return kernels().cross_entropy_loss(x, target, self.label_smoothing, gradient), gradient
+        """dl/ds = (softmax(s) - (1 - ε)·q - ε/outputs) / n; q is onehot(y) for a label y."""
+        gradient, smoothing = np.empty_like(x), self.label_smoothing
+        if target.ndim == 1:
+            return kernels().cross_entropy_loss(x, target, smoothing, gradient), gradient
+        return kernels().soft_cross_entropy_loss(x, target, smoothing, gradient), gradient
 
     def numbers(self) -> dict[Setting, float]:
         """ε."""

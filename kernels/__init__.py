@@ -137,6 +137,11 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o",
     ),
+    "soft_cross_entropy_loss": _kernel(
+        "x target smoothing",
+        "dx",
+        "mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o",
+    ),
     "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
     "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
     "absolute_error_loss": _kernel("x target", "dx", "mean over all elements of |x - target|"),

@@ -231,6 +231,15 @@ def cross_entropy_loss(x, labels, smoothing, dx):
     return float(loss)
 
 
+def soft_cross_entropy_loss(x, target, smoothing, dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
+    n, q = max(len(x), 1), (1 - smoothing) * target + smoothing / x.shape[1]
+    log_softmax_forward(x, dx)
+    loss = -(q.astype(np.float64) * dx).sum() / n
+    dx[...] = (q.sum(axis=1, keepdims=True) * np.exp(dx) - q) / n
+    return float(loss)
+
+
 def nll_loss(x, labels, dx):
     """mean over rows of -x[label]"""
     n, rows = max(len(x), 1), np.arange(len(x))

@@ -105,6 +105,7 @@ class LossKind(IntEnum):
     CROSS_ENTROPY = auto()
     NLL = auto()
     SQUARED_HINGE = auto()
+    SOFT_CROSS_ENTROPY = auto()  # of probabilities
     SQUARED_ERROR = auto()
     ABSOLUTE_ERROR = auto()
     HUBER = auto()

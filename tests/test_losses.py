@@ -293,6 +293,58 @@ def test_cross_entropy_of_large_scores_neither_overflows_nor_loses_its_gradient(
     assert gradient.tolist() == [[0.5, -0.5, 0], [0, 0, 0]]
 
 
+# Probabilities
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.25])
+def test_rows_of_a_one_are_labels(backend, dtype, smoothing, rng):
+    scores, labels = rng.normal(0, 3, (7, 4)).astype(dtype), rng.integers(4, size=7)
+    loss = fb.CrossEntropyLoss(smoothing)
+    expected = loss(scores, labels)
+    for kind in (dtype, "bool", "uint8", "int64", ">f8"):
+        assert_same(loss(scores, np.eye(4)[labels].astype(kind)), expected, dtype)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cross_entropy_of_probabilities(backend, dtype, shape, rng):
+    scores, target = rng.normal(0, 3, shape).astype(dtype), rng.random(shape) ** 3
+    target = (target / target.sum(axis=1, keepdims=True)).astype(dtype)
+    x, q = scores.astype(np.float64), target.astype(np.float64)
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    whole = q.sum(axis=1, keepdims=True)  # 1, but for rounding
+    expected = -(q * np.log(p)).sum() / len(x), (whole * p - q) / len(x)
+    assert_same(fb.CrossEntropyLoss()(scores, target), expected, dtype)
+
+
+def test_probabilities_of_large_scores(backend, dtype):
+    loss, gradient = fb.CrossEntropyLoss()(np.array([[1e4, -1e4]], dtype), [[0.5, 0.5]])
+    assert loss == 1e4
+    assert gradient.tolist() == [[0.5, -0.5]]
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ([[1.0, 0], [1.1, -0.1]], "expected probabilities from 0 to 1; got 1.1 at row 1, column 0"),
+        ([[1.0, 0], [0, math.nan]], "from 0 to 1; got nan at row 1, column 1"),
+        ([[0.5, 0.5], [0.5, 0.498]], "whose sum is 1 but for 0.001; got the sum 0.998 in row 1"),
+        ([[0, 0], [1, 0]], "got the sum 0 in row 0"),
+        ([[1, 1], [1, 0]], "got the sum 2 in row 0"),
+        ([[1.0, 0, 0], [0, 0, 1]], "or probabilities of shape (2, 2); got (2, 3)"),
+        ([[1.0, 0]], "or probabilities of shape (2, 2); got (1, 2)"),
+    ],
+)
+def test_rows_that_are_no_probabilities(backend, target, text):
+    with pytest.raises(ValueError, match=r"CrossEntropyLoss\(\) .*" + re.escape(text)):
+        fb.CrossEntropyLoss()(np.zeros((2, 2)), target)
+
+
+def test_sums_are_1_but_for_rounding():
+    for off in (-0.0009, 0.0009):
+        fb.CrossEntropyLoss()(np.zeros((1, 2)), [[0.5, 0.5 + off]])
+    fb.CrossEntropyLoss()(np.zeros((1, 3)), np.full((1, 3), 1 / 3, "f2"))
+
+
 # Targets of the losses of values
 
 

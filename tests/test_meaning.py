@@ -21,6 +21,7 @@ CASES = {
     "classes": (fb.CrossEntropyLoss(), LABELS, 3, "classes"),
     "hinge": (fb.HingeLoss(), LABELS, 3, "classes"),
     "classes as values": (fb.MSELoss(), LABELS, 3, "classes"),
+    "probabilities": (fb.CrossEntropyLoss(0.1), np.eye(3)[LABELS] * 0.7 + 0.1, 3, "classes"),
     "two classes": (fb.BCEWithLogitsLoss(), YES.astype(int), 1, "two classes"),
     "labels": (fb.BCEWithLogitsLoss(), np.stack([YES, X[:, 2] > 0], axis=1), 2, "labels"),
     "values": (fb.MSELoss(), VALUES, 1, "values"),
@@ -76,6 +77,7 @@ def test_fit_writes_what_predict_and_evaluate_follow(backend, case, fused):
     else:
         assert np.array_equal(predicted, (scores > 0).astype(int).reshape(y.shape))
     assert predicted.dtype == np.int64
+    y = LABELS if case == "probabilities" else y
     assert found.accuracy == last.train_accuracy == pytest.approx((predicted == y).mean())
     assert last.test_accuracy == pytest.approx((predicted[:50] == y[:50]).mean())
     assert math.isnan(found.r2)
@@ -85,7 +87,8 @@ def test_fit_writes_what_predict_and_evaluate_follow(backend, case, fused):
 @pytest.mark.parametrize("case", CASES)
 def test_the_meaning_alone_says_what_targets_are(backend, case):
     net, _, y = trained(case)
-    given, without = fb.evaluate(net, (X, y), CASES[case][0]), fb.evaluate(net, (X, y))
+    given = fb.evaluate(net, (X, y), CASES[case][0])
+    without = fb.evaluate(net, (X, LABELS if case == "probabilities" else y))
     found = without.accuracy, without.r2, without.mae
     assert found == pytest.approx((given.accuracy, given.r2, given.mae), nan_ok=True)
     assert math.isnan(without.loss)

@@ -75,7 +75,8 @@ class Engine:
         self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training=True)
-        self.loss_kind = kind_of(loss, LOSSES, "loss")
+        kind_of(loss, LOSSES, "loss")  # refuses what is not built in
+        self.loss_kind = loss.kind_for(target)
         if loss.layered:
             raise NotExpressible(loss.layered)
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's

@@ -61,6 +61,8 @@ def _row(kind, number, x, sample, labels, values, share, dx, o):
         return _poisson_nll_row(x, target, share, dx, o)
     if kind == LossKind.BCE_WITH_LOGITS:
         return _bce_with_logits_row(x, target, real, share, dx, o)
+    if kind == LossKind.SOFT_CROSS_ENTROPY:
+        return _soft_cross_entropy_row(x, target, number, share, dx, o)
     label = labels[sample]
     if kind == LossKind.HINGE:
         return _hinge_row(x, label, real, share, dx, o)
@@ -123,6 +125,21 @@ def _cross_entropy_row(x, label, smoothing, share, dx, o):
         dx[j] -= part
     dx[label] += type(share)(smoothing) * share
     return math.log(total) - score + smoothing * below / o
+
+
+@core
+def _soft_cross_entropy_row(x, target, smoothing, share, dx, o):
+    """-sum(q * log(softmax(x))); dx = (sum(q) * softmax(x) - q) / n; q is the target, smoothed."""
+    top, loss, whole = row_max(x, o), 0.0, 0.0
+    total, real = exp_shifted(x, dx, o), type(share)
+    kept, part, rest = real(1 - smoothing), real(smoothing / o), math.log(np.float64(total))
+    for j in range(o):
+        q = kept * target[j] + part
+        loss += q * (rest - (x[j] - top))
+        whole += q
+    for j in range(o):
+        dx[j] = (real(whole) * (dx[j] / total) - (kept * target[j] + part)) * share
+    return loss
 
 
 @core
@@ -220,6 +237,12 @@ def hinge_loss(x, labels, margin, dx):
 def cross_entropy_loss(x, labels, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     return _of_labels(LossKind.CROSS_ENTROPY, smoothing, x, labels, dx)
+
+
+@jit
+def soft_cross_entropy_loss(x, target, smoothing, dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
+    return _of_values(LossKind.SOFT_CROSS_ENTROPY, smoothing, x, target, dx)
 
 
 @jit

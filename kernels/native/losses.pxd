@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 from elementary cimport exp_
 from numbers cimport (
     ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, POISSON_NLL,
-    SQUARED_ERROR, SQUARED_HINGE, USER_LOSS,
+    SOFT_CROSS_ENTROPY, SQUARED_ERROR, SQUARED_HINGE, USER_LOSS,
 )
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
@@ -57,6 +57,8 @@ cdef inline double _row(
         return squared_hinge_row[real](x, labels[sample], <real> number, share, dx, o)
     if kind == CROSS_ENTROPY:
         return cross_entropy_row[real](x, labels[sample], number, share, dx, o)
+    if kind == SOFT_CROSS_ENTROPY:
+        return soft_cross_entropy_row[real](x, values + sample * o, number, share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
     if kind == ABSOLUTE_ERROR:
@@ -126,6 +128,23 @@ cdef inline double cross_entropy_row(
         dx[j] -= part
     dx[label] += <real> smoothing * share
     return log(total) - (score - top) + smoothing * below / o
+
+
+cdef inline double soft_cross_entropy_row(
+    const real* x, const real* target, double smoothing, real share, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """-sum(q * log(softmax(x))); dx = (sum(q) * softmax(x) - q) / n; q is the target, smoothed."""
+    cdef real top = row_max[real](x, o), total = exp_shifted[real](x, top, dx, o)
+    cdef real kept = <real> (1 - smoothing), part = <real> (smoothing / o), q
+    cdef double loss = 0, whole = 0, rest = log(total)
+    cdef Py_ssize_t j
+    for j in range(o):
+        q = kept * target[j] + part
+        loss += q * (rest - (x[j] - top))
+        whole += q
+    for j in range(o):
+        dx[j] = (<real> whole * (dx[j] / total) - (kept * target[j] + part)) * share
+    return loss
 
 
 cdef inline double nll_row(

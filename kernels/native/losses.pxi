@@ -1,8 +1,8 @@
 # The kernels of losses: a part of _cython.pyx, whose imports it uses. Cores in losses.pxd.
 
 from numbers cimport (
-    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, NLL, POISSON_NLL, SQUARED_ERROR,
-    SQUARED_HINGE,
+    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, NLL, POISSON_NLL,
+    SOFT_CROSS_ENTROPY, SQUARED_ERROR, SQUARED_HINGE,
 )
 
 
@@ -21,6 +21,16 @@ def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, double s
     cdef double loss
     with nogil:
         loss = losses.mean_loss[real](CROSS_ENTROPY, smoothing, &x[0, 0], &labels[0], NULL,
+                                      x.shape[0], &dx[0, 0], x.shape[1])
+    return loss
+
+
+def soft_cross_entropy_loss(const real[:, ::1] x, const real[:, ::1] target, double smoothing,
+                            real[:, ::1] dx):
+    """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
+    cdef double loss
+    with nogil:
+        loss = losses.mean_loss[real](SOFT_CROSS_ENTROPY, smoothing, &x[0, 0], NULL, &target[0, 0],
                                       x.shape[0], &dx[0, 0], x.shape[1])
     return loss
 

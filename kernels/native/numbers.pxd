@@ -79,6 +79,7 @@ cdef enum:  # LossKind
     CROSS_ENTROPY
     NLL
     SQUARED_HINGE
+    SOFT_CROSS_ENTROPY
     SQUARED_ERROR
     ABSOLUTE_ERROR
     HUBER

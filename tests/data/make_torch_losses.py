@@ -39,6 +39,8 @@ def losses(rng: np.random.Generator) -> Iterator[Case]:
         for share in (0.0, 0.1, 1.0):
             settings = {"label_smoothing": share}
             yield "CrossEntropyLoss", settings, with_(functional.cross_entropy, settings), x, labels
+            soft = shares / shares.sum(axis=1, keepdims=True)
+            yield "CrossEntropyLoss", settings, with_(functional.cross_entropy, settings), x, soft
         yield "MSELoss", {}, functional.mse_loss, x, values
         yield "L1Loss", {}, functional.l1_loss, x, values
         for delta in (1.0, 0.3, 2.5):

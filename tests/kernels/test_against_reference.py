@@ -84,6 +84,10 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
         case "cross_entropy_loss":
             bounds["dx"] = (o + 8) * eps / max(n, 1)
             bounds["returned"] = (o + 8) * eps * (1 + want["returned"])
+        case "soft_cross_entropy_loss":  # the targets are any numbers here
+            wanted = a["target"].sum(axis=1, keepdims=True) + 1
+            bounds["dx"] = (o + 8) * eps * wanted / max(n, 1)
+            bounds["returned"] = (o + 8) * eps * (wanted * (1 + a["x"])).sum() / max(n, 1)
         case "poisson_nll_loss" | "bce_with_logits_loss":
             terms = (1 + np.exp(a["x"])) * (1 + 2 * a["target"]) / max(n * o, 1)
             bounds["dx"] = 8 * eps * terms

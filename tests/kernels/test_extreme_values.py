@@ -125,6 +125,7 @@ def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.G
         *(("hinge_loss", c) for c in (0, 3, 5, 19)),
         *(("squared_hinge_loss", c) for c in (0, 3, 5, 19)),
         *(("cross_entropy_loss", c) for c in (0, 3, 5, 19)),
+        *(("soft_cross_entropy_loss", c) for c in (0, 19)),
         *((f"{kind}_error_loss", c) for kind in ("squared", "absolute") for c in (0, 19)),
         *(("huber_loss", c) for c in (0, 19)),
         *(("poisson_nll_loss", c) for c in (0, 19)),

@@ -171,6 +171,18 @@ def test_cross_entropy_of_known_odds(kernels: Any) -> None:
     assert_allclose(dx, [[0.5, -0.75, 0.25]], rtol=1e-15)
 
 
+def test_soft_cross_entropy_of_known_odds(kernels: Any) -> None:
+    dx, x = unwritten(2, 3), array([[LN2, 0, 0], [0, LN2, 0]])  # 1/2, 1/4, 1/4 and 1/4, 1/2, 1/4
+    target = array([[0.5, 0.5, 0], [0, 1, 0]])
+    loss = kernels.soft_cross_entropy_loss(x, target, 0.0, dx)
+    assert loss == pytest.approx((0.5 * LN2 + 0.5 * 2 * LN2 + LN2) / 2, rel=1e-15)
+    assert_allclose(dx, array([[0, -0.25, 0.25], [0.25, -0.5, 0.25]]) / 2, rtol=1e-15, atol=1e-17)
+    # Half of the ones in equal parts: 5/12, 5/12, 1/6 and 1/6, 2/3, 1/6.
+    loss = kernels.soft_cross_entropy_loss(x, target, 0.5, dx)
+    assert loss == pytest.approx((5 / 12 * 3 + 1 / 3 + 1 / 3 * 2 + 2 / 3) * LN2 / 2, rel=1e-15)
+    assert_allclose(dx[0] * 2, [1 / 2 - 5 / 12, 1 / 4 - 5 / 12, 1 / 4 - 1 / 6], rtol=1e-14)
+
+
 def test_nll_loss(kernels: Any) -> None:
     dx = unwritten(2, 3)
     assert kernels.nll_loss(array([[-1, -2, -3], [-4, -5, -6]]), labels(1, 2), dx) == 4
