@@ -1,0 +1,57 @@
+"""Targets of other forms than a loss takes first: probabilities of classes; and other weights."""
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp.engine import sharing
+
+RNG = np.random.default_rng(11)
+X = RNG.normal(size=(101, 36))
+SHARES = RNG.random((101, 5)) ** 4
+SHARES /= SHARES.sum(axis=1, keepdims=True)
+NETWORKS = {
+    "rows": lambda: (fb.Linear(36, 70), fb.Tanh(), fb.Linear(70, 5)),
+    "images": lambda: (fb.Conv2d(1, 3, 3), fb.ReLU(), fb.Flatten(), fb.Linear(48, 5)),
+}
+LOSSES = {
+    "probabilities": lambda: fb.CrossEntropyLoss(),
+    "probabilities, smoothed": lambda: fb.CrossEntropyLoss(0.2),
+}
+CASES = [
+    ("rows", "probabilities", "float64", 16),
+    ("rows", "probabilities, smoothed", "float32", 80),
+    ("images", "probabilities, smoothed", "float64", 32),
+]
+
+
+@pytest.fixture(autouse=True, params=["cython", "numba"])
+def backend(request, monkeypatch):
+    """Those with an engine. Every layer is shared that can be."""
+    monkeypatch.setattr(sharing, "FIRST", 0)
+    monkeypatch.setattr(sharing, "LATER", 0)
+    with fb.use_backend(request.param):
+        yield request.param
+
+
+def trained(name, loss, dtype, batch_size, **options):
+    shape = (1, 6, 6) if name == "images" else None
+    net = fb.Sequential(*NETWORKS[name](), dtype=dtype, input_shape=shape)
+    options = {"epochs": 2, "batch_size": batch_size, "seed": 1} | options
+    step = fb.SGD(0.1, momentum=0.5)
+    history = fb.fit(net, (X, SHARES), loss=LOSSES[loss](), optimizer=step, **options)
+    return net, history
+
+
+@pytest.mark.parametrize(("name", "loss", "dtype", "batch_size"), CASES)
+def test_fused_is_layered_for_any_number_of_threads(name, loss, dtype, batch_size):
+    layered, slow = trained(name, loss, dtype, batch_size, fused=False)
+    near = 1e-4 if dtype == "float32" else 1e-10
+    params = []
+    for threads in (1, 2):
+        net, fast = trained(name, loss, dtype, batch_size, threads=threads)
+        assert fast.path.endswith("fused")
+        np.testing.assert_allclose(net.params, layered.params, rtol=near, atol=near)
+        np.testing.assert_allclose(fast.loss_by_iteration, slow.loss_by_iteration, rtol=near)
+        params.append(net.params)
+    assert np.array_equal(*params)
