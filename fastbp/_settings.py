@@ -6,6 +6,8 @@ a network. The others are numbers, which may change at any time and count from t
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._checks import as_count, as_number, as_pair
 
 MOST = 2**31 - 1  # of the sizes that windows have: all of their products fit 64 bits
@@ -105,6 +107,39 @@ class Pair(Setting):
         if max(pair) > MOST:
             raise ValueError(f"{name}: expected at most {MOST}, got {max(pair)}")
         return pair[0] if pair[0] == pair[1] else pair
+
+
+class Padding(Pair):
+    """A Pair from 0 on, or "same"; "valid" is another word for 0."""
+
+    def __init__(self) -> None:
+        super().__init__(least=0)
+
+    def check(self, value: Any, name: str, obj: Any) -> Any:
+        """One int where both are the same, or "same"."""
+        if not isinstance(value, str):
+            return super().check(value, name, obj)
+        if value not in ("same", "valid"):
+            raise ValueError(
+                f"{name}: expected a whole number, two of them, 'same' or 'valid', got {value!r}"
+            )
+        return value if value == "same" else 0
+
+
+class Flag(Setting):
+    """True or False, for good."""
+
+    fixed = True
+
+    if TYPE_CHECKING:
+
+        def __get__(self, obj: Any, owner: type | None = None) -> bool: ...
+
+    def check(self, value: Any, name: str, obj: Any) -> bool:
+        """The value itself."""
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name}: expected True or False, got {value!r}")
+        return bool(value)
 
 
 class Word(Setting):

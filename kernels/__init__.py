@@ -95,7 +95,8 @@ KERNELS: dict[str, Kernel] = {
         "y",
         "y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column",
     ),
-    # x (n, c, h, w); w (o, c, k, l); b (o,); y, dy (n, o, i, j), without padding
+    # x (n, c, h, w); w (o, c / groups, k, l); b (o,); y, dy (n, o, i, j), without padding. Of the
+    # groups that channels and filters are split into, each sees its own
     "conv2d_forward": _kernel(
         "x w b stride", "y", "y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"
     ),
@@ -114,7 +115,7 @@ KERNELS: dict[str, Kernel] = {
     "avg_pool2d_backward": _kernel(
         "dy kernel stride", "dx", "dx = the sum of dy / the window's size over its windows"
     ),
-    # x, dx (n, c, h, w); y, dy (n, c, h + 2 * padding[0], w + 2 * padding[1])
+    # x, dx (n, c, h, w), which lie in y, dy (n, c, i, j) from padding on
     "pad2d_forward": _kernel("x padding value", "y", "y = x with a border of value"),
     "pad2d_backward": _kernel("dy padding", "dx", "dx = dy without its border"),
     # row by row, x, y, dy, dx (n, o)

@@ -25,22 +25,29 @@ def _random_words(seed, step, rows, columns):
 
 def conv2d_forward(x, w, b, stride, y):
     """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
-    windows = _windows(x, w.shape[2:], stride)
-    y[...] = np.einsum("ncijkl,ockl->noij", windows, w, optimize=True) + b[:, None, None]
+    groups = x.shape[1] // w.shape[1]
+    windows = _grouped(_windows(x, w.shape[2:], stride), 1, groups)
+    sums = np.einsum("ngcijkl,gockl->ngoij", windows, _grouped(w, 0, groups), optimize=True)
+    y[...] = sums.reshape(y.shape) + b[:, None, None]
 
 
 def conv2d_backward(x, dy, stride, dw, db):
     """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
-    windows = _windows(x, dw.shape[2:], stride)
-    dw[...] = np.einsum("ncijkl,noij->ockl", windows, dy, optimize=True)
+    groups = x.shape[1] // dw.shape[1]
+    windows = _grouped(_windows(x, dw.shape[2:], stride), 1, groups)
+    sums = np.einsum("ngcijkl,ngoij->gockl", windows, _grouped(dy, 1, groups), optimize=True)
+    dw[...] = sums.reshape(dw.shape)
     np.sum(dy, axis=(0, 2, 3), out=db)
 
 
 def conv2d_backward_input(dy, w, stride, dx):
     """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
+    groups = dx.shape[1] // w.shape[1]
+    dy, w = _grouped(dy, 1, groups), _grouped(w, 0, groups)
     dx[...] = 0
-    for i, j in np.ndindex(w.shape[2:]):
-        _met_by(dx, i, j, stride, dy)[...] += np.einsum("noij,oc->ncij", dy, w[:, :, i, j])
+    for i, j in np.ndindex(w.shape[3:]):
+        met = _met_by(dx, i, j, stride, dy)
+        met += np.einsum("ngoij,goc->ngcij", dy, w[..., i, j]).reshape(met.shape)
 
 
 def max_pool2d_forward(x, kernel, stride, y):
@@ -69,6 +76,11 @@ def avg_pool2d_backward(dy, kernel, stride, dx):
         _met_by(dx, i, j, stride, dy)[...] += dy / dy.dtype.type(np.prod(kernel))
 
 
+def _grouped(a, axis, groups):
+    """The channels of this axis as groups of channels."""
+    return a.reshape(*a.shape[:axis], groups, a.shape[axis] // groups, *a.shape[axis + 1 :])
+
+
 def _windows(x, kernel, stride):
     """The windows of each image, (n, c, i, j, k, l): a view."""
     windows = np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), axis=(2, 3))
@@ -77,22 +89,22 @@ def _windows(x, kernel, stride):
 
 def _met_by(x, i, j, stride, dy):
     """What the element (i, j) of each window is in x, in the shape of dy: a view."""
-    (down, right), (h, w) = stride, dy.shape[2:]
+    (down, right), (h, w) = stride, dy.shape[-2:]
     return x[:, :, i : i + h * down : down, j : j + w * right : right]
 
 
 def pad2d_forward(x, padding, value, y):
     """y = x with a border of value"""
     y[...] = value
-    _inside(y, padding)[...] = x
+    _inside(y, padding, x)[...] = x
 
 
 def pad2d_backward(dy, padding, dx):
     """dx = dy without its border"""
-    dx[...] = _inside(dy, padding)
+    dx[...] = _inside(dy, padding, dx)
 
 
-def _inside(y, padding):
-    """What lies within the border: a view."""
-    (top, left), (h, w) = padding, y.shape[2:]
-    return y[:, :, top : h - top, left : w - left]
+def _inside(y, padding, x):
+    """What lies within the border, in the shape of x: a view."""
+    (top, left), (h, w) = padding, x.shape[2:]
+    return y[:, :, top : top + h, left : left + w]

@@ -50,8 +50,10 @@ class Column(IntEnum):
     OUT_IMAGE_WIDTH = auto()
     KERNEL = auto()  # a pair, as are the next two
     STRIDE = KERNEL + 2
-    PADDING = STRIDE + 2
-    SEED = PADDING + 2  # of dropout's masks
+    PADDING = STRIDE + 2  # before an image; behind it there is what windows need
+    GROUPS = PADDING + 2  # of channels and filters
+    BIAS = auto()  # whether there is a b behind w; else an engine's is 0 and stays so
+    SEED = auto()  # of dropout's masks
     MASKS = auto()  # the number of the epoch's first
     PARTNER = auto()  # the row of a fork's ADD, and of an addition's FORK
     COLUMNS = auto()  # how many there are

@@ -21,11 +21,13 @@ class Images(NamedTuple):
     kernel: Pair
     stride: Pair = (1, 1)
     padding: Pair = (1, 2)
+    groups: int = 1  # of channels and filters
 
     def behind(self, name: str) -> tuple[int, int, int]:
         """Channels, rows and columns of the output of a kernel."""
         if name.startswith("pad2d"):
             h, w = (size + 2 * border for size, border in zip(self.size, self.padding, strict=True))
+            w += 1  # behind the image there may be more than before it
         else:
             windows = zip(self.size, self.kernel, self.stride, strict=True)
             h, w = ((size - kernel) // stride + 1 for size, kernel, stride in windows)
@@ -40,8 +42,11 @@ def images_of(n: int, i: int, o: int) -> Images:
     kernel = rng.integers(1, np.minimum(size, 6), endpoint=True)
     stride = rng.integers(1, min(least, 3), 2, endpoint=True)
     padding = rng.integers(0, min(least - 1, 2), 2, endpoint=True)
+    groups = int(rng.integers(1, min(least, 3), endpoint=True))
     pairs = (tuple(pair.tolist()) for pair in (kernel, stride, padding))
-    return Images(int(channels), tuple(size.tolist()), int(filters), *pairs)
+    return Images(
+        int(channels) * groups, tuple(size.tolist()), int(filters) * groups, *pairs, groups
+    )
 
 
 def make_image_case(
@@ -54,7 +59,7 @@ def make_image_case(
     """
     kernel, behind = KERNELS[name], images.behind(name)
     x, y = (n, images.channels, *images.size), (n, *behind)
-    w = (images.filters, images.channels, *images.kernel)
+    w = (images.filters, images.channels // images.groups, *images.kernel)
 
     def normal(shape: tuple[int, ...]) -> np.ndarray:
         return rng.standard_normal(shape).astype(dtype)

@@ -83,6 +83,7 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
         )
 
     yield "Linear", net(), fb.CrossEntropyLoss()
+    yield "Linear(5, 5, bias=False)", net(fb.Linear(5, 5, bias=False)), fb.CrossEntropyLoss()
     for kind in ACTIVATIONS.values():
         for make in examples(kind):
             yield repr(make()), net(make()), fb.CrossEntropyLoss()
@@ -116,7 +117,11 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
             shape = layer.output_shape(shape)
         return math.prod(shape or ())
 
-    convolutions = fb.Conv2d(3, 2, 3), fb.Conv2d(3, 2, (3, 2), (2, 1), (1, 0))
+    convolutions = (
+        fb.Conv2d(3, 2, 3),
+        fb.Conv2d(3, 2, (3, 2), (2, 1), (1, 0)),
+        fb.Conv2d(3, 6, (2, 3), padding="same", groups=3, bias=False),
+    )
     max_pools = fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1)
     avg_pools = fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1)
     residual = fb.Residual(fb.Conv2d(3, 3, 3, padding=1), fb.Tanh())

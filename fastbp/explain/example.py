@@ -128,8 +128,9 @@ def _network(rows: Any, inputs: int) -> tuple[Sequential, frozenset[tuple[int, i
         layer = net.layers[position]
         assert isinstance(layer, Linear)
         assert layer.w is not None
-        assert layer.b is not None
-        layer.w[...], layer.b[...] = w, [value or 0.0 for value in b]
+        layer.w[...] = w
+        if layer.b is not None:
+            layer.b[...] = [value or 0.0 for value in b]
         without |= {(position, unit) for unit, value in enumerate(b) if value is None}
     return net, frozenset(without)
 
@@ -142,6 +143,10 @@ def _layer(row: dict[str, Any]) -> tuple[list[Layer], tuple[np.ndarray, list[flo
         raise ValueError(f"type: expected {', '.join(known)}; got {kind!r}")
     if kind == "Linear":
         w, b = _weights(row.pop("w", None)), row.pop("b", None)
+        if row.get("bias") is False:
+            if b is not None:
+                raise ValueError("bias = false, so that there is no b")
+            b = [NO_BIAS] * w.shape[1]
         bias = _bias([0] * w.shape[1] if b is None else b, w.shape[1])
         row |= {"inputs": w.shape[0], "outputs": w.shape[1]}
         parameters = w, bias

@@ -42,6 +42,7 @@ class Layer:
     """
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
+    defaults: ClassVar[dict[str, Any]] = {}  # of settings that go unsaid where they are these
     kind: ClassVar[Kind | None] = None  # what engines know it by, where they do
     name: ClassVar[str] = ""  # of an activation, on the command line and in models
     dtype: np.dtype | None = None  # the network's; None outside of one
@@ -220,8 +221,20 @@ class Layer:
         return None if array is None else array.view()
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{getattr(self, name)!r}" for name in self.settings)
-        return f"{type(self).__name__}({values})"
+        said = [
+            f"{name}={value!r}" if name in self.defaults else repr(value)
+            for name, value in self.said().items()
+        ]
+        return f"{type(self).__name__}({', '.join(said)})"
+
+    def said(self) -> dict[str, Any]:
+        """The settings, without those that go unsaid."""
+        values = {name: getattr(self, name) for name in self.settings}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in self.defaults or value != self.defaults[name]
+        }
 
 
 def _nobodys(base: object) -> bool:

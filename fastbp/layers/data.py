@@ -12,7 +12,7 @@ INSIDE = "layers"  # the setting of a layer that is made of others: a list of th
 
 def as_data(layer: Layer) -> dict[str, Any]:
     """What JSON and TOML take: from_data makes the same layer of it, without parameters."""
-    settings = {name: getattr(layer, name) for name in layer.settings}
+    settings = layer.said()
     if INSIDE in settings:
         settings[INSIDE] = [as_data(inside) for inside in settings[INSIDE]]
     return {"type": type(layer).__name__} | settings

@@ -10,13 +10,14 @@ from fastbp._settings import Count
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind
 
-from .base import Layer, Shape
-from .initializers import Initializer, initializer
+from .base import Shape
+from .initializers import Initializer
+from .weighted import Weighted
 
 __all__ = ["Linear"]
 
 
-class Linear(Layer):
+class Linear(Weighted):
     """Y = X·W + b: the dense (fully connected) layer.
 
     Parameters
@@ -25,30 +26,35 @@ class Linear(Layer):
         Columns of X and of Y. W is (inputs, outputs), b is (outputs,).
     init : str or Initializer, optional
         How W and b start; the network's own ``init`` if left out.
+    bias : bool
+        Whether there is a b.
 
     Attributes
     ----------
     w, b, dw, db : ndarray
-        Parameters and their gradients, there once the layer is part of a ``Sequential``.
+        Parameters and their gradients, there once the layer is part of a ``Sequential``; b and db
+        are None without a bias.
     """
 
-    settings = ("inputs", "outputs")
+    settings = ("inputs", "outputs", "bias")
     kind = Kind.DENSE
     inputs, outputs = Count(fixed=True), Count(fixed=True)
 
-    def __init__(self, inputs: int, outputs: int, init: str | Initializer | None = None) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        init: str | Initializer | None = None,
+        bias: bool = True,
+    ) -> None:
         self.inputs, self.outputs = inputs, outputs
-        self.init = None if init is None else initializer(init)
-        self.w: np.ndarray | None = None
-        self.b: np.ndarray | None = None
-        self.dw: np.ndarray | None = None
-        self.db: np.ndarray | None = None
+        super().__init__(init, bias)
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X·W + b."""
         x = self._input(x, (self.inputs,))
         y = np.empty((len(x), self.outputs), x.dtype)
-        kernels().dense_forward(x, self.w, self.b, y)
+        kernels().dense_forward(x, self.w, self._b(), y)
         return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
@@ -64,16 +70,17 @@ class Linear(Layer):
         """dl/dW and dl/db without dl/dX."""
         dy = self._gradient(dy)
         x, _ = self._kept
-        kernels().dense_backward(x, dy, self.dw, self.db)
+        kernels().dense_backward(x, dy, self.dw, self._db())
 
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """W (inputs, outputs) and b (outputs,)."""
-        return {"w": (self.inputs, self.outputs), "b": (self.outputs,)}
+    def _w_shape(self) -> tuple[int, ...]:
+        return self.inputs, self.outputs
+
+    def _outputs(self) -> int:
+        return self.outputs
 
     def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
         """Fill W and b."""
-        w, b = (self.init or default)(rng, self.inputs, self.outputs)
-        self.w[...], self.b[...] = w, b  # type: ignore[index]
+        self._start(*(self.init or default)(rng, self.inputs, self.outputs))
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """(outputs,), whatever the batch."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._settings import Count, Pair
+from fastbp._settings import Count, Padding, Pair
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Column, Kind
 
 from .base import Layer, Shape, as_rows
-from .initializers import Initializer, initializer
+from .initializers import Initializer
+from .weighted import Weighted
 
 __all__ = ["AvgPool2d", "Conv2d", "Flatten", "MaxPool2d"]
 
@@ -42,15 +44,18 @@ class _Windows(Layer):
         pairs = (
             (Column.KERNEL, self.kernel),
             (Column.STRIDE, self.stride),
-            (Column.PADDING, self.padding),
+            (Column.PADDING, self._border()[0]),
         )
         return {first + axis: _two(size)[axis] for first, size in pairs for axis in range(2)}
+
+    def _border(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """How many rows and columns are put before an image, and how many behind it."""
+        return _two(self.padding), _two(self.padding)
 
     def numbers_inside(self, shape: Shape) -> int:
         """What comes out, and what comes in with a border around it."""
         out = super().numbers_inside(shape)
-        border = any(_two(self.padding))
-        return out + border * shape[0] * math.prod(self._padded_sizes(shape))
+        return out + self._has_border() * shape[0] * math.prod(self._padded_sizes(shape))
 
     def _image_shape(self, shape: Shape | None) -> Shape:
         """(channels, h, w) of an output; refuses what is no image, or smaller than the window."""
@@ -66,7 +71,7 @@ class _Windows(Layer):
         if any(size < least for size, least in zip(padded, window, strict=True)):
             raise ValueError(
                 f"{self!r}: its window of {_by(window)} is larger than the images {shape}"
-                + (f", {_by(padded)} with padding" if any(_two(self.padding)) else "")
+                + (f", {_by(padded)} with padding" if self._has_border() else "")
             )
         h, w = (
             (size - side) // step + 1
@@ -74,23 +79,26 @@ class _Windows(Layer):
         )
         return shape[0], h, w
 
+    def _has_border(self) -> bool:
+        return any(map(any, self._border()))
+
     def _padded_sizes(self, shape: Shape) -> tuple[int, ...]:
-        return tuple(n + 2 * more for n, more in zip(shape[1:], _two(self.padding), strict=True))
+        return tuple(map(sum, zip(shape[1:], *self._border(), strict=True)))
 
     def _padded(self, x: np.ndarray) -> np.ndarray:
-        if not any(_two(self.padding)):
+        if not self._has_border():
             return x
         y = np.empty((*x.shape[:2], *self._padded_sizes(x.shape[1:])), x.dtype)
-        kernels().pad2d_forward(x, _array(self.padding), self.border, y)
+        kernels().pad2d_forward(x, _array(self._border()[0]), self.border, y)
         return y
 
     def _without_padding(self, dx: np.ndarray) -> np.ndarray:
-        top, left = _two(self.padding)
-        if not (top or left):
+        if not self._has_border():
             return dx
-        n, c, h, w = dx.shape
-        inside = np.empty((n, c, h - 2 * top, w - 2 * left), dx.dtype)
-        kernels().pad2d_backward(dx, _array(self.padding), inside)
+        before, behind = self._border()
+        sizes = (n - a - b for n, a, b in zip(dx.shape[2:], before, behind, strict=True))
+        inside = np.empty((*dx.shape[:2], *sizes), dx.dtype)
+        kernels().pad2d_backward(dx, _array(before), inside)
         return inside
 
     def _images(self, x: npt.ArrayLike) -> np.ndarray:
@@ -100,7 +108,7 @@ class _Windows(Layer):
         return x
 
 
-class Conv2d(_Windows):
+class Conv2d(_Windows, Weighted):
     """Y = the images X seen through windows, Y[o] = b[o] + Σ over c of X[c] ⋆ W[o, c].
 
     ⋆ is the cross-correlation that the field calls convolution:
@@ -112,19 +120,34 @@ class Conv2d(_Windows):
         Of X (n, in_channels, h, w) and of Y.
     kernel, stride, padding : int or (int, int)
         The window's size, its step from one output to the next, and how many rows and columns of
-        zeros are put around X. Y has (h + 2·padding - kernel) // stride + 1 rows.
+        zeros are put around X. Y has (h + 2·padding - kernel) // stride + 1 rows. With
+        ``padding="same"``, for a stride of 1, Y is as large as X: kernel - 1 rows of zeros, half of
+        them above X, and if they are odd, one more below it. ``"valid"`` is 0.
     init : str or Initializer, optional
         How W and b start; the network's own ``init`` if left out.
+    groups : int
+        Channels and filters are split into so many groups, one after another, and each filter sees
+        the channels of its group alone; as many groups as channels make a depthwise convolution.
+    bias : bool
+        Whether there is a b.
 
     Attributes
     ----------
     w, b, dw, db : ndarray
-        W (out_channels, in_channels, kernel, kernel) and b (out_channels,), and their gradients.
+        W (out_channels, in_channels / groups, kernel, kernel) and b (out_channels,), and their
+        gradients; b and db are None without a bias.
+
+    Raises
+    ------
+    ValueError
+        If ``groups`` does not divide channels and filters, or ``"same"`` meets another stride.
     """
 
-    settings = ("in_channels", "out_channels", "kernel", "stride", "padding")
+    settings = ("in_channels", "out_channels", "kernel", "stride", "padding", "groups", "bias")
+    defaults: ClassVar[dict[str, Any]] = {"groups": 1, "bias": True}
     kind = Kind.CONV
     in_channels, out_channels = Count(fixed=True), Count(fixed=True)
+    padding, groups = Padding(), Count(fixed=True)
 
     def __init__(
         self,
@@ -132,23 +155,22 @@ class Conv2d(_Windows):
         out_channels: int,
         kernel: Sizes,
         stride: Sizes = 1,
-        padding: Sizes = 0,
+        padding: Sizes | str = 0,
         init: str | Initializer | None = None,
+        groups: int = 1,
+        bias: bool = True,
     ) -> None:
-        self.in_channels, self.out_channels = in_channels, out_channels
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel, self.stride, self.padding = kernel, stride, padding
-        self.init = None if init is None else initializer(init)
-        self.w: np.ndarray | None = None
-        self.b: np.ndarray | None = None
-        self.dw: np.ndarray | None = None
-        self.db: np.ndarray | None = None
+        super().__init__(init, bias)
+        self._check_together()
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = X ⋆ W + b."""
         x = self._images(x)
         y = np.empty((len(x), *self._shape_behind(x.shape[1:])), x.dtype)
         x = self._padded(x)
-        kernels().conv2d_forward(x, self.w, self.b, _array(self.stride), y)
+        kernels().conv2d_forward(x, self.w, self._b(), _array(self.stride), y)
         return self._output(x, y)
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
@@ -164,27 +186,48 @@ class Conv2d(_Windows):
         """dl/dW and dl/db without dl/dX."""
         dy = self._gradient(dy)
         x, _ = self._kept
-        kernels().conv2d_backward(x, dy, _array(self.stride), self.dw, self.db)
+        kernels().conv2d_backward(x, dy, _array(self.stride), self.dw, self._db())
 
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """W (out_channels, in_channels, kernel, kernel) and b (out_channels,)."""
-        window = self.in_channels, *_two(self.kernel)
-        return {"w": (self.out_channels, *window), "b": (self.out_channels,)}
+    def columns(self) -> dict[Column, int]:
+        """The window, groups, and whether there is a b."""
+        return super().columns() | Weighted.columns(self) | {Column.GROUPS: self.groups}
 
     def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
         """Fill W and b."""
-        window = math.prod(_two(self.kernel))
-        w, b = (self.init or default)(
-            rng, self.in_channels * window, self.out_channels, self.out_channels * window
-        )
-        self.w[...] = w.T.reshape(self.w.shape)  # type: ignore[index, union-attr]
-        self.b[...] = b  # type: ignore[index]
+        out, *window = self._w_shape()
+        met = out // self.groups * math.prod(_two(self.kernel))  # by each input
+        w, b = (self.init or default)(rng, math.prod(window), out, met)
+        self._start(w.T.reshape(self._w_shape()), b)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """(out_channels, h, w)."""
         return self._shape_behind(shape)
 
+    def _w_shape(self) -> tuple[int, ...]:
+        return self.out_channels, self.in_channels // self.groups, *_two(self.kernel)
+
+    def _outputs(self) -> int:
+        return self.out_channels
+
+    def _border(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        if self.padding != "same":
+            return super()._border()
+        down, right = _two(self.kernel)
+        return ((down - 1) // 2, (right - 1) // 2), (down // 2, right // 2)
+
+    def _check_together(self) -> None:
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(
+                f"Conv2d groups: expected a divisor of in_channels {self.in_channels} and of "
+                f"out_channels {self.out_channels}, got {self.groups}"
+            )
+        if self.padding == "same" and self.stride != 1:
+            raise ValueError(
+                f"Conv2d padding: 'same' is for a stride of 1, got a stride of {self.stride!r}"
+            )
+
     def _shape_behind(self, shape: Shape | None) -> Shape:
+        self._check_together()  # what may have been set after the constructor's check
         _, h, w = self._image_shape(shape)
         if shape is not None and shape[0] != self.in_channels:
             raise ValueError(

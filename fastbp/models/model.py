@@ -146,9 +146,11 @@ def multiply_adds(net: Sequential) -> list[int]:
     """Those of a forward pass of one sample, of each layer that has weights."""
     return [
         # Each number that comes out takes as many as one unit, or one filter, has weights.
-        math.prod(shape or ()) * layer.w.size // layer.b.size
+        math.prod(shape or ())
+        * layer.w.size
+        // (layer.outputs if isinstance(layer, Linear) else layer.out_channels)
         for _, layer, _, shape in places(net.layers, net.input_shape)
-        if isinstance(layer, (Linear, Conv2d)) and layer.w is not None and layer.b is not None
+        if isinstance(layer, (Linear, Conv2d)) and layer.w is not None
     ]
 
 

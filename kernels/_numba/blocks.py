@@ -3,7 +3,7 @@
 Within a block images lie (column, sample): see convolution.py.
 """
 
-from fastbp.kernels.numbers import Kind, PlanColumn
+from fastbp.kernels.numbers import Column, Kind, PlanColumn
 
 from . import activations
 from .convolution import TILE, add_gradient, alike, correlate, tile_of, windows_met
@@ -15,12 +15,14 @@ from .pooling import pool, pool_back, window_within
 from .program import (
     code_of,
     dy_of,
+    group_of,
     kind_of,
     masks_of,
     outputs_of,
     partial_gradient,
     place_of,
     plan_of,
+    program_of,
     row_width,
     values_of,
     w_of,
@@ -35,10 +37,21 @@ _STRIP = 24 << 10  # bytes of dy that stay in the nearest cache while dw is summ
 @core
 def _forward_conv(run, layer):
     """A convolution of a block whose input has a border, so that windows need no bounds."""
-    s, w = windows_of(run, layer), w_of(run, layer)
-    x, y = place_of(run, layer, PlanColumn.INPUT), y_of(run, layer)
-    wide, plane, lanes = s.w + 2 * s.left, s.i * s.j * SAMPLES, lanes_of(w[0])
-    x_plane, weights = (s.h + 2 * s.top) * wide * SAMPLES, s.c * s.kh * s.kw
+    groups = program_of(run, layer, Column.GROUPS)
+    s, x, y = windows_of(run, layer), place_of(run, layer, PlanColumn.INPUT), y_of(run, layer)
+    s, w, b = group_of(s, groups), w_of(run, layer), s.o * s.c // groups * s.kh * s.kw
+    x_size, y_size = s.c * s.high * s.wide * SAMPLES, s.o * s.i * s.j * SAMPLES
+    weights = s.o * s.c * s.kh * s.kw
+    for g in range(groups):
+        w_g, b_g = shift(w, g * weights), shift(w, b + g * s.o)
+        _forward_group(s, shift(x, g * x_size), w_g, b_g, shift(y, g * y_size))
+
+
+@core
+def _forward_group(s, x, w, b, y):
+    """One group's channels and filters."""
+    wide, plane, lanes = s.wide, s.i * s.j * SAMPLES, lanes_of(w[0])
+    x_plane, weights = s.high * wide * SAMPLES, s.c * s.kh * s.kw
     counts, w_steps, y_steps = (s.c, s.kh, s.kw), (weights, s.kh * s.kw, s.kw, 1), (plane, SAMPLES)
     x_steps = s.right * SAMPLES, x_plane, wide * SAMPLES, SAMPLES
     for i in range(s.i):
@@ -48,7 +61,7 @@ def _forward_conv(run, layer):
             x_ij = shift(x, (i * s.down * wide + j * s.right) * SAMPLES)
             while o < s.o:
                 m = tile_of(s.o - o, TILE[0])
-                w_o, b_o = shift(w, o * weights), shift(w, s.o * weights + o)
+                w_o, b_o = shift(w, o * weights), shift(b, o)
                 y_ij = shift(y, o * plane + (i * s.j + j) * SAMPLES)
                 for part in range(0, SAMPLES, lanes):
                     x_part, y_part = shift(x_ij, part), shift(y_ij, part)
@@ -63,7 +76,8 @@ def _backward_conv_input(run, layer):
 
     Neighbours are columns, or, at the borders to the left and right, rows.
     """
-    s, w = windows_of(run, layer), 0
+    groups = program_of(run, layer, Column.GROUPS)
+    s, w = group_of(windows_of(run, layer), groups), 0
     while w < s.w:
         columns = alike(w, s.w - w, s.kw, s.right, s.left, s.j)
         h = 0
@@ -71,16 +85,18 @@ def _backward_conv_input(run, layer):
             rows = 1
             if columns == 1:
                 rows = alike(h, s.h - h, s.kh, s.down, s.top, s.i)
-            _backward_tile(run, layer, s, h, w, rows, columns)
+            for g in range(groups):
+                _backward_tile(run, layer, s, g, h, w, rows, columns)
             h += rows
         w += columns
 
 
 @core
-def _backward_tile(run, layer, s, h, w, down, right):
-    """So many rows or so many columns from (h, w) on, of all channels; the other number is 1."""
-    dx, dy = dy_of(run, layer - 1), dy_of(run, layer)
-    weights = w_of(run, layer)
+def _backward_tile(run, layer, s, g, h, w, down, right):
+    """So many rows or so many columns from (h, w) on, of a group's channels; the other is 1."""
+    dx = shift(dy_of(run, layer - 1), g * s.c * s.h * s.w * SAMPLES)
+    dy = shift(dy_of(run, layer), g * s.o * s.i * s.j * SAMPLES)
+    weights = shift(w_of(run, layer), g * s.o * s.c * s.kh * s.kw)
     k, i, rows = windows_met(h + s.top, s.kh, s.down, s.i)
     p, j, columns = windows_met(w + s.left, s.kw, s.right, s.j)
     line, plane, dx_plane = s.j * SAMPLES, s.i * s.j * SAMPLES, s.h * s.w * SAMPLES
@@ -100,8 +116,20 @@ def _backward_tile(run, layer, s, h, w, down, right):
 
 @inline
 def _backward_conv(run, layer, sums):
-    """Add a block's part of dw and db to sums, a strip of dy's rows after another."""
+    """Add a block's part of dw and db to sums."""
+    groups = program_of(run, layer, Column.GROUPS)
     s, x, dy = windows_of(run, layer), place_of(run, layer, PlanColumn.INPUT), dy_of(run, layer)
+    s, db = group_of(s, groups), s.o * s.c // groups * s.kh * s.kw
+    x_size, y_size = s.c * s.high * s.wide * SAMPLES, s.o * s.i * s.j * SAMPLES
+    weights = s.o * s.c * s.kh * s.kw
+    for g in range(groups):
+        dw_g, db_g = shift(sums, g * weights), shift(sums, db + g * s.o)
+        _backward_group(s, shift(x, g * x_size), shift(dy, g * y_size), dw_g, db_g)
+
+
+@core
+def _backward_group(s, x, dy, dw, db):
+    """Of one group's channels and filters, a strip of dy's rows after another."""
     plane, weights, row = s.i * s.j * SAMPLES, s.c * s.kh * s.kw, s.j * SAMPLES
     strips = min(s.i, 1 + TILE[0] * plane * VECTOR_BYTES // (lanes_of(dy[0]) * _STRIP))
     o = 0
@@ -110,16 +138,16 @@ def _backward_conv(run, layer, sums):
         for strip in range(strips):
             first = s.i * strip // strips
             rows, dy_o = s.i * (strip + 1) // strips - first, shift(dy, o * plane + first * row)
-            steps, db = (plane, row, SAMPLES), shift(sums, s.o * weights + o)
-            add_gradient(m, 0, (rows, s.j), dy_o, steps, dy_o, (0, 0, 0), db, 1)
-            _add_weights(s, m, rows, dy_o, x, first, shift(sums, o * weights))
+            steps, db_o = (plane, row, SAMPLES), shift(db, o)
+            add_gradient(m, 0, (rows, s.j), dy_o, steps, dy_o, (0, 0, 0), db_o, 1)
+            _add_weights(s, m, rows, dy_o, x, first, shift(dw, o * weights))
         o += m
 
 
 @core
 def _add_weights(s, m, rows, dy, x, first, sums):
     """For m channels of dy, from its row `first` on."""
-    wide, plane, weights = s.w + 2 * s.left, s.i * s.j * SAMPLES, s.c * s.kh * s.kw
+    wide, plane, weights = s.wide, s.i * s.j * SAMPLES, s.c * s.kh * s.kw
     dy_steps = plane, s.j * SAMPLES, SAMPLES
     x_steps = SAMPLES, s.down * wide * SAMPLES, s.right * SAMPLES
     for c in range(s.c):
@@ -127,7 +155,7 @@ def _add_weights(s, m, rows, dy, x, first, sums):
             p = 0
             while p < s.kw:
                 n = 3 if s.kw - p == 3 or s.kw - p > 4 else tile_of(s.kw - p, 2)
-                start = (c * (s.h + 2 * s.top) + first * s.down + k) * wide + p
+                start = (c * s.high + first * s.down + k) * wide + p
                 x_p, dw = shift(x, start * SAMPLES), shift(sums, (c * s.kh + k) * s.kw + p)
                 add_gradient(m, n, (rows, s.j), dy, dy_steps, x_p, x_steps, dw, weights)
                 p += n
@@ -223,10 +251,10 @@ def forward_block(run, layer):
 @core
 def _into_border(x, s, y):
     """y = x, within a border that is there already."""
-    wide, row = s.w + 2 * s.left, s.w * SAMPLES
+    row = s.w * SAMPLES
     for c in range(s.c):
         for h in range(s.h):
-            at = (c * (s.h + 2 * s.top) + s.top + h) * wide + s.left
+            at = (c * s.high + s.top + h) * s.wide + s.left
             copy(shift(x, (c * s.h + h) * row), shift(y, at * SAMPLES), row)
 
 

@@ -15,10 +15,16 @@ def conv2d_forward(x, w, b, stride, y):
     """y[i, j] = b + the sum of x[i * stride + k, j * stride + l] * w[k, l]"""
     down, right = stride
     for r, o, i in np.ndindex(y.shape[:3]):
-        row = y[r, o, i]
+        row, seen = y[r, o, i], _first_channel(o, y, x, w)
         row[:] = b[o]
         for c, k in np.ndindex(w.shape[1:3]):
-            _add_windows(x[r, c, i * down + k], w[o, c, k], right, row)
+            _add_windows(x[r, seen + c, i * down + k], w[o, c, k], right, row)
+
+
+@core
+def _first_channel(o, y, x, w):
+    """The first that a filter sees, which is its group's."""
+    return o * x.shape[1] // (y.shape[1] * w.shape[1]) * w.shape[1]
 
 
 @core
@@ -45,11 +51,11 @@ def conv2d_backward(x, dy, stride, dw, db):
     for r in range(n):
         for o in range(db.shape[0]):
             for i in range(rows):
-                dy_i = dy[r, o, i]
+                dy_i, seen = dy[r, o, i], _first_channel(o, dy, x, dw)
                 for j in range(columns):
                     db[o] += dy_i[j]
                 for c, k, p in np.ndindex(dw.shape[1:]):
-                    total, at = dw.dtype.type(0), x[r, c, i * down + k, p:]
+                    total, at = dw.dtype.type(0), x[r, seen + c, i * down + k, p:]
                     for j in range(columns):
                         total += at[j * right] * dy_i[j]
                     dw[o, c, k, p] += total
@@ -61,8 +67,8 @@ def conv2d_backward_input(dy, w, stride, dx):
     down, right = stride
     dx[:] = 0
     for r, o, i in np.ndindex(dy.shape[:3]):
-        dy_i = dy[r, o, i]
+        dy_i, seen = dy[r, o, i], _first_channel(o, dy, dx, w)
         for c, k, p in np.ndindex(w.shape[1:]):
-            at, weight = dx[r, c, i * down + k, p:], w[o, c, k, p]
+            at, weight = dx[r, seen + c, i * down + k, p:], w[o, c, k, p]
             for j in range(dy_i.shape[0]):
                 at[j * right] += dy_i[j] * weight

@@ -24,6 +24,7 @@ from .program import (
     during,
     kind_of,
     outputs_of,
+    parameters_of,
     partial_gradient,
     place_of,
     plan_of,
@@ -49,12 +50,12 @@ def _gather_images(run, data, chosen, n):
     rows = at(run.scratch, np.int64)
     for r in range(SAMPLES):
         rows[r] = chosen[min(r, n - 1)] * features
-    bordered = s.top + s.left > 0 and kind_of(run, 0) == Kind.CONV
+    bordered = kind_of(run, 0) == Kind.CONV and s.high * s.wide > s.h * s.w
     while column < features:
         count, start = features, 0
         if bordered:
             count, line = s.w, column // s.w
-            start = ((line // s.h * 2 + 1) * s.top + line) * (s.w + 2 * s.left) + s.left
+            start = (line // s.h * s.high + s.top + line % s.h) * s.wide + s.left
         for j in range(count):
             x_j = shift(x, (start + j) * SAMPLES)
             for r in range(SAMPLES):
@@ -165,7 +166,7 @@ def _mean_loss(run, flatten, n):
 def _update_convolution(run, step, layer):
     """A step of a convolution's w and b, from the sums of all segments in their order."""
     (to_m, to_v), g = to_memory(run, layer), run.scratch
-    weights, w = weights_of(row_of(run, layer)), w_of(run, layer)
+    weights, w = parameters_of(row_of(run, layer)), w_of(run, layer)
     for start in range(0, weights, SCRATCH):
         count = min(SCRATCH, weights - start)
         fill(g, count, 0)

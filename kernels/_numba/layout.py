@@ -7,7 +7,7 @@ from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, is_elementw
 from .batch import GROUP, Zeros, groups_of
 from .jit import core, jit
 from .pointers import at, shift
-from .program import Run, weights_of, whole
+from .program import Run, padded_size, parameters_of, weights_of, whole
 from .tile import PANEL, PANEL_ROWS, ROWS
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
 
@@ -50,10 +50,11 @@ def _words_of_zeros(batch, features):
 
 
 @core
-def _pack_layer(forth, layer, inputs, outputs, row, width, unit, params, work):
+def _pack_layer(forth, layer, inputs, outputs, bias, row, width, unit, params, work):
     """Bring a dense layer's w and b, which follow each other, into the engine's order, or back.
 
-    row is the width of what comes in, which lies transposed in all layers but the first.
+    row is the width of what comes in, which lies transposed in all layers but the first. Without a
+    bias, that in the workspace, which starts as zeros, stays so.
     """
     for k in range(inputs):
         for j in range(outputs):
@@ -64,7 +65,7 @@ def _pack_layer(forth, layer, inputs, outputs, row, width, unit, params, work):
             else:
                 params[k * outputs + j] = work[at]
     b = row * whole(outputs, 4) if layer else inputs * width
-    for j in range(outputs):
+    for j in range(outputs if bias else 0):
         if forth:
             work[b + j] = params[inputs * outputs + j]
         else:
@@ -79,9 +80,10 @@ def _pack(real, forth, program, plan, part, params, work):
         if row[Column.KIND] == Kind.DENSE:
             inputs, outputs = row[Column.INPUTS], row[Column.OUTPUTS]
             x_row, unit = plan[layer - 1, PlanColumn.WIDTH], lanes_of(real) * PANEL
-            _pack_layer(forth, layer, inputs, outputs, x_row, width, unit, own, place)
+            bias = row[Column.BIAS] != 0
+            _pack_layer(forth, layer, inputs, outputs, bias, x_row, width, unit, own, place)
         elif row[Column.KIND] == Kind.CONV:
-            count = weights_of(row)
+            count = parameters_of(row)
             if forth:
                 place[:count] = own[:count]
             else:
@@ -178,10 +180,12 @@ def _lay_out_block(room, program, plan):
     """
     before = None
     for layer, row in enumerate(program):
-        kind, (c, h, w) = row[Column.KIND], row[Column.CHANNELS : Column.CHANNELS + 3]
-        top, left = row[Column.PADDING : Column.PADDING + 2]
-        bordered = kind == Kind.CONV and top + left > 0
-        inputs = c * (h + 2 * top) * (w + 2 * left) if bordered else row[Column.INPUTS]
+        kind, inputs = row[Column.KIND], row[Column.INPUTS]
+        bordered = False
+        if kind == Kind.CONV:
+            high, wide = (padded_size.py_func(row, axis) for axis in range(2))
+            bordered = inputs < row[Column.CHANNELS] * high * wide
+            inputs = row[Column.CHANNELS] * high * wide
         fresh = layer == 0 or bordered
         y = plan[layer - 1, PlanColumn.Y]
         plan[layer, PlanColumn.INPUT] = room.take(inputs * SAMPLES) if fresh else y

@@ -170,24 +170,46 @@ class _Windows(typing.NamedTuple):
     kw: int
     down: int
     right: int
-    top: int
+    top: int  # the border above and to the left
     left: int
+    high: int  # h and w with all of the border
+    wide: int
 
 
 @core
 def windows_of(run, layer):
     """The sizes of an image row."""
-    at = shift(row_of(run, layer), Column.CHANNELS)
-    return _Windows(
-        at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11]
-    )
+    row = row_of(run, layer)
+    at = shift(row, Column.CHANNELS)
+    sizes = at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11]
+    return _Windows(*sizes, padded_size(row, 0), padded_size(row, 1))
+
+
+@core
+def group_of(s, groups):
+    """The same of one group's channels and filters, which lie behind those of the group before."""
+    return _Windows(s.c // groups, *s[1:3], s.o // groups, *s[4:])
+
+
+@core
+def padded_size(row, axis):
+    """Rows or columns of what a convolution reads: up to the end of the image and of windows."""
+    windows = (row[Column.OUT_HEIGHT + axis] - 1) * row[Column.STRIDE + axis]
+    image = row[Column.HEIGHT + axis] + row[Column.PADDING + axis]
+    return max(image, windows + row[Column.KERNEL + axis])
 
 
 @core
 def weights_of(row):
-    """The size of a convolution's w and b."""
-    window = row[Column.CHANNELS] * row[Column.KERNEL] * row[Column.KERNEL + 1]
-    return row[Column.OUT_CHANNELS] * (window + 1)
+    """The size of a convolution's w and b, which is there, and 0, where it has none."""
+    window = row[Column.KERNEL] * row[Column.KERNEL + 1]
+    return row[Column.OUT_CHANNELS] * (row[Column.CHANNELS] // row[Column.GROUPS] * window + 1)
+
+
+@core
+def parameters_of(row):
+    """How many of those are the network's."""
+    return weights_of(row) - (0 if row[Column.BIAS] else row[Column.OUT_CHANNELS])
 
 
 @core

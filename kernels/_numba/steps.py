@@ -89,6 +89,8 @@ def scale_gradient(run, layer, n):
 @core
 def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
     """A step of b, whose gradient is the sum of dy; for plain SGD, dy is times -lr already."""
+    if not program_of(run, layer, Column.BIAS):
+        return
     plain = run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
     unit, g = lanes_of(b[0]), run.scratch

@@ -14,13 +14,15 @@ cimport convolution
 cimport dropout
 cimport pooling
 from activations cimport is_elementwise
-from convolution cimport Images
+from convolution cimport Images, group_of, input_size, output_size, w_size
 from numbers cimport (
-    AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, HEIGHT, IMAGES, IMAGE_WIDTH, KERNEL, KIND,
-    MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING, PLAN_COLUMNS,
+    AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, GROUPS, HEIGHT, IMAGES, IMAGE_WIDTH, KERNEL,
+    KIND, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING, PLAN_COLUMNS,
     RELU, SAMPLES, STRIDE, W, WIDTH, Y,
 )
-from program cimport Run, dy_of, has_border, masks_of, partial_gradient, values_of, y_of
+from program cimport (
+    Run, dy_of, has_border, masks_of, padded_size, partial_gradient, values_of, y_of,
+)
 from tile cimport dvec, fvec, real, vec
 
 
@@ -32,43 +34,57 @@ cdef inline Images images_of(const int64_t* row, bint padded) noexcept nogil:
         s.kernel[axis], s.stride[axis] = row[KERNEL + axis], row[STRIDE + axis]
         s.padding[axis] = row[PADDING + axis]
     s.channels, s.height, s.width = row[CHANNELS], row[HEIGHT], row[IMAGE_WIDTH]
+    s.inner[0], s.inner[1] = s.height, s.width
+    s.groups = row[GROUPS] if row[KIND] == CONV else 1
     s.out_channels, s.out_height = row[OUT_CHANNELS], row[OUT_HEIGHT]
     s.out_width = row[OUT_IMAGE_WIDTH]
     s.pixel = SAMPLES
     if padded:
-        s.height += 2 * s.padding[0]
-        s.width += 2 * s.padding[1]
+        s.height, s.width = padded_size(row, 0), padded_size(row, 1)
     return s
 
 
 cdef inline void convolve(
     const Images* s, const real* x, const real* w, real* y, const vec* _vec,
 ) noexcept nogil:
-    cdef Py_ssize_t taps = s.channels * s.kernel[0] * s.kernel[1], i, n = 0
-    while n < SAMPLES:
-        for i in range(s.out_height):
-            convolution.forward_pixels[vec, real](
-                s, i, 0, s.out_width, 1, False, <const vec*> (x + n), w, taps, 1,
-                w + s.out_channels * taps, y + n)
-        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+    cdef Images one = group_of(s)
+    cdef Py_ssize_t taps = one.channels * s.kernel[0] * s.kernel[1], g, i, n
+    cdef const real* b = w + w_size(s)
+    for g in range(s.groups):
+        n = 0
+        while n < SAMPLES:
+            for i in range(s.out_height):
+                convolution.forward_pixels[vec, real](
+                    &one, i, 0, s.out_width, 1, False, <const vec*> (x + n), w, taps, 1, b, y + n)
+            n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+        x += input_size(&one) * SAMPLES
+        y += output_size(&one) * SAMPLES
+        w += w_size(&one)
+        b += one.out_channels
 
 
 cdef inline void convolve_back(
     const Images* s, const real* dy, const real* w, real* dx, const vec* _vec,
 ) noexcept nogil:
     """dx, without padding. Columns between which every pixel has as many windows go together."""
-    cdef Py_ssize_t i, j, count, n = 0
-    while n < SAMPLES:
-        for i in range(s.padding[0], s.height - s.padding[0]):
-            j = s.padding[1]
-            while j < s.width - s.padding[1]:
-                count = 1
-                if s.stride[1] == 1 and j >= s.kernel[1] - 1 and j < s.out_width:
-                    count = min(s.out_width, s.width - s.padding[1]) - j
-                convolution.backward_pixels[vec, real](
-                    s, i, j, count, 1, False, <const vec*> (dy + n), w, dx + n)
-                j += count
-        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+    cdef Images one = group_of(s)
+    cdef Py_ssize_t right = s.padding[1] + s.inner[1], g, i, j, count, n
+    for g in range(s.groups):
+        n = 0
+        while n < SAMPLES:
+            for i in range(s.padding[0], s.padding[0] + s.inner[0]):
+                j = s.padding[1]
+                while j < right:
+                    count = 1
+                    if s.stride[1] == 1 and j >= s.kernel[1] - 1 and j < s.out_width:
+                        count = min(s.out_width, right) - j
+                    convolution.backward_pixels[vec, real](
+                        &one, i, j, count, 1, False, <const vec*> (dy + n), w, dx + n)
+                    j += count
+            n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+        dx += one.channels * s.inner[0] * s.inner[1] * SAMPLES
+        dy += output_size(&one) * SAMPLES
+        w += w_size(&one)
 
 
 cdef inline void add_gradient(
@@ -76,12 +92,16 @@ cdef inline void add_gradient(
 ) noexcept nogil:
     """dw, and db behind it, += this block's part."""
     cdef real sums[SAMPLES]
-    cdef Py_ssize_t o, i, n = 0, image = s.out_height * s.out_width
-    cdef real* db = dw + s.out_channels * s.channels * s.kernel[0] * s.kernel[1]
-    while n < SAMPLES:
-        convolution.add_products[vec, real](
-            s, s.out_width, 1, <const vec*> (x + n), dy + n, dw)
-        n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
+    cdef Images one = group_of(s)
+    cdef Py_ssize_t g, o, i, n, image = s.out_height * s.out_width
+    cdef real* db = dw + w_size(s)
+    for g in range(s.groups):
+        n = 0
+        while n < SAMPLES:
+            convolution.add_products[vec, real](
+                &one, s.out_width, 1, <const vec*> (x + g * input_size(&one) * SAMPLES + n),
+                dy + g * output_size(&one) * SAMPLES + n, dw + g * w_size(&one))
+            n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
     for o in range(s.out_channels):
         for n in range(SAMPLES):
             sums[n] = 0
@@ -172,7 +192,7 @@ cdef inline void forward_block(
             pooling.pad[real](
                 block_before[real](run, row, work), work + plan[PADDED], numbers[CHANNELS],
                 numbers[HEIGHT], numbers[IMAGE_WIDTH], numbers[PADDING], numbers[PADDING + 1],
-                SAMPLES)
+                s.height, s.width, SAMPLES)
         if real is float:
             convolve[float, fvec](&s, x, work + plan[W], y, NULL)
         else:

@@ -7,7 +7,7 @@ row, and every other stride, goes pixel by pixel.
 from libc.string cimport memset
 
 from convolution cimport (
-    Images, add_products, backward_pixels, forward_pixels, input_size, output_size,
+    Images, add_products, backward_pixels, forward_pixels, group_of, input_size, output_size, w_size,
 )
 from tile cimport dvec, fvec, real, vec
 
@@ -79,34 +79,46 @@ cdef inline void _add_product(
 cdef inline void forward(
     const Images* s, Py_ssize_t n, const real* x, const real* w, const real* b, real* y,
 ) noexcept nogil:
-    """Of n images."""
-    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
-    for r in range(n):
+    """Of n images, group by group, which are as good as images."""
+    cdef Images one = group_of(s)
+    cdef Py_ssize_t r, g, before = input_size(&one), behind = output_size(&one)
+    for r in range(n * s.groups):
+        g = r % s.groups
         if real is float:
-            forward_image[float, fvec](s, x + r * before, w, b, y + r * behind, NULL)
+            forward_image[float, fvec](&one, x + r * before, w + g * w_size(&one),
+                                       b + g * one.out_channels, y + r * behind, NULL)
         else:
-            forward_image[double, dvec](s, x + r * before, w, b, y + r * behind, NULL)
+            forward_image[double, dvec](&one, x + r * before, w + g * w_size(&one),
+                                        b + g * one.out_channels, y + r * behind, NULL)
 
 
 cdef inline void backward(
     const Images* s, Py_ssize_t n, const real* x, const real* dy, real* dw, real* db,
 ) noexcept nogil:
-    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
-    memset(dw, 0, s.out_channels * s.channels * s.kernel[0] * s.kernel[1] * sizeof(real))
+    cdef Images one = group_of(s)
+    cdef Py_ssize_t r, g, before = input_size(&one), behind = output_size(&one)
+    memset(dw, 0, w_size(s) * sizeof(real))
     memset(db, 0, s.out_channels * sizeof(real))
-    for r in range(n):
+    for r in range(n * s.groups):
+        g = r % s.groups
         if real is float:
-            backward_image[float, fvec](s, x + r * before, dy + r * behind, dw, db, NULL)
+            backward_image[float, fvec](&one, x + r * before, dy + r * behind,
+                                        dw + g * w_size(&one), db + g * one.out_channels, NULL)
         else:
-            backward_image[double, dvec](s, x + r * before, dy + r * behind, dw, db, NULL)
+            backward_image[double, dvec](&one, x + r * before, dy + r * behind,
+                                         dw + g * w_size(&one), db + g * one.out_channels, NULL)
 
 
 cdef inline void backward_input(
     const Images* s, Py_ssize_t n, const real* dy, const real* w, real* dx,
 ) noexcept nogil:
-    cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
-    for r in range(n):
+    cdef Images one = group_of(s)
+    cdef Py_ssize_t r, g, before = input_size(&one), behind = output_size(&one)
+    for r in range(n * s.groups):
+        g = r % s.groups
         if real is float:
-            backward_input_image[float, fvec](s, dy + r * behind, w, dx + r * before, NULL)
+            backward_input_image[float, fvec](&one, dy + r * behind, w + g * w_size(&one),
+                                              dx + r * before, NULL)
         else:
-            backward_input_image[double, dvec](s, dy + r * behind, w, dx + r * before, NULL)
+            backward_input_image[double, dvec](&one, dy + r * behind, w + g * w_size(&one),
+                                               dx + r * before, NULL)

@@ -25,13 +25,16 @@ cdef extern from *:
     #endif
     /* 32 vector registers hold 8 x 2 sums and 4 x 5 products; 16 hold 6 x 2 and 2 x 5 */
     enum { MOST_OUTS = VECTOR_BYTES == 64 ? 8 : 6, MOST_PRODUCTS = VECTOR_BYTES == 64 ? 4 : 2 };
+    enum { MOST_SUMS = 2 * MOST_OUTS, MOST_POSITIONS = 8 };
     enum { MOST_TAPS = 5 };
     """
     double spread(double a, double v) noexcept nogil  # a in all lanes of a vector like v
     double first_lane(double v) noexcept nogil
     enum:
         MOST_OUTS
+        MOST_POSITIONS
         MOST_PRODUCTS
+        MOST_SUMS
         MOST_TAPS
 
 cdef struct Taps:  # what one output sums over, with the steps from one to the next in x and in w
@@ -46,7 +49,9 @@ cdef struct Taps:  # what one output sums over, with the steps from one to the n
     Py_ssize_t w_column
 
 
-cdef struct Images:  # sizes before and behind a window, the window, and the step of a pixel
+# Sizes before and behind a window, the window, and the step of a pixel. Height and width are with
+# padding, but for `inner`, and padding is what lies before the image.
+cdef struct Images:
     Py_ssize_t channels
     Py_ssize_t height
     Py_ssize_t width
@@ -56,6 +61,8 @@ cdef struct Images:  # sizes before and behind a window, the window, and the ste
     Py_ssize_t kernel[2]
     Py_ssize_t stride[2]
     Py_ssize_t padding[2]
+    Py_ssize_t inner[2]
+    Py_ssize_t groups
     Py_ssize_t pixel
 
 
@@ -69,8 +76,18 @@ cdef inline Images images_between(
     s.out_channels, s.out_height, s.out_width = y[1], y[2], y[3]
     for axis in range(2):
         s.kernel[axis], s.stride[axis], s.padding[axis] = kernel[axis], stride[axis], 0
-    s.pixel = 1
+    s.inner[0], s.inner[1] = s.height, s.width
+    s.groups, s.pixel = 1, 1
     return s
+
+
+cdef inline Images group_of(const Images* s) noexcept nogil:
+    """The same of one group's channels and filters, which lie behind those of the group before."""
+    cdef Images one = s[0]
+    one.channels = s.channels // s.groups
+    one.out_channels = s.out_channels // s.groups
+    one.groups = 1
+    return one
 
 
 cdef inline Py_ssize_t input_size(const Images* s) noexcept nogil:
@@ -79,6 +96,11 @@ cdef inline Py_ssize_t input_size(const Images* s) noexcept nogil:
 
 cdef inline Py_ssize_t output_size(const Images* s) noexcept nogil:
     return s.out_channels * s.out_height * s.out_width
+
+
+cdef inline Py_ssize_t w_size(const Images* s) noexcept nogil:
+    """Of all groups."""
+    return s.out_channels * (s.channels // s.groups) * s.kernel[0] * s.kernel[1]
 
 
 cdef inline void _sum_tile(
@@ -90,8 +112,8 @@ cdef inline void _sum_tile(
 
     Both, and narrow, are constants at every call. b may be NULL, for zero.
     """
-    cdef vec acc[MOST_OUTS][2]
-    cdef vec x_now[2]
+    cdef vec acc[MOST_SUMS]
+    cdef vec x_now[MOST_POSITIONS]
     cdef const real* x_start
     cdef const real* w_start
     cdef Py_ssize_t o, p, c, k, j
@@ -99,7 +121,7 @@ cdef inline void _sum_tile(
     if b != NULL:
         for o in range(outs):
             for p in range(positions):
-                acc[o][p] = spread(b[o], acc[o][p])
+                acc[o * positions + p] = spread(b[o], acc[0])
     for c in range(taps.channels):
         for k in range(taps.rows):
             x_start = <const real*> x + c * taps.x_channel + k * taps.x_row
@@ -107,20 +129,21 @@ cdef inline void _sum_tile(
             for j in range(taps.columns):
                 for p in range(positions):
                     if narrow:
-                        x_now[p] = spread(x_start[p * x_position], acc[0][0])
+                        x_now[p] = spread(x_start[p * x_position], acc[0])
                     else:
                         x_now[p] = (<const vec*> (x_start + p * x_position))[0]
                 for o in range(outs):
                     for p in range(positions):
-                        acc[o][p] = acc[o][p] + times(w_start[o * w_out], x_now[p])
+                        acc[o * positions + p] = (
+                            acc[o * positions + p] + times(w_start[o * w_out], x_now[p]))
                 x_start += taps.x_column
                 w_start += taps.w_column
     for o in range(outs):
         for p in range(positions):
             if narrow:
-                y[o * y_out + p * y_position] = <real> first_lane(acc[o][p])
+                y[o * y_out + p * y_position] = <real> first_lane(acc[o * positions + p])
             else:
-                (<vec*> (y + o * y_out + p * y_position))[0] = acc[o][p]
+                (<vec*> (y + o * y_out + p * y_position))[0] = acc[o * positions + p]
 
 
 cdef inline void _sum_outs(
@@ -128,8 +151,13 @@ cdef inline void _sum_outs(
     const vec* x, Py_ssize_t x_position, const real* w, Py_ssize_t w_out, const real* b,
     real* y, Py_ssize_t y_out, Py_ssize_t y_position,
 ) noexcept nogil:
-    """_sum_tile for any number of positions."""
+    """_sum_tile for any number of positions; a single out takes many at once."""
     cdef Py_ssize_t p = 0
+    while outs == 1 and p + MOST_POSITIONS <= positions:
+        _sum_tile[vec, real](
+            1, MOST_POSITIONS, narrow, taps, <const vec*> (<const real*> x + p * x_position),
+            x_position, w, w_out, b, y + p * y_position, y_out, y_position)
+        p += MOST_POSITIONS
     while p + 2 <= positions:
         _sum_tile[vec, real](
             outs, 2, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position,
@@ -211,8 +239,6 @@ cdef inline void backward_pixels(
     cdef Py_ssize_t top = first_window(i, s.kernel[0], s.stride[0])
     cdef Py_ssize_t left = first_window(j, s.kernel[1], s.stride[1])
     cdef Py_ssize_t window = s.kernel[0] * s.kernel[1]
-    cdef Py_ssize_t inner_height = s.height - 2 * s.padding[0]
-    cdef Py_ssize_t inner_width = s.width - 2 * s.padding[1]
     taps.channels = s.out_channels
     taps.rows = max(0, min(s.out_height, i // s.stride[0] + 1) - top)
     taps.columns = max(0, min(s.out_width, j // s.stride[1] + 1) - left)
@@ -223,8 +249,8 @@ cdef inline void backward_pixels(
         s.channels, positions, narrow, &taps,
         <const vec*> (<const real*> dy + top * taps.x_row + left * s.pixel), position * s.pixel,
         w + (i - top * s.stride[0]) * s.kernel[1] + j - left * s.stride[1], window, NULL,
-        dx + ((i - s.padding[0]) * inner_width + j - s.padding[1]) * s.pixel,
-        inner_height * inner_width * s.pixel, position * s.pixel)
+        dx + ((i - s.padding[0]) * s.inner[1] + j - s.padding[1]) * s.pixel,
+        s.inner[0] * s.inner[1] * s.pixel, position * s.pixel)
 
 
 cdef inline void _product_tile(

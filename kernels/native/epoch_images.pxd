@@ -16,7 +16,8 @@ from numbers cimport (
 )
 from processors cimport leave_taken_processor
 from program cimport (
-    Input, Run, dy_of, first_segment, hidden_input, meet, partial_gradient, weights_of, y_of,
+    Input, Run, dy_of, first_segment, hidden_input, meet, parameters_of, partial_gradient,
+    weights_of, y_of,
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows, forward_apart, loss_row
@@ -181,7 +182,7 @@ cdef inline void train_segment(
 cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     """A step of this thread's copy of w and b, by the segments' gradients added in order."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t size = weights_of(run.program + layer * COLUMNS), j, segment
+    cdef Py_ssize_t size = parameters_of(run.program + layer * COLUMNS), j, segment
     cdef real* g = work + plan[STEP]
     cdef const real* part = partial_gradient[real](run, layer, work, 0)
     for j in range(size):

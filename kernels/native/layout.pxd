@@ -6,10 +6,12 @@ from activations cimport is_elementwise, reads_input
 from batch cimport CHUNK, blocks_of
 from numbers cimport (
     ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
-    FLATTEN, HEIGHT, IMAGES, IMAGE_WIDTH, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PADDING, PARITY,
-    PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    FLATTEN, IMAGES, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PARITY, PLAN_COLUMNS,
+    PRIVATE, SAMPLES, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
-from program cimport MOST_EXCHANGED, has_border, on_images, weights_of, width_of
+from program cimport (
+    MOST_EXCHANGED, has_border, on_images, padded_size, weights_of, width_of,
+)
 from tile cimport real
 
 
@@ -83,8 +85,8 @@ cdef inline Py_ssize_t lay_out_blocks(
             size += pages[real](row[OUTPUTS] * SAMPLES, params)
         if has_border(row):
             place[PADDED] = size
-            size += pages[real](row[CHANNELS] * (row[HEIGHT] + 2 * row[PADDING]) * SAMPLES
-                                * (row[IMAGE_WIDTH] + 2 * row[PADDING + 1]), params)
+            size += pages[real](row[CHANNELS] * padded_size(row, 0) * padded_size(row, 1)
+                                * SAMPLES, params)
         before = row[KIND]
         layer += 1
         row += COLUMNS

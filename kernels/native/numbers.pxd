@@ -39,7 +39,9 @@ cdef enum:  # Column
     KERNEL
     STRIDE = KERNEL + 2
     PADDING = STRIDE + 2
-    SEED = PADDING + 2
+    GROUPS = PADDING + 2
+    BIAS
+    SEED
     MASKS
     PARTNER
     COLUMNS

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 cimport activations
 cimport rowwise
 from activations cimport is_elementwise
-from numbers cimport COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, VALUE_COLUMNS
+from numbers cimport BIAS, COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, VALUE_COLUMNS
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
 cdef extern from *:
@@ -28,12 +28,17 @@ cdef inline void multiply_columns(
     Py_ssize_t vectors, const real* x, const int32_t* used, Py_ssize_t count, const real* w,
     const real* b, real* y, Py_ssize_t outputs, const vec* _vec,
 ) noexcept nogil:
-    """y = x @ w + b for so many vectors (a constant) of columns; W is (inputs, outputs)."""
+    """y = x @ w + b for so many vectors (a constant) of columns; W is (inputs, outputs).
+
+    b may be NULL, for zero.
+    """
     cdef vec acc[SUMS_AT_ONCE]
     cdef const vec* row
     cdef Py_ssize_t i, j, k
-    for j in range(vectors):
-        acc[j] = (<const vec*> b)[j]
+    memset(&acc, 0, sizeof(acc))
+    if b != NULL:
+        for j in range(vectors):
+            acc[j] = (<const vec*> b)[j]
     for i in range(count):
         k = used[i] if used != NULL else i
         row = <const vec*> (w + k * outputs)
@@ -52,16 +57,19 @@ cdef inline void multiply_used(
     cdef real sums[MOST_LANES]
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0, i, k, c
     while j + SUMS_AT_ONCE * lanes <= outputs:
-        multiply_columns[real, vec](SUMS_AT_ONCE, x, used, count, w + j, b + j, y + j, outputs, v)
+        multiply_columns[real, vec](SUMS_AT_ONCE, x, used, count, w + j,
+                                    b + j if b != NULL else NULL, y + j, outputs, v)
         j += SUMS_AT_ONCE * lanes
     while j + lanes <= outputs:
-        multiply_columns[real, vec](1, x, used, count, w + j, b + j, y + j, outputs, v)
+        multiply_columns[real, vec](1, x, used, count, w + j, b + j if b != NULL else NULL, y + j,
+                                    outputs, v)
         j += lanes
     if j == outputs:
         return
     # Fewer columns than a vector: of all rows but the last few, one may read past the row's end.
     memset(&acc, 0, sizeof(acc))
-    memcpy(&acc, b + j, (outputs - j) * sizeof(real))
+    if b != NULL:
+        memcpy(&acc, b + j, (outputs - j) * sizeof(real))
     i = 0
     while i < count:
         k = used[i] if used != NULL else i
@@ -107,6 +115,7 @@ cdef inline const real* scores_of_one(
     """The last layer's output for one sample: in y or in `other`, which take turns."""
     cdef const int64_t* row
     cdef const real* w
+    cdef const real* b
     cdef real* out = y
     cdef Py_ssize_t layer, n
     for layer in range(layers):
@@ -115,12 +124,11 @@ cdef inline const real* scores_of_one(
         out = other if out == y else y
         if row[KIND] == DENSE:
             w = params + row[PARAMS]
+            b = w + row[INPUTS] * n if row[BIAS] else NULL
             if real is float:
-                multiply_row[float, fvec](x, w, w + row[INPUTS] * n, out, row[INPUTS], n,
-                                          skip_zeros, NULL)
+                multiply_row[float, fvec](x, w, b, out, row[INPUTS], n, skip_zeros, NULL)
             else:
-                multiply_row[double, dvec](x, w, w + row[INPUTS] * n, out, row[INPUTS], n,
-                                          skip_zeros, NULL)
+                multiply_row[double, dvec](x, w, b, out, row[INPUTS], n, skip_zeros, NULL)
         elif is_elementwise(row[KIND]):
             activations.forward[real](row[KIND], values + layer * VALUE_COLUMNS, x, out, n)
         else:

@@ -36,17 +36,21 @@ cdef inline void pack_row(
 
 
 cdef inline void pack(
-    const real* w, Py_ssize_t inputs, Py_ssize_t outputs, real* panels, Py_ssize_t width,
+    const real* w, Py_ssize_t inputs, Py_ssize_t outputs, bint bias, real* panels, Py_ssize_t width,
 ) noexcept nogil:
-    """w (inputs, outputs) and b, which follows it, as panels of w and then b; gaps become 0."""
+    """w (inputs, outputs) and b, which follows it, as panels of w and then b; gaps become 0.
+
+    Without a bias there is none, and that in the workspace, which starts as zeros, stays so.
+    """
     cdef Py_ssize_t k, whole = (outputs + width - 1) // width * width
     for k in range(inputs):
         pack_row[real](w + k * outputs, outputs, panels + k * width, width, inputs * width)
-    pack_row[real](w + inputs * outputs, outputs, panels + whole * inputs, width, width)
+    if bias:
+        pack_row[real](w + inputs * outputs, outputs, panels + whole * inputs, width, width)
 
 
 cdef inline void unpack(
-    const real* panels, Py_ssize_t width, Py_ssize_t inputs, Py_ssize_t outputs, real* w,
+    const real* panels, Py_ssize_t width, Py_ssize_t inputs, Py_ssize_t outputs, bint bias, real* w,
 ) noexcept nogil:
     """What pack did, undone."""
     cdef Py_ssize_t k, p
@@ -56,8 +60,9 @@ cdef inline void unpack(
             memcpy(w + k * outputs + p, panels + p * inputs + k * width,
                    min(width, outputs - p) * sizeof(real))
             p += width
-    memcpy(w + inputs * outputs, panels + (outputs + width - 1) // width * width * inputs,
-           outputs * sizeof(real))
+    if bias:
+        memcpy(w + inputs * outputs, panels + (outputs + width - 1) // width * width * inputs,
+               outputs * sizeof(real))
 
 
 cdef inline void _forward_rows(

@@ -234,14 +234,14 @@ cdef inline void average_backward_images(
 
 cdef inline void pad(
     const real* x, real* y, Py_ssize_t channels, Py_ssize_t height, Py_ssize_t width,
-    Py_ssize_t top, Py_ssize_t left, Py_ssize_t pixel,
+    Py_ssize_t top, Py_ssize_t left, Py_ssize_t y_height, Py_ssize_t y_width, Py_ssize_t pixel,
 ) noexcept nogil:
     """The inside of y, which has a border, from x (channels, height, width)."""
     cdef Py_ssize_t c, i, n
-    cdef Py_ssize_t row = width * pixel, y_row = (width + 2 * left) * pixel
+    cdef Py_ssize_t row = width * pixel, y_row = y_width * pixel
     for c in range(channels):
         for i in range(height):
             for n in range(row):
                 y[(top + i) * y_row + left * pixel + n] = x[n]
             x += row
-        y += (height + 2 * top) * y_row
+        y += y_height * y_row

@@ -24,9 +24,9 @@ from libc.string cimport memset
 from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
 from numbers cimport (
-    BATCH, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DY, EXCHANGE, FLATTEN, INPUTS,
-    KERNEL, KIND, MASKS, OUTPUTS, OUT_CHANNELS, P, PADDING, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
-    SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
+    BATCH, BIAS, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DY, EXCHANGE, FLATTEN,
+    GROUPS, HEIGHT, INPUTS, KERNEL, KIND, MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING,
+    PLAN_COLUMNS, SEED, SEGMENTS, SPLIT, STRIDE, SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
 from updates cimport Rates
@@ -181,14 +181,28 @@ cdef inline Masks masks_of(const Run* run, Py_ssize_t layer) noexcept nogil:
     return masks_from(values_of(run, layer)[P], row[SEED], row[MASKS] + run.mask)
 
 
+cdef inline Py_ssize_t padded_size(const int64_t* row, Py_ssize_t axis) noexcept nogil:
+    """Rows or columns of what a convolution reads: up to the end of the image and of all windows.
+    """
+    return max(row[HEIGHT + axis] + row[PADDING + axis],
+               (row[OUT_HEIGHT + axis] - 1) * row[STRIDE + axis] + row[KERNEL + axis])
+
+
 cdef inline bint has_border(const int64_t* row) noexcept nogil:
     """Whether it is a convolution that reads a copy of its input, with padding."""
-    return row[KIND] == CONV and (row[PADDING] != 0 or row[PADDING + 1] != 0)
+    return row[KIND] == CONV and (padded_size(row, 0) > row[HEIGHT]
+                                  or padded_size(row, 1) > row[HEIGHT + 1])
 
 
 cdef inline Py_ssize_t weights_of(const int64_t* row) noexcept nogil:
-    """The size of a convolution's w and b."""
-    return row[OUT_CHANNELS] * (row[CHANNELS] * row[KERNEL] * row[KERNEL + 1] + 1)
+    """The size of a convolution's w and b, which is there, and 0, where it has none."""
+    cdef Py_ssize_t window = row[KERNEL] * row[KERNEL + 1]
+    return row[OUT_CHANNELS] * (row[CHANNELS] // row[GROUPS] * window + 1)
+
+
+cdef inline Py_ssize_t parameters_of(const int64_t* row) noexcept nogil:
+    """How many of those are the network's."""
+    return weights_of(row) - (0 if row[BIAS] else row[OUT_CHANNELS])
 
 
 cdef inline real* partial_gradient(

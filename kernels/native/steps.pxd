@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 cimport panels
 cimport updates
 from numbers cimport (
-    BETA1, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER, PLAIN, PLAN_COLUMNS,
+    BETA1, BIAS, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER, PLAIN, PLAN_COLUMNS,
     SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
 from program cimport Input, Run, dy_of, panel_width, vectors_of
@@ -68,7 +68,8 @@ cdef inline const real* step_of(
     cdef bint plain = run.choices[OPTIMIZER] == PLAIN
     cdef real factor = <real> -run.settings[LR] if plain else <real> 1
     # A bias that several threads read only in sums (program.pxd) is the first one's.
-    cdef bint has_bias = plan[SPLIT] == BY_OUTPUTS or plan[SPLIT] == WHOLE or run.thread == 0
+    cdef bint has_bias = run.program[layer * COLUMNS + BIAS] and (
+        plan[SPLIT] == BY_OUTPUTS or plan[SPLIT] == WHOLE or run.thread == 0)
     while p < last:
         for j in range(panel):
             g[j] = 0

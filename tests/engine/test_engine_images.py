@@ -45,6 +45,12 @@ NETWORKS = {
         fb.Conv2d(2, 16, 5, padding=2), fb.ReLU(), fb.AvgPool2d(2), fb.Conv2d(16, 9, (4, 3)),
         fb.Flatten(), fb.Tanh(), fb.Linear(18, 5),
     ),
+    "groups": lambda: (
+        fb.Conv2d(2, 6, (2, 3), padding="same", groups=2), fb.ReLU(), fb.MaxPool2d(2),
+        fb.Conv2d(6, 6, 3, padding=1, groups=6, bias=False), fb.Tanh(),
+        fb.Conv2d(6, 4, 2, (2, 1), groups=2, bias=False), fb.Flatten(),
+        fb.Linear(24, 20, bias=False), fb.ReLU(), fb.Linear(20, 5, bias=False),
+    ),
     "single pixels": lambda: (
         fb.AvgPool2d((9, 8)), fb.Conv2d(2, 3, 1), fb.Tanh(), fb.Conv2d(3, 4, 3, padding=1),
         fb.MaxPool2d(1), fb.Flatten(), fb.Linear(4, 5),

@@ -299,7 +299,24 @@ def test_settings_may_be_left_out_or_numpys(rng):
         (lambda: fb.Conv2d(1, 3, 3, 0), ValueError, "Conv2d stride: expected at least 1, got 0"),
         (lambda: fb.Conv2d(1, 3, 3, (1, -1)), ValueError, "Conv2d stride: expected at least 1, go"),
         (lambda: fb.Conv2d(1, 3, 3, 1, -1), ValueError, "Conv2d padding: expected at least 0, got"),
-        (lambda: fb.Conv2d(1, 3, 3, 1, "same"), TypeError, "Conv2d padding: expected a whole numb"),
+        (lambda: fb.Conv2d(1, 3, 3, 1, "full"), ValueError, "Conv2d padding: expected a whole num"),
+        (
+            lambda: fb.Conv2d(1, 3, 3, (1, 2), "same"),
+            ValueError,
+            "Conv2d padding: 'same' is for a stride of 1, got a stride of (1, 2)",
+        ),
+        (
+            lambda: fb.Conv2d(6, 9, 3, groups=2),
+            ValueError,
+            "Conv2d groups: expected a divisor of in_channels 6 and of out_channels 9, got 2",
+        ),
+        (
+            lambda: fb.Conv2d(6, 9, 3, groups=0),
+            ValueError,
+            "Conv2d groups: expected at least 1, go",
+        ),
+        (lambda: fb.Conv2d(1, 3, 3, bias=1), TypeError, "Conv2d bias: expected True or False, got"),
+        (lambda: fb.Linear(1, 3, bias=None), TypeError, "Linear bias: expected True or False, got"),
         (lambda: fb.Conv2d(1, 3, 3, init="zero"), ValueError, "init: expected normal, uniform, gl"),
         (lambda: fb.MaxPool2d(0), ValueError, "MaxPool2d kernel: expected at least 1, got 0"),
         (lambda: fb.MaxPool2d(2, 1.0), TypeError, "MaxPool2d stride: expected a whole number"),
@@ -384,3 +401,20 @@ def test_backward_needs_a_forward_and_a_dy_like_y(layer):
     for wrong in (y[:3], y[:, :-1], y[..., :-1], y[0]):
         with pytest.raises(ValueError, match=re.escape(f"{layer!r}.backward: expected ")):
             layer.backward(wrong)
+
+
+def test_what_goes_unsaid_is_left_out_and_the_rest_is_saved(tmp_path):
+    first = fb.Conv2d(2, 4, (2, 3), padding="same", groups=2, bias=False)
+    net = fb.Sequential(
+        first, fb.Flatten(), fb.Linear(80, 3, bias=False), fb.Linear(3, 2), input_shape=(2, 4, 5)
+    )
+    names = [repr(layer) for layer in net.layers]
+    assert names[0] == "Conv2d(2, 4, (2, 3), 1, 'same', groups=2, bias=False)"
+    assert names[2:] == ["Linear(80, 3, bias=False)", "Linear(3, 2)"]
+    assert first.b is first.db is None
+    assert first.w.shape == (4, 1, 2, 3)
+    assert net.params.size == 4 * 6 + 80 * 3 + 3 * 2 + 2
+    net.save(tmp_path / "net.safetensors")
+    again = fb.load(tmp_path / "net.safetensors")
+    assert [repr(layer) for layer in again.layers] == names
+    np.testing.assert_array_equal(again.params, net.params)

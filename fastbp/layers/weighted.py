@@ -1,0 +1,66 @@
+"""What Linear and Conv2d have in common: W, and b or none."""
+
+# np.random.Generator as text: numpy.random is a third of NumPy's import time
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastbp._settings import Flag
+from fastbp.kernels.numbers import Column
+
+from .base import Layer
+from .initializers import Initializer, initializer
+
+
+class Weighted(Layer):
+    """W and b, of which ``bias=False`` leaves out b: kernels get zeros in its place.
+
+    Attributes
+    ----------
+    w, b, dw, db : ndarray
+        Parameters and their gradients, there once the layer is part of a ``Sequential``; b and db
+        stay None without a bias.
+    """
+
+    bias = Flag()
+    defaults: ClassVar[dict[str, Any]] = {"bias": True}
+
+    def __init__(self, init: str | Initializer | None, bias: bool) -> None:
+        self.init = None if init is None else initializer(init)
+        self.bias = bias
+        self.w: np.ndarray | None = None
+        self.b: np.ndarray | None = None
+        self.dw: np.ndarray | None = None
+        self.db: np.ndarray | None = None
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """W, and b unless there is none."""
+        shapes = {"w": self._w_shape(), "b": (self._outputs(),)}
+        return shapes if self.bias else {"w": shapes["w"]}
+
+    def columns(self) -> dict[Column, int]:
+        """Whether there is a b behind W."""
+        return {Column.BIAS: self.bias}
+
+    def _w_shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _outputs(self) -> int:
+        """How many numbers b has."""
+        raise NotImplementedError
+
+    def _b(self) -> np.ndarray | None:
+        """What kernels add."""
+        return self.b if self.bias else np.zeros(self._outputs(), self.w.dtype)  # type: ignore[union-attr]
+
+    def _db(self) -> np.ndarray | None:
+        """Where kernels write the gradient of that."""
+        return self.db if self.bias else np.empty(self._outputs(), self.w.dtype)  # type: ignore[union-attr]
+
+    def _start(self, w: np.ndarray, b: np.ndarray | float) -> None:
+        """Fill W and b."""
+        self.w[...] = w  # type: ignore[index]
+        if self.bias:
+            self.b[...] = b  # type: ignore[index]
