@@ -173,6 +173,13 @@ def as_number(
     return number
 
 
+def as_flag(a: Any, name: str) -> bool:
+    """True or False."""
+    if isinstance(a, (bool, np.bool_)):
+        return bool(a)
+    raise TypeError(f"{name}: expected True or False, got {a!r}")
+
+
 def shown(number: object) -> str:
     """A number for a message, which it does not fill: Python refuses to print the longest."""
     try:

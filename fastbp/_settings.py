@@ -6,9 +6,7 @@ a network. The others are numbers, which may change at any time and count from t
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ._checks import as_count, as_number, as_pair
+from ._checks import as_count, as_flag, as_number, as_pair
 
 MOST = 2**31 - 1  # of the sizes that windows have: all of their products fit 64 bits
 
@@ -127,19 +125,18 @@ class Padding(Pair):
 
 
 class Flag(Setting):
-    """True or False, for good."""
+    """True or False."""
 
-    fixed = True
+    def __init__(self, *, fixed: bool = False) -> None:
+        self.fixed = fixed
 
     if TYPE_CHECKING:
 
         def __get__(self, obj: Any, owner: type | None = None) -> bool: ...
 
     def check(self, value: Any, name: str, obj: Any) -> bool:
-        """The value itself."""
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name}: expected True or False, got {value!r}")
-        return bool(value)
+        """The value as a bool."""
+        return as_flag(value, name)
 
 
 class Word(Setting):

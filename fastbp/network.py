@@ -187,7 +187,9 @@ class Sequential:
         dy : (n, outputs) array
             dl/dscores, as a loss returns it, for the batch of the last ``forward``.
         input_gradient : bool
-            Whether to compute dl/dx too, which training does not need.
+            Whether to compute dl/dx too, which training does not need; and with it the gradients
+            of all parameters, of layers too that are not trainable. They are left out below the
+            lowest layer that is.
 
         Returns
         -------

@@ -56,6 +56,7 @@ class Column(IntEnum):
     SEED = auto()  # of dropout's masks
     MASKS = auto()  # the number of the epoch's first
     PARTNER = auto()  # the row of a fork's ADD, and of an addition's FORK
+    FROZEN = auto()  # 1 where the optimiser leaves its parameters as they are
     COLUMNS = auto()  # how many there are
 
 
@@ -127,6 +128,7 @@ class OptimizerKind(IntEnum):
     RMSPROP = auto()
     ADAGRAD = auto()
     NADAM = auto()
+    GRADIENT = auto()  # takes no step, but sums the gradients
 
 
 class Source(IntEnum):
@@ -151,6 +153,7 @@ class Choice(IntEnum):
     SEGMENTS = auto()  # that exchanged sums are made of: at least as many as threads
     STATES = auto()  # vectors that the optimiser remembers
     SKIP = auto()  # whether samples without a gradient are left out of backward
+    LOWEST = auto()  # the first row that takes steps: backward goes no further
     CODE = auto()  # from here on addresses of what users wrote: the loss, then two for each layer
 
 
@@ -164,6 +167,7 @@ class Setting(IntEnum):
     BETA1 = auto()
     BETA2 = auto()  # of the mean of squares; RMSprop's alpha
     EPSILON = auto()
+    EPSILON_OUTSIDE = auto()  # 1 where Adam's correction leaves epsilon as it is
     DECAY = auto()
     LR_DECAY = auto()  # Adagrad's
     MU_DECAY = auto()  # of NAdam's momentum
@@ -179,6 +183,10 @@ class Value(IntEnum):
     THRESHOLD = auto()  # the same's
     APPROXIMATE = auto()  # GELU's: 1 for tanh, 0 for erf
     P = auto()  # dropout's
+    LR_FACTOR = auto()  # of its parameters' rate
+    BIAS_LR_FACTOR = auto()  # of its bias's besides
+    DECAYS = auto()  # 1 where weight decay shrinks its weights
+    BIAS_DECAYS = auto()  # 1 where it shrinks its bias
     VALUE_COLUMNS = auto()  # how many there are
 
 

@@ -24,7 +24,6 @@ ORDER = (
     ("custom",),
     (
         "_loss",
-        "_optimizer",
         "derivatives",
         "initializers",
         "layers",

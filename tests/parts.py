@@ -30,7 +30,10 @@ TURNED_ON = {
 
 
 def _optimizers():
-    """Each as it comes, then with all of its numbers turned on, then with its flags too."""
+    """Each as it comes, then with all of its numbers turned on, then with its flags too.
+
+    What is True by default is turned off with the flags: decay_biases.
+    """
     for name, kind in KINDS_OF_OPTIMIZER.items():
         parameters = {p.name: p.default for p in inspect.signature(kind).parameters.values()}
         settings = {"lr": RATE} | ({"epsilon": EPSILON} if "epsilon" in parameters else {})
@@ -39,7 +42,7 @@ def _optimizers():
         zeros = {n: TURNED_ON[n] for n in off}
         if zeros:
             yield f"{name}, {', '.join(zeros)}", partial(kind, **settings, **zeros)
-        flags = {n: True for n, value in parameters.items() if value is False}
+        flags = {n: not value for n, value in parameters.items() if isinstance(value, bool)}
         if flags:
             yield f"{name}, {', '.join(flags)}", partial(kind, **settings, **zeros, **flags)
 

@@ -14,10 +14,10 @@ import numpy as np
 from fastbp import threads as thread_counts
 from fastbp.backends import active
 from fastbp.kernels.numbers import Choice, Kind, OptimizerKind, Setting, Size, Sync
-from fastbp.layers import Dropout
+from fastbp.layers.nesting import every_layer
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
-from fastbp.optimizers import OPTIMIZERS, Optimizer
+from fastbp.optimizers import BUILT_IN, Optimizer
 
 from .program import (
     NotExpressible,
@@ -103,7 +103,7 @@ class Engine:
 
     def _optimizer_kind(self) -> tuple[int, int]:
         """Which optimiser it is at the moment, and how many vectors it remembers."""
-        kind = kind_of(self.optimizer, OPTIMIZERS, "optimiser")
+        kind = kind_of(self.optimizer, BUILT_IN, "optimiser")
         return kind, self.optimizer.states
 
     def _lay_out(self) -> None:
@@ -137,6 +137,7 @@ class Engine:
             Choice.SEGMENTS: self.segments,
             Choice.STATES: states,
             Choice.SKIP: self.skip,
+            Choice.LOWEST: self.program.lowest,
         }
         self.choices = run_choices(slots, self.addresses)
 
@@ -144,10 +145,11 @@ class Engine:
         """Take over what a user may have changed since the last step."""
         if self._optimizer_kind() != self.laid_out_for:
             self._lay_out()
-        self.program.read_layers()
+        self.program.read_layers(self.optimizer.decay_biases)
         slots = {Setting.SCALE: self.scale} | self.loss.numbers() | self.optimizer.numbers()
         self.settings = run_settings(self.program, slots)
         self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
+        self.choices[Choice.LOWEST] = self.program.lowest
         # What is infinite times zero must be seen.
         finite = np.isfinite(self.net.vectors.own).all()
         self.choices[Choice.SPARSE] = self.sparse and finite
@@ -188,8 +190,8 @@ class Engine:
             finally:
                 self._store()
                 self.optimizer.steps += done
-                for layer in self._droppers():
-                    layer.step += done
+                for layer in self.net.layers:
+                    layer.stepped(done)
         return losses
 
     def _load(self) -> None:
@@ -219,7 +221,7 @@ class Engine:
         """Take over what was changed in the middle of an epoch; refuse what cannot be."""
         if self.optimizer.memory is not self.memory or self._counts() != self.counts:
             raise RuntimeError(
-                "fit: the optimiser's memory or steps, or a dropout's step, were changed inside "
+                "fit: the optimiser's memory or steps, or a layer's state, were changed inside "
                 "on_progress, in the middle of an engine's epoch; change them in on_epoch_end, or "
                 "train with fused=False"
             )
@@ -229,12 +231,9 @@ class Engine:
             self._store()
             self._load()
 
-    def _counts(self) -> list[int]:
+    def _counts(self) -> list[object]:
         """What counts steps, and must not be set in the middle of an epoch."""
-        return [self.optimizer.steps, *(layer.step for layer in self._droppers())]
-
-    def _droppers(self) -> list[Dropout]:
-        return [layer for layer in self.program.layers if isinstance(layer, Dropout)]
+        return [self.optimizer.steps, *(layer.state() for layer in every_layer(self.net.layers))]
 
     def _run(
         self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int

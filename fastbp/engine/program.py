@@ -58,13 +58,24 @@ class Program(NamedTuple):
         """Whether it has rows on images."""
         return bool((self.kinds == Kind.FLATTEN).any())
 
-    def read_layers(self) -> None:
+    @property
+    def lowest(self) -> int:
+        """The first row that takes steps."""
+        trained = [row for row, layer in enumerate(self.layers) if layer.is_trained]
+        return min(trained, default=len(self.layers))
+
+    def read_layers(self, decay_biases: bool = True) -> None:
         """Take over from the layers what may have changed: their numbers, and dropout's step."""
         for row, values, layer in zip(self.rows, self.values, self.layers, strict=True):
             for column, integer in layer.columns().items():
                 row[column] = integer
             for place, number in layer.numbers().items():
                 values[place] = number
+            row[Column.FROZEN] = not layer.trainable
+            values[Value.LR_FACTOR] = layer.lr_factor
+            values[Value.BIAS_LR_FACTOR] = layer.bias_lr_factor
+            values[Value.DECAYS] = decay_biases or "w" not in layer.undecayed
+            values[Value.BIAS_DECAYS] = decay_biases or "b" not in layer.undecayed
 
 
 def compile_network(net: "Sequential", inputs: int, training: bool = False) -> Program:

@@ -93,6 +93,7 @@ def _slots(x: np.ndarray, sparse: bool) -> dict[Choice, int]:
         Choice.SEGMENTS: 1,
         Choice.STATES: 0,
         Choice.SKIP: False,
+        Choice.LOWEST: 0,
     }
 
 

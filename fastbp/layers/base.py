@@ -20,6 +20,7 @@ from fastbp.kernels.numbers import Column, Kind, Value
 
 from .binding import Bound, Shape, Vectors
 from .initializers import Initializer
+from .rules import HOW_TRAINED, Factor, Rule, Trainable
 
 __all__ = ["Layer", "Shape", "as_rows"]
 
@@ -39,6 +40,16 @@ class Layer:
     A layer that is made of others keeps them as ``_layers``, and runs them one after another.
 
     What ``forward`` returns is read-only: ``backward`` needs it as it was. Change a copy.
+
+    Attributes
+    ----------
+    trainable : bool
+        False freezes the layer: no optimiser moves its parameters, nor remembers their gradients,
+        and below the lowest layer that is trained training computes no gradients.
+    lr_factor, bias_lr_factor : float
+        >= 0, 1 at first: a factor of its learning rate, and one of its bias's besides. These three
+        may change at any time, and count from the next step on. What is set on a layer that is
+        made of others is set on all of those.
     """
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
@@ -48,6 +59,8 @@ class Layer:
     dtype: np.dtype | None = None  # the network's; None outside of one
     training: bool = True  # see Sequential.train
     _layers: tuple[Layer, ...] = ()  # inside this one
+    undecayed: ClassVar[tuple[str, ...]] = ("b",)  # parameters that decay_biases=False spares
+    trainable, lr_factor, bias_lr_factor = Trainable(), Factor(least=0), Factor(least=0)
     _bound: Bound | None = None  # to a network
     _kept: Any = None  # what forward leaves behind: x, y and what else it used
     _borrows: bool = False  # whether forward may leave x where it is, for no backward follows
@@ -104,6 +117,33 @@ class Layer:
     def numbers_inside(self, shape: Shape) -> int:
         """How many numbers forward makes of one sample of this shape."""
         return math.prod(self.output_shape(shape) or shape)
+
+    @property
+    def rule(self) -> tuple[Any, ...]:
+        """All that ``rules`` follow from, of the layers inside too."""
+        own = (*map(vars(self).get, HOW_TRAINED, HOW_TRAINED.values()),)
+        return own if not self._layers else (*own, *(inside.rule for inside in self._layers))
+
+    def rules(self, decay_biases: bool) -> dict[str, Rule]:
+        """How an optimiser moves each parameter."""
+        return {
+            name: Rule(
+                self.trainable,
+                self.lr_factor * (self.bias_lr_factor if name == "b" else 1),
+                decay_biases or name not in self.undecayed,
+            )
+            for name in self.parameter_shapes()
+        }
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has parameters of its own that are trained."""
+        return self.trainable and bool(self.parameter_shapes())
+
+    def stepped(self, count: int) -> None:
+        """Take note of so many training steps that did not call its backward."""
+        for inside in self.layers:
+            inside.stepped(count)
 
     def state(self) -> dict[str, int]:
         """What training has changed besides the parameters, as plain numbers, to be saved."""

@@ -39,6 +39,9 @@ class Vectors:
         Whether nobody can change parameters and buffers any more.
     single : tuple, optional
         The active kernels and their way for one sample, made by the first that is asked for.
+    pieces : tuple, optional
+        Of the parameters, as optimisers move them (``rules.trained_pieces``), and what they follow
+        from.
     """
 
     def __init__(self, params: np.ndarray, buffers: np.ndarray) -> None:
@@ -49,6 +52,7 @@ class Vectors:
         self.given, self.given_buffers = 0, 0  # how many numbers layers have views of
         self.frozen = False
         self.single: tuple[Any, Any] | None = None
+        self.pieces: tuple[Any, Any] | None = None
 
     def parameter(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         """The next layer's next parameter, and its gradient."""

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from .base import Layer
+from .rules import HOW_TRAINED
 
 INSIDE = "layers"  # the setting of a layer that is made of others: a list of them, as data too
 
 
 def as_data(layer: Layer) -> dict[str, Any]:
-    """What JSON and TOML take: from_data makes the same layer of it, without parameters."""
+    """What JSON and TOML take: from_data makes the same layer of it, without parameters.
+
+    How the layer is trained is there where it is not trained as any other.
+    """
     settings = layer.said()
     if INSIDE in settings:
         settings[INSIDE] = [as_data(inside) for inside in settings[INSIDE]]
+    else:
+        how = {name: getattr(layer, name) for name in HOW_TRAINED}
+        settings |= {name: value for name, value in how.items() if value != HOW_TRAINED[name]}
     return {"type": type(layer).__name__} | settings
 
 
@@ -27,4 +34,8 @@ def from_data(row: Mapping[str, Any], known: Mapping[str, type[Layer]]) -> Layer
             f"unknown layer {kind!r}; known are {', '.join(known)}; define your own activations "
             "(@fb.activation) before, and pass your own layer types: load(path, layers=[...])"
         )
-    return known[kind](*(from_data(each, known) for each in inside), **settings)
+    how = {name: settings.pop(name) for name in HOW_TRAINED if name in settings}
+    layer = known[kind](*(from_data(each, known) for each in inside), **settings)
+    for name, value in how.items():
+        setattr(layer, name, value)
+    return layer

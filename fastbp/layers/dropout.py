@@ -67,6 +67,10 @@ class Dropout(Layer):
         if mask is not None:
             self.step = mask[2] + 1
 
+    def stepped(self, count: int) -> None:
+        """As many masks were used."""
+        self.step += count * self.training
+
     def state(self) -> dict[str, int]:
         """The number of the next mask."""
         return {"step": self.step}

@@ -71,10 +71,26 @@ def columns_into(layers: Iterable[Layer]) -> int | None:
 def backward_through(
     layers: Sequence[Layer], dy: np.ndarray, input_gradient: bool
 ) -> np.ndarray | None:
-    """Run a gradient back through layers; returns dx, or None if it is not asked for."""
-    for layer in reversed(layers[1:]):
+    """Run a gradient back through layers; returns dx, or None if it is not asked for.
+
+    Without dx it goes no further than to the lowest layer that is trained.
+    """
+    lowest = -1 if input_gradient else lowest_trained(layers)
+    for layer in reversed(layers[lowest + 1 :]):
         dy = layer.backward(dy)
     if input_gradient:
-        return layers[0].backward(dy)
-    layers[0].backward_parameters(dy)
+        return dy
+    for layer in layers[lowest : lowest + 1]:
+        layer.backward_parameters(dy)
+    for layer in layers[:lowest]:
+        layer.stepped(1)
     return None
+
+
+def lowest_trained(layers: Sequence[Layer]) -> int:
+    """The first layer in which anything is trained; their number if there is none."""
+    return next((k for k, layer in enumerate(layers) if _trains(layer)), len(layers))
+
+
+def _trains(layer: Layer) -> bool:
+    return layer.is_trained or any(map(_trains, layer.layers))

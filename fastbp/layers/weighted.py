@@ -24,7 +24,7 @@ class Weighted(Layer):
         stay None without a bias.
     """
 
-    bias = Flag()
+    bias = Flag(fixed=True)
     defaults: ClassVar[dict[str, Any]] = {"bias": True}
 
     def __init__(self, init: str | Initializer | None, bias: bool) -> None:

@@ -16,6 +16,7 @@ from fastbp._files import read_toml
 from fastbp.layers import BUILT_IN
 from fastbp.layers.data import INSIDE
 from fastbp.layers.initializers import initializer
+from fastbp.layers.rules import HOW_TRAINED
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
 
@@ -88,9 +89,9 @@ def _check_layer(row: dict[str, Any]) -> None:
     if not isinstance(kind, str) or kind not in BUILT_IN:
         raise ValueError(f"type: expected {', '.join(BUILT_IN)}; got {kind!r}")
     parameters = inspect.signature(BUILT_IN[kind]).parameters
-    given = set(row) - {"type"}
+    given = set(row) - {"type", *HOW_TRAINED}
     if unknown := given - set(parameters):
-        known = ", ".join(parameters) or "none"
+        known = ", ".join((*parameters, *HOW_TRAINED))
         raise ValueError(f"{kind} has no setting {min(unknown)!r}; it has {known}")
     left_out = {TAKES.get(kind), "outputs" if kind == "Linear" else None}
     for name, parameter in parameters.items():

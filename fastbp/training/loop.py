@@ -12,7 +12,7 @@ from fastbp._checks import as_count, check_kind
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
-from fastbp.layers.nesting import every_layer
+from fastbp.layers.nesting import every_layer, lowest_trained
 from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
@@ -180,6 +180,11 @@ def _prepare(
     seed = as_count(seed, "seed", least=0)
     if not net.params.flags.writeable:
         raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
+    if net.params.size and lowest_trained(net.layers) == len(net.layers):
+        raise ValueError(
+            "fit: every layer with parameters is frozen (trainable = False), so that there is "
+            "nothing to train; set trainable = True on one"
+        )
     samples = as_samples(net, train, loss, "train")
     tests = None if validation is None else as_samples(net, validation, loss, "validation")
     check_batch(min(batch_size, len(samples.x)), net.sample_bytes)

@@ -3,7 +3,7 @@
 Within a block images lie (column, sample): see convolution.py.
 """
 
-from fastbp.kernels.numbers import Column, Kind, PlanColumn
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn
 
 from . import activations
 from .convolution import TILE, add_gradient, alike, correlate, tile_of, windows_met
@@ -24,6 +24,7 @@ from .program import (
     plan_of,
     program_of,
     row_width,
+    takes_steps,
     values_of,
     w_of,
     windows_of,
@@ -259,12 +260,12 @@ def _into_border(x, s, y):
 
 
 @inline
-def backward_block(run, layer, segment, first):
-    """From dy of an image row dy of the row before, unless it is the first with weights."""
+def backward_block(run, layer, segment):
+    """From dy of an image row dy of the row before, unless nobody needs that."""
     kind = kind_of(run, layer)
-    if kind == Kind.CONV:
+    if kind == Kind.CONV and takes_steps(run, layer):
         _backward_conv(run, layer, partial_gradient(run, layer, segment))
-    if layer == first:
+    if layer == run.choices[Choice.LOWEST]:
         return
     if kind == Kind.CONV:
         _backward_conv_input(run, layer)

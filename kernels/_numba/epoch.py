@@ -49,7 +49,8 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
         if not meet(run):
             return False
     pending, fresh = 0, False  # fresh: whether dy was written since all last met
-    for layer in range(run.layers - 1, 0, -1):
+    lowest = run.choices[Choice.LOWEST]
+    for layer in range(run.layers - 1, lowest, -1):
         dense = kind_of(run, layer) == Kind.DENSE
         if dense and fresh and not meet(run):
             return False
@@ -63,8 +64,8 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
             if not meet(run):
                 return False
             fresh = False
-    if kind_of(run, 0) == Kind.DENSE:
-        update_layer(run, step, 0, n, zeros)
+    if lowest < run.layers:
+        update_layer(run, step, lowest, n, zeros)
     if pending:
         if not meet(run):
             return False

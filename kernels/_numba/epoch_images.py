@@ -13,7 +13,7 @@ the other.
 
 import numpy as np
 
-from fastbp.kernels.numbers import Choice, Kind, PlanColumn, Setting, Source
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Source
 
 from .barrier import floating_mode, flush_denormals, meet
 from .blocks import backward_block, flatten_block, forward_block, unflatten_block
@@ -30,7 +30,7 @@ from .program import (
     plan_of,
     row_of,
     row_width,
-    to_memory,
+    takes_steps,
     w_of,
     weights_of,
     whole,
@@ -111,20 +111,22 @@ def _forward_samples_of_block(run, data, flatten, chosen, n):
 
 
 @inline
-def _backward_samples_of_block(run, flatten, first, segment, n):
+def _backward_samples_of_block(run, flatten, segment, n):
     """From the gradients of a block's scores all that the steps of the weights are made of."""
-    for layer in range(run.layers - 1, flatten, -1):
-        backward_layer(run, layer, n)
+    lowest = run.choices[Choice.LOWEST]
+    for layer in range(run.layers - 1, max(flatten, lowest - 1), -1):
+        if layer > lowest:
+            backward_layer(run, layer, n)
         if kind_of(run, layer) == Kind.DENSE:
             scale_gradient(run, layer, n)
-    if first < flatten:
+    if lowest < flatten:
         unflatten_block(run, flatten, n)
-        for layer in range(flatten - 1, first - 1, -1):
-            backward_block(run, layer, segment, first)
+        for layer in range(flatten - 1, lowest - 1, -1):
+            backward_block(run, layer, segment)
 
 
 @inline
-def _train_segment(run, addresses, flatten, first, segment, chosen, n):
+def _train_segment(run, addresses, flatten, segment, chosen, n):
     """Forward, loss and backward of the blocks of a segment of a batch of n."""
     labels, values = at(addresses[7], np.int64), at(addresses[8], type(run.work[0]))
     losses, (first_block, last_block) = _losses(run, flatten), _blocks_of(run, segment, n)
@@ -137,7 +139,7 @@ def _train_segment(run, addresses, flatten, first, segment, chosen, n):
         _forward_samples_of_block(here, addresses[6], flatten, shift(chosen, row), count)
         for r in range(count):
             losses[row + r] = loss_row(here, r, n, chosen[row + r], labels, values)
-        _backward_samples_of_block(here, flatten, first, segment, count)
+        _backward_samples_of_block(here, flatten, segment, count)
 
 
 @core
@@ -165,16 +167,17 @@ def _mean_loss(run, flatten, n):
 @core
 def _update_convolution(run, step, layer):
     """A step of a convolution's w and b, from the sums of all segments in their order."""
-    (to_m, to_v), g = to_memory(run, layer), run.scratch
-    weights, w = parameters_of(row_of(run, layer)), w_of(run, layer)
-    for start in range(0, weights, SCRATCH):
-        count = min(SCRATCH, weights - start)
+    row, g, w, start = row_of(run, layer), run.scratch, w_of(run, layer), 0
+    size, weights = parameters_of(row), weights_of(row) - row[Column.OUT_CHANNELS]
+    while start < size:
+        count = min(SCRATCH, (weights if start < weights else size) - start)
         fill(g, count, 0)
         for segment in range(run.choices[Choice.SEGMENTS]):
             sums = shift(partial_gradient(run, layer, segment), start)
             for i in range(count):
                 g[i] += sums[i]
-        optimize(run, step, g, shift(w, start), to_m, to_v, count)
+        optimize(run, step, layer, start >= weights, g, shift(w, start), count)
+        start += count
 
 
 @inline
@@ -182,6 +185,8 @@ def _update_all(run, step, flatten, n):
     """A step of this thread's copy of all weights."""
     _show_rows(run, flatten, 0)
     for layer in range(run.layers):
+        if not takes_steps(run, layer):
+            continue
         if kind_of(run, layer) == Kind.CONV:
             _update_convolution(run, step, layer)
         elif kind_of(run, layer) == Kind.DENSE:
@@ -213,14 +218,14 @@ def train_images(real, addresses, layers, count, thread, first, last):
     team, _ = prepare(real, addresses, layers, thread, threads)
     run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
     losses, segments = at(addresses[10], np.float64), choices[Choice.SEGMENTS]
-    flatten, lowest = _find_kind(run, Kind.FLATTEN), _find_kind(run, Kind.CONV)
+    flatten = _find_kind(run, Kind.FLATTEN)
     if thread:
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
         here = during(run, step, 0)
         for segment in range(segments * thread // threads, segments * (thread + 1) // threads):
-            _train_segment(here, addresses, flatten, lowest, segment, chosen, n)
+            _train_segment(here, addresses, flatten, segment, chosen, n)
         if not meet(team):
             break
         loss = _mean_loss(here, flatten, n)

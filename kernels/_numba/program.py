@@ -109,6 +109,22 @@ def values_of(run, layer):
 
 
 @core
+def takes_steps(run, layer):
+    """Whether the optimiser moves a layer's parameters."""
+    return program_of(run, layer, Column.FROZEN) == 0
+
+
+@core
+def rule_of(run, layer, bias):
+    """How the optimiser moves a layer's weights, or its bias: factors of rate and decay."""
+    values = values_of(run, layer)
+    if bias:
+        rate = values[Value.LR_FACTOR] * values[Value.BIAS_LR_FACTOR]
+        return rate, values[Value.BIAS_DECAYS]
+    return values[Value.LR_FACTOR], values[Value.DECAYS]
+
+
+@core
 def code_of(run, layer):
     """Where an activation that a user wrote starts, forward and backward."""
     return shift(run.choices, Choice.CODE + 1 + 2 * layer)

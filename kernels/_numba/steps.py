@@ -1,6 +1,6 @@
 """The optimiser's step of this thread's part of a dense layer's W and b."""
 
-from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Setting
+from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Setting, Value
 
 from . import updates
 from .batch import GROUP, groups_of
@@ -13,7 +13,10 @@ from .program import (
     owned,
     program_of,
     row_width,
+    rule_of,
+    takes_steps,
     to_memory,
+    values_of,
     w_of,
     whole,
 )
@@ -28,17 +31,18 @@ def step_at(run, number):
 
 
 @core
-def optimize(run, step, g, w, to_m, to_v, n):
-    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    kind, m, v = run.choices[Choice.OPTIMIZER], shift(w, to_m), shift(w, to_v)
-    updates.update(kind, run.settings, step, g, w, m, v, n)
+def optimize(run, step, layer, bias, g, w, n):
+    """One optimiser step of n weights of a layer in a row, or of its bias."""
+    kind, (to_m, to_v) = run.choices[Choice.OPTIMIZER], to_memory(run, layer)
+    rule = rule_of(run, layer, bias)
+    updates.update(kind, run.settings, step, rule, g, w, shift(w, to_m), shift(w, to_v), n)
 
 
 @core
-def _update(run, step, rows, columns, depth, a, a_depth, b, b_depth, w, w_row, to_m, to_v):
+def _update(run, step, layer, rows, columns, depth, a, a_depth, b, b_depth, w, w_row):
     """A step of w (rows, columns), whose gradient is a.T @ b.
 
-    For plain SGD, b or a is times -lr already, and the gradient is never stored.
+    For plain SGD, b or a is times the layer's -lr already, and the gradient is never stored.
     """
     if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
         product(rows, columns, depth, a, 1, a_depth, b, b_depth, w, w_row, w, w_row)
@@ -52,7 +56,7 @@ def _update(run, step, rows, columns, depth, a, a_depth, b, b_depth, w, w_row, t
             product(m, n, depth, shift(a, i), 1, a_depth, shift(b, j), b_depth, g, n, g, n)
             for r in range(m):
                 w_r = shift(w, (i + r) * w_row + j)
-                optimize(run, step, shift(g, r * n), w_r, to_m, to_v, n)
+                optimize(run, step, layer, False, shift(g, r * n), w_r, n)
 
 
 @core
@@ -76,10 +80,10 @@ def _update_listed(run, n, zeros, columns, dy, dy_row, w):
 
 @core
 def scale_gradient(run, layer, n):
-    """For plain SGD, this thread's columns of dy of a dense layer times -lr."""
+    """For plain SGD, this thread's columns of dy of a dense layer times its -lr."""
     first, last = owned(run, layer)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
-    factor = type(dy[0])(-run.settings[Setting.LR])
+    factor = type(dy[0])(-(run.settings[Setting.LR] * values_of(run, layer)[Value.LR_FACTOR]))
     if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
         for r in range(n):
             for j in range(first, last):
@@ -87,10 +91,11 @@ def scale_gradient(run, layer, n):
 
 
 @core
-def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
+def _update_bias(run, step, layer, n, first, last, b):
     """A step of b, whose gradient is the sum of dy; for plain SGD, dy is times -lr already."""
     if not program_of(run, layer, Column.BIAS):
         return
+    factor = type(b[0])(values_of(run, layer)[Value.BIAS_LR_FACTOR])
     plain = run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
     unit, g = lanes_of(b[0]), run.scratch
@@ -103,14 +108,16 @@ def _update_bias(run, step, layer, n, first, last, b, to_m, to_v):
                 g[j] += dy[r * dy_row + p + j]
         if plain:
             for j in range(count):
-                b[p + j] += g[j]
+                b[p + j] += g[j] * factor
         else:
-            optimize(run, step, g, shift(b, p), to_m, to_v, count)
+            optimize(run, step, layer, True, g, shift(b, p), count)
 
 
 @core
 def update_layer(run, step, layer, n, zeros):
-    """A step of this thread's columns of W and b."""
+    """A step of this thread's columns of W and b, if the layer takes any."""
+    if not takes_steps(run, layer):
+        return
     scale_gradient(run, layer, n)
     if layer:
         update_dense(run, step, layer, n)
@@ -121,30 +128,28 @@ def update_layer(run, step, layer, n, zeros):
 @core
 def update_dense(run, step, layer, n):
     """Of any dense layer but the first."""
-    (first, last), (to_m, to_v) = owned(run, layer), to_memory(run, layer)
+    first, last = owned(run, layer)
     if first == last:
         return
     w, dy, width = w_of(run, layer), dy_of(run, layer), row_width(run, layer)
     x, x_row = input_of(run, layer)
     b = shift(w, x_row * whole(outputs_of(run, layer), 4))
-    _update_bias(run, step, layer, n, first, last, b, to_m, to_v)
+    _update_bias(run, step, layer, n, first, last, b)
     rows, dy_o, w_o = last - first, shift(dy, first), shift(w, first * x_row)
-    _update(run, step, rows, x_row, n, dy_o, width, x, x_row, w_o, x_row, to_m, to_v)
+    _update(run, step, layer, rows, x_row, n, dy_o, width, x, x_row, w_o, x_row)
 
 
 @core
 def _update_panels(run, step, n, zeros):
     """Of the first layer."""
-    (first, last), (to_m, to_v) = owned(run, 0), to_memory(run, 0)
+    first, last = owned(run, 0)
     w, dy, width = w_of(run, 0), dy_of(run, 0), row_width(run, 0)
     inputs, (x, x_row) = program_of(run, 0, Column.INPUTS), input_of(run, 0)
-    _update_bias(run, step, 0, n, first, last, shift(w, width * inputs), to_m, to_v)
+    _update_bias(run, step, 0, n, first, last, shift(w, width * inputs))
     unit = lanes_of(w[0]) * PANEL
     for p in range(first, last, unit):
         columns, panel, dy_p = min(unit, width - p), shift(w, p * inputs), shift(dy, p)
         if run.listed:
             _update_listed(run, n, zeros, columns, dy_p, width, panel)
         else:
-            _update(
-                run, step, inputs, columns, n, x, x_row, dy_p, width, panel, columns, to_m, to_v
-            )
+            _update(run, step, 0, inputs, columns, n, x, x_row, dy_p, width, panel, columns)

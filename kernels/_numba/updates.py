@@ -12,13 +12,15 @@ from .pointers import pointer
 
 
 @core
-def update(kind, s, step, g, p, m, v, n):
+def update(kind, s, step, rule, g, p, m, v, n):
     """One of the calls that make a step, which count_step describes; s are a run's settings.
 
-    m is the only vector that momentum and Adagrad remember.
+    rule has factors of their rate and their decay, for these parameters.
+    m is the only vector that momentum, Adagrad and GRADIENT remember.
     """
-    real, (number, lr_g, lr_m) = type(p[0]), step
-    lr, mu, decay = real(s[Setting.LR]), real(s[Setting.MU]), real(s[Setting.DECAY])
+    real, (number, lr_g, lr_m), (rate, decays) = type(p[0]), step, rule
+    lr, mu = real(s[Setting.LR] * rate), real(s[Setting.MU])
+    decay = real(s[Setting.DECAY] * decays)
     if kind == OptimizerKind.PLAIN:
         _sgd(g, lr, p, n)
     elif kind == OptimizerKind.MOMENTUM:
@@ -29,18 +31,20 @@ def update(kind, s, step, g, p, m, v, n):
         alpha, rest = real(s[Setting.BETA2]), real(1 - s[Setting.BETA2])
         _rmsprop(g, lr, alpha, rest, real(s[Setting.EPSILON]), mu, decay, p, m, v, n)
     elif kind == OptimizerKind.ADAGRAD:
-        lr = real(_decayed(s[Setting.LR], s[Setting.LR_DECAY], number))
+        lr = real(_decayed(s[Setting.LR] * rate, s[Setting.LR_DECAY], number))
         _adagrad(g, lr, real(s[Setting.EPSILON]), decay, p, m, n)
+    elif kind == OptimizerKind.GRADIENT:
+        _total(g, real(s[Setting.LR]), m, n)
     else:
         beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
         rest1, rest2 = real(1 - s[Setting.BETA1]), real(1 - s[Setting.BETA2])
-        epsilon = real(s[Setting.EPSILON])
+        epsilon = real(_epsilon_of(s, number))
         fix1 = real(_correction(s[Setting.BETA1], number))
         fix2 = real(_correction(s[Setting.BETA2], number))
         if kind == OptimizerKind.ADAM:
             _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
         elif kind == OptimizerKind.NADAM:
-            rates, betas = (real(lr_g), real(lr_m)), (beta1, beta2, rest1, rest2)
+            rates, betas = (real(lr_g * rate), real(lr_m * rate)), (beta1, beta2, rest1, rest2)
             _nadam(g, *rates, *betas, epsilon, decay, fix2, p, m, v, n)
         else:
             _adamw(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
@@ -58,6 +62,13 @@ def count_step(kind, s, number):
 def _sgd(g, lr, p, n):
     for i in range(n):
         p[i] -= lr * g[i]
+
+
+@core
+def _total(g, share, sums, n):
+    """No step: the sum of gradients, of which each batch has its share."""
+    for i in range(n):
+        sums[i] += share * g[i]
 
 
 @core
@@ -170,6 +181,13 @@ def _divisor(v, epsilon):
 def _correction(beta, step):
     """What makes up for a mean that started at 0."""
     return 1 / (1 - beta**step)
+
+
+@core
+def _epsilon_of(s, step):
+    """A step's epsilon beside the root of v'; outside of the correction, as beside that of v."""
+    outside = s[Setting.EPSILON_OUTSIDE] != 0
+    return s[Setting.EPSILON] * (math.sqrt(_correction(s[Setting.BETA2], step)) if outside else 1)
 
 
 @jit

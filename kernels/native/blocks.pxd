@@ -17,11 +17,11 @@ from activations cimport is_elementwise
 from convolution cimport Images, group_of, input_size, output_size, w_size
 from numbers cimport (
     AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, GROUPS, HEIGHT, IMAGES, IMAGE_WIDTH, KERNEL,
-    KIND, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING, PLAN_COLUMNS,
-    RELU, SAMPLES, STRIDE, W, WIDTH, Y,
+    KIND, LOWEST, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING,
+    PLAN_COLUMNS, RELU, SAMPLES, STRIDE, W, WIDTH, Y,
 )
 from program cimport (
-    Run, dy_of, has_border, masks_of, padded_size, partial_gradient, values_of, y_of,
+    Run, dy_of, has_border, masks_of, padded_size, partial_gradient, takes_steps, values_of, y_of,
 )
 from tile cimport dvec, fvec, real, vec
 
@@ -234,16 +234,18 @@ cdef inline void backward_block(
     cdef dropout.Masks masks
     if kind == CONV:
         dw = partial_gradient[real](run, row, work, segment)
-        if real is float:
+        if not takes_steps(run, row):
+            pass
+        elif real is float:
             add_gradient[float, fvec](&s, x, dy, dw, NULL)
-            if row:
-                convolve_back[float, fvec](&s, dy, work + plan[W], dx, NULL)
         else:
             add_gradient[double, dvec](&s, x, dy, dw, NULL)
-            if row:
-                convolve_back[double, dvec](&s, dy, work + plan[W], dx, NULL)
-    elif row == 0:
-        return
+        if row == run.choices[LOWEST]:
+            return
+        if real is float:
+            convolve_back[float, fvec](&s, dy, work + plan[W], dx, NULL)
+        else:
+            convolve_back[double, dvec](&s, dy, work + plan[W], dx, NULL)
     elif kind == MAX_POOL:
         if real is float:
             pool_back[float, fvec](&s, True, rectified, x, dy, dx, NULL)

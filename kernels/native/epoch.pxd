@@ -6,8 +6,8 @@ from libc.string cimport memcpy
 from active cimport find_active, keep_active
 from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
 from numbers cimport (
-    BATCH, BLOCK, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLOATS, INPUTS, KIND, MOST_PREDICTED,
-    OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, TAKEN, W,
+    BATCH, BLOCK, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLOATS, INPUTS, KIND, LOWEST,
+    MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, TAKEN, W,
     WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
@@ -118,7 +118,7 @@ cdef inline bint train_step(
     if loss - loss != 0:  # NaN or infinite; all threads find the same
         return False
     batch = active_samples[real](run, work, data, chosen, step, first)
-    for layer in range(run.layers - 1, -1, -1):
+    for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
         if not backward_layer[real](run, layer, work, &batch, coming):
             return False
     return True
@@ -168,7 +168,7 @@ cdef inline Py_ssize_t train_steps(
                 run, work, data, order + step * run.choices[BATCH], step, &batch,
                 &coming if more else NULL, labels, values, losses + step):
             return step
-        if more and run.program[KIND] != DENSE:
+        if more and (run.program[KIND] != DENSE or run.choices[LOWEST] > 0):
             run.mask = step + 1
             forward_apart[real](run, 0, work, &coming)
     return last

@@ -11,13 +11,14 @@ from batch cimport bytes_of, fetch_rows, source
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
 from numbers cimport (
-    BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES, M,
-    OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, TAKEN, V, W, WIDTH,
+    BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES,
+    LOWEST, OUTPUTS, OUT_CHANNELS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP,
+    TAKEN, W, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
     Input, Run, dy_of, first_segment, hidden_input, meet, parameters_of, partial_gradient,
-    weights_of, y_of,
+    takes_steps, weights_of, y_of,
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows, forward_apart, loss_row
@@ -138,13 +139,13 @@ cdef inline void train_block(
     Py_ssize_t batch, const int64_t* labels, const real* values, Py_ssize_t segment,
 ) noexcept nogil:
     """Forward, loss and backward of n samples, the rows from run.sample on of the batch."""
-    cdef Py_ssize_t layer, r, flat = flatten_row(run)
+    cdef Py_ssize_t layer, r, flat = flatten_row(run), lowest = run.choices[LOWEST]
     cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
     cdef const int64_t* row
     forward_samples_of_block[real](run, work, data, chosen, n)
     for r in range(n):
         losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
-    for layer in range(run.layers - 1, flat, -1):
+    for layer in range(run.layers - 1, max(flat, lowest), -1):
         row = run.program + layer * COLUMNS
         if row[KIND] == DENSE:
             multiply_transposed[real](
@@ -152,7 +153,7 @@ cdef inline void train_block(
                 dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
         else:
             backward_rows[real](run, layer, work, n, 0, row[OUTPUTS])
-    for layer in range(flat, -1, -1):
+    for layer in range(flat, lowest - 1, -1):
         block_stage[real](run, layer, work, n, segment, True)
 
 
@@ -182,8 +183,11 @@ cdef inline void train_segment(
 cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     """A step of this thread's copy of w and b, by the segments' gradients added in order."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t size = parameters_of(run.program + layer * COLUMNS), j, segment
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    cdef Py_ssize_t size = parameters_of(row), weights = weights_of(row) - row[OUT_CHANNELS]
+    cdef Py_ssize_t j, segment
     cdef real* g = work + plan[STEP]
+    cdef real* w = work + plan[W]
     cdef const real* part = partial_gradient[real](run, layer, work, 0)
     for j in range(size):
         g[j] = part[j]
@@ -191,7 +195,8 @@ cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work
         part = partial_gradient[real](run, layer, work, segment)
         for j in range(size):
             g[j] += part[j]
-    optimize[real](run, g, work + plan[W], plan[M] - plan[W], plan[V] - plan[W], size)
+    optimize[real](run, layer, False, g, w, weights)
+    optimize[real](run, layer, True, g + weights, w + weights, size - weights)
 
 
 cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nogil:
@@ -202,6 +207,8 @@ cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nog
     cdef Input hidden
     for layer in range(run.layers):
         row = run.program + layer * COLUMNS
+        if not takes_steps(run, layer):
+            continue
         if row[KIND] == CONV:
             update_convolution[real](run, layer, work)
         elif row[KIND] == DENSE:

@@ -44,6 +44,7 @@ cdef enum:  # Column
     SEED
     MASKS
     PARTNER
+    FROZEN
     COLUMNS
 
 cdef enum:  # PlanColumn
@@ -98,6 +99,7 @@ cdef enum:  # OptimizerKind
     RMSPROP
     ADAGRAD
     NADAM
+    GRADIENT
 
 cdef enum:  # Source
     BYTES
@@ -116,6 +118,7 @@ cdef enum:  # Choice
     SEGMENTS
     STATES
     SKIP
+    LOWEST
     CODE
 
 cdef enum:  # Setting
@@ -126,6 +129,7 @@ cdef enum:  # Setting
     BETA1
     BETA2
     EPSILON
+    EPSILON_OUTSIDE
     DECAY
     LR_DECAY
     MU_DECAY
@@ -138,6 +142,10 @@ cdef enum:  # Value
     THRESHOLD
     APPROXIMATE
     P
+    LR_FACTOR
+    BIAS_LR_FACTOR
+    DECAYS
+    BIAS_DECAYS
     VALUE_COLUMNS
 
 cdef enum:  # Sync

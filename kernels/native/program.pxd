@@ -24,12 +24,13 @@ from libc.string cimport memset
 from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
 from numbers cimport (
-    BATCH, BIAS, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DY, EXCHANGE, FLATTEN,
-    GROUPS, HEIGHT, INPUTS, KERNEL, KIND, MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING,
-    PLAN_COLUMNS, SEED, SEGMENTS, SPLIT, STRIDE, SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
+    BATCH, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV,
+    DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, LR_FACTOR,
+    MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
+    STRIDE, SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
-from updates cimport Rates
+from updates cimport Rates, Rule
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
@@ -173,6 +174,20 @@ cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept n
 cdef inline const double* values_of(const Run* run, Py_ssize_t layer) noexcept nogil:
     """A layer's own real numbers, by their Value."""
     return run.settings + VALUES + layer * VALUE_COLUMNS
+
+
+cdef inline bint takes_steps(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """Whether the optimiser moves a layer's parameters."""
+    return not run.program[layer * COLUMNS + FROZEN]
+
+
+cdef inline Rule rule_of(const Run* run, Py_ssize_t layer, bint bias) noexcept nogil:
+    """How the optimiser moves a layer's weights, or its bias."""
+    cdef const double* values = values_of(run, layer)
+    cdef Rule rule
+    rule.rate = values[LR_FACTOR] * (values[BIAS_LR_FACTOR] if bias else 1)
+    rule.decay = values[BIAS_DECAYS] if bias else values[DECAYS]
+    return rule
 
 
 cdef inline Masks masks_of(const Run* run, Py_ssize_t layer) noexcept nogil:

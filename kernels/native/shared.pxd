@@ -9,12 +9,12 @@ from libc.string cimport memcpy
 
 cimport panels
 from numbers cimport (
-    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS, PRIVATE,
-    SEGMENTS, SPLIT, W, WIDTH, Y,
+    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, LOWEST, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS,
+    PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
 )
 from program cimport (
     Input, Run, dy_of, exchanged_at_once, first_segment, meet, output_columns, own_weights,
-    panel_width, partial_sums, segment_start, share_of, vectors_of, y_of,
+    panel_width, partial_sums, segment_start, share_of, takes_steps, vectors_of, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
@@ -167,14 +167,15 @@ cdef inline void dx_and_step(
 ) noexcept nogil:
     """dx = dy @ w.T of these rows and columns of w, and then their update, while they are near."""
     cdef Py_ssize_t k = first_row, end
-    cdef bint plain = run.choices[OPTIMIZER] == PLAIN
-    if plain and 0 < input.n <= FEW:
+    cdef bint plain = run.choices[OPTIMIZER] == PLAIN, moves = takes_steps(run, layer)
+    if plain and moves and 0 < input.n <= FEW:
         k = step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
                            dx, dx_row)
     while k < last_row:
         end = min(last_row, k + ROWS_AT_ONCE)
         multiply_transposed[real](run, layer, work, 0, input.n, k, end, first, last, dx, dx_row)
-        update_weights[real](run, layer, work, input, step, k, end, first, last)
+        if moves:
+            update_weights[real](run, layer, work, input, step, k, end, first, last)
         k = end
 
 
@@ -208,7 +209,7 @@ cdef inline bint backward_by_outputs(
                               work + before[DY] + start * width):
             return False
         start += n
-    if not at_once:
+    if not at_once and takes_steps(run, layer):
         output_columns(run, layer, panel, &first, &last)
         update_weights[real](run, layer, work, input, step, 0, inputs, first, last)
     return True
@@ -217,20 +218,21 @@ cdef inline bint backward_by_outputs(
 cdef inline bint backward_dense(
     Run* run, Py_ssize_t layer, real* work, const Input* input, const Input* coming,
 ) noexcept nogil:
-    """dx, unless it is the first layer, and the update of this thread's part of W and b.
+    """dx, where a layer before it needs that, and the update of this thread's part of W and b.
 
     If `coming` is not NULL, then sparse data's first layer has its output for that batch too.
     """
     cdef Py_ssize_t first_row, last_row, first, last
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
-    cdef const real* step
+    cdef const real* step = NULL
     cdef bint moves = input.n or run.choices[OPTIMIZER] != PLAIN
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
-    step = step_of[real](run, layer, work, input.n, first, last)
+    if takes_steps(run, layer):
+        step = step_of[real](run, layer, work, input.n, first, last)
     if input.bounds != NULL:
         sparse_layer[real](run, work, input if moves else NULL, coming)
         return True
-    if moves and layer == 0:
+    if moves and layer == run.choices[LOWEST]:
         update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)
     elif moves and run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS:
         if not backward_by_outputs[real](run, layer, work, input, step):

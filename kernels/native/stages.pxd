@@ -12,7 +12,8 @@ cimport losses
 cimport rowwise
 from activations cimport is_elementwise
 from numbers cimport (
-    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, KIND, LOSS, OUTPUTS, PLAN_COLUMNS, SPLIT, W, WIDTH,
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, KIND, LOSS, LOWEST, OUTPUTS, PLAN_COLUMNS, SPLIT, W,
+    WIDTH,
 )
 from program cimport (
     Input, Run, dy_of, gathers_input, hidden_input, masks_of, output_columns, panel_width,
@@ -133,7 +134,7 @@ cdef inline bint backward_layer(
             return False
         return (layer or coming == NULL or coming.bounds != NULL
                 or forward_apart[real](run, layer, work, coming))
-    if layer == 0:
+    if layer == run.choices[LOWEST]:
         return True
     output_columns(run, layer, panel_width[real](work), &begin, &end)
     backward_rows[real](run, layer, work, first.n, begin, end)

@@ -8,10 +8,10 @@ from libc.stdint cimport int64_t
 cimport panels
 cimport updates
 from numbers cimport (
-    BETA1, BIAS, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER, PLAIN, PLAN_COLUMNS,
-    SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
+    BETA1, BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER,
+    PLAIN, PLAN_COLUMNS, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
-from program cimport Input, Run, dy_of, panel_width, vectors_of
+from program cimport Input, Run, dy_of, panel_width, rule_of, values_of, vectors_of
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
 
@@ -25,16 +25,18 @@ cdef inline void count_step(Run* run, Py_ssize_t step) noexcept nogil:
 
 
 cdef inline void optimize(
-    const Run* run, const real* g, real* w, Py_ssize_t to_m, Py_ssize_t to_v, Py_ssize_t n,
+    const Run* run, Py_ssize_t layer, bint bias, const real* g, real* w, Py_ssize_t n,
 ) noexcept nogil:
-    """One optimiser step of n parameters in a row, whose memory lies to_m and to_v further on."""
-    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates,
-                         g, w, w + to_m, w + to_v, n)
+    """One optimiser step of n weights of a layer in a row, or of its bias."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef updates.Rule rule = rule_of(run, layer, bias)
+    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule,
+                         g, w, w + plan[M] - plan[W], w + plan[V] - plan[W], n)
 
 
 cdef inline void optimize_panel(
-    const Run* run, const Input* input, Py_ssize_t first, Py_ssize_t last,
-    const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel, Py_ssize_t to_m, Py_ssize_t to_v,
+    const Run* run, Py_ssize_t layer, const Input* input, Py_ssize_t first, Py_ssize_t last,
+    const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel,
 ) noexcept nogil:
     """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
     cdef real g[ROWS * MOST_LANES * PANEL]
@@ -48,7 +50,7 @@ cdef inline void optimize_panel(
         else:
             panels.gradient_rows[double, dvec](
                 count, input.n, x + k, input.row, <const dvec*> dy, dy_row, <dvec*> &g[0], panel)
-        optimize[real](run, &g[0], w + k * panel, to_m, to_v, count * panel)
+        optimize[real](run, layer, False, &g[0], w + k * panel, count * panel)
         k += count
 
 
@@ -57,7 +59,7 @@ cdef inline const real* step_of(
 ) noexcept nogil:
     """Update b, and return what update_weights takes, for the columns first..last.
 
-    For plain SGD that is -lr * dy, else dy itself.
+    For plain SGD that is -lr * dy, with the layer's rate, else dy itself.
     """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = first, r, j, width = plan[WIDTH]
@@ -66,10 +68,13 @@ cdef inline const real* step_of(
     cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
     cdef bint plain = run.choices[OPTIMIZER] == PLAIN
-    cdef real factor = <real> -run.settings[LR] if plain else <real> 1
+    cdef real factor = <real> -(run.settings[LR] * rule_of(run, layer, False).rate)
+    cdef real of_bias = <real> values_of(run, layer)[BIAS_LR_FACTOR]
     # A bias that several threads read only in sums (program.pxd) is the first one's.
     cdef bint has_bias = run.program[layer * COLUMNS + BIAS] and (
         plan[SPLIT] == BY_OUTPUTS or plan[SPLIT] == WHOLE or run.thread == 0)
+    if not plain:
+        factor = 1
     while p < last:
         for j in range(panel):
             g[j] = 0
@@ -79,9 +84,9 @@ cdef inline const real* step_of(
                 g[j] += step[r * width + p + j]
         if plain and has_bias:
             for j in range(panel):
-                b[p + j] += g[j]
+                b[p + j] += g[j] * of_bias
         elif has_bias:
-            optimize[real](run, &g[0], b + p, plan[M] - plan[W], plan[V] - plan[W], panel)
+            optimize[real](run, layer, True, &g[0], b + p, panel)
         p += panel
     return step
 
@@ -104,8 +109,8 @@ cdef inline void update_weights(
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * panel
         if run.choices[OPTIMIZER] != PLAIN:
-            optimize_panel[real](run, input, first_row, last_row, step + p, width,
-                                 w - first_row * panel, panel, plan[M] - plan[W], plan[V] - plan[W])
+            optimize_panel[real](run, layer, input, first_row, last_row, step + p, width,
+                                 w - first_row * panel, panel)
         elif real is float:
             panels.add_panel[float, fvec](
                 input.n, vectors, count, x, input.row, step + p, width, <fvec*> w, panel)

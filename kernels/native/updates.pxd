@@ -7,8 +7,8 @@ from libc.math cimport INFINITY, exp, expm1, log, pow, sqrt
 from libc.stdint cimport int64_t
 
 from numbers cimport (
-    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, LR, LR_DECAY, MOMENTUM, MU, MU_DECAY, NADAM,
-    NESTEROV, PLAIN, RMSPROP,
+    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, EPSILON_OUTSIDE, GRADIENT, LR, LR_DECAY, MOMENTUM,
+    MU, MU_DECAY, NADAM, NESTEROV, PLAIN, RMSPROP,
 )
 from tile cimport real
 
@@ -21,17 +21,23 @@ cdef struct Rates:  # NAdam's of a step
     double mean  # whose momentum is the coming step's
 
 
+cdef struct Rule:  # of some parameters: factors of what a run's settings say
+    double rate
+    double decay
+
+
 cdef inline void update(
-    int64_t kind, const double* s, double step, const Rates* rates, const real* g, real* p, real* m,
-    real* v, Py_ssize_t n,
+    int64_t kind, const double* s, double step, const Rates* rates, const Rule* rule,
+    const real* g, real* p, real* m, real* v, Py_ssize_t n,
 ) noexcept nogil:
     """The optimiser's step with this number, from 1; s are a run's settings.
 
     rates are NAdam's of this step, which all of its calls share.
-    m is the only vector that momentum and Adagrad remember.
+    m is the only vector that momentum, Adagrad and GRADIENT remember.
     """
-    cdef real lr = <real> s[LR], decay = <real> s[DECAY], mu = <real> s[MU]
-    cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2], epsilon = <real> s[EPSILON]
+    cdef real lr = <real> (s[LR] * rule.rate), decay = <real> (s[DECAY] * rule.decay)
+    cdef real mu = <real> s[MU], epsilon = <real> s[EPSILON]
+    cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2]
     cdef real rest1 = <real> (1 - s[BETA1]), rest2 = <real> (1 - s[BETA2]), fix1, fix2
     if kind == PLAIN:
         sgd[real](g, lr, p, n)
@@ -42,16 +48,19 @@ cdef inline void update(
     elif kind == RMSPROP:
         rmsprop[real](g, lr, beta2, rest2, epsilon, mu, decay, p, m, v, n)
     elif kind == ADAGRAD:
-        lr = <real> decayed(s[LR], s[LR_DECAY], step)
+        lr = <real> decayed(s[LR] * rule.rate, s[LR_DECAY], step)
         adagrad[real](g, lr, epsilon, decay, p, m, n)
-    elif kind == NADAM:
-        fix2 = <real> correction(s[BETA2], step)
-        nadam[real](
-            g, rates, beta1, beta2, rest1, rest2, epsilon, decay, fix2, p, m, v, n)
+    elif kind == GRADIENT:
+        total[real](g, <real> s[LR], m, n)
     else:
         fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
-        if kind == ADAM:
+        epsilon = <real> epsilon_of(s, step)
+        if kind == NADAM:
+            nadam[real](
+                g, <real> (rates.gradient * rule.rate), <real> (rates.mean * rule.rate), beta1,
+                beta2, rest1, rest2, epsilon, decay, fix2, p, m, v, n)
+        elif kind == ADAM:
             adam[real](
                 g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
         else:
@@ -76,6 +85,13 @@ cdef inline void sgd(const real* g, real lr, real* p, Py_ssize_t n) noexcept nog
     cdef Py_ssize_t i
     for i in range(n):
         p[i] -= lr * g[i]
+
+
+cdef inline void total(const real* g, real share, real* sums, Py_ssize_t n) noexcept nogil:
+    """No step: the sum of gradients, of which each batch has its share."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        sums[i] += share * g[i]
 
 
 cdef inline void momentum(
@@ -139,12 +155,12 @@ cdef inline void rmsprop(
 
 
 cdef inline void nadam(
-    const real* g, const Rates* rates, real beta1, real beta2, real rest1, real rest2,
+    const real* g, real lr_g, real lr_m, real beta1, real beta2, real rest1, real rest2,
     real epsilon, real decay, real correction2, real* p, real* m, real* v, Py_ssize_t n,
 ) noexcept nogil:
-    """The numbers are adam's, but for the rates."""
+    """The numbers are adam's, but for the rates of gradient and mean."""
     cdef Py_ssize_t i
-    cdef real gradient, lr_g = <real> rates.gradient, lr_m = <real> rates.mean
+    cdef real gradient
     for i in range(n):
         gradient = g[i] + decay * p[i]
         m[i] = beta1 * m[i] + rest1 * gradient
@@ -203,3 +219,8 @@ cdef inline double decayed(double lr, double lr_decay, double step) noexcept nog
 cdef inline double correction(double beta, double step) noexcept nogil:
     """What makes up for a mean that started at 0: 1 / (1 - beta**step)."""
     return 1 / (1 - pow(beta, step))
+
+
+cdef inline double epsilon_of(const double* s, double step) noexcept nogil:
+    """A step's epsilon beside the root of v'; outside of the correction, as beside that of v."""
+    return s[EPSILON] * (sqrt(correction(s[BETA2], step)) if s[EPSILON_OUTSIDE] else 1)

@@ -69,6 +69,6 @@ def nadam_step(const real[::1] grads, double lr, double beta1, double beta2, dou
     cdef updates.Rates rates = updates.nadam_rates(lr, beta1, mu_decay, step)
     with nogil:
         updates.nadam[real](
-            &grads[0], &rates, <real> beta1, <real> beta2, <real> (1 - beta1), <real> (1 - beta2),
-            <real> epsilon, <real> decay, <real> updates.correction(beta2, step), &params[0], &m[0],
-            &v[0], params.shape[0])
+            &grads[0], <real> rates.gradient, <real> rates.mean, <real> beta1, <real> beta2,
+            <real> (1 - beta1), <real> (1 - beta2), <real> epsilon, <real> decay,
+            <real> updates.correction(beta2, step), &params[0], &m[0], &v[0], params.shape[0])

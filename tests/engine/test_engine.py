@@ -118,6 +118,14 @@ CHANGES = {
     "plain to momentum": ("sgd", lambda net, loss, step: setattr(step, "momentum", 0.5)),
     "momentum to plain": ("momentum", lambda net, loss, step: setattr(step, "momentum", 0.0)),
     "momentum to nesterov": ("momentum", lambda net, loss, step: setattr(step, "nesterov", True)),
+    "decayed biases": ("decay", lambda net, loss, step: setattr(step, "decay_biases", False)),
+    "where epsilon is": ("adam", lambda net, loss, step: setattr(step, "epsilon_outside", True)),
+    "trainable": ("adam", lambda net, loss, step: setattr(net.layers[0], "trainable", False)),
+    "factor": ("sgd", lambda net, loss, step: setattr(net.layers[0], "lr_factor", 0.1)),
+    "factor of a bias": (
+        "adam",
+        lambda net, loss, step: setattr(net.layers[3], "bias_lr_factor", 4),
+    ),
 }
 
 

@@ -1,19 +1,41 @@
-"""What all optimisers share: whose memory it is, and what fits it."""
+"""What all optimisers share: what they step, whose memory they have, and what fits it."""
 
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ._settings import Count, Number
-from .kernels.numbers import OptimizerKind, Setting
+from fastbp._settings import Count, Flag, Number
+from fastbp.kernels.numbers import OptimizerKind, Setting
+from fastbp.layers.rules import trained_pieces
 
 if TYPE_CHECKING:
-    from .network import Sequential
+    from fastbp.network import Sequential
+
+__all__ = ["Optimizer"]
+
+
+class Part(NamedTuple):
+    """Parameters that lie in a row and are stepped alike: as a rule, all of them."""
+
+    grads: np.ndarray
+    params: np.ndarray
+    memory: tuple[np.ndarray, ...]  # what the optimiser remembers of them
+    lr: float
+    decay: float
 
 
 class Optimizer:
-    """What all optimisers share: a learning rate, and vectors they remember between steps.
+    """What all optimisers share: a rate, weight decay, and vectors they remember between steps.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate η, > 0; of a layer's parameters, times its factors.
+    weight_decay : float
+        λ >= 0.
+    decay_biases : bool
+        Whether it shrinks all parameters, or spares biases and what norms learn.
 
     Attributes
     ----------
@@ -29,11 +51,13 @@ class Optimizer:
     first_memory: float = 0.0  # what fills the vectors at first
 
     lr = Number(above=0)
+    weight_decay = Number(least=0)
+    decay_biases = Flag()
     steps = Count(least=0)
     _net: "weakref.ref[Sequential] | None" = None  # whose memory it is; None for whoever comes
 
-    def __init__(self, lr: float) -> None:
-        self.lr = lr
+    def __init__(self, lr: float, weight_decay: float = 0.0, decay_biases: bool = True) -> None:
+        self.lr, self.weight_decay, self.decay_biases = lr, weight_decay, decay_biases
         self.steps = 0
         self.memory: tuple[np.ndarray, ...] = ()
 
@@ -46,9 +70,13 @@ class Optimizer:
             )
         self.remember(net)
         self.steps += 1
-        self.update(net)
+        memory = self.memory[: self.states]
+        for part, rule in trained_pieces(net.vectors, net.layers, self.decay_biases):
+            remembered = tuple(vector[part] for vector in memory)
+            lr, decay = self.lr * rule.rate, self.weight_decay * rule.decays
+            self.update(Part(net.grads[part], net.params[part], remembered, lr, decay))
 
-    def update(self, net: "Sequential") -> None:
+    def update(self, part: Part) -> None:
         """One call of the optimiser's kernel."""
         raise NotImplementedError
 
@@ -82,7 +110,7 @@ class Optimizer:
 
     def numbers(self) -> dict[Setting, float]:
         """The real numbers that an engine must know of it."""
-        return {Setting.LR: self.lr}
+        return {Setting.LR: self.lr, Setting.DECAY: self.weight_decay}
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""
