@@ -10,14 +10,20 @@ import pytest
 
 import fastbp as fb
 from fastbp._settings import Number
-from fastbp.layers import BUILT_IN
+from fastbp.layers import BUILT_IN, Layer
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
 
 HAVING_NUMBERS = {
     kind: names
     for kind in (*BUILT_IN.values(), *LOSSES.values(), *OPTIMIZERS.values())
-    if (names := [name for name, value in inspect.getmembers(kind) if isinstance(value, Number)])
+    if (
+        names := [
+            name
+            for name, value in inspect.getmembers(kind)
+            if isinstance(value, Number) and name not in vars(Layer)  # which all layers have
+        ]
+    )
 }
 
 
@@ -39,6 +45,29 @@ def test_numbers_are_checked_whenever_they_are_set(kind):
         if name in ("p", "momentum", "beta1", "beta2") or (kind, name) == (fb.RMSprop, "alpha"):
             with pytest.raises(ValueError, match=f"{name}: expected a number below 1, got 1"):
                 setattr(part, name, 1)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_how_a_layer_is_trained_is_checked(bound):
+    layer = fb.Linear(3, 2)
+    assert not bound or fb.Sequential(layer)
+    assert (layer.trainable, layer.lr_factor, layer.bias_lr_factor) == (True, 1, 1)
+    for name in ("lr_factor", "bias_lr_factor"):
+        for wrong, text in (
+            (-1, "at least 0, got -1"),
+            (math.nan, "a finite number, got nan"),
+            (math.inf, "a finite number, got inf"),
+            ("1", "a number, got '1'"),
+            (None, "a number, got None"),
+        ):
+            with pytest.raises((ValueError, TypeError), match=f"^Linear {name}: expected {text}$"):
+                setattr(layer, name, wrong)
+        setattr(layer, name, 0)
+    for wrong in (1, 0, None, "yes"):
+        with pytest.raises(TypeError, match="^Linear trainable: expected True or False, got"):
+            layer.trainable = wrong
+    layer.trainable = np.bool_(False)
+    assert layer.trainable is False
 
 
 def test_nesterov_is_checked_like_in_the_constructor():
