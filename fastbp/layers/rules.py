@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
-HOW_TRAINED = {
-    "trainable": True,
-    "lr_factor": 1.0,
-    "bias_lr_factor": 1.0,
-}  # unless somebody sets it
+# Unless somebody sets them.
+HOW_TRAINED = {"trainable": True, "lr_factor": 1.0, "bias_lr_factor": 1.0}
 
 
 class _OfLayers(Setting):

@@ -64,7 +64,7 @@ def test_how_a_layer_is_trained_is_checked(bound):
                 setattr(layer, name, wrong)
         setattr(layer, name, 0)
     for wrong in (1, 0, None, "yes"):
-        with pytest.raises(TypeError, match="^Linear trainable: expected True or False, got"):
+        with pytest.raises(TypeError, match=r"^Linear trainable: expected True or False, got"):
             layer.trainable = wrong
     layer.trainable = np.bool_(False)
     assert layer.trainable is False

@@ -83,7 +83,7 @@ def test_unknown_names_of_loss_and_optimizer_are_named():
     model = models.described(loss="x", optimizer=["sgd"])
     with pytest.raises(ValueError, match=r"dense: loss: expected hinge, .*; got 'x'"):
         model.make_loss()
-    with pytest.raises(ValueError, match=r"dense: optimizer: expected sgd, .*; got \['sgd'\]"):
+    with pytest.raises(ValueError, match=r"dense: optimizer: expected adam, .*; got \['sgd'\]"):
         model.make_optimizer()
 
 
