@@ -155,9 +155,15 @@ def as_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def as_number(
-    a: Any, name: str, *, above: float | None = None, least: float | None = None
+    a: Any,
+    name: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
 ) -> float:
-    """A finite number, greater than `above` or not less than `least`."""
+    """A finite number: above one, at least one, below one, at most one."""
     if isinstance(a, bool) or not isinstance(a, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {a!r}")
     try:
@@ -170,6 +176,10 @@ def as_number(
         raise ValueError(f"{name}: expected a number above {above:g}, got {a}")
     if least is not None and number < least:
         raise ValueError(f"{name}: expected at least {least:g}, got {a}")
+    if below is not None and number >= below:
+        raise ValueError(f"{name}: expected a number below {below:g}, got {a}")
+    if most is not None and number > most:
+        raise ValueError(f"{name}: expected at most {most:g}, got {a}")
     return number
 
 

@@ -42,7 +42,7 @@ class Setting:
 
 
 class Number(Setting):
-    """A finite number: above one, at least or at most one, or below one."""
+    """A finite number within limits, as ``as_number`` has them."""
 
     if TYPE_CHECKING:
 
@@ -56,16 +56,11 @@ class Number(Setting):
         below: float | None = None,
         most: float | None = None,
     ) -> None:
-        self.above, self.least, self.below, self.most = above, least, below, most
+        self.limits = {"above": above, "least": least, "below": below, "most": most}
 
     def check(self, value: Any, name: str, obj: Any) -> float:
         """The value as a float."""
-        number = as_number(value, name, above=self.above, least=self.least)
-        if self.below is not None and number >= self.below:
-            raise ValueError(f"{name}: expected a number below {self.below:g}, got {value}")
-        if self.most is not None and number > self.most:
-            raise ValueError(f"{name}: expected at most {self.most:g}, got {value}")
-        return number
+        return as_number(value, name, **self.limits)
 
 
 class Count(Setting):
