@@ -1,4 +1,4 @@
-"""What every network is trained on: samples, labels, and how to read them."""
+"""What every network is trained on: samples, their labels or values, and how to read them."""
 
 import operator
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Samples, labels and how to read them.
+    """Samples, their labels or values, and how to read them.
 
     Parameters
     ----------
@@ -30,15 +30,19 @@ class Dataset:
         (and not copied, if contiguous); other integers become float32, float16 becomes float32
         and longer floats become float64.
     y : (n,) array_like
-        Integer labels from 0 to `classes` - 1, kept as int64. Integral floats are accepted.
+        Integer labels from 0 to `classes` - 1, kept as int64. Integral floats are accepted. With
+        ``values`` (n,) or (n, columns) finite numbers, kept as float64.
     classes : int, optional
-        Number of classes, at least 2. Left out or None: the largest label + 1.
+        Number of classes, at least 2. Left out or None: the largest label + 1. Of values 0.
     scale : float
         A network sees ``x * scale``; 1/255 for pixels.
     image_shape : (rows, columns), optional
         Given if a row of x is a picture; pictures as `x` set it.
     name : str
         What messages and figures call the data.
+    values : bool
+        Whether y are values to be predicted, or rows of probabilities or of yes and no, instead of
+        labels.
 
     Raises
     ------
@@ -54,10 +58,14 @@ class Dataset:
     scale: float = 1.0
     image_shape: tuple[int, int] | None = None
     name: str = "data"
+    values: bool = False
 
     def __post_init__(self) -> None:
         x, image_shape = _check_samples(self.x, self.image_shape)
-        y, classes = _check_labels(self.y, len(x), check_classes(self.classes))
+        if self.values:
+            y, classes = _check_values(self.y, len(x), self.classes), 0
+        else:
+            y, classes = _check_labels(self.y, len(x), check_classes(self.classes))
         for field, value in (
             ("x", x),
             ("y", y),
@@ -65,6 +73,7 @@ class Dataset:
             ("scale", check_scale(self.scale)),
             ("image_shape", image_shape),
             ("name", str(self.name)),
+            ("values", bool(self.values)),
         ):
             object.__setattr__(self, field, value)
 
@@ -74,13 +83,21 @@ class Dataset:
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name!r}, samples={len(self)}, features={self.features}, "
-            f"dtype={self.x.dtype}, scale={self.scale:.6g}, classes={self.classes})"
+            f"dtype={self.x.dtype}, scale={self.scale:.6g}, "
+            + (f"values={self.targets})" if self.values else f"classes={self.classes})")
         )
 
     @property
     def features(self) -> int:
         """Numbers in one sample."""
         return int(self.x.shape[1])
+
+    @property
+    def targets(self) -> int:
+        """How many classes there are, or values a sample: what a network has outputs for."""
+        if not self.values:
+            return self.classes
+        return 1 if self.y.ndim == 1 else int(self.y.shape[1])
 
     def first(self, n: int) -> "Dataset":
         """Return the first `n` samples, all of them if there are fewer, without copying.
@@ -98,7 +115,7 @@ class Dataset:
     def batch(
         self, rows: slice | Sequence[int] | np.ndarray, dtype: DTypeLike = "float32"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a network is fed: the scaled samples at `rows`, and their labels.
+        """Return what a network is fed: the scaled samples at `rows`, and their labels or values.
 
         Parameters
         ----------
@@ -110,7 +127,7 @@ class Dataset:
         x : (k, features) array of `dtype`
             ``x[rows].astype(dtype) * scale``.
         y : (k,) int64 array
-            Both are new arrays.
+            Of values (k,) or (k, columns) float64. Both are new arrays.
 
         Raises
         ------
@@ -254,7 +271,8 @@ def _check_labels(values: ArrayLike, samples: int, classes: int | None) -> tuple
         fractional = ~np.isfinite(y) | (y != np.floor(y))
         if fractional.any():
             i = int(fractional.argmax())
-            raise ValueError(f"y: expected integer labels, got {y[i]} at index {i}")
+            advice = "; pass values=True if they are values" if np.isfinite(y[i]) else ""
+            raise ValueError(f"y: expected integer labels, got {y[i]} at index {i}{advice}")
     i = int(y.argmin())
     if y[i] < 0:
         raise ValueError(f"y: expected labels from 0, got {int(y[i])} at index {i}")
@@ -269,6 +287,21 @@ def _check_labels(values: ArrayLike, samples: int, classes: int | None) -> tuple
         advice = f"; pass classes={largest + 1} if it is one" if largest < MOST_CLASSES else ""
         raise ValueError(f"y: label {largest} at index {i} looks like no label{advice}")
     return np.ascontiguousarray(y, dtype=np.int64), classes or max(2, largest + 1)
+
+
+def _check_values(values: ArrayLike, samples: int, classes: int | None) -> np.ndarray:
+    """Return y as float64."""
+    if classes:
+        raise ValueError(f"classes: values have none, got {shown(classes)}")
+    y = _numbers(values, "y", "encode text and categories as numbers first")
+    if y.ndim not in (1, 2) or 0 in y.shape[1:]:
+        raise ValueError(f"y: expected (samples,) or (samples, columns) values, got {y.shape}")
+    if len(y) != samples:
+        raise ValueError(f"y: expected {samples} rows of values, as many as samples, got {len(y)}")
+    if not all_finite(y):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(y))[0])
+        raise ValueError(f"y: expected finite values, got {y[where]} at index {where}")
+    return np.ascontiguousarray(y, dtype=np.float64)
 
 
 def _check_rows(rows: slice | Sequence[int] | np.ndarray) -> slice | np.ndarray:

@@ -41,6 +41,7 @@ def load(
     scale: float | None = None,
     seed: int = 0,
     most_bytes: int | None = None,
+    values: bool = False,
 ) -> tuple[Dataset, Dataset]:
     """Read a training and a test set from a folder of IDX files, an .npz or a .csv file.
 
@@ -69,6 +70,9 @@ def load(
         become; more is refused before it is read. Default: the environment's FASTBP_MOST_BYTES,
         else `MOST_BYTES` (4 GiB), but for a compressed file no more than 200 times its size
         (100 MiB if that is more), since only files made to fill a memory shrink so much.
+    values : bool
+        Whether the column of labels, or y, holds values to be predicted; of an .npz file also
+        several a sample, (n, columns).
 
     Returns
     -------
@@ -90,7 +94,9 @@ def load(
     scale = None if scale is None else check_scale(scale)
     bound = Bound(_check_most_bytes(most_bytes))
     rng = np.random.default_rng(seed)
-    datasets = _read_datasets(path, label, classes, scale, bound)
+    if values and (classes is not None or path.is_dir()):
+        raise ValueError("values: they have no classes" + (f", which {path} holds" * path.is_dir()))
+    datasets = _read_datasets(path, label, classes, scale, bound, values)
     return _split(path, datasets[0], rng) if len(datasets) == 1 else _match(path, *datasets)
 
 
@@ -100,6 +106,7 @@ def _read_datasets(
     classes: int | None,
     scale: float | None,
     bound: Bound,
+    values: bool,
 ) -> list[Dataset]:
     """What lies at the path: one data set, or a training and a test set."""
     if path.is_dir():
@@ -107,7 +114,7 @@ def _read_datasets(
     splits = _read(path, label, classes or IDX_CLASSES, bound)
     parts = ["train", "test"] if len(splits) == 2 else [""]
     return [
-        _dataset(path, part, x, y, classes, scale)
+        _dataset(path, part, x, y, classes, scale, values)
         for part, (x, y) in zip(parts, splits, strict=True)
     ]
 
@@ -146,6 +153,7 @@ def _dataset(
     y: np.ndarray,
     classes: int | None,
     scale: float | None,
+    values: bool,
 ) -> Dataset:
     """Make one data set; what its checks find is the file's fault."""
     if scale is None:
@@ -157,7 +165,7 @@ def _dataset(
             image_shape = (side, side)
     name = f"{path.resolve().name} {part}".strip()
     try:
-        return Dataset(x, y, classes, scale, image_shape, name)  # type: ignore[arg-type]
+        return Dataset(x, y, classes, scale, image_shape, name, values)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise bad_file(path, f"{part} {error}".strip()) from error
 
@@ -185,5 +193,12 @@ def _match(path: Path, train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]
             "train and test samples differ in features, image shape or dtype: "
             f"{kinds[0]} and {kinds[1]}",
         )
+    if train.values:
+        if train.targets != test.targets:
+            raise bad_file(
+                path,
+                f"train and test samples have {train.targets} and {test.targets} values each",
+            )
+        return train, test
     classes = max(train.classes, test.classes)
     return replace(train, classes=classes), replace(test, classes=classes)
