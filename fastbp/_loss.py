@@ -60,6 +60,10 @@ class Loss:
         """What it makes of the scores of a network with so many outputs: classes."""
         return Meaning.CLASSES
 
+    def outputs_for(self, classes: int) -> int:
+        """How many outputs tell so many classes apart: one each."""
+        return classes
+
     def kind_for(self, target: np.ndarray) -> int | None:
         """What engines know it by for such targets, as ``check_target`` gives them."""
         return self.kind
@@ -123,6 +127,14 @@ class ValuesLoss(Loss):
                 "value a sample, give the network one output"
             )
         return as_matrix(array, name, dtype=dtype, rows=rows, columns=outputs)
+
+    def outputs_for(self, classes: int) -> int:
+        """One each, where a class may stand for a row: 1 for itself and 0 for the others."""
+        if not self.one_hot:
+            raise ValueError(
+                f"{self!r}: expected a row of {classes} values a sample; got {classes} classes"
+            )
+        return classes
 
     def meaning(self, outputs: int) -> Meaning:
         """Values; but where classes stood for one-hot rows, ``fit`` writes classes."""

@@ -320,6 +320,15 @@ class BCEWithLogitsLoss(ValuesLoss):
         """w."""
         return {Setting.LOSS_NUMBER: 1.0 if self.pos_weight is None else float(self.pos_weight)}
 
+    def outputs_for(self, classes: int) -> int:
+        """One, which tells two classes apart."""
+        if classes != 2:
+            raise ValueError(
+                f"{self!r}: expected two classes, which one output tells apart, or a row of "
+                f"{classes} values a sample; got {classes} classes, for which CrossEntropyLoss is"
+            )
+        return 1
+
     def meaning(self, outputs: int) -> Meaning:
         """Two classes from one output; of several, each is a question of its own."""
         return Meaning.TWO_CLASSES if outputs == 1 else Meaning.LABELS

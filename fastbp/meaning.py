@@ -27,6 +27,11 @@ class Meaning(StrEnum):
         """Whether what is predicted are numbers, which have no accuracy and no probabilities."""
         return self in (Meaning.VALUES, Meaning.COUNTS)
 
+    @property
+    def is_classes(self) -> bool:
+        """Whether one class a sample is predicted."""
+        return self in (Meaning.CLASSES, Meaning.TWO_CLASSES)
+
 
 class Meant(Setting):
     """A network's meaning by its word; None as long as nobody said, which stands for classes."""

@@ -84,7 +84,7 @@ def write_config(
         "train_samples": len(train),
         "test_samples": len(test),
         "features": train.features,
-        "classes": train.classes,
+        **({"values": train.targets} if train.values else {"classes": train.classes}),
         "scale": train.scale,
     }
     computation = {"backend": backend.name, "detail": backend.detail}
@@ -246,20 +246,22 @@ def _epoch(row: dict[str, str]) -> Epoch:
 def draw_run(
     folder: Path, net: Sequential, history: History, test: Dataset, batch_size: int
 ) -> None:
-    """Draw what a run came to; pictures of samples and weights only where samples are pictures."""
-    probabilities = net.predict_proba(test)
-    predictions = probabilities.argmax(axis=1)
-    matrix = confusion(test, predictions)
-    accuracies = {"train": history["train_accuracy"], "test": history["test_accuracy"]}
-    figures = {
-        "loss_by_iteration": plots.loss_by_iteration(
-            history.loss_by_iteration, batch_size=batch_size
-        ),
-        "accuracy_by_epoch": plots.accuracy_by_epoch(accuracies),
-        "confusion_matrix": plots.confusion_matrix(matrix),
-    }
+    """Draw what a run came to; pictures of samples and weights only where samples are pictures.
+
+    Of values there is the loss alone.
+    """
+    losses = history.loss_by_iteration
+    figures = {"loss_by_iteration": plots.loss_by_iteration(losses, batch_size=batch_size)}
+    if not history.epochs[-1].of_values:
+        accuracies = {"train": history["train_accuracy"], "test": history["test_accuracy"]}
+        figures["accuracy_by_epoch"] = plots.accuracy_by_epoch(accuracies)
+    if not test.values:
+        probabilities = net.predict_proba(test)
+        matrix = confusion(test, probabilities.argmax(axis=1))
+        figures["confusion_matrix"] = plots.confusion_matrix(matrix)
+        if test.image_shape is not None:
+            figures["misclassified"] = mistakes(test, probabilities)[0]
     if test.image_shape is not None:
-        figures["misclassified"] = mistakes(test, probabilities)[0]
         figures |= pictures_of_weights(net, test, test.image_shape)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")

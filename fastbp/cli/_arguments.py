@@ -70,13 +70,26 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
-def load_data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
-    """The training and test data that the arguments name."""
+def load_data(args: argparse.Namespace, values: bool = False) -> tuple[Dataset, Dataset]:
+    """The training and test data that the arguments name: of classes, or of values."""
     if args.data is None:
         if args.label or args.classes or args.scale:
             raise ValueError("--label, --classes and --scale go with --data")
+        if values:
+            raise ValueError("values come with --data; the MNIST that comes with fastbp has none")
         return datasets.mnist()
-    return datasets.load(args.data, label=args.label, classes=args.classes, scale=args.scale)
+    return datasets.load(
+        args.data, label=args.label, classes=args.classes, scale=args.scale, values=values
+    )
+
+
+def load_data_for(args: argparse.Namespace, net: Sequential) -> Dataset:
+    """The split that the arguments name, as a trained network takes it."""
+    classes = net.meaning is None or net.meaning.is_classes
+    train, test = load_data(args, values=not classes)
+    data = test if args.split == "test" else train
+    check_features(args.model, net, data)
+    return data
 
 
 def check_features(model: str, net: Sequential, data: Dataset) -> None:
@@ -110,10 +123,18 @@ def tell(line: str) -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on stdout."""
+    """Print one JSON object on stdout; what is no finite number is null."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
+from fastbp.cli import _outcome
 from fastbp.cli._display import AboveBar, Plain, Silent
 from fastbp.network import Sequential
 from fastbp.training import Callback, Epoch
@@ -90,7 +91,7 @@ class Bar(AboveBar, Progress):
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Move the bar and keep the epoch's figures for the next one's."""
-        self.epoch_figures = _accuracies(epoch)
+        self.epoch_figures = _outcome.line(epoch)
         self.rate = f"{self.samples / epoch.seconds:,.0f} samples/s"
         self.bar.update(
             self.task,
@@ -102,8 +103,4 @@ class Bar(AboveBar, Progress):
 
 
 def _figures(epoch: Epoch) -> str:
-    return f"loss {epoch.train_loss:.4f}  {_accuracies(epoch)}"
-
-
-def _accuracies(epoch: Epoch) -> str:
-    return f"train {100 * epoch.train_accuracy:.2f} %  test {100 * epoch.test_accuracy:.2f} %"
+    return f"loss {epoch.train_loss:.4f}  {_outcome.line(epoch)}"

@@ -1,12 +1,15 @@
 """``python -m fastbp evaluate``: how good a saved model is."""
 
 import argparse
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 import fastbp as fb
 from fastbp.cli import _arguments
 from fastbp.datasets import Dataset
+from fastbp.meaning import Meaning, predictions
 from fastbp.network import Sequential
 from fastbp.runs import confusion
 
@@ -25,29 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the accuracy, overall and by class."""
+    """Print the accuracy, overall and by class; or of values R² and mean absolute error."""
     backend = _arguments.choose_backend(args)
     net = fb.load(args.model)
-    train, test = _arguments.load_data(args)
-    data = test if args.split == "test" else train
-    _arguments.check_features(args.model, net, data)
-    if net.outputs is not None and net.outputs < data.classes:
-        raise ValueError(
-            f"{args.model}: knows {net.outputs} classes, but the data has {data.classes}"
-        )
-    if net.outputs is not None and net.outputs > data.classes:  # a test set may lack a class
-        data = fb.datasets.Dataset(
-            data.x, data.y, net.outputs, data.scale, data.image_shape, data.name
-        )
+    data = _arguments.load_data_for(args, net)
+    about = {"model": args.model, "data": data.name, "backend": backend.name, "samples": len(data)}
+    if data.values:
+        return _evaluate_rows(args, net, data, about)
+    classes = 2 if net.meaning is Meaning.TWO_CLASSES else net.outputs
+    if classes is not None and classes < data.classes:
+        raise ValueError(f"{args.model}: knows {classes} classes, but the data has {data.classes}")
+    if classes is not None and classes > data.classes:  # a test set may lack a class
+        data = replace(data, classes=classes)
     matrix = confusion(data, _predictions(net, data))
     samples, right = np.bincount(data.y, minlength=data.classes), np.diag(matrix)
     if args.json:
         _arguments.print_json(
-            {
-                "model": args.model,
-                "data": data.name,
-                "backend": backend.name,
-                "samples": len(data),
+            about
+            | {
                 "errors": int(len(data) - right.sum()),
                 "accuracy": float(right.sum() / len(data)),
                 "confusion": matrix.tolist(),
@@ -66,6 +64,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate_rows(
+    args: argparse.Namespace, net: Sequential, data: Dataset, about: dict[str, Any]
+) -> int:
+    """Of values R² and MAE; of labels, each a question, the share of right answers."""
+    found = fb.evaluate(net, data)
+    figures = {"accuracy": found.accuracy}
+    shown = {"accuracy": f"{100 * found.accuracy:.2f} %"}
+    if net.meaning is not None and net.meaning.is_values:
+        figures = {"r2": found.r2, "mae": found.mae}
+        shown = {"R²": f"{found.r2:.4f}", "MAE": f"{found.mae:.6g}"}
+    if args.json:
+        _arguments.print_json(about | figures)
+    else:
+        title, row = f"{args.model} on {data.name}", [f"{len(data):,}", *shown.values()]
+        _arguments.print_table(title, ["samples", *shown], [row])
+    return 0
+
+
 def _predictions(net: Sequential, data: Dataset) -> np.ndarray:
     """The classes; -1, which is wrong, for samples whose scores are no numbers; that is said."""
     scores = net.scores(data)
@@ -75,4 +91,4 @@ def _predictions(net: Sequential, data: Dataset) -> np.ndarray:
             f"warning: {lost.sum():,} of {len(data):,} samples have scores that are no numbers; "
             "they count as errors"
         )
-    return np.where(lost, -1, scores.argmax(axis=1))
+    return np.where(lost, -1, predictions(scores, net.meaning))

@@ -1,9 +1,10 @@
-"""``python -m fastbp predict``: the classes' probabilities for one sample."""
+"""``python -m fastbp predict``: the classes' probabilities for one sample, or its values."""
 
 import argparse
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,12 +53,14 @@ def run(args: argparse.Namespace) -> int:
         return 2
     _arguments.choose_backend(args)
     net = fb.load(args.model)
-    label: int | None = None
+    label: Any = None
     picture: np.ndarray | None
     if args.image is not None:
         x, picture = _read_picture(args.image, net, args.invert)
     else:
         x, picture, label = _sample(args, net)
+    if not (net.meaning is None or net.meaning.is_classes):
+        return _predict_rows(args, net, x, label)
     probabilities = net.predict_proba(x)[0]
     known = bool(np.isfinite(probabilities).all())
     if not known:
@@ -71,30 +74,58 @@ def run(args: argparse.Namespace) -> int:
             {
                 "prediction": int(probabilities.argmax()) if known else None,
                 "label": label,
-                "probabilities": [float(p) if np.isfinite(p) else None for p in probabilities],
+                "probabilities": probabilities.tolist(),
                 "plot": str(plot) if plot else None,
             }
         )
         return 0
     order = np.argsort(-probabilities, kind="stable")
     rows = [[str(c), f"{100 * probabilities[c]:.2f} %"] for c in order]
-    truth = "" if label is None else f", labelled {label}"
-    title = f"{args.image or f'sample {args.index}'}{truth}: {order[0] if known else 'no class'}"
+    title = f"{_named(args, label, 'labelled')}: {order[0] if known else 'no class'}"
     _arguments.print_table(title, ["class", "probability"], rows)
     if plot:
         sys.stdout.write(f"drawn in {plot}\n")
     return 0
 
 
-def _sample(args: argparse.Namespace, net: Sequential) -> tuple[np.ndarray, np.ndarray | None, int]:
-    train, test = _arguments.load_data(args)
-    data = test if args.split == "test" else train
-    _arguments.check_features(args.model, net, data)
+def _named(args: argparse.Namespace, truth: Any, what: str) -> str:
+    """The sample, and what it is where that is known."""
+    name = str(args.image or f"sample {args.index}")
+    return name if truth is None else f"{name}, {what} {truth}"
+
+
+def _predict_rows(args: argparse.Namespace, net: Sequential, x: np.ndarray, truth: Any) -> int:
+    """Print what each output says: a value, or no or yes and its probability."""
+    if args.plot:
+        raise ValueError(f"--plot: draws probabilities of classes; {args.model} predicts none")
+    of_values = net.meaning is not None and net.meaning.is_values
+    found = net.predict(x)[0]
+    probabilities = None if of_values else net.predict_proba(x)[0]
+    if args.json:
+        chances = None if probabilities is None else probabilities.tolist()
+        report = {"prediction": found.tolist(), "label": truth, "probabilities": chances}
+        _arguments.print_json(report | {"plot": None})
+        return 0
+    if probabilities is None:
+        columns = ["output", "value"]
+        rows = [[str(j), f"{value:.6g}"] for j, value in enumerate(np.atleast_1d(found))]
+    else:
+        columns, each = (
+            ["label", "prediction", "probability"],
+            zip(found, probabilities, strict=True),
+        )
+        rows = [[str(j), str(yes), f"{100 * p:.2f} %"] for j, (yes, p) in enumerate(each)]
+    _arguments.print_table(_named(args, truth, "whose target is"), columns, rows)
+    return 0
+
+
+def _sample(args: argparse.Namespace, net: Sequential) -> tuple[np.ndarray, np.ndarray | None, Any]:
+    data = _arguments.load_data_for(args, net)
     if args.index >= len(data):
         raise ValueError(f"--index {args.index}: {data.name} has samples 0 to {len(data) - 1}")
     x, y = data.batch([args.index])
     picture = None if data.image_shape is None else data.images([args.index])[0]
-    return x, picture, int(y[0])
+    return x, picture, y[0].tolist()
 
 
 def _read_picture(path: Path, net: Sequential, invert: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import fastbp as fb
 from fastbp import models, runs
-from fastbp.cli import _arguments, _progress
+from fastbp._checks import as_dtype
+from fastbp.cli import _arguments, _outcome, _progress
 from fastbp.cli._arguments import FAILURE, USAGE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
@@ -29,6 +30,8 @@ OVERRIDES = ("loss", "optimizer", "batch_size", "lr", "epochs", "init", "seed", 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; where they are left out, the model says."""
     _arguments.add_data(parser)
+    values_help = "the --label column, or y, is no class but a number to predict"
+    parser.add_argument("--values", action="store_true", help=values_help)
     _add_network(parser)
     _add_training(parser)
     _arguments.add_backend(parser)
@@ -67,7 +70,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     """How it is trained."""
     whole, positive, add = _arguments.whole, _arguments.positive, parser.add_argument
     named = {name: models.read(name) for name in models.NAMED}
-    loss_help = "of scores; nll of LogSoftmax, which is added; mse of 1 for the class, 0 for others"
+    loss_help = (
+        "of scores; nll of LogSoftmax, which is added; bce tells two classes apart by one output; "
+        "mse, l1 and huber of 1 for the class, 0 for others, or with --values of the values"
+    )
     add("--loss", choices=LOSSES, help=loss_help + _defaults(named, "loss"))
     optimizer_help = "with its own settings but for the rate" + _defaults(named, "optimizer")
     add("--optimizer", choices=OPTIMIZERS, help=optimizer_help)
@@ -107,11 +113,11 @@ def run(args: argparse.Namespace) -> int:
     backend = _arguments.choose_backend(args)
     requested(args.threads)  # a wrong FASTBP_NUM_THREADS ends here, before the folder is made
     model = chosen_model(args)
-    train, test = _arguments.load_data(args)
+    train, test = _arguments.load_data(args, args.values)
     train = train if args.limit is None else train.first(args.limit)
-    model = model.fitted(train.features, train.classes)
-    net = model.build(train.features, train.classes)
-    _check_loss(model, net, train)
+    outputs = _outputs(model, train)
+    model = model.fitted(train.features, outputs)
+    net = model.build(train.features, outputs)
     folder = make_folder(args.output, model, "" if args.model else _dense_name(model))
     runs.write_config(folder, model, args.data, train, test, backend)
 
@@ -142,12 +148,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_loss(model: Model, net: Sequential, train: Dataset) -> None:
-    """Refuse a loss that takes no classes before there is a folder."""
+def _outputs(model: Model, train: Dataset) -> int:
+    """Those that loss and data take; what does not go together ends before there is a folder."""
+    loss, kind = model.make_loss(), "values" if train.values else "classes"
     try:
-        model.make_loss().check_target(train.y[:1], len(train.y[:1]), train.classes, net.dtype)
+        outputs = train.targets if train.values else loss.outputs_for(train.classes)
+        loss.check_target(train.y, len(train), outputs, as_dtype(model.dtype))
     except (TypeError, ValueError) as problem:
-        raise ValueError(f"loss {model.loss} does not go with data of classes: {problem}") from None
+        advice = "" if train.values else "; --values reads them as numbers"
+        raise ValueError(
+            f"loss {model.loss} does not go with data of {kind}: {problem}{advice}"
+        ) from None
+    return outputs
 
 
 def _fit(
@@ -233,7 +245,6 @@ def _defaults(named: dict[str, Model], setting: str) -> str:
 
 
 def _report(args: argparse.Namespace, net: Sequential, history: fb.History, folder: Path) -> None:
-    last, best = history.epochs[-1], max(history.epochs, key=lambda epoch: epoch.test_accuracy)
     if args.json:
         _arguments.print_json(
             {
@@ -242,10 +253,7 @@ def _report(args: argparse.Namespace, net: Sequential, history: fb.History, fold
                 "parameters": net.params.size,
                 "path": history.path,
                 "seconds": history.seconds,
-                "train_loss": last.train_loss,
-                "train_accuracy": last.train_accuracy,
-                "test_accuracy": last.test_accuracy,
-                "best_test_accuracy": best.test_accuracy,
+                **_outcome.as_data(history),
                 "epochs": history.rows(),
             }
         )
@@ -254,10 +262,8 @@ def _report(args: argparse.Namespace, net: Sequential, history: fb.History, fold
         "",
         {
             "network": f"{net!r}, {net.params.size:,} parameters",
-            "loss": f"{last.train_loss:.4f} (mean of the last epoch)",
-            "train accuracy": f"{100 * last.train_accuracy:.2f} %",
-            "test accuracy": f"{100 * last.test_accuracy:.2f} % "
-            f"(best {100 * best.test_accuracy:.2f} % after epoch {best.epoch})",
+            "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
+            **_outcome.as_facts(history),
             "training time": f"{history.seconds:.3g} s over {len(history.epochs)} epochs, "
             "without evaluation",
             "computed by": f"{history.path}, {net.dtype}",

@@ -271,7 +271,7 @@ def _check_labels(values: ArrayLike, samples: int, classes: int | None) -> tuple
         fractional = ~np.isfinite(y) | (y != np.floor(y))
         if fractional.any():
             i = int(fractional.argmax())
-            advice = "; pass values=True if they are values" if np.isfinite(y[i]) else ""
+            advice = "; with values=True (--values) they are values" if np.isfinite(y[i]) else ""
             raise ValueError(f"y: expected integer labels, got {y[i]} at index {i}{advice}")
     i = int(y.argmin())
     if y[i] < 0:

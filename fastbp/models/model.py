@@ -111,7 +111,9 @@ class Model:
         if len(shape) > 1:
             raise ValueError(f"images {_size(shape)} come out of it: end with Flatten and Linear")
         if shape != (classes,):
-            raise ValueError(f"{shape[0]} scores come out of it, but there are {classes} classes")
+            raise ValueError(
+                f"{shape[0]} scores come out of it, but there are {classes} classes or values"
+            )
         if self.loss == "nll" and rows[-1]["type"] != LogSoftmax.__name__:
             rows.append(as_data(LogSoftmax()))
         return rows
