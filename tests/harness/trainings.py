@@ -48,9 +48,9 @@ def trained(make: Callable[[], fb.Sequential], threads: int, **makers: Maker) ->
     net = make()
     rng = np.random.default_rng(0)
     x = rng.random((ROWS, net.inputs or 1)).astype(net.dtype)
-    y = np.arange(ROWS) % CLASSES
     made = {"loss": fb.HingeLoss, "optimizer": partial(fb.SGD, 0.01)} | makers
     chosen = {name: maker() for name, maker in made.items()}
+    y = chosen["loss"].example_target(rng, ROWS, CLASSES)
     fb.fit(net, (x, y), epochs=2, batch_size=16, threads=threads, **chosen)
     many = np.tile(x, (7, 1))
     return np.concatenate([net.params, net.scores(many, threads=threads).ravel()])
