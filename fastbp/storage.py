@@ -19,6 +19,7 @@ from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
 from .layers import BUILT_IN, Layer
 from .layers.data import as_data, from_data
+from .layers.initializers import Nothing
 from .layers.nesting import named_layers
 from .layers.sizes import MOST_BYTES
 from .network import Sequential
@@ -145,7 +146,7 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Seq
     tensors = _read_tensors(file)
     shape = json.loads(metadata.get("input_shape", "null"))
     options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
-    net = Sequential(*parts, input_shape=shape, init="normal", **options)
+    net = Sequential(*parts, input_shape=shape, init=Nothing(), **options)
     net.meaning = metadata.get("meaning")
     found = dict(named_layers(net.layers))
     for name, tensor in tensors.items():

@@ -75,6 +75,19 @@ def test_a_network_comes_back_bit_for_bit(backend, dtype, path, rng):
     assert again.layers[3].alpha == 0.7
 
 
+def test_loading_draws_no_starting_values(path):
+    fb.Sequential(fb.Linear(600, 600)).save(path)
+    size = 4 * 600 * 601
+    tracemalloc.start()
+    try:
+        net = fb.load(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert net.params.nbytes == size
+    assert most < 4.5 * size  # the file, its tensors, parameters, gradients
+
+
 def test_what_one_backend_saved_the_others_load(path, rng):
     x, scores = rng.normal(size=(20, 6)), []
     for saves, loads in (("cython", "numpy"), ("numpy", "numba"), ("numba", "cython")):

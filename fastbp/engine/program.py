@@ -3,14 +3,15 @@
 Columns of a row (``fastbp.kernels.numbers.Column``): what kind of layer it is, its inputs, its
 outputs, and where its parameters (w, then b) start in the flat vector; then, on images, the sizes
 of images and windows; then, of dropout, what its masks come from. Every backend's engine reads the
-same program. What a row says about its layer the layer says itself.
+same program. What a row says about its layer the layer says itself. A Residual is two rows around
+those of its layers: a FORK, where its shortcut starts, and an ADD, where it ends.
 
 With convolution or pooling a program has two parts: rows on images, and after FLATTEN rows on rows.
 Without them images are no different from rows, and Flatten is nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastbp.backends import active
 from fastbp.custom import UserActivation, UserLoss
 from fastbp.kernels.numbers import Column, Kind, Value
 from fastbp.layers import BUILT_IN, Layer, Shape
+from fastbp.layers.nesting import every_layer
 from fastbp.losses import Loss
 
 if TYPE_CHECKING:
@@ -80,32 +82,59 @@ class Program(NamedTuple):
 
 def compile_network(net: "Sequential", inputs: int, training: bool = False) -> Program:
     """The program of a network whose samples have `inputs` columns; dropout is for training."""
-    kinds = [kind_of(layer, BUILT_IN, "layer") for layer in net.layers]
-    on_images = any(kind in WINDOWS for kind in kinds)
-    if Kind.ADD in kinds:
-        raise NotExpressible("it has a Residual")
-    rows, used, start = [], [], 0
-    shape: Shape = net.input_shape or (inputs,)
-    for kind, layer in zip(kinds, net.layers, strict=True):
-        behind = layer.output_shape(shape) or shape
-        idle = (kind == Kind.FLATTEN and (not on_images or len(shape) == 1)) or (
-            kind == Kind.DROPOUT and not training
-        )
-        if not idle:
-            rows.append(_row(kind, shape, behind, start))
-            used.append(layer)
-        start += sum(math.prod(s) for s in layer.parameter_shapes().values())
-        shape = behind
+    compiler = _Compiler(net.layers, training)
+    shape = compiler.add(net.layers, net.input_shape or (inputs,))
     if len(shape) > 1:
         raise NotExpressible(f"images {shape} come out of it")
-    if on_images and not active().can("images"):
+    if compiler.on_images and not active().can("images"):
         raise NotExpressible(f"the {active().name} engine has no rows on images")
-    if not rows:
+    if not compiler.rows:
         raise NotExpressible("it computes nothing")
-    values = np.zeros((len(rows), Value.VALUE_COLUMNS))
-    program = Program(np.array(rows), values, tuple(used), net.dtype)
+    values = np.zeros((len(compiler.rows), Value.VALUE_COLUMNS))
+    program = Program(np.array(compiler.rows), values, tuple(compiler.layers), net.dtype)
     program.read_layers()
     return program
+
+
+class _Compiler:
+    """Makes the rows of layers, one after another, and of those inside them."""
+
+    def __init__(self, layers: Sequence[Layer], training: bool) -> None:
+        kinds = [kind_of(layer, BUILT_IN, "layer") for layer in every_layer(layers)]
+        self.on_images, self.training = any(kind in WINDOWS for kind in kinds), training
+        self.rows: list[np.ndarray] = []
+        self.layers: list[Layer] = []  # the layer of each row
+        self.start = 0  # of the next layer's parameters
+
+    def add(self, layers: Sequence[Layer], shape: Shape) -> Shape:
+        """The rows of layers for samples of this shape; returns the shape behind them."""
+        for layer in layers:
+            kind, behind = kind_of(layer, BUILT_IN, "layer"), layer.output_shape(shape) or shape
+            if kind == Kind.ADD:
+                self._add_residual(layer, shape)
+            elif not self._is_idle(kind, shape):
+                self._add_row(kind, layer, shape, behind)
+            self.start += sum(math.prod(s) for s in layer.parameter_shapes().values())
+            shape = behind
+        return shape
+
+    def _is_idle(self, kind: int, shape: Shape) -> bool:
+        """Whether a layer of a kind does nothing here."""
+        if kind == Kind.FLATTEN:
+            return not self.on_images or len(shape) == 1
+        return kind == Kind.DROPOUT and not self.training
+
+    def _add_residual(self, layer: Layer, shape: Shape) -> None:
+        """A FORK, the rows of the layers inside, and an ADD."""
+        fork = self._add_row(Kind.FORK, layer, shape, shape)
+        self.add(layer.layers, shape)
+        end = self._add_row(Kind.ADD, layer, shape, shape)
+        self.rows[fork][Column.PARTNER], self.rows[end][Column.PARTNER] = end, fork
+
+    def _add_row(self, kind: int, layer: Layer, shape: Shape, behind: Shape) -> int:
+        self.rows.append(_row(kind, shape, behind, self.start))
+        self.layers.append(layer)
+        return len(self.rows) - 1
 
 
 def _row(kind: int, shape: Shape, behind: Shape, start: int) -> np.ndarray:

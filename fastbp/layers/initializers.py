@@ -81,6 +81,16 @@ class He(Initializer):
         return rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs)), 0.0
 
 
+class Nothing(Initializer):
+    """Draws nothing, in no memory: for parameters that come from somewhere else."""
+
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
+        """Zeros, which are one number."""
+        return np.broadcast_to(np.zeros(()), (inputs, outputs)), 0.0
+
+
 NAMES: dict[str, type[Initializer]] = {
     "normal": Normal,
     "uniform": Uniform,

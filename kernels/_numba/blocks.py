@@ -20,6 +20,7 @@ from .program import (
     masks_of,
     outputs_of,
     partial_gradient,
+    partner_of,
     place_of,
     plan_of,
     program_of,
@@ -30,6 +31,7 @@ from .program import (
     windows_of,
     y_of,
 )
+from .shortcut import is_shortcut, sum_of
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
 
 _STRIP = 24 << 10  # bytes of dy that stay in the nearest cache while dw is summed
@@ -234,6 +236,24 @@ def _elements_back(run, layer):
         activations.backward(kind, values, code, x_part, y_part, dy_part, dx_part, count)
 
 
+@core
+def _shortcut_forth(run, layer):
+    """What an ADD puts out; a FORK's y is its x."""
+    if kind_of(run, layer) == Kind.ADD:
+        x, other = place_of(run, layer, PlanColumn.INPUT), y_of(run, partner_of(run, layer))
+        sum_of(x, other, y_of(run, layer), outputs_of(run, layer) * SAMPLES)
+
+
+@core
+def _shortcut_back(run, layer):
+    """From dy of either end dy of the row before: an ADD's as it is, which its FORK adds."""
+    dy, dx, size = dy_of(run, layer), dy_of(run, layer - 1), outputs_of(run, layer) * SAMPLES
+    if kind_of(run, layer) == Kind.ADD:
+        copy(dy, dx, size)
+    else:
+        sum_of(dy, dy_of(run, partner_of(run, layer)), dx, size)
+
+
 @inline
 def forward_block(run, layer):
     """One image row of a block."""
@@ -245,6 +265,8 @@ def forward_block(run, layer):
         _forward_conv(run, layer)
     elif kind in (Kind.MAX_POOL, Kind.AVG_POOL):
         _pool_images(run, layer, True)
+    elif is_shortcut(kind):
+        _shortcut_forth(run, layer)
     else:
         _elements_forth(run, layer)
 
@@ -271,6 +293,8 @@ def backward_block(run, layer, segment):
         _backward_conv_input(run, layer)
     elif kind in (Kind.MAX_POOL, Kind.AVG_POOL):
         _pool_images(run, layer, False)
+    elif is_shortcut(kind):
+        _shortcut_back(run, layer)
     else:
         _elements_back(run, layer)
 

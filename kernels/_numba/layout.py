@@ -176,7 +176,8 @@ def _lay_out_weights(room, program, states, plan):
 def _lay_out_block(room, program, plan):
     """One thread's block of images, row by row; what is elementwise lies in its input's place.
 
-    But for a user's activation, whose derivative may need its input.
+    But for a user's activation, whose derivative may need its input. A FORK puts nothing out: what
+    comes in lies where it is until its ADD has read it.
     """
     before = None
     for layer, row in enumerate(program):
@@ -194,7 +195,8 @@ def _lay_out_block(room, program, plan):
             plan[layer, _Y_AND_DY] = plan[layer - 1, _Y_AND_DY]
         else:
             size = row[Column.OUTPUTS] * SAMPLES
-            plan[layer, _Y_AND_DY] = room.take(size), room.take(size)
+            y = plan[layer, PlanColumn.INPUT] if kind == Kind.FORK else room.take(size)
+            plan[layer, _Y_AND_DY] = y, room.take(size)
         before = kind
 
 

@@ -103,6 +103,12 @@ def w_of(run, layer):
 
 
 @core
+def partner_of(run, layer):
+    """The other end of a shortcut."""
+    return program_of(run, layer, Column.PARTNER)
+
+
+@core
 def values_of(run, layer):
     """A layer's own real numbers."""
     return shift(run.settings, Setting.VALUES + layer * Value.VALUE_COLUMNS)

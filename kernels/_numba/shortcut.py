@@ -1,7 +1,15 @@
-"""The sum that a shortcut ends in: what layers put out, and what went into them."""
+"""A shortcut: what goes into layers, from its FORK on, and what they put out meet in its ADD."""
+
+from fastbp.kernels.numbers import Kind
 
 from .jit import core, jit
 from .pointers import pointer
+
+
+@core
+def is_shortcut(kind):
+    """Whether a row is an end of one."""
+    return kind in (Kind.FORK, Kind.ADD)
 
 
 @core

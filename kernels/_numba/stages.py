@@ -8,7 +8,7 @@ from fastbp.kernels.numbers import Choice, Column, Kind
 from . import activations, losses
 from .dropout import drop_row
 from .jit import core, inline
-from .pointers import shift
+from .pointers import copy, shift
 from .program import (
     code_of,
     dy_of,
@@ -17,6 +17,7 @@ from .program import (
     masks_of,
     outputs_of,
     owned,
+    partner_of,
     program_of,
     row_width,
     values_of,
@@ -25,6 +26,7 @@ from .program import (
     y_of,
 )
 from .rowwise import log_softmax_backward_row, log_softmax_row
+from .shortcut import is_shortcut, sum_of
 from .tile import PANEL, PANEL_ROWS, add_listed_rows, product, product_of_rows
 from .vectors import lanes_of
 
@@ -75,9 +77,39 @@ def _drop(run, layer, r, first, x, y, n):
 
 
 @core
+def _forward_shortcut(run, layer, n):
+    """This thread's columns of what a FORK puts out, which is a copy, or an ADD."""
+    first, last = owned(run, layer)
+    (x, x_row), other = input_of(run, layer), y_of(run, partner_of(run, layer))
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    for r in range(n if first < last else 0):
+        x_r, y_r = shift(x, r * x_row + first), shift(y, r * y_row + first)
+        if kind_of(run, layer) == Kind.FORK:
+            copy(x_r, y_r, last - first)
+        else:
+            sum_of(x_r, shift(other, r * y_row + first), y_r, last - first)
+
+
+@core
+def _backward_shortcut(run, layer, n):
+    """From their dy, dy of the layer before: an ADD's as it is, which its FORK adds."""
+    (first, last), width = owned(run, layer), row_width(run, layer)
+    dy, dx, other = dy_of(run, layer), dy_of(run, layer - 1), dy_of(run, partner_of(run, layer))
+    for r in range(n if first < last else 0):
+        at = r * width + first
+        if kind_of(run, layer) == Kind.FORK:
+            sum_of(shift(dy, at), shift(other, at), shift(dx, at), last - first)
+        else:
+            copy(shift(dy, at), shift(dx, at), last - first)
+
+
+@core
 def forward_rows(run, layer, n):
     """This thread's columns of an elementwise layer's output, or LogSoftmax's."""
     kind = kind_of(run, layer)
+    if is_shortcut(kind):
+        _forward_shortcut(run, layer, n)
+        return
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)
     y, y_row = y_of(run, layer), row_width(run, layer)
@@ -118,6 +150,9 @@ def forward_dense(run, layer, n):
 def backward_rows(run, layer, n):
     """From dy of such a layer, this thread's columns of dy of the layer before it."""
     kind = kind_of(run, layer)
+    if is_shortcut(kind):
+        _backward_shortcut(run, layer, n)
+        return
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)
     y, y_row = y_of(run, layer), row_width(run, layer)

@@ -2,7 +2,8 @@
 
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
 dense and conv2d, pooling, elementary (exp, tanh), activations, shortcut (the sum), dropout, rowwise
-(softmax, argmax), losses, updates; epoch, epoch_images and one_sample are the engine's ways through a network.
+(softmax, argmax), losses, updates; epoch, epoch_images and one_sample are the engine's ways through
+a network.
 The .pxi files are parts of this one, a family of kernels each. setup.py makes C of all of it, and
 compiles that once for each CPU level. The contract stands in kernels/__init__.py; nothing is checked
 here.
@@ -31,7 +32,9 @@ cimport shortcut
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
-from numbers cimport BIAS, CONV, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W
+from numbers cimport (
+    ADD, BIAS, CONV, DENSE, FORK, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W,
+)
 from tile cimport real
 
 cdef extern from *:
@@ -279,10 +282,14 @@ cdef class OneSample:
             self.doubles = &doubles[0]
 
     def fits(self):
-        """Whether no layer is too wide."""
-        cdef Py_ssize_t layer
+        """Whether no layer is too wide, nor all that shortcuts lead past layers at a time."""
+        cdef Py_ssize_t layer, forked = 0
         for layer in range(self.program.shape[0]):
-            if self.program[layer, OUTPUTS] > one_sample.MOST_COLUMNS:
+            if self.program[layer, KIND] == FORK:
+                forked += self.program[layer, OUTPUTS]
+            elif self.program[layer, KIND] == ADD:
+                forked -= self.program[layer, OUTPUTS]
+            if max(self.program[layer, OUTPUTS], forked) > one_sample.MOST_COLUMNS:
                 return False
         return True
 
@@ -315,11 +322,12 @@ cdef class OneSample:
     cdef void run(self, const real* x, const real* params, real* y, bint softmax) noexcept:
         cdef real one[one_sample.MOST_COLUMNS]
         cdef real other[one_sample.MOST_COLUMNS]
+        cdef real forked[one_sample.MOST_COLUMNS]
         cdef Py_ssize_t layers = self.program.shape[0], j
         cdef unsigned long state = flush_denormals()
         cdef const real* scores = one_sample.scores_of_one[real](
             &self.program[0, 0], layers, &self.values[0, 0], params, self.skip_zeros, x, &one[0],
-            &other[0])
+            &other[0], &forked[0])
         if softmax:
             rowwise.softmax_row[real](scores, y, self.outputs)
         else:

@@ -11,6 +11,7 @@ from libc.string cimport memcpy
 from activations cimport reads_input
 from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, SKIP, WIDTH
 from program cimport Run, dy_of, gathers_input, output_columns, panel_width, y_of
+from shortcut cimport is_shortcut
 from tile cimport real
 
 
@@ -40,7 +41,7 @@ cdef inline Py_ssize_t find_active(Run* run, real* work, Py_ssize_t n) noexcept 
 cdef inline bint is_read_backward(const Run* run, Py_ssize_t layer) noexcept nogil:
     """Whether backward needs a layer's output: for its own gradient, or for the next one's."""
     cdef int64_t kind = run.program[layer * COLUMNS + KIND], behind
-    if kind != DENSE and kind != DROPOUT:
+    if kind != DENSE and kind != DROPOUT and not is_shortcut(kind):
         return True
     if layer + 1 == run.layers:
         return False

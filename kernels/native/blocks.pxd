@@ -7,18 +7,19 @@ the place of what came in where nobody needs that again: see layout.pxd.
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cimport activations
 cimport convolution
 cimport dropout
 cimport pooling
+cimport shortcut
 from activations cimport is_elementwise
 from convolution cimport Images, group_of, input_size, output_size, w_size
 from numbers cimport (
-    AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, GROUPS, HEIGHT, IMAGES, IMAGE_WIDTH, KERNEL,
-    KIND, LOWEST, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED, PADDING,
-    PLAN_COLUMNS, RELU, SAMPLES, STRIDE, W, WIDTH, Y,
+    ADD, AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, FORK, GROUPS, HEIGHT, IMAGES, IMAGE_WIDTH,
+    KERNEL, KIND, LOWEST, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED,
+    PADDING, PARTNER, PLAN_COLUMNS, RELU, SAMPLES, STRIDE, W, WIDTH, Y,
 )
 from program cimport (
     Run, dy_of, has_border, masks_of, padded_size, partial_gradient, takes_steps, values_of, y_of,
@@ -197,21 +198,20 @@ cdef inline void forward_block(
             convolve[float, fvec](&s, x, work + plan[W], y, NULL)
         else:
             convolve[double, dvec](&s, x, work + plan[W], y, NULL)
-    elif kind == MAX_POOL:
+    elif kind == MAX_POOL or kind == AVG_POOL:
         if real is float:
-            pool[float, fvec](&s, True, x, y, NULL)
+            pool[float, fvec](&s, kind == MAX_POOL, x, y, NULL)
         else:
-            pool[double, dvec](&s, True, x, y, NULL)
-    elif kind == AVG_POOL:
-        if real is float:
-            pool[float, fvec](&s, False, x, y, NULL)
-        else:
-            pool[double, dvec](&s, False, x, y, NULL)
+            pool[double, dvec](&s, kind == MAX_POOL, x, y, NULL)
     elif is_elementwise(kind):
         activations.forward[real](kind, values_of(run, row), x, y, size)
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], x, y)
+    elif kind == ADD:
+        shortcut.sum_of[real](x, work + run.plan[numbers[PARTNER] * PLAN_COLUMNS + Y], y, size)
+    elif kind == FORK:
+        return  # its y is x
     else:
         flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[WIDTH])
 
@@ -246,16 +246,11 @@ cdef inline void backward_block(
             convolve_back[float, fvec](&s, dy, work + plan[W], dx, NULL)
         else:
             convolve_back[double, dvec](&s, dy, work + plan[W], dx, NULL)
-    elif kind == MAX_POOL:
+    elif kind == MAX_POOL or kind == AVG_POOL:
         if real is float:
-            pool_back[float, fvec](&s, True, rectified, x, dy, dx, NULL)
+            pool_back[float, fvec](&s, kind == MAX_POOL, rectified, x, dy, dx, NULL)
         else:
-            pool_back[double, dvec](&s, True, rectified, x, dy, dx, NULL)
-    elif kind == AVG_POOL:
-        if real is float:
-            pool_back[float, fvec](&s, False, False, x, dy, dx, NULL)
-        else:
-            pool_back[double, dvec](&s, False, False, x, dy, dx, NULL)
+            pool_back[double, dvec](&s, kind == MAX_POOL, rectified, x, dy, dx, NULL)
     elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
         return  # which has done it
     elif is_elementwise(kind):
@@ -263,5 +258,9 @@ cdef inline void backward_block(
     elif kind == DROPOUT:
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], dy, dx)
+    elif kind == ADD:
+        memcpy(dx, dy, size * sizeof(real))
+    elif kind == FORK:
+        shortcut.sum_of[real](dy, work + run.plan[numbers[PARTNER] * PLAN_COLUMNS + DY], dx, size)
     else:
         unflatten[real](dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[WIDTH], dx)

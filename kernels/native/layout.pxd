@@ -6,7 +6,7 @@ from activations cimport is_elementwise, reads_input
 from batch cimport CHUNK, blocks_of
 from numbers cimport (
     ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
-    FLATTEN, IMAGES, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PARITY, PLAN_COLUMNS,
+    FLATTEN, FORK, IMAGES, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PARITY, PLAN_COLUMNS,
     PRIVATE, SAMPLES, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from program cimport (
@@ -64,7 +64,7 @@ cdef inline Py_ssize_t lay_out_blocks(
     """A thread's y and dy of rows on images, for one block; returns where they end.
 
     What is elementwise overwrites its dy, and its x if neither it nor the row before it needs that
-    again.
+    again. A FORK puts nothing out: what comes in lies where it is until its ADD has read it.
     """
     cdef Py_ssize_t layer = 0
     cdef int64_t before = FLATTEN
@@ -79,7 +79,9 @@ cdef inline Py_ssize_t lay_out_blocks(
         else:
             place[DY] = size
             size += pages[real](row[OUTPUTS] * SAMPLES, params)
-        if (layer == 0 or is_elementwise(before) or reads_input(row[KIND])
+        if row[KIND] == FORK:
+            place[Y] = place[Y - PLAN_COLUMNS] if layer else plan[IMAGES]
+        elif (layer == 0 or is_elementwise(before) or before == FORK or reads_input(row[KIND])
                 or not is_elementwise(row[KIND]) and row[KIND] != DROPOUT):
             place[Y] = size
             size += pages[real](row[OUTPUTS] * SAMPLES, params)

@@ -5,8 +5,11 @@ from libc.string cimport memcpy, memset
 
 cimport activations
 cimport rowwise
+cimport shortcut
 from activations cimport is_elementwise
-from numbers cimport BIAS, COLUMNS, DENSE, INPUTS, KIND, OUTPUTS, PARAMS, VALUE_COLUMNS
+from numbers cimport (
+    ADD, BIAS, COLUMNS, DENSE, FORK, INPUTS, KIND, OUTPUTS, PARAMS, VALUE_COLUMNS,
+)
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
 cdef extern from *:
@@ -110,9 +113,12 @@ cdef inline void multiply_row(
 
 cdef inline const real* scores_of_one(
     const int64_t* program, Py_ssize_t layers, const double* values, const real* params,
-    bint skip_zeros, const real* x, real* y, real* other,
+    bint skip_zeros, const real* x, real* y, real* other, real* forked,
 ) noexcept nogil:
-    """The last layer's output for one sample: in y or in `other`, which take turns."""
+    """The last layer's output for one sample: in y or in `other`, which take turns.
+
+    What shortcuts lead past layers lies in `forked`, the latest last.
+    """
     cdef const int64_t* row
     cdef const real* w
     cdef const real* b
@@ -121,6 +127,10 @@ cdef inline const real* scores_of_one(
     for layer in range(layers):
         row = program + layer * COLUMNS
         n = row[OUTPUTS]
+        if row[KIND] == FORK:
+            memcpy(forked, x, n * sizeof(real))
+            forked += n
+            continue
         out = other if out == y else y
         if row[KIND] == DENSE:
             w = params + row[PARAMS]
@@ -131,6 +141,9 @@ cdef inline const real* scores_of_one(
                 multiply_row[double, dvec](x, w, b, out, row[INPUTS], n, skip_zeros, NULL)
         elif is_elementwise(row[KIND]):
             activations.forward[real](row[KIND], values + layer * VALUE_COLUMNS, x, out, n)
+        elif row[KIND] == ADD:
+            forked -= n
+            shortcut.sum_of[real](x, forked, out, n)
         else:
             rowwise.log_softmax_row[real](x, out, n)
         x = out

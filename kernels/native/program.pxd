@@ -26,8 +26,8 @@ from dropout cimport Masks, masks_from
 from numbers cimport (
     BATCH, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV,
     DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, LR_FACTOR,
-    MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
-    STRIDE, SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
+    MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARTNER, PLAN_COLUMNS, SEED, SEGMENTS,
+    SPLIT, STRIDE, SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
 from updates cimport Rates, Rule
@@ -169,6 +169,11 @@ cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept no
 cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     return work + plan[DY] + run.shift + run.sample * plan[WIDTH]
+
+
+cdef inline Py_ssize_t partner_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """The other end of a shortcut."""
+    return run.program[layer * COLUMNS + PARTNER]
 
 
 cdef inline const double* values_of(const Run* run, Py_ssize_t layer) noexcept nogil:

@@ -5,23 +5,59 @@ returns bint returns 0 if the run was given up while it waited for others.
 """
 
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 cimport activations
 cimport dropout
 cimport losses
 cimport rowwise
+cimport shortcut
 from activations cimport is_elementwise
 from numbers cimport (
-    BY_INPUTS, COLUMNS, DENSE, DROPOUT, INPUTS, KIND, LOSS, LOWEST, OUTPUTS, PLAN_COLUMNS, SPLIT, W,
-    WIDTH,
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOWEST, OUTPUTS, PLAN_COLUMNS,
+    SPLIT, W, WIDTH,
 )
 from program cimport (
     Input, Run, dy_of, gathers_input, hidden_input, masks_of, output_columns, panel_width,
-    values_of, y_of,
+    partner_of, values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
+from shortcut cimport is_shortcut
 from sparse cimport sparse_layer
 from tile cimport pinned, real
+
+
+cdef inline void forward_shortcut(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first,
+    Py_ssize_t last,
+) noexcept nogil:
+    """The columns first..last of what a FORK puts out, which is a copy, or an ADD."""
+    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], r
+    cdef const real* x = <const real*> input.x + first
+    cdef const real* other = y_of[real](run, partner_of(run, layer), work) + first
+    cdef real* y = y_of[real](run, layer, work) + first
+    for r in range(input.n if last > first else 0):
+        if run.program[layer * COLUMNS + KIND] == FORK:
+            memcpy(y + r * width, x + r * input.row, (last - first) * sizeof(real))
+        else:
+            shortcut.sum_of[real](
+                x + r * input.row, other + r * width, y + r * width, last - first)
+
+
+cdef inline void backward_shortcut(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """From their dy, dy of the layer before: an ADD's as it is, which its FORK adds."""
+    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], r
+    cdef const real* dy = dy_of[real](run, layer, work) + first
+    cdef const real* other = dy_of[real](run, partner_of(run, layer), work) + first
+    cdef real* dx = dy_of[real](run, layer - 1, work) + first
+    for r in range(n if last > first else 0):
+        if run.program[layer * COLUMNS + KIND] == FORK:
+            shortcut.sum_of[real](
+                dy + r * width, other + r * width, dx + r * width, last - first)
+        else:
+            memcpy(dx + r * width, dy + r * width, (last - first) * sizeof(real))
 
 
 cdef inline void forward_rows(
@@ -34,6 +70,9 @@ cdef inline void forward_rows(
     cdef real* y = y_of[real](run, layer, work)
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
     cdef dropout.Masks masks
+    if is_shortcut(kind):
+        forward_shortcut[real](run, layer, work, input, first, last)
+        return
     if kind == DROPOUT:
         masks = masks_of(run, layer)
     for r in range(input.n if last > first else 0):
@@ -101,6 +140,9 @@ cdef inline void backward_rows(
     cdef real* dx = dy_of[real](run, layer - 1, work)
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
     cdef dropout.Masks masks
+    if is_shortcut(kind):
+        backward_shortcut[real](run, layer, work, n, first, last)
+        return
     if kind == DROPOUT:
         masks = masks_of(run, layer)
     for r in range(n if count > 0 else 0):
