@@ -58,7 +58,15 @@ from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
-from .training import Callback, DivergenceError, History, evaluate, fit
+from .training import (
+    Callback,
+    DivergenceError,
+    History,
+    evaluate,
+    fit,
+    loss_and_gradient,
+    minimize,
+)
 
 __all__ = [
     "ELU",
@@ -110,6 +118,8 @@ __all__ = [
     "initializers",
     "load",
     "loss",
+    "loss_and_gradient",
+    "minimize",
     "models",
     "use_backend",
 ]

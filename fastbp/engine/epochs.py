@@ -5,7 +5,6 @@ same for every number of threads, so the number may change from chunk to chunk: 
 ``Threads`` measures what is faster at the moment, which also answers a busy machine.
 """
 
-import math
 import time
 from collections.abc import Callable
 
@@ -19,21 +18,10 @@ from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import BUILT_IN, Optimizer
 
-from .program import (
-    NotExpressible,
-    compile_network,
-    kind_of,
-    user_code,
-)
+from .pace import Threads
+from .program import NotExpressible, compile_network, kind_of, user_code
 from .sharing import splits
 from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
-
-CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
-# A trial of a number of threads: short at first, later this share of the time since the start, so
-# that it costs a short run little, and does not mislead a long one on a busy machine.
-FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.04
-LEAST_STEPS = 2  # of a trial: a single one is too much like a first
-RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried again: soon at first
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
@@ -51,6 +39,8 @@ class Engine:
     x : (n, inputs) uint8, float32 or float64
         The samples; the network sees x * scale.
     target : (n,) int64 labels or (n, outputs) values of the network's dtype
+    training : bool
+        Whether layers behave as in training, or as in use.
 
     Raises
     ------
@@ -68,13 +58,14 @@ class Engine:
         optimizer: Optimizer,
         batch_size: int,
         threads: int | None,
+        training: bool = True,
     ) -> None:
         if not active().can("engine"):
             raise NotExpressible(f"the {active().name} backend has no engine")
         self.kernels, self.net, self.optimizer = active().kernels, net, optimizer
         self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
         self._optimizer_kind()  # refuses what is not built in
-        self.program = compile_network(net, x.shape[1], training=True)
+        self.program = compile_network(net, x.shape[1], training)
         kind_of(loss, LOSSES, "loss")  # refuses what is not built in
         self.loss_kind = loss.kind_for(target)
         if loss.layered:
@@ -257,54 +248,3 @@ class Engine:
             self.sync[Sync.GIVE_UP] = 1
 
         return thread_counts.run_together(steps, threads, give_up)
-
-
-class Threads:
-    """How many threads run the next chunk of steps, and how many steps it has.
-
-    A number that was asked for is kept. Otherwise one thread and as many as there are processors
-    are measured against each other, again and again: what is slower is tried every half second,
-    and more often at first.
-    """
-
-    def __init__(self, asked: int | None, most: int) -> None:
-        self.most = max(1, min(thread_counts.count(asked), most))
-        self.choices = {self.most} if thread_counts.requested(asked) else {1, self.most}
-        self.pace: dict[int, float] = {}  # seconds a step, by number of threads
-        self.tried: dict[int, float] = {}  # when
-        self.trial = 0.0  # seconds that the trial which is going on has lasted
-        self.started = time.perf_counter()
-
-    def next_chunk(self, steps: int) -> tuple[int, int]:
-        """How many of so many steps make the next chunk, and its threads."""
-        now = time.perf_counter()
-        seconds = self._trial_seconds(now)
-        for threads in sorted(self.choices):
-            tried = self.tried.get(threads, -1e9)
-            if now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started)):
-                break
-        else:
-            threads = min(self.choices, key=lambda number: self.pace[number])
-            seconds = CHUNK_SECONDS
-        if threads not in self.pace:
-            return 1, threads
-        wanted = max(LEAST_STEPS, seconds / self.pace[threads])
-        chunks = math.ceil(steps / wanted)
-        return math.ceil(steps / chunks), threads  # no small rest, whose pace would mislead
-
-    def took(self, threads: int, steps: int, seconds: float) -> None:
-        """Learn from a chunk; but the very first one only tells how many steps make a trial."""
-        now = time.perf_counter()
-        if threads in self.pace:
-            self.trial += seconds
-            if self.trial > self._trial_seconds(now) / 2:
-                self.tried[threads] = now
-                self.trial = 0.0
-        self.pace[threads] = seconds / steps
-
-    def _trial_seconds(self, now: float) -> float:
-        return min(CHUNK_SECONDS, max(FIRST_TRIAL, TRIAL_SHARE * (now - self.started)))
-
-    def __str__(self) -> str:
-        used = min(self.choices, key=lambda number: self.pace.get(number, 0))
-        return f"{used} thread{'s' if used > 1 else ''}"

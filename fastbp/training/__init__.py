@@ -3,8 +3,11 @@
 from .callbacks import Callback as Callback
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .gradient import loss_and_gradient as loss_and_gradient
 from .history import DivergenceError as DivergenceError
 from .history import Epoch as Epoch
 from .history import History as History
 from .loop import fit as fit
+from .minimizing import Minimum as Minimum
+from .minimizing import minimize as minimize
 from .samples import Data as Data

@@ -1,9 +1,12 @@
-"""What is being trained at the moment, in whichever thread: nothing is trained twice at a time."""
+"""What may be trained: nothing twice at a time, in whichever thread, and nothing frozen."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from fastbp.layers.nesting import lowest_trained
+from fastbp.network import Sequential
 
 _BUSY: dict[int, object] = {}  # id of a network or an optimiser -> the fit that has it
 if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
@@ -26,3 +29,14 @@ def exclusively(*things: Any) -> Iterator[None]:
         for thing in things:
             if _BUSY.get(id(thing)) is fit:
                 del _BUSY[id(thing)]
+
+
+def check_trainable(net: Sequential, name: str) -> None:
+    """Refuse a network of which nothing would be trained; ``name`` is who would."""
+    if not net.params.flags.writeable:
+        raise ValueError(f"{name}: the network is frozen; train a copy of it, net.copy()")
+    if net.params.size and lowest_trained(net.layers) == len(net.layers):
+        raise ValueError(
+            f"{name}: every layer with parameters is frozen (trainable = False), so that there is "
+            "nothing to train; set trainable = True on one"
+        )

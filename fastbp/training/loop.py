@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from fastbp._checks import as_count, check_kind
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
-from fastbp.layers.nesting import every_layer, lowest_trained
+from fastbp.layers.nesting import every_layer
 from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
@@ -21,7 +21,7 @@ from fastbp.threads import limit_threads
 
 from .callbacks import Callback
 from .evaluation import Evaluation, evaluate_samples
-from .exclusive import exclusively
+from .exclusive import check_trainable, exclusively
 from .history import DivergenceError, Epoch, History
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
 
@@ -109,17 +109,16 @@ def fit(
 
 def _as_callbacks(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
     """A sequence of objects with a Callback's methods, whether or not of its class."""
-    try:
+    if isinstance(callbacks, Iterable):
         found = tuple(callbacks)
-        methods = [(each.on_progress, each.on_epoch_end) for each in found]
-        wrong = any(isinstance(each, type) for each in found) or not all(
-            map(callable, sum(methods, ()))
-        )
-    except (TypeError, AttributeError):
-        wrong = True
-    if wrong:
-        raise TypeError(f"fit callbacks: expected Callback objects, got {callbacks!r}")
-    return found
+        if all(map(_is_callback, found)):
+            return found
+    raise TypeError(f"fit callbacks: expected Callback objects, got {callbacks!r}")
+
+
+def _is_callback(each: object) -> bool:
+    methods = (getattr(each, name, None) for name in ("on_progress", "on_epoch_end"))
+    return not isinstance(each, type) and all(map(callable, methods))
 
 
 @contextmanager
@@ -178,13 +177,7 @@ def _prepare(
 ) -> _Run:
     """Check what fit is given, once."""
     seed = as_count(seed, "seed", least=0)
-    if not net.params.flags.writeable:
-        raise ValueError("fit: the network is frozen; train a copy of it, net.copy()")
-    if net.params.size and lowest_trained(net.layers) == len(net.layers):
-        raise ValueError(
-            "fit: every layer with parameters is frozen (trainable = False), so that there is "
-            "nothing to train; set trainable = True on one"
-        )
+    check_trainable(net, "fit")
     samples = as_samples(net, train, loss, "train")
     tests = None if validation is None else as_samples(net, validation, loss, "validation")
     check_batch(min(batch_size, len(samples.x)), net.sample_bytes)

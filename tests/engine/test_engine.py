@@ -13,7 +13,7 @@ import pytest
 import fastbp as fb
 from fastbp.backends import active, kernels
 from fastbp.engine import epochs as engine_module
-from fastbp.engine import sharing
+from fastbp.engine import pace, sharing
 from fastbp.kernels.numbers import Choice
 
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
@@ -361,20 +361,20 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    monkeypatch.setattr(engine_module.thread_counts, "available", lambda: 2)
+    monkeypatch.setattr(pace.thread_counts, "available", lambda: 2)
     monkeypatch.delenv("FASTBP_NUM_THREADS", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(engine_module, "time", Clock())
-    return engine_module.time
+    monkeypatch.setattr(pace, "time", Clock())
+    return pace.time
 
 
-def chunks(threads, clock, total, pace):
-    """(threads, steps, seconds) of each chunk of so many steps: pace is what a step takes."""
+def chunks(threads, clock, total, seconds_of):
+    """(threads, steps, seconds) of each chunk of so many steps, which take seconds_of(threads)."""
     done = 0
     while done < total:
         steps, number = threads.next_chunk(total - done)
         assert 1 <= steps <= total - done
-        seconds = steps * pace(number)
+        seconds = steps * seconds_of(number)
         clock.now += seconds
         threads.took(number, steps, seconds)
         done += steps
@@ -382,7 +382,7 @@ def chunks(threads, clock, total, pace):
 
 
 def test_threads_are_measured_unless_told(monkeypatch, clock):
-    threads = engine_module.Threads(None, 8)
+    threads = pace.Threads(None, 8)
     numbers = [
         number for number, *_ in chunks(threads, clock, 1000, {1: 7e-5, 2: 4.5e-5}.__getitem__)
     ]
@@ -390,17 +390,17 @@ def test_threads_are_measured_unless_told(monkeypatch, clock):
     assert numbers == [1, 1, 2, 2, 2, 2, 2]
     assert clock.now == pytest.approx(1000 * 4.5e-5, rel=0.02)
     assert str(threads) == "2 threads"
-    assert engine_module.Threads(3, 8).next_chunk(9)[1] == 3
-    assert engine_module.Threads(3, 2).most == 2  # no more than there is work for
+    assert pace.Threads(3, 8).next_chunk(9)[1] == 3
+    assert pace.Threads(3, 2).most == 2  # no more than there is work for
     monkeypatch.setenv("FASTBP_NUM_THREADS", "1")
-    assert engine_module.Threads(None, 8).choices == {1}
+    assert pace.Threads(None, 8).choices == {1}
 
 
 @pytest.mark.parametrize("fastest", [1, 2])
 @pytest.mark.parametrize("step", [3e-6, 5e-5, 4e-3])
 @pytest.mark.parametrize("total", [1, 10, 117, 20_000])
 def test_trials_cost_little_however_long_a_run_is(clock, fastest, step, total):
-    threads = engine_module.Threads(None, 8)
+    threads = pace.Threads(None, 8)
     used = []
     while clock.now < 0.05 or len(used) < 50:  # short epochs, which no trial fits into, or long
         used += chunks(threads, clock, total, lambda number: step * (1 + (number != fastest)))
@@ -412,7 +412,7 @@ def test_trials_cost_little_however_long_a_run_is(clock, fastest, step, total):
 
 
 def test_a_number_of_threads_that_becomes_faster_is_found_out(clock):
-    threads = engine_module.Threads(None, 8)
+    threads = pace.Threads(None, 8)
     list(chunks(threads, clock, 20_000, {1: 1e-4, 2: 2e-4}.__getitem__))
     assert str(threads) == "1 thread"
     list(chunks(threads, clock, 7000, {1: 1e-4, 2: 6e-5}.__getitem__))
