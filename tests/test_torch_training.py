@@ -1,6 +1,6 @@
 """Losses, their gradients and sixty steps of each optimiser are PyTorch's.
 
-data/make_torch_losses.py wrote down what PyTorch computes, in float64.
+data/make_torch_losses.py and make_torch_rates.py wrote down what PyTorch computes, in float64.
 """
 
 import json
@@ -14,12 +14,26 @@ from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
 
 TORCH = json.loads((Path(__file__).parent / "data/torch_losses.json").read_text("utf-8"))
+RATES = json.loads((Path(__file__).parent / "data/torch_rates.json").read_text("utf-8"))
 NEAR = {"rtol": 1e-9, "atol": 1e-9}
 
 
 def named(case):
     settings = ", ".join(f"{name}={value}" for name, value in case["settings"].items())
     return f"{case['name']}({settings})"
+
+
+def network():
+    i, hidden, o = TORCH["sizes"]
+    net = fb.Sequential(fb.Linear(i, hidden), fb.Tanh(), fb.Linear(hidden, o), dtype="float64")
+    net.params[...] = TORCH["start"]
+    return net
+
+
+def trained(net, optimizer, fused):
+    settings = {name: TORCH[name] for name in ("epochs", "batch_size", "seed")}
+    data = np.array(TORCH["x"]), np.array(TORCH["y"])
+    fb.fit(net, data, loss=fb.CrossEntropyLoss(), optimizer=optimizer, fused=fused, **settings)
 
 
 @pytest.mark.parametrize("case", TORCH["losses"], ids=named)
@@ -33,13 +47,19 @@ def test_losses_and_gradients(backend, case):
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("case", TORCH["optimizers"], ids=named)
 def test_sixty_steps(backend, case, fused):
-    i, hidden, o = TORCH["sizes"]
-    net = fb.Sequential(fb.Linear(i, hidden), fb.Tanh(), fb.Linear(hidden, o), dtype="float64")
-    net.params[...] = TORCH["start"]
-    settings = {name: TORCH[name] for name in ("epochs", "batch_size", "seed")}
+    net = network()
+    trained(net, getattr(fb, case["name"])(**case["settings"]), fused)
+    np.testing.assert_allclose(net.params, case["params"], **NEAR)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("case", RATES["optimizers"], ids=named)
+def test_sixty_steps_of_layers_with_their_own_rates(backend, case, fused):
+    net = network()
+    for layer, how in zip((net.layers[0], net.layers[2]), case["rates"], strict=True):
+        layer.trainable, layer.lr_factor, layer.bias_lr_factor = how
     optimizer = getattr(fb, case["name"])(**case["settings"])
-    data = np.array(TORCH["x"]), np.array(TORCH["y"])
-    fb.fit(net, data, loss=fb.CrossEntropyLoss(), optimizer=optimizer, fused=fused, **settings)
+    trained(net, optimizer, fused)
     np.testing.assert_allclose(net.params, case["params"], **NEAR)
 
 
