@@ -15,7 +15,7 @@ from fastbp.threads import limit_threads
 
 from .samples import Data, as_samples, batch_of, checked_scores
 
-BATCH = 512  # samples at a time, whatever the number of threads
+AT_ONCE = 512  # samples at a time, whatever the number of threads
 
 
 def loss_and_gradient(
@@ -74,7 +74,7 @@ class Objective:
         self.samples = as_samples(self.net, data, loss, "data")
         self.total = Gradients(lr=1.0)
         fitting = max(1, MOST_BYTES // max(self.net.sample_bytes, 1))
-        self.batch = min(BATCH, fitting, len(self.samples.x))
+        self.batch = min(AT_ONCE, fitting, len(self.samples.x))
         self.engine: Engine | None = None
         try:
             x, target, scale = self.samples.x, self.samples.target, self.samples.scale

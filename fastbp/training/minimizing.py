@@ -113,7 +113,7 @@ def minimize(
     l2, decay_biases = as_number(l2, "l2", least=0), as_flag(decay_biases, "decay_biases")
     options = {"maxiter": as_count(max_iterations, "max_iterations")}
     tolerance = None if tolerance is None else as_number(tolerance, "tolerance", above=0)
-    search = _scipy().minimize
+    search = _search()
     with exclusively(net):
         check_trainable(net, "minimize")
         target = _Target(Objective(net, data, loss, threads), l2, decay_biases)
@@ -121,9 +121,14 @@ def minimize(
         target.check_start()
         try:
             found = search(
-                target, target.best_at, method=method, jac=True, tol=tolerance, options=options,
+                target,
+                target.best_at,
+                method=method,
+                jac=True,
+                tol=tolerance,
+                options=options,
                 callback=target.iterated,
-            )  # fmt: skip
+            )
         finally:
             target.put(target.best_at)
             net.params[...] = target.objective.net.params
@@ -133,15 +138,15 @@ def minimize(
     )
 
 
-def _scipy() -> Any:
-    """SciPy's optimisers."""
+def _search() -> Any:
+    """SciPy's minimize."""
     try:
-        import scipy.optimize
+        from scipy.optimize import minimize as search
     except ModuleNotFoundError as missing:
         raise ModuleNotFoundError(
             "minimize needs SciPy, which is not installed: pip install 'fastbp[scipy]'"
         ) from missing
-    return scipy.optimize
+    return search
 
 
 class _Target:
