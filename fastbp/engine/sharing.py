@@ -9,11 +9,14 @@ other's columns of its input. A small layer costs less than an exchange: every t
 whole of it.
 
 What a shortcut adds must be split alike: a layer whose output is added to what a FORK put out is
-split by its outputs if and only if that was, whatever it costs.
+split by its outputs if and only if that was, whatever it costs. So a FORK is split only where the
+layers that it leads past are worth it; else the threads copy each other's columns of its input.
 
 Rows on images are shared by samples, and so is all that follows them: see
 kernels/native/program.pxd. Then no layer is split.
 """
+
+import numpy as np
 
 from fastbp.kernels.numbers import Column, Kind, Split, is_elementwise
 
@@ -30,9 +33,14 @@ def splits(program: Program, batch_size: int) -> list[int]:
         return [Split.WHOLE] * len(program.rows)
     found: list[int] = []
     for layer, kind in enumerate(program.kinds):
+        before = found[-1] if found else Split.WHOLE
         if kind == Kind.DENSE:
             found.append(_split(program, batch_size, layer, found))
-        elif _goes_with_its_input(kind) and found and found[-1] == Split.BY_OUTPUTS:
+        elif (
+            before == Split.BY_OUTPUTS
+            and _goes_with_its_input(kind)
+            and (kind != Kind.FORK or _shares(program, batch_size, layer, found))
+        ):
             found.append(Split.BY_OUTPUTS)
         else:
             found.append(Split.WHOLE)
@@ -42,18 +50,36 @@ def splits(program: Program, batch_size: int) -> list[int]:
 def _split(program: Program, batch_size: int, layer: int, found: list[int]) -> int:
     """How a dense layer is split, behind those that are split like that."""
     row, before = program.rows[layer], found[-1] if found else Split.WHOLE
-    inputs, outputs = int(row[Column.INPUTS]), int(row[Column.OUTPUTS])
-    work, least = batch_size * inputs * outputs, LATER if layer else FIRST
-    behind = _behind(program, layer + 1)
-    if behind < len(program.rows) and program.kinds[behind] == Kind.ADD:
-        by_outputs = found[program.rows[behind, Column.PARTNER]] == Split.BY_OUTPUTS
-    elif before == Split.BY_OUTPUTS:
-        by_outputs = outputs > inputs and _takes_split(program, layer + 1)
-    else:
-        by_outputs = work >= least and _takes_split(program, layer + 1)
+    by_outputs = _wanted(program, layer + 1, found)
+    if by_outputs is None and before == Split.BY_OUTPUTS:
+        widens = bool(row[Column.OUTPUTS] > row[Column.INPUTS])
+        by_outputs = widens and _takes_split(program, layer + 1)
+    elif by_outputs is None:
+        least = LATER if layer else FIRST
+        by_outputs = _work(row, batch_size) >= least and _takes_split(program, layer + 1)
     if by_outputs:
         return Split.BY_OUTPUTS
     return Split.BY_INPUTS if before == Split.BY_OUTPUTS else Split.WHOLE
+
+
+def _shares(program: Program, batch_size: int, fork: int, found: list[int]) -> bool:
+    """Whether a shortcut whose input is split is split itself, with all that it leads past."""
+    end = int(program.rows[fork, Column.PARTNER])
+    wanted = _wanted(program, end + 1, found)
+    if wanted is not None:
+        return wanted
+    past = program.rows[fork:end]
+    dense = past[past[:, Column.KIND] == Kind.DENSE]
+    return (
+        all(kind == Kind.DENSE or _goes_with_its_input(kind) for kind in past[:, Column.KIND])
+        and sum(_work(row, batch_size) for row in dense) >= LATER * len(dense)
+        and _takes_split(program, end + 1)
+    )
+
+
+def _work(row: np.ndarray, batch_size: int) -> int:
+    """Multiply-adds of a dense layer's forward."""
+    return batch_size * int(row[Column.INPUTS]) * int(row[Column.OUTPUTS])
 
 
 def _goes_with_its_input(kind: int) -> bool:
@@ -61,32 +87,25 @@ def _goes_with_its_input(kind: int) -> bool:
     return is_elementwise(kind) or kind in (Kind.DROPOUT, Kind.FORK, Kind.ADD)
 
 
-def _behind(program: Program, layer: int) -> int:
-    """The first row from this one on that is neither elementwise nor part of a shortcut."""
+def _wanted(program: Program, layer: int, found: list[int]) -> bool | None:
+    """Whether the ADD that is next from this row on, past whole shortcuts, takes split columns.
+
+    None if no ADD comes, but a row that is neither elementwise nor part of a shortcut.
+    """
     while layer < len(program.rows):
-        kind = program.kinds[layer]
-        if kind == Kind.FORK:
-            layer = int(program.rows[layer, Column.PARTNER])
-        elif kind == Kind.ADD or not _goes_with_its_input(kind):
-            break
-        layer += 1
-    return layer
+        kind, partner = program.kinds[layer], int(program.rows[layer, Column.PARTNER])
+        if kind == Kind.ADD:
+            return found[partner] == Split.BY_OUTPUTS
+        if not _goes_with_its_input(kind):
+            return None
+        layer = partner + 1 if kind == Kind.FORK else layer + 1
+    return None
 
 
 def _takes_split(program: Program, layer: int) -> bool:
-    """Whether the rows from this one on can take split columns: if all up to a dense one can.
-
-    Of a shortcut that are all rows that it leads past, and those behind it.
-    """
-    while layer < len(program.rows):
-        kind = program.kinds[layer]
-        if kind == Kind.FORK:
-            end = int(program.rows[layer, Column.PARTNER])
-            past = program.kinds[layer:end]
-            if not all(each == Kind.DENSE or _goes_with_its_input(each) for each in past):
-                return False
-            layer = end
-        elif kind == Kind.ADD or not _goes_with_its_input(kind):
-            return bool(kind == Kind.DENSE)
-        layer += 1
+    """Whether, after elementwise layers, one comes that can take split columns."""
+    takers = (Kind.DENSE, Kind.FORK)
+    for kind in program.kinds[layer:]:
+        if kind in takers or not _goes_with_its_input(kind):
+            return kind in takers
     return False

@@ -9,8 +9,8 @@ thread has some columns of W, and so of y) or by its inputs (some rows of W, whi
 columns of x that the thread has anyway), or it is small and every thread computes the whole of it.
 Threads exchange sums: y of a layer that is split by inputs, dx of one that is split by outputs.
 Those run over fixed segments of W, added in order, so that they are bitwise the same however many
-threads there are. And where a layer split by outputs follows another, they copy each other's
-columns of what is between them.
+threads there are. And where a layer split by outputs follows another, or a shortcut that is not
+split starts behind one, they copy each other's columns of what is between them.
 
 A program with rows on images is shared by samples instead. Every thread has a copy of all weights,
 and takes its segments of the batch through the whole network and back. It meets the others once a
@@ -24,10 +24,10 @@ from libc.string cimport memset
 from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
 from numbers cimport (
-    BATCH, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV,
-    DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, LR_FACTOR,
-    MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARTNER, PLAN_COLUMNS, SEED, SEGMENTS,
-    SPLIT, STRIDE, SUMS, VALUES, VALUE_COLUMNS, WIDTH, Y,
+    ADD, BATCH, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV,
+    DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND,
+    LR_FACTOR, MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARTNER, PLAN_COLUMNS, SEED,
+    SEGMENTS, SPLIT, STRIDE, SUMS, VALUES, VALUE_COLUMNS, WHOLE, WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
 from updates cimport Rates, Rule
@@ -137,9 +137,10 @@ cdef inline void own_weights(
 
 cdef inline bint gathers_input(const Run* run, Py_ssize_t layer) noexcept nogil:
     """Whether a layer needs columns of its input that other threads have."""
-    return (run.threads > 1 and 0 < layer < run.layers
-            and run.program[layer * COLUMNS + KIND] == DENSE
-            and run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS
+    cdef int64_t kind = run.program[layer * COLUMNS + KIND] if layer < run.layers else ADD
+    cdef int64_t split = BY_OUTPUTS if kind == DENSE else WHOLE
+    return (run.threads > 1 and layer and (kind == DENSE or kind == FORK)
+            and run.plan[layer * PLAN_COLUMNS + SPLIT] == split
             and run.plan[(layer - 1) * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS)
 
 

@@ -18,8 +18,8 @@ from numbers cimport (
     SPLIT, W, WIDTH,
 )
 from program cimport (
-    Input, Run, dy_of, gathers_input, hidden_input, masks_of, output_columns, panel_width,
-    partner_of, values_of, y_of,
+    Input, Run, dy_of, gathers_input, hidden_input, masks_of, meet, output_columns,
+    panel_width, partner_of, values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
 from shortcut cimport is_shortcut
@@ -98,8 +98,11 @@ cdef inline bint forward_layer(
         return True
     if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
         return forward_by_inputs[real](run, layer, work, input)
-    if gathers_input(run, layer) and not gather_columns[real](run, layer - 1, work, input.n):
-        return False
+    if gathers_input(run, layer):
+        if not gather_columns[real](run, layer - 1, work, input.n):
+            return False
+        if row[KIND] == FORK and not meet(run):  # a dense layer meets the others in backward
+            return False
     output_columns(run, layer, panel_width[real](work), &first, &last)
     if row[KIND] == DENSE:
         multiply[real](run, layer, work, input.n, <const real*> input.x, input.row, 0, row[INPUTS],

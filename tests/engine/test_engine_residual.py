@@ -213,10 +213,15 @@ def test_a_program_names_both_ends_of_a_shortcut():
 
 
 W, OUT, IN = Split.WHOLE, Split.BY_OUTPUTS, Split.BY_INPUTS
+TOO_SMALL = {  # all that shortcuts lead past, so that their input is copied between the threads
+    "two blocks": [OUT, *[W] * 11, W],
+    "one layer each, with dropout": [OUT, *[W] * 11],
+    "many dense ones inside": [OUT, *[W] * 21],
+}
 SPLITS = {
     "two blocks": [OUT, OUT, IN, W, OUT, OUT, OUT, OUT, IN, W, OUT, OUT, IN],
     "one layer each, with dropout": [OUT, OUT, OUT, OUT, OUT, OUT, OUT, OUT, OUT, OUT, OUT, IN],
-    "first and last": [W, W, W, W, W, W, W, W, W],
+    "first and last": [W, W, W, W, OUT, W, W, W, W],
 }
 
 
@@ -224,6 +229,15 @@ SPLITS = {
 def test_what_a_shortcut_adds_is_split_alike(name):
     program = compile_network(network(name), 72, training=True)
     assert sharing.splits(program, 8) == SPLITS[name]
+
+
+@pytest.mark.parametrize("name", TOO_SMALL)
+def test_a_shortcut_past_small_layers_is_whole(name, monkeypatch):
+    monkeypatch.setattr(sharing, "LATER", 1 << 40)
+    program = compile_network(network(name), 72, training=True)
+    assert sharing.splits(program, 8) == TOO_SMALL[name]
+    runs = [train(name, "hinge", threads=n, epochs=4)[0].params for n in (1, 2, 3)]
+    assert all(np.array_equal(runs[0], params) for params in runs[1:])
 
 
 @pytest.mark.parametrize("name", ROWS)
