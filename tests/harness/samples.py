@@ -87,6 +87,7 @@ def networks() -> list[fb.Sequential]:
             *(fb.Linear(4, 4), fb.ELU(0.5), fb.Dropout(0.3), fb.LeakyReLU(), fb.LogSoftmax()),
             dtype="float64",
         ),
+        fb.Sequential(fb.Residual(fb.Linear(4, 4), fb.Residual(fb.Tanh())), fb.Linear(4, 3)),
         fb.Sequential(*convolutions, fb.Flatten(), fb.Linear(18, 3), input_shape=image),
         fb.Sequential(fb.AvgPool2d(4, 2, 1), fb.Flatten(), fb.Sigmoid(), input_shape=image),
     ]
@@ -115,7 +116,7 @@ layers = [
     {type = "Flatten"},
     {type = "Dropout", p = 0.2},
     {type = "Linear", outputs = 4},
-    {type = "Tanh"},
+    {type = "Residual", layers = [{type = "Tanh"}, {type = "Linear"}]},
     {type = "Linear"},
 ]
 

@@ -29,6 +29,7 @@ def dense() -> fb.Sequential:
     """A network on rows, wide enough for two threads to share it."""
     return fb.Sequential(
         *(fb.Linear(40, 96), fb.Tanh(), fb.Dropout(0.2), fb.Linear(96, 64), fb.ELU()),
+        fb.Residual(fb.Linear(64, 96), fb.Tanh(), fb.Linear(96, 64)),
         fb.Linear(64, CLASSES),
     )
 
@@ -37,7 +38,13 @@ def images() -> fb.Sequential:
     """A network on images."""
     return fb.Sequential(
         *(fb.Conv2d(1, 6, 3, padding=1), fb.ReLU(), fb.MaxPool2d(2), fb.Conv2d(6, 8, 3)),
-        *(fb.Sigmoid(), fb.AvgPool2d(2), fb.Flatten(), fb.Linear(32, 24), fb.Tanh()),
+        *(
+            fb.Residual(fb.Sigmoid(), fb.Conv2d(8, 8, 1)),
+            fb.AvgPool2d(2),
+            fb.Flatten(),
+            fb.Linear(32, 24),
+            fb.Tanh(),
+        ),
         fb.Linear(24, CLASSES),
         input_shape=(1, 12, 12),
     )

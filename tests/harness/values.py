@@ -143,6 +143,7 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     },
     "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
     "initializers.initializer": {"init": lambda: "glorot"},
+    "residual.Residual": {"layers": lambda: [fb.Linear(COLUMNS, COLUMNS), fb.Tanh()]},
     "model.Model": {"layers": lambda: ({"type": "Linear"},)},
     "model.Model.build": {"classes": lambda: 3},
     "_dataset.Dataset.images": {"rows": lambda: slice(0, 2)},
