@@ -1,5 +1,6 @@
 """What losses share: a call, the targets they take, and what engines must know of them."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 
 from ._arrays import as_array, described
 from ._checks import as_labels, as_matrix
-from .kernels.numbers import LossKind, Setting
+from .kernels.numbers import LossKind
 from .meaning import Meaning
 
 
@@ -68,14 +69,9 @@ class Loss:
         """What engines know it by for such targets, as ``check_target`` gives them."""
         return self.kind
 
-    @property
-    def layered(self) -> str:
-        """Why no engine can run it, if none can."""
-        return ""
-
-    def numbers(self) -> dict[Setting, float]:
-        """The real numbers that an engine must know of it."""
-        return {}
+    def numbers(self, outputs: int) -> Sequence[float] | np.ndarray:
+        """The real numbers that an engine must know of it, for so many columns of scores."""
+        return ()
 
     def example_target(self, rng: np.random.Generator, rows: int, outputs: int) -> np.ndarray:
         """Targets that it takes, for checks: random classes, unless it needs others."""

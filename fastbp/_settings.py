@@ -6,6 +6,9 @@ a network. The others are numbers, which may change at any time and count from t
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ._arrays import as_array
 from ._checks import as_count, as_flag, as_number, as_pair
 
 MOST = 2**31 - 1  # of the sizes that windows have: all of their products fit 64 bits
@@ -61,6 +64,23 @@ class Number(Setting):
     def check(self, value: Any, name: str, obj: Any) -> float:
         """The value as a float."""
         return as_number(value, name, **self.limits)
+
+
+class Weights(Setting):
+    """A number from 0 on, or one for each output, which nobody can change in place; or None."""
+
+    def check(self, value: Any, name: str, obj: Any) -> float | np.ndarray | None:
+        """The value as a float, or as a read-only array of them."""
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            return as_number(value, name, least=0)
+        array = as_array(value, name)
+        if array.ndim != 1 or array.dtype.kind not in "fiu" or not array.size:
+            raise ValueError(f"{name}: expected a number or one for each output; got {value!r}")
+        weights = np.array([as_number(each, name, least=0) for each in array])
+        weights.flags.writeable = False
+        return weights
 
 
 class Count(Setting):

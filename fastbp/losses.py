@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_array
-from ._checks import as_matrix, as_number
+from ._checks import as_matrix
 from ._loss import Loss as Loss
 from ._loss import ValuesLoss as ValuesLoss
-from ._settings import Number
+from ._settings import Number, Weights
 from .backends import kernels
-from .kernels.numbers import LossKind, Setting
+from .kernels.numbers import LossKind
 from .meaning import Meaning
 
 SUM_TOLERANCE = 1e-3  # of a row of probabilities: float16 and three printed digits keep to it
@@ -43,9 +43,9 @@ class HingeLoss(Loss):
         gradient = np.empty_like(x)
         return kernels().hinge_loss(x, target, self.margin, gradient), gradient
 
-    def numbers(self) -> dict[Setting, float]:
+    def numbers(self, outputs: int) -> tuple[float]:
         """The margin."""
-        return {Setting.LOSS_NUMBER: self.margin}
+        return (self.margin,)
 
     def __repr__(self) -> str:
         return f"HingeLoss({self.margin:g})"
@@ -74,9 +74,9 @@ class SquaredHingeLoss(Loss):
         gradient = np.empty_like(x)
         return kernels().squared_hinge_loss(x, target, self.margin, gradient), gradient
 
-    def numbers(self) -> dict[Setting, float]:
+    def numbers(self, outputs: int) -> tuple[float]:
         """The margin."""
-        return {Setting.LOSS_NUMBER: self.margin}
+        return (self.margin,)
 
     def __repr__(self) -> str:
         return f"SquaredHingeLoss({self.margin:g})"
@@ -142,9 +142,9 @@ class CrossEntropyLoss(Loss):
             return kernels().cross_entropy_loss(x, target, smoothing, gradient), gradient
         return kernels().soft_cross_entropy_loss(x, target, smoothing, gradient), gradient
 
-    def numbers(self) -> dict[Setting, float]:
+    def numbers(self, outputs: int) -> tuple[float]:
         """ε."""
-        return {Setting.LOSS_NUMBER: self.label_smoothing}
+        return (self.label_smoothing,)
 
     def __repr__(self) -> str:
         return (
@@ -217,9 +217,9 @@ class HuberLoss(ValuesLoss):
         gradient = np.empty_like(x)
         return kernels().huber_loss(x, target, self.delta, gradient), gradient
 
-    def numbers(self) -> dict[Setting, float]:
+    def numbers(self, outputs: int) -> tuple[float]:
         """δ."""
-        return {Setting.LOSS_NUMBER: self.delta}
+        return (self.delta,)
 
     def __repr__(self) -> str:
         return f"HuberLoss({self.delta:g})"
@@ -266,59 +266,39 @@ class BCEWithLogitsLoss(ValuesLoss):
     Parameters
     ----------
     pos_weight : float or (outputs,) array, optional
-        w >= 0, how much a yes counts; an array has one for each output. With an array training is
-        layered, for engines hold one number of a loss; ``History.path`` says so.
+        w >= 0, how much a yes counts; an array has one for each output.
     """
 
     kind, name, one_hot = LossKind.BCE_WITH_LOGITS, "bce", False
+    pos_weight = Weights()
 
     def __init__(self, pos_weight: npt.ArrayLike | None = None) -> None:
-        name, weight = "BCEWithLogitsLoss pos_weight", pos_weight
-        self.pos_weight: float | np.ndarray | None = None
-        if isinstance(weight, (list, tuple, np.ndarray)):
-            array = as_array(weight, name)
-            if array.ndim != 1 or array.dtype.kind not in "fiu" or not array.size:
-                raise ValueError(
-                    f"{name}: expected a number or one for each output; got {weight!r}"
-                )
-            self.pos_weight = np.array([as_number(each, name, least=0) for each in array])
-        elif weight is not None:
-            self.pos_weight = as_number(weight, name, least=0)
-
-    @property
-    def layered(self) -> str:
-        """With a weight for each output."""
-        return "pos_weight is an array" if isinstance(self.pos_weight, np.ndarray) else ""
+        self.pos_weight = pos_weight
 
     def check_target(
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
     ) -> np.ndarray:
         """(rows, outputs) numbers from 0 to 1."""
-        if isinstance(self.pos_weight, np.ndarray) and len(self.pos_weight) != outputs:
-            raise ValueError(
-                f"{self!r}: expected scores of {len(self.pos_weight)} columns, as "
-                f"pos_weight has; got {outputs}"
-            )
+        self.numbers(outputs)  # as many as there are columns
         values = super().check_target(target, rows, outputs, dtype)
         self._refuse(values, ~((values >= 0) & (values <= 1)), "numbers from 0 to 1")
         return values
 
     def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
         """dl/ds = ((1 - t)·p - w·t·(1 - p)) / (n·outputs)."""
-        if not isinstance(self.pos_weight, np.ndarray):
-            gradient, weight = np.empty_like(x), self.numbers()[Setting.LOSS_NUMBER]
-            return kernels().bce_with_logits_loss(x, target, weight, gradient), gradient
-        columns = []  # each with its own weight
-        for j, weight in enumerate(self.pos_weight):
-            score, wanted = (np.ascontiguousarray(a[:, j : j + 1]) for a in (x, target))
-            dx = np.empty_like(score)
-            columns.append((kernels().bce_with_logits_loss(score, wanted, float(weight), dx), dx))
-        losses, gradients = zip(*columns, strict=True)
-        return float(np.mean(losses)), np.hstack(gradients) / x.dtype.type(len(columns))
+        gradient = np.empty_like(x)
+        weights = self.numbers(x.shape[1])
+        return kernels().bce_with_logits_loss(x, target, weights, gradient), gradient
 
-    def numbers(self) -> dict[Setting, float]:
-        """w."""
-        return {Setting.LOSS_NUMBER: 1.0 if self.pos_weight is None else float(self.pos_weight)}
+    def numbers(self, outputs: int) -> np.ndarray:
+        """w of each output."""
+        weights = np.asarray(1.0 if self.pos_weight is None else self.pos_weight)
+        if weights.ndim and len(weights) != outputs:
+            raise ValueError(
+                f"{self!r}: expected scores of {len(weights)} columns, as pos_weight has; "
+                f"got {outputs}"
+            )
+        return np.full(outputs, weights)
 
     def outputs_for(self, classes: int) -> int:
         """One, which tells two classes apart."""

@@ -122,7 +122,7 @@ KERNELS: dict[str, Kernel] = {
     "softmax_forward": _kernel("x", "y", "y = exp(x) / sum(exp(x)), row by row"),
     "log_softmax_forward": _kernel("x", "y", "y = x - log(sum(exp(x))), row by row"),
     "log_softmax_backward": _kernel("y dy", "dx", "dx = dy - exp(y) * sum(dy), row by row"),
-    # x (n, o) scores; labels (n,); target (n, o); each returns the loss
+    # x (n, o) scores; labels (n,); target (n, o); pos_weight (o,) float64; each returns the loss
     "hinge_loss": _kernel(
         "x labels margin",
         "dx",

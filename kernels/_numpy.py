@@ -283,7 +283,7 @@ def bce_with_logits_loss(x, target, pos_weight, dx):
     e, size = np.exp(-np.abs(x)), max(x.size, 1)
     yes = np.where(x > 0, x.dtype.type(1), e) / (1 + e)
     no = np.where(x > 0, e, x.dtype.type(1)) / (1 + e)
-    dx[...] = ((1 - target) * yes - pos_weight * target * no) / size
+    dx[...] = ((1 - target) * yes - pos_weight.astype(x.dtype) * target * no) / size
     t, rest = target.astype(np.float64), np.log1p(e, dtype=np.float64)
     against, for_it = (1 - t) * (rest + np.maximum(x, 0)), t * (rest + np.maximum(-x, 0))
     return float((against + pos_weight * for_it).sum() / size)

@@ -161,7 +161,6 @@ class Setting(IntEnum):
     """A slot of a run's real settings: of the data, the loss and the optimiser."""
 
     SCALE = 0
-    LOSS_NUMBER = auto()  # the loss's own: a margin, a delta, a smoothing or a weight
     LR = auto()
     MU = auto()  # momentum
     BETA1 = auto()
@@ -171,7 +170,7 @@ class Setting(IntEnum):
     DECAY = auto()
     LR_DECAY = auto()  # Adagrad's
     MU_DECAY = auto()  # of NAdam's momentum
-    VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them
+    VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them; then the loss's
 
 
 class Value(IntEnum):

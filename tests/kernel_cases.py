@@ -60,7 +60,7 @@ def make_case(
         "target": lambda: normal(n, o),
         "delta": lambda: 0.75,
         "smoothing": lambda: 0.125,
-        "pos_weight": lambda: 1.5,
+        "pos_weight": lambda: np.linspace(0.5, 2.5, o),
         "grads": lambda: normal(i * o + o),
         "lr": lambda: LR,
         "momentum": lambda: 0.9,

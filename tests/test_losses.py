@@ -467,9 +467,7 @@ def test_a_weight_for_each_output(backend, dtype, rng):
         loss(scores[:, :2], targets[:, :2])
 
 
-@pytest.mark.parametrize(
-    ("weight", "path"), [(None, "fused"), (2, "fused"), ([2, 1, 1], "(pos_weight is an array)")]
-)
+@pytest.mark.parametrize(("weight", "path"), [(None, "fused"), (2, "fused"), ([2, 1, 1], "fused")])
 def test_an_array_of_weights_trains_layered(weight, path, rng):
     if not active().can("engine"):
         pytest.skip("no engine")

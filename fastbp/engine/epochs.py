@@ -12,7 +12,7 @@ import numpy as np
 
 from fastbp import threads as thread_counts
 from fastbp.backends import active
-from fastbp.kernels.numbers import Choice, Kind, OptimizerKind, Setting, Size, Sync
+from fastbp.kernels.numbers import Choice, Column, Kind, OptimizerKind, Setting, Size, Sync
 from fastbp.layers.nesting import every_layer
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
@@ -68,8 +68,6 @@ class Engine:
         self.program = compile_network(net, x.shape[1], training)
         kind_of(loss, LOSSES, "loss")  # refuses what is not built in
         self.loss_kind = loss.kind_for(target)
-        if loss.layered:
-            raise NotExpressible(loss.layered)
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
         is_labels = target.ndim == 1
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
@@ -137,8 +135,9 @@ class Engine:
         if self._optimizer_kind() != self.laid_out_for:
             self._lay_out()
         self.program.read_layers(self.optimizer.decay_biases)
-        slots = {Setting.SCALE: self.scale} | self.loss.numbers() | self.optimizer.numbers()
-        self.settings = run_settings(self.program, slots)
+        slots = {Setting.SCALE: self.scale} | self.optimizer.numbers()
+        own = self.loss.numbers(int(self.program.rows[-1, Column.OUTPUTS]))
+        self.settings = run_settings(self.program, slots, own)
         self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
         self.choices[Choice.LOWEST] = self.program.lowest
         # What is infinite times zero must be seen.

@@ -1,6 +1,6 @@
 """What an engine works with: its memory, and the arrays of numbers that tell it what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -92,13 +92,15 @@ def run_choices(slots: Mapping[Choice, int], addresses: list[int]) -> np.ndarray
     return choices
 
 
-def run_settings(program: Program, slots: Mapping[Setting, float]) -> np.ndarray:
-    """A run's real settings: these, 0 in other slots, and each layer's own numbers."""
-    settings = np.zeros(Setting.VALUES + program.values.size)
+def run_settings(
+    program: Program, slots: Mapping[Setting, float], of_loss: Sequence[float] | np.ndarray = ()
+) -> np.ndarray:
+    """A run's real settings: these, 0 in other slots, each layer's own numbers, and the loss's."""
+    settings = np.zeros(Setting.VALUES)
     for slot, number in slots.items():
         settings[slot] = number
-    settings[Setting.VALUES :] = program.values.ravel()
-    return settings
+    own = np.asarray([*of_loss, 0.0])  # which is read where a loss has none
+    return np.concatenate([settings, program.values.ravel(), own])
 
 
 def source_of(x: np.ndarray) -> Source:

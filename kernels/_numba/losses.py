@@ -9,7 +9,7 @@ import numba.extending
 import numpy as np
 from numba import types
 
-from fastbp.kernels.numbers import LossKind, Setting
+from fastbp.kernels.numbers import LossKind
 
 from .elementary import exp_
 from .jit import core, jit
@@ -18,12 +18,11 @@ from .rowwise import exp_shifted, row_max
 
 
 @core
-def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
+def loss_row(kind, numbers, code, x, sample, labels, values, n, dx, o):
     """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
     share = type(x[0])(1 / terms(kind, n, o))
     if kind != LossKind.USER_LOSS:
-        number = settings[Setting.LOSS_NUMBER]
-        return _row(kind, number, x, sample, labels, values, share, dx, o)
+        return _row(kind, numbers, x, sample, labels, values, share, dx, o)
     loss = _call_loss(code[0], x, labels[sample], shift(values, sample * o), dx, o)
     for j in range(o):
         dx[j] *= share
@@ -31,13 +30,16 @@ def loss_row(kind, settings, code, x, sample, labels, values, n, dx, o):
 
 
 @core
-def mean_loss(kind, number, x, labels, values, n, dx, o):
-    """The loss of n rows, whose targets are labels or values. number is the loss's own."""
+def mean_loss(kind, numbers, x, labels, values, n, dx, o):
+    """The loss of n rows, whose targets are labels or values.
+
+    numbers are the loss's own: one, or one for each of o columns.
+    """
     total, count = 0.0, terms(kind, max(n, 1), o)
     share = type(x[0])(1 / count)
     for r in range(n):
         row, gradient = shift(x, r * o), shift(dx, r * o)
-        total += _row(kind, number, row, r, labels, values, share, gradient, o)
+        total += _row(kind, numbers, row, r, labels, values, share, gradient, o)
     return total / count
 
 
@@ -48,9 +50,10 @@ def terms(kind, n, o):
 
 
 @core
-def _row(kind, number, x, sample, labels, values, share, dx, o):
+def _row(kind, numbers, x, sample, labels, values, share, dx, o):
     """The loss of one row, which is that sample."""
-    real, target = type(share)(number), shift(values, sample * o)
+    number, target = numbers[0], shift(values, sample * o)
+    real = type(share)(number)
     if kind == LossKind.SQUARED_ERROR:
         return _squared_error_row(x, target, share, dx, o)
     if kind == LossKind.ABSOLUTE_ERROR:
@@ -60,7 +63,7 @@ def _row(kind, number, x, sample, labels, values, share, dx, o):
     if kind == LossKind.POISSON_NLL:
         return _poisson_nll_row(x, target, share, dx, o)
     if kind == LossKind.BCE_WITH_LOGITS:
-        return _bce_with_logits_row(x, target, real, share, dx, o)
+        return _bce_with_logits_row(x, target, numbers, share, dx, o)
     if kind == LossKind.SOFT_CROSS_ENTROPY:
         return _soft_cross_entropy_row(x, target, number, share, dx, o)
     label = labels[sample]
@@ -207,7 +210,7 @@ def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
     for j in range(o):
         e = exp_(-x[j] if x[j] > 0 else x[j])
         yes, no = (one if x[j] > 0 else e) / (one + e), (e if x[j] > 0 else one) / (one + e)
-        against, in_favour = one - target[j], pos_weight * target[j]
+        against, in_favour = one - target[j], type(share)(pos_weight[j]) * target[j]
         rest = math.log1p(np.float64(e))
         loss += against * (rest + (x[j] if x[j] > 0 else zero))
         loss += in_favour * (rest + (-x[j] if x[j] < 0 else zero))
@@ -216,72 +219,72 @@ def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
 
 
 @core
-def _of_labels(kind, number, x, labels, dx):
+def _of_labels(kind, numbers, x, labels, dx):
     (n, o), values = x.shape, at(0, dx.dtype.type)
-    return mean_loss(kind, number, pointer(x), pointer(labels), values, n, pointer(dx), o)
+    return mean_loss(kind, numbers, pointer(x), pointer(labels), values, n, pointer(dx), o)
 
 
 @core
-def _of_values(kind, number, x, target, dx):
+def _of_values(kind, numbers, x, target, dx):
     (n, o), labels = x.shape, at(0, np.int64)
-    return mean_loss(kind, number, pointer(x), labels, pointer(target), n, pointer(dx), o)
+    return mean_loss(kind, numbers, pointer(x), labels, pointer(target), n, pointer(dx), o)
 
 
 @jit
 def hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
-    return _of_labels(LossKind.HINGE, margin, x, labels, dx)
+    return _of_labels(LossKind.HINGE, (margin,), x, labels, dx)
 
 
 @jit
 def cross_entropy_loss(x, labels, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
-    return _of_labels(LossKind.CROSS_ENTROPY, smoothing, x, labels, dx)
+    return _of_labels(LossKind.CROSS_ENTROPY, (smoothing,), x, labels, dx)
 
 
 @jit
 def soft_cross_entropy_loss(x, target, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
-    return _of_values(LossKind.SOFT_CROSS_ENTROPY, smoothing, x, target, dx)
+    return _of_values(LossKind.SOFT_CROSS_ENTROPY, (smoothing,), x, target, dx)
 
 
 @jit
 def nll_loss(x, labels, dx):
     """mean over rows of -x[label]"""
-    return _of_labels(LossKind.NLL, 0.0, x, labels, dx)
+    return _of_labels(LossKind.NLL, (0.0,), x, labels, dx)
 
 
 @jit
 def squared_error_loss(x, target, dx):
     """mean over all elements of (x - target)**2"""
-    return _of_values(LossKind.SQUARED_ERROR, 0.0, x, target, dx)
+    return _of_values(LossKind.SQUARED_ERROR, (0.0,), x, target, dx)
 
 
 @jit
 def absolute_error_loss(x, target, dx):
     """mean over all elements of |x - target|"""
-    return _of_values(LossKind.ABSOLUTE_ERROR, 0.0, x, target, dx)
+    return _of_values(LossKind.ABSOLUTE_ERROR, (0.0,), x, target, dx)
 
 
 @jit
 def huber_loss(x, target, delta, dx):
     """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
-    return _of_values(LossKind.HUBER, delta, x, target, dx)
+    return _of_values(LossKind.HUBER, (delta,), x, target, dx)
 
 
 @jit
 def squared_hinge_loss(x, labels, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
-    return _of_labels(LossKind.SQUARED_HINGE, margin, x, labels, dx)
+    return _of_labels(LossKind.SQUARED_HINGE, (margin,), x, labels, dx)
 
 
 @jit
 def poisson_nll_loss(x, target, dx):
     """mean over all elements of exp(x) - target * x"""
-    return _of_values(LossKind.POISSON_NLL, 0.0, x, target, dx)
+    return _of_values(LossKind.POISSON_NLL, (0.0,), x, target, dx)
 
 
 @jit
 def bce_with_logits_loss(x, target, pos_weight, dx):
     """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
-    return _of_values(LossKind.BCE_WITH_LOGITS, pos_weight, x, target, dx)
+    return _of_values(LossKind.BCE_WITH_LOGITS, pointer(pos_weight), x, target, dx)

@@ -110,7 +110,7 @@ def partner_of(run, layer):
 
 @core
 def values_of(run, layer):
-    """A layer's own real numbers."""
+    """A layer's own real numbers; behind the last layer's the loss's."""
     return shift(run.settings, Setting.VALUES + layer * Value.VALUE_COLUMNS)
 
 

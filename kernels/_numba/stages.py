@@ -208,4 +208,5 @@ def loss_row(run, r, n, sample, labels, values):
     layer, kind, code = run.layers - 1, run.choices[Choice.LOSS], shift(run.choices, Choice.CODE)
     o, width = outputs_of(run, layer), row_width(run, layer)
     y, dy = shift(y_of(run, layer), r * width), shift(dy_of(run, layer), r * width)
-    return losses.loss_row(kind, run.settings, code, y, sample, labels, values, n, dy, o)
+    numbers = values_of(run, run.layers)
+    return losses.loss_row(kind, numbers, code, y, sample, labels, values, n, dy, o)

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 
 from elementary cimport exp_
 from numbers cimport (
-    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, LOSS_NUMBER, NLL, POISSON_NLL,
+    ABSOLUTE_ERROR, BCE_WITH_LOGITS, CROSS_ENTROPY, HINGE, HUBER, NLL, POISSON_NLL,
     SOFT_CROSS_ENTROPY, SQUARED_ERROR, SQUARED_HINGE, USER_LOSS,
 )
 from rowwise cimport exp_shifted, row_max
@@ -17,27 +17,27 @@ from tile cimport real
 
 
 cdef inline double loss_row(
-    int64_t kind, const double* settings, const real* x, Py_ssize_t sample, const int64_t* labels,
+    int64_t kind, const double* numbers, const real* x, Py_ssize_t sample, const int64_t* labels,
     const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
     cdef Py_ssize_t terms = terms_of(kind, n, o)
-    return _row[real](kind, settings[LOSS_NUMBER], x, sample, labels, values,
-                      <real> (1.0 / terms), dx, o) / (terms // n)
+    return _row[real](kind, numbers, x, sample, labels, values, <real> (1.0 / terms), dx,
+                      o) / (terms // n)
 
 
 cdef inline double mean_loss(
-    int64_t kind, double number, const real* x, const int64_t* labels, const real* values,
-    Py_ssize_t n, real* dx, Py_ssize_t o,
+    int64_t kind, const double* numbers, const real* x, const int64_t* labels,
+    const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     """The loss of n rows, whose targets are labels or values; kind is a constant at every call.
 
-    number is the loss's own.
+    numbers are the loss's own: none, one, or one for each of o columns.
     """
     cdef Py_ssize_t r, terms = terms_of(kind, max(n, 1), o)
     cdef double total = 0
     for r in range(n):
-        total += _row[real](kind, number, x + r * o, r, labels, values, <real> (1.0 / terms),
+        total += _row[real](kind, numbers, x + r * o, r, labels, values, <real> (1.0 / terms),
                             dx + r * o, o)
     return total / terms
 
@@ -48,27 +48,27 @@ cdef inline Py_ssize_t terms_of(int64_t kind, Py_ssize_t n, Py_ssize_t o) noexce
 
 
 cdef inline double _row(
-    int64_t kind, double number, const real* x, Py_ssize_t sample, const int64_t* labels,
+    int64_t kind, const double* numbers, const real* x, Py_ssize_t sample, const int64_t* labels,
     const real* values, real share, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     if kind == HINGE:
-        return hinge_row[real](x, labels[sample], <real> number, share, dx, o)
+        return hinge_row[real](x, labels[sample], <real> numbers[0], share, dx, o)
     if kind == SQUARED_HINGE:
-        return squared_hinge_row[real](x, labels[sample], <real> number, share, dx, o)
+        return squared_hinge_row[real](x, labels[sample], <real> numbers[0], share, dx, o)
     if kind == CROSS_ENTROPY:
-        return cross_entropy_row[real](x, labels[sample], number, share, dx, o)
+        return cross_entropy_row[real](x, labels[sample], numbers[0], share, dx, o)
     if kind == SOFT_CROSS_ENTROPY:
-        return soft_cross_entropy_row[real](x, values + sample * o, number, share, dx, o)
+        return soft_cross_entropy_row[real](x, values + sample * o, numbers[0], share, dx, o)
     if kind == NLL:
         return nll_row[real](x, labels[sample], share, dx, o)
     if kind == ABSOLUTE_ERROR:
         return absolute_error_row[real](x, values + sample * o, share, dx, o)
     if kind == HUBER:
-        return huber_row[real](x, values + sample * o, <real> number, share, dx, o)
+        return huber_row[real](x, values + sample * o, <real> numbers[0], share, dx, o)
     if kind == POISSON_NLL:
         return poisson_nll_row[real](x, values + sample * o, share, dx, o)
     if kind == BCE_WITH_LOGITS:
-        return bce_with_logits_row[real](x, values + sample * o, <real> number, share, dx, o)
+        return bce_with_logits_row[real](x, values + sample * o, numbers, share, dx, o)
     return squared_error_row[real](x, values + sample * o, share, dx, o)
 
 
@@ -219,7 +219,8 @@ cdef inline double poisson_nll_row(
 
 
 cdef inline double bce_with_logits_row(
-    const real* x, const real* target, real pos_weight, real share, real* dx, Py_ssize_t o,
+    const real* x, const real* target, const double* pos_weight, real share, real* dx,
+    Py_ssize_t o,
 ) noexcept nogil:
     """share as in squared_error_row; -log(sigmoid(x)) = log1p(exp(-|x|)) + max(-x, 0)."""
     cdef double loss = 0, rest
@@ -229,7 +230,7 @@ cdef inline double bce_with_logits_row(
         e = exp_[real](-x[j] if x[j] > 0 else x[j])
         yes = (one if x[j] > 0 else e) / (one + e)
         no = (e if x[j] > 0 else one) / (one + e)
-        against, in_favour = one - target[j], pos_weight * target[j]
+        against, in_favour = one - target[j], <real> pos_weight[j] * target[j]
         rest = log1p(e)
         loss += against * (rest + (x[j] if x[j] > 0 else <real> 0))
         loss += in_favour * (rest + (-x[j] if x[j] < 0 else <real> 0))

@@ -10,7 +10,7 @@ def hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double margin, r
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](HINGE, margin, &x[0, 0], &labels[0], NULL, x.shape[0],
+        loss = losses.mean_loss[real](HINGE, &margin, &x[0, 0], &labels[0], NULL, x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
 
@@ -20,7 +20,7 @@ def cross_entropy_loss(const real[:, ::1] x, const int64_t[::1] labels, double s
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](CROSS_ENTROPY, smoothing, &x[0, 0], &labels[0], NULL,
+        loss = losses.mean_loss[real](CROSS_ENTROPY, &smoothing, &x[0, 0], &labels[0], NULL,
                                       x.shape[0], &dx[0, 0], x.shape[1])
     return loss
 
@@ -30,7 +30,7 @@ def soft_cross_entropy_loss(const real[:, ::1] x, const real[:, ::1] target, dou
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](SOFT_CROSS_ENTROPY, smoothing, &x[0, 0], NULL, &target[0, 0],
+        loss = losses.mean_loss[real](SOFT_CROSS_ENTROPY, &smoothing, &x[0, 0], NULL, &target[0, 0],
                                       x.shape[0], &dx[0, 0], x.shape[1])
     return loss
 
@@ -39,7 +39,7 @@ def nll_loss(const real[:, ::1] x, const int64_t[::1] labels, real[:, ::1] dx):
     """mean over rows of -x[label]"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](NLL, 0, &x[0, 0], &labels[0], NULL, x.shape[0],
+        loss = losses.mean_loss[real](NLL, NULL, &x[0, 0], &labels[0], NULL, x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
 
@@ -48,7 +48,7 @@ def squared_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, 
     """mean over all elements of (x - target)**2"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](SQUARED_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+        loss = losses.mean_loss[real](SQUARED_ERROR, NULL, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
 
@@ -57,7 +57,7 @@ def absolute_error_loss(const real[:, ::1] x, const real[:, ::1] target, real[:,
     """mean over all elements of |x - target|"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](ABSOLUTE_ERROR, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+        loss = losses.mean_loss[real](ABSOLUTE_ERROR, NULL, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
 
@@ -66,7 +66,7 @@ def huber_loss(const real[:, ::1] x, const real[:, ::1] target, double delta, re
     """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](HUBER, delta, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+        loss = losses.mean_loss[real](HUBER, &delta, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
 
@@ -76,7 +76,7 @@ def squared_hinge_loss(const real[:, ::1] x, const int64_t[::1] labels, double m
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](SQUARED_HINGE, margin, &x[0, 0], &labels[0], NULL,
+        loss = losses.mean_loss[real](SQUARED_HINGE, &margin, &x[0, 0], &labels[0], NULL,
                                       x.shape[0], &dx[0, 0], x.shape[1])
     return loss
 
@@ -85,16 +85,16 @@ def poisson_nll_loss(const real[:, ::1] x, const real[:, ::1] target, real[:, ::
     """mean over all elements of exp(x) - target * x"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](POISSON_NLL, 0, &x[0, 0], NULL, &target[0, 0], x.shape[0],
+        loss = losses.mean_loss[real](POISSON_NLL, NULL, &x[0, 0], NULL, &target[0, 0], x.shape[0],
                                       &dx[0, 0], x.shape[1])
     return loss
 
 
-def bce_with_logits_loss(const real[:, ::1] x, const real[:, ::1] target, double pos_weight,
-                         real[:, ::1] dx):
+def bce_with_logits_loss(const real[:, ::1] x, const real[:, ::1] target,
+                         const double[::1] pos_weight, real[:, ::1] dx):
     """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
     cdef double loss
     with nogil:
-        loss = losses.mean_loss[real](BCE_WITH_LOGITS, pos_weight, &x[0, 0], NULL, &target[0, 0],
+        loss = losses.mean_loss[real](BCE_WITH_LOGITS, &pos_weight[0], &x[0, 0], NULL, &target[0, 0],
                                       x.shape[0], &dx[0, 0], x.shape[1])
     return loss

@@ -123,7 +123,6 @@ cdef enum:  # Choice
 
 cdef enum:  # Setting
     SCALE
-    LOSS_NUMBER
     LR
     MU
     BETA1

@@ -178,7 +178,7 @@ cdef inline Py_ssize_t partner_of(const Run* run, Py_ssize_t layer) noexcept nog
 
 
 cdef inline const double* values_of(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """A layer's own real numbers, by their Value."""
+    """A layer's own real numbers, by their Value; behind the last layer's the loss's."""
     return run.settings + VALUES + layer * VALUE_COLUMNS
 
 

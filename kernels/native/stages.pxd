@@ -195,8 +195,8 @@ cdef inline double loss_row(
     cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
     cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
     return losses.loss_row[real](
-        run.choices[LOSS], run.settings, y_of[real](run, last, work) + r * width, sample, labels,
-        values, n, dy_of[real](run, last, work) + r * width, o)
+        run.choices[LOSS], values_of(run, run.layers), y_of[real](run, last, work) + r * width,
+        sample, labels, values, n, dy_of[real](run, last, work) + r * width, o)
 
 
 cdef inline double loss_of(

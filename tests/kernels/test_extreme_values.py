@@ -98,11 +98,14 @@ def test_poisson_nll_of_huge_scores(kernels: Any, dtype: str) -> None:
 def test_bce_with_logits_of_huge_scores(kernels: Any, dtype: str) -> None:
     x, target = np.array([[1e4, -1e4, 1e4, -1e4]], dtype), np.array([[0, 0, 1, 1]], dtype)
     dx = np.full((1, 4), np.nan, dtype)
-    assert kernels.bce_with_logits_loss(x, target, 2.0, dx) == (1e4 + 0 + 0 + 2e4) / 4
+    assert (
+        kernels.bce_with_logits_loss(x, target, np.full(x.shape[1], 2.0), dx)
+        == (1e4 + 0 + 0 + 2e4) / 4
+    )
     assert_array_equal(dx, [[0.25, 0, 0, -0.5]])
     x, target = np.array([[-30, 30]], dtype), np.array([[0, 1]], dtype)  # small ones as precise
     dx = np.full((1, 2), np.nan, dtype)
-    loss, e = kernels.bce_with_logits_loss(x, target, 1.0, dx), np.exp(-30)
+    loss, e = kernels.bce_with_logits_loss(x, target, np.full(x.shape[1], 1.0), dx), np.exp(-30)
     assert_allclose(loss, np.log1p(e), rtol=8 * np.finfo(dtype).eps)
     assert_allclose(dx, np.array([[e, -e]]) / (1 + e) / 2, rtol=8 * np.finfo(dtype).eps)
 

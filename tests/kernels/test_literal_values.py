@@ -230,7 +230,7 @@ def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
 def test_bce_with_logits_loss_is_of_raw_scores(kernels: Any) -> None:
     dx, ln3 = np.full((2, 2), np.nan), np.log(3)  # sigmoid(log(3)) = 3/4
     x, target = array([[0, ln3], [-ln3, ln3]]), array([[1, 1], [0, 0.5]])
-    loss = kernels.bce_with_logits_loss(x, target, 2.0, dx)
+    loss = kernels.bce_with_logits_loss(x, target, np.full(x.shape[1], 2.0), dx)
     ln43, ln4 = np.log(4 / 3), np.log(4)
     assert loss == pytest.approx((2 * LN2 + 2 * ln43 + ln43 + ln43 + ln4 / 2) / 4, rel=1e-14)
     assert_allclose(dx, array([[-1, -0.5], [0.25, 0.375 - 0.25]]) / 4, rtol=1e-14)
