@@ -7,7 +7,7 @@ from pathlib import Path
 import fastbp as fb
 from fastbp import models, runs
 from fastbp._checks import as_dtype
-from fastbp.cli import _arguments, _outcome, _progress
+from fastbp.cli import _arguments, _optimizer, _outcome, _progress
 from fastbp.cli._arguments import FAILURE, USAGE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--values", action="store_true", help=values_help)
     _add_network(parser)
     _add_training(parser)
+    _optimizer.add_settings(parser)
     _arguments.add_backend(parser)
     whole, add = _arguments.whole, parser.add_argument
     threads_help = "threads that train; no bit depends on it (default: the fastest, as measured)"
@@ -75,7 +76,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "mse, l1 and huber of 1 for the class, 0 for others, or with --values of the values"
     )
     add("--loss", choices=LOSSES, help=loss_help + _defaults(named, "loss"))
-    optimizer_help = "with its own settings but for the rate" + _defaults(named, "optimizer")
+    optimizer_help = "how parameters follow the gradient" + _defaults(named, "optimizer")
     add("--optimizer", choices=OPTIMIZERS, help=optimizer_help)
     add(
         "--batch-size",
@@ -189,7 +190,8 @@ def _fit(
 def chosen_model(args: argparse.Namespace) -> Model:
     """The model that the arguments describe."""
     given = {name: getattr(args, name) for name in OVERRIDES}
-    return models.described(args.model, args.hidden, args.activation, **given)
+    model = models.described(args.model, args.hidden, args.activation, **given)
+    return _optimizer.with_settings(model, args)
 
 
 def make_folder(output: Path | None, model: Model, name: str = "") -> Path:

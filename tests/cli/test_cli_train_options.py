@@ -221,3 +221,37 @@ def test_unwritable_output_is_named(tmp_path):
     for output, reason in ((file, "File exists"), (file / "run", "Not a directory")):
         assert_error(run(*SMALL, "--output", output, cwd=tmp_path), str(output), reason)
     assert file.read_text() == "kept"
+
+
+def test_settings_of_the_optimizer(tmp_path):
+    options = "--optimizer adam --weight-decay 0.1 --no-decay-biases --epsilon-outside --beta1 0.8"
+    folder = tmp_path / "new"
+    assert run(*SMALL, *options.split(), "--output", folder, cwd=tmp_path).code == 0
+    training = read_config(folder)["training"]
+    assert {name: training[name] for name in training if name not in ("loss", "lr", "seed")} == {
+        "optimizer": "adam",
+        "batch_size": 8,
+        "epochs": 1,
+        "weight_decay": 0.1,
+        "decay_biases": False,
+        "epsilon_outside": True,
+        "beta1": 0.8,
+    }
+    again = ("train", "--model", folder / "config.toml", *SMALL[1:3], *SMALL[-3:])
+    assert run(*again, "--output", tmp_path / "again", cwd=tmp_path).code == 0
+    assert np.array_equal(*(read_losses(tmp_path / name) for name in ("new", "again")))
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ("--beta1 0.8", ("sgd has no --beta1; it has --momentum, --nesterov, --weight-decay",)),
+        ("--nesterov", ("SGD: nesterov needs a momentum above 0",)),
+        ("--optimizer adam --beta1 1", ("Adam beta1: expected a number below 1, got 1",)),
+        ("--weight-decay nan", ("SGD weight_decay: expected a finite number, got nan",)),
+    ],
+)
+def test_settings_that_the_optimizer_has_not_or_refuses(tmp_path, options, parts):
+    result = run(*SMALL, *options.split(), "--output", tmp_path / "new", cwd=tmp_path)
+    assert_error(result, *parts)
+    assert list(tmp_path.iterdir()) == []
