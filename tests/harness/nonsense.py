@@ -33,6 +33,7 @@ from workers import Found, Limits
 import fastbp as fb
 import fastbp.plots
 from fastbp.layers import Layer
+from fastbp.losses import Loss
 
 MODULES: tuple[tuple[str, ModuleType], ...] = (
     ("fb", fb),
@@ -52,6 +53,10 @@ INNER = {  # methods that fastbp calls with what it has checked
     "update": "of optimisers: by step",
     "remember": "of optimisers: by step",
     "numbers": "of losses: by the engines",
+    "kind_for": "of losses: by the engines",
+    "meaning": "of losses: by fit",
+    "outputs_for": "of losses: by the command line",
+    "example_target": "of losses: for checks",
     "as_input": "of networks: by whoever checks samples",
 }
 
@@ -142,6 +147,9 @@ def arguments(function: Callable[..., Any]) -> dict[str, Any]:
     if isinstance(of, Layer):
         x = of_layer(of)
         return {"x": x} if function.__name__ == "forward" else {"dy": np.ones_like(of.forward(x))}
+    if isinstance(of, Loss):
+        x = good("x")
+        return {"x": x, "target": of.example_target(good("rng"), *x.shape)}
     parameters = inspect.signature(function).parameters.values()
     return {
         p.name: good(p.name, function)
