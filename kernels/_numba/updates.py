@@ -36,18 +36,14 @@ def update(kind, s, step, rule, g, p, m, v, n):
     elif kind == OptimizerKind.GRADIENT:
         _total(g, real(s[Setting.LR]), m, n)
     else:
-        beta1, beta2 = real(s[Setting.BETA1]), real(s[Setting.BETA2])
-        rest1, rest2 = real(1 - s[Setting.BETA1]), real(1 - s[Setting.BETA2])
+        betas = _betas(lr, s[Setting.BETA1], s[Setting.BETA2], number)
         epsilon = real(_epsilon_of(s, number))
-        fix1 = real(_correction(s[Setting.BETA1], number))
-        fix2 = real(_correction(s[Setting.BETA2], number))
         if kind == OptimizerKind.ADAM:
-            _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
+            _adam(g, lr, betas, epsilon, decay, p, m, v, n)
         elif kind == OptimizerKind.NADAM:
-            rates, betas = (real(lr_g * rate), real(lr_m * rate)), (beta1, beta2, rest1, rest2)
-            _nadam(g, *rates, *betas, epsilon, decay, fix2, p, m, v, n)
+            _nadam(g, real(lr_g * rate), real(lr_m * rate), betas, epsilon, decay, p, m, v, n)
         else:
-            _adamw(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
+            _adamw(g, lr, betas, epsilon, decay, p, m, v, n)
 
 
 @core
@@ -87,8 +83,18 @@ def _nesterov(g, lr, mu, decay, p, v, n):
 
 
 @core
-def _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n):
-    """rest1 and 2 are 1 - beta, of which a float would lose digits."""
+def _betas(lr, beta1, beta2, step):
+    """Adam's of a step, as numbers like lr: both, 1 - each, and what corrects either mean.
+
+    1 - beta comes as a number of its own, for floats would lose its digits.
+    """
+    real, fix1, fix2 = type(lr), _correction(beta1, step), _correction(beta2, step)
+    return real(beta1), real(beta2), real(1 - beta1), real(1 - beta2), real(fix1), real(fix2)
+
+
+@core
+def _adam(g, lr, betas, epsilon, decay, p, m, v, n):
+    beta1, beta2, rest1, rest2, fix1, fix2 = betas
     for i in range(n):
         gradient = g[i] + decay * p[i]
         m[i] = beta1 * m[i] + rest1 * gradient
@@ -97,12 +103,11 @@ def _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v
 
 
 @core
-def _adamw(g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n):
+def _adamw(g, lr, betas, epsilon, decay, p, m, v, n):
     shrink = lr * decay
     for i in range(n):
         p[i] -= shrink * p[i]
-    none = type(lr)(0)
-    _adam(g, lr, beta1, beta2, rest1, rest2, epsilon, none, fix1, fix2, p, m, v, n)
+    _adam(g, lr, betas, epsilon, type(lr)(0), p, m, v, n)
 
 
 @core
@@ -116,8 +121,9 @@ def _rmsprop(g, lr, alpha, rest, epsilon, mu, decay, p, m, v, n):
 
 
 @core
-def _nadam(g, lr_g, lr_m, beta1, beta2, rest1, rest2, epsilon, decay, fix2, p, m, v, n):
-    """lr_g and lr_m are _nadam_rates, the rest as in _adam."""
+def _nadam(g, lr_g, lr_m, betas, epsilon, decay, p, m, v, n):
+    """lr_g and lr_m are _nadam_rates."""
+    beta1, beta2, rest1, rest2, _, fix2 = betas
     for i in range(n):
         gradient = g[i] + decay * p[i]
         m[i] = beta1 * m[i] + rest1 * gradient
@@ -215,21 +221,17 @@ def nesterov_step(grads, lr, momentum, decay, params, v):
 @jit
 def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
-    real, n = params.dtype.type, params.size
-    fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
-    betas = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
-    rates = real(lr), *betas, real(epsilon), real(decay), fix1, fix2
-    _adam(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
+    real, g, p = params.dtype.type, pointer(grads), pointer(params)
+    numbers = _betas(real(lr), beta1, beta2, step), real(epsilon), real(decay)
+    _adam(g, real(lr), *numbers, p, pointer(m), pointer(v), params.size)
 
 
 @jit
 def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
-    real, n = params.dtype.type, params.size
-    fix1, fix2 = real(_correction(beta1, step)), real(_correction(beta2, step))
-    betas = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
-    rates = real(lr), *betas, real(epsilon), real(decay), fix1, fix2
-    _adamw(pointer(grads), *rates, pointer(params), pointer(m), pointer(v), n)
+    real, g, p = params.dtype.type, pointer(grads), pointer(params)
+    numbers = _betas(real(lr), beta1, beta2, step), real(epsilon), real(decay)
+    _adamw(g, real(lr), *numbers, p, pointer(m), pointer(v), params.size)
 
 
 @jit
@@ -251,8 +253,7 @@ def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
 @jit
 def nadam_step(grads, lr, beta1, beta2, epsilon, decay, mu_decay, step, params, m, v):
     """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
-    real, n, fix2 = params.dtype.type, params.size, _correction(beta2, step)
-    rates = _nadam_rates(lr, beta1, mu_decay, step)
-    betas = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
-    numbers = real(rates[0]), real(rates[1]), *betas, real(epsilon), real(decay), real(fix2)
-    _nadam(pointer(grads), *numbers, pointer(params), pointer(m), pointer(v), n)
+    real, (lr_g, lr_m) = params.dtype.type, _nadam_rates(lr, beta1, mu_decay, step)
+    numbers = _betas(real(lr), beta1, beta2, step), real(epsilon), real(decay)
+    g, p, n = pointer(grads), pointer(params), params.size
+    _nadam(g, real(lr_g), real(lr_m), *numbers, p, pointer(m), pointer(v), n)
