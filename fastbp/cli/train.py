@@ -7,7 +7,7 @@ from pathlib import Path
 import fastbp as fb
 from fastbp import models, runs
 from fastbp._checks import as_dtype
-from fastbp.cli import _arguments, _optimizer, _outcome, _progress
+from fastbp.cli import _arguments, _outcome, _progress, _settings
 from fastbp.cli._arguments import FAILURE, USAGE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--values", action="store_true", help=values_help)
     _add_network(parser)
     _add_training(parser)
-    _optimizer.add_settings(parser)
+    _settings.add_settings(parser)
     _arguments.add_backend(parser)
     whole, add = _arguments.whole, parser.add_argument
     threads_help = "threads that train; no bit depends on it (default: the fastest, as measured)"
@@ -191,7 +191,7 @@ def chosen_model(args: argparse.Namespace) -> Model:
     """The model that the arguments describe."""
     given = {name: getattr(args, name) for name in OVERRIDES}
     model = models.described(args.model, args.hidden, args.activation, **given)
-    return _optimizer.with_settings(model, args)
+    return _settings.with_settings(model, args)
 
 
 def make_folder(output: Path | None, model: Model, name: str = "") -> Path:

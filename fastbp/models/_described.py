@@ -22,12 +22,14 @@ def described(
 ) -> Model:
     """The model of that name or file, else ``dense``; settings that are None stay its own.
 
-    Another optimiser starts with its own options.
+    Another optimiser starts with its own options, and another loss too.
     """
     model = read(name) if name else dense(hidden, activation)
     given = {key: value for key, value in settings.items() if value is not None}
     if given.get("optimizer", model.optimizer) != model.optimizer:
         given = {"options": {}} | given
+    if given.get("loss", model.loss) != model.loss:
+        given = {"loss_options": {}} | given
     return replace(model, **given)
 
 

@@ -103,14 +103,17 @@ def _check_layer(row: dict[str, Any]) -> None:
 
 def _training(training: dict[str, Any]) -> dict[str, Any]:
     """The settings of a model that its training table gives."""
-    kind = training.get("optimizer", Model.optimizer)
     for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
         value = training.get(name, getattr(Model, name))
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"training: {name}: expected {', '.join(known)}; got {value!r}")
-    parameters = inspect.signature(OPTIMIZERS[kind]).parameters
+    loss = LOSSES[training.get("loss", Model.loss)]
+    optimizer = OPTIMIZERS[training.get("optimizer", Model.optimizer)]
+    of_loss = list(inspect.signature(loss).parameters)
+    parameters = inspect.signature(optimizer).parameters
     options = [name for name in parameters if name != "lr"]
-    _refuse_unknown(training, (*TRAINING, *options), (*TRAINING, *options), "training: ")
+    keys = (*TRAINING, *of_loss, *options)
+    _refuse_unknown(training, keys, keys, "training: ")
     found = {name: value for name, value in training.items() if name in TRAINING}
     for name, least in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
         if name in found:
@@ -122,7 +125,9 @@ def _training(training: dict[str, Any]) -> dict[str, Any]:
         if isinstance(parameters[name].default, bool) and not isinstance(value, bool):
             raise TypeError(f"training: {name}: expected true or false, got {value!r}")
     lr = found.get("lr", Model.lr)
-    _in("training", lambda: OPTIMIZERS[kind](lr=lr, **found["options"]))
+    _in("training", lambda: optimizer(lr=lr, **found["options"]))
+    found["loss_options"] = {name: training[name] for name in of_loss if name in training}
+    _in("training", lambda: loss(**found["loss_options"]))
     return found
 
 

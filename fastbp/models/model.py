@@ -35,8 +35,8 @@ class Model:
         Of one sample, for networks on images.
     init, dtype, loss, optimizer : str
         By their names.
-    options : dict
-        Settings of the optimiser beside its rate.
+    options, loss_options : dict
+        Settings of the optimiser beside its rate, and of the loss.
     source : str
         What error messages call it: the name, or the file.
     """
@@ -54,6 +54,7 @@ class Model:
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    loss_options: dict[str, Any] = field(default_factory=dict)
 
     def fitted(self, features: int, classes: int) -> Model:
         """The model with every size filled in, for samples of so many numbers and so many classes.
@@ -87,7 +88,7 @@ class Model:
 
     def make_loss(self) -> Loss:
         """What is minimised."""
-        return chosen(LOSSES, self.loss, f"{self.source}: loss")()
+        return chosen(LOSSES, self.loss, f"{self.source}: loss")(**self.loss_options)
 
     def make_optimizer(self) -> Optimizer:
         """How."""
@@ -104,7 +105,7 @@ class Model:
             name: getattr(self, name)
             for name in ("loss", "optimizer", "lr", "batch_size", "epochs", "seed")
         }
-        return {"network": network, "training": training | self.options}
+        return {"network": network, "training": training | self.loss_options | self.options}
 
     def _fitted_rows(self, features: int, classes: int) -> list[dict[str, Any]]:
         rows, shape = _filled_rows(self.layers, self._start(features), classes)

@@ -223,8 +223,9 @@ def test_unwritable_output_is_named(tmp_path):
     assert file.read_text() == "kept"
 
 
-def test_settings_of_the_optimizer(tmp_path):
+def test_settings_of_the_loss_and_the_optimizer(tmp_path):
     options = "--optimizer adam --weight-decay 0.1 --no-decay-biases --epsilon-outside --beta1 0.8"
+    options += " --loss cross-entropy --label-smoothing 0.1"
     folder = tmp_path / "new"
     assert run(*SMALL, *options.split(), "--output", folder, cwd=tmp_path).code == 0
     training = read_config(folder)["training"]
@@ -232,6 +233,7 @@ def test_settings_of_the_optimizer(tmp_path):
         "optimizer": "adam",
         "batch_size": 8,
         "epochs": 1,
+        "label_smoothing": 0.1,
         "weight_decay": 0.1,
         "decay_biases": False,
         "epsilon_outside": True,
@@ -246,12 +248,14 @@ def test_settings_of_the_optimizer(tmp_path):
     ("options", "parts"),
     [
         ("--beta1 0.8", ("sgd has no --beta1; it has --momentum, --nesterov, --weight-decay",)),
+        ("--delta 0.5", ("hinge has no --delta; it has --margin",)),
+        ("--loss huber --delta 0", ("HuberLoss delta: expected a number above 0, got 0",)),
         ("--nesterov", ("SGD: nesterov needs a momentum above 0",)),
         ("--optimizer adam --beta1 1", ("Adam beta1: expected a number below 1, got 1",)),
         ("--weight-decay nan", ("SGD weight_decay: expected a finite number, got nan",)),
     ],
 )
-def test_settings_that_the_optimizer_has_not_or_refuses(tmp_path, options, parts):
+def test_settings_that_the_loss_or_the_optimizer_has_not_or_refuses(tmp_path, options, parts):
     result = run(*SMALL, *options.split(), "--output", tmp_path / "new", cwd=tmp_path)
     assert_error(result, *parts)
     assert list(tmp_path.iterdir()) == []

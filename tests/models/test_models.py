@@ -311,3 +311,27 @@ def test_the_documented_file_is_one(tmp_path):
         f"{model.build(784, 10).layers[4]!r}, Linear(392, 64), Tanh(), Linear(64, 10)"
     )
     assert repr(model.make_optimizer()) == "SGD(lr=0.02, momentum=0.9)"
+
+
+def test_settings_of_a_loss(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = '[network]\nlayers = [{type = "Linear"}]\n[training]\nloss = "%s"\n%s\n'
+    for loss, setting, made in (
+        ("huber", "delta = 0.5", "HuberLoss(0.5)"),
+        ("cross-entropy", "label_smoothing = 0.1", "CrossEntropyLoss(0.1)"),
+        ("bce", "pos_weight = [1, 2]", "BCEWithLogitsLoss([1., 2.])"),
+        ("mse", "", "MSELoss()"),
+    ):
+        path.write_text(text % (loss, setting))
+        model = fb.models.read(str(path))
+        assert repr(model.make_loss()) == made
+        key, _, value = setting.partition(" = ")
+        assert str(model.as_data()["training"].get(key, "")) == value
+        assert fb.models.described(str(path), loss="hinge").loss_options == {}
+    for loss, setting, problem in (
+        ("huber", "margin = 0.5", "training: unknown key 'margin'; known are loss, optimizer"),
+        ("huber", "delta = 0", "training: HuberLoss delta: expected a number above 0, got 0"),
+    ):
+        path.write_text(text % (loss, setting))
+        with pytest.raises(ValueError, match=problem):
+            fb.models.read(str(path))
