@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from settings import Setting, training_data
+from settings import Setting
 
 import fastbp as fb
 
@@ -14,15 +14,20 @@ class Problem(NamedTuple):
     """One setting, its data and its starting weights."""
 
     setting: Setting
-    x: np.ndarray  # (60000, 784) float32, scaled
-    y: np.ndarray  # (60000,) int64
+    x: np.ndarray  # (60000, 784) float32, scaled; or of a table
+    y: np.ndarray  # (60000,) int64; or (n, 1) float32
     start: fb.Sequential  # never trained: holds the starting weights
 
     @classmethod
     def of(cls, setting: Setting) -> Self:
         """The problem of a setting."""
-        x, y = training_data().batch(slice(None))
+        data = setting.samples()
+        x, y = data if isinstance(data, tuple) else data.batch(slice(None))
         return cls(setting, x, y, setting.net())
+
+    def predicted(self, net: fb.Sequential, x: np.ndarray) -> np.ndarray:
+        """What peers predict: probabilities of classes, or values."""
+        return net.scores(x) if self.setting.table else net.predict_proba(x)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -31,7 +36,9 @@ class Problem(NamedTuple):
 
     @property
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """W and b of every layer that has them: (inputs, outputs), or (out, in, rows, columns)."""
+        """W and b of every layer that has them: (inputs, outputs), (out, in, rows, columns), or
+        of a norm (columns,).
+        """
         layers: list[Any] = [layer for layer in self.start.layers if layer.parameter_shapes()]
         return [(layer.w, layer.b) for layer in layers]
 
@@ -59,7 +66,7 @@ class Peer(ABC):
 
     @abstractmethod
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """The classes' probabilities, by the starting weights."""
+        """The classes' probabilities or the values, by the starting weights."""
 
     def limited(self) -> AbstractContextManager:
         """Holds the library to `threads`, where that is a matter of the whole process."""

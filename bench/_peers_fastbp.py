@@ -26,7 +26,7 @@ class Fastbp(Peer):
         return self._train(order).seconds  # fit evaluates afterwards, which the others do not
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return self.frozen.predict_proba(x)
+        return self.problem.predicted(self.frozen, x)
 
 
 class FastbpNumba(Fastbp):

@@ -2,7 +2,7 @@
 
 import time
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,8 +17,21 @@ WITHOUT_PARAMETERS = {
     fb.Sigmoid: jax.nn.sigmoid,
     fb.ReLU: jax.nn.relu,
     fb.Flatten: lambda x: x.reshape(len(x), -1),
+    fb.GELU: partial(jax.nn.gelu, approximate=False),
+    fb.SiLU: jax.nn.silu,
 }
 Parameters = list[tuple[jax.Array, jax.Array]]
+Running = list[tuple[jax.Array, jax.Array]]  # mean and variance of each BatchNorm1d
+Memory = tuple[Parameters, Parameters]  # Adam's means of gradients and of their squares
+
+
+class State(NamedTuple):
+    """All that an epoch carries from batch to batch."""
+
+    params: Parameters
+    running: Running
+    memory: Memory
+    step: jax.Array
 
 
 def convolution(layer: fb.Conv2d, w: jax.Array, b: jax.Array, x: jax.Array) -> jax.Array:
@@ -37,6 +50,51 @@ def max_pool(layer: fb.MaxPool2d, x: jax.Array) -> jax.Array:
     return lax.reduce_window(x, -jnp.inf, lax.max, window, stride, padding)
 
 
+def normalize(x: jax.Array, mean: jax.Array, var: jax.Array, eps: float) -> jax.Array:
+    """(X - mean) / √(var + eps)"""
+    return (x - mean) * lax.rsqrt(var + eps)
+
+
+def batch_norm(
+    layer: fb.BatchNorm1d, running: tuple[jax.Array, jax.Array], x: jax.Array, training: bool
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """X̂, and the running averages after it."""
+    if not training:
+        return normalize(x, *running, layer.eps), running
+    mean, var = x.mean(0), x.var(0)
+    moved = [
+        (1 - layer.momentum) * old + layer.momentum * new
+        for old, new in zip(running, (mean, var * len(x) / (len(x) - 1)), strict=True)
+    ]
+    return normalize(x, mean, var, layer.eps), (moved[0], moved[1])
+
+
+def layer_norm(layer: fb.LayerNorm, x: jax.Array) -> jax.Array:
+    """X̂, row by row."""
+    return normalize(x, x.mean(1, keepdims=True), x.var(1, keepdims=True), layer.eps)
+
+
+def adam(optimizer: fb.Adam, state: State, gradient: Parameters) -> tuple[Parameters, Memory]:
+    """Parameters and memory after a step of Adam, or of AdamW, whose decay comes first."""
+    beta1, beta2, step = optimizer.beta1, optimizer.beta2, state.step + 1
+    m, v = state.memory
+    m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, m, gradient)
+    v = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, v, gradient)
+    rest1, rest2 = 1 - beta1**step, 1 - beta2**step
+
+    def moved(p: jax.Array, m: jax.Array, v: jax.Array) -> jax.Array:
+        p = p * (1 - optimizer.lr * optimizer.weight_decay)
+        return p - optimizer.lr * (m / rest1) / (jnp.sqrt(v / rest2) + optimizer.epsilon)
+
+    return jax.tree.map(moved, state.params, m, v), (m, v)
+
+
+def huber(scores: jax.Array, values: jax.Array) -> jax.Array:
+    """The mean of d²/2 where |d| < 1, else |d| - 1/2."""
+    d = jnp.abs(scores - values)
+    return jnp.where(d < 1, d * d / 2, d - 0.5).mean()
+
+
 def hinge(scores: jax.Array, labels: jax.Array) -> jax.Array:
     """Σ over the wrong classes of max(0, s_j - s_label + 1); the right class's own term is 1."""
     right = jnp.take_along_axis(scores, labels[:, None], 1)
@@ -48,7 +106,7 @@ def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
     return -jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], 1).mean()
 
 
-LOSSES = {"hinge": hinge, "cross-entropy": cross_entropy}
+LOSSES = {"hinge": hinge, "cross-entropy": cross_entropy, "huber": huber}
 
 
 class Jax(Peer):
@@ -61,31 +119,51 @@ class Jax(Peer):
         self.x, self.y = self._inputs(problem.x), jnp.asarray(problem.y)
         self.loss = LOSSES[problem.setting.loss]
         self.compiled: dict[int, Any] = {}
-        self.probabilities = jax.jit(lambda params, x: jax.nn.softmax(self._scores(params, x)))
-        self.start = self._parameters()
+        self.optimizer = problem.setting.described.make_optimizer()
+        last = (lambda y: y) if problem.setting.table else jax.nn.softmax
+        self.predicted = jax.jit(
+            lambda state, x: last(self._scores(state.params, state.running, x, False)[0])
+        )
+        self.start = self._state()
 
     def losses(self, order: np.ndarray) -> np.ndarray:
-        _, losses = self._epoch(order)(self._parameters(), self.x, self.y, jnp.asarray(order))
+        _, losses = self._epoch(order)(self._state(), self.x, self.y, jnp.asarray(order))
         return np.asarray(losses)
 
     def epoch(self, order: np.ndarray) -> float:
-        run, params, rows = self._epoch(order), self._parameters(), jnp.asarray(order)
-        jax.block_until_ready((params, rows))
+        run, state, rows = self._epoch(order), self._state(), jnp.asarray(order)
+        jax.block_until_ready((state, rows))
         start = time.perf_counter()
-        jax.block_until_ready(run(params, self.x, self.y, rows))
+        jax.block_until_ready(run(state, self.x, self.y, rows))
         return time.perf_counter() - start
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.probabilities(self.start, self._inputs(x)))
+        return np.asarray(self.predicted(self.start, self._inputs(x)))
 
     def _inputs(self, x: np.ndarray) -> jax.Array:
         return jnp.asarray(x.reshape(-1, *self.problem.shape))
 
-    def _parameters(self) -> Parameters:
-        return [(jnp.array(w), jnp.array(b)) for w, b in self.problem.weights]
+    def _state(self) -> State:
+        """All that an epoch starts with; arrays of its own, for they are donated."""
+        layers = self.problem.start.layers
+        sizes = [layer.num_features for layer in layers if isinstance(layer, fb.BatchNorm1d)]
 
-    def _scores(self, params: Parameters, x: jax.Array) -> jax.Array:
-        left = iter(params)
+        def parameters() -> Parameters:
+            return [(jnp.array(w), jnp.array(b)) for w, b in self.problem.weights]
+
+        memory: Memory = ([], [])
+        if self.problem.setting.optimizer != "sgd":
+            memory = (
+                jax.tree.map(jnp.zeros_like, parameters()),
+                jax.tree.map(jnp.zeros_like, parameters()),
+            )
+        running = [(jnp.zeros(size), jnp.ones(size)) for size in sizes]
+        return State(parameters(), running, memory, jnp.zeros(()))
+
+    def _scores(
+        self, params: Parameters, running: Running, x: jax.Array, training: bool
+    ) -> tuple[jax.Array, Running]:
+        left, averages, moved = iter(params), iter(running), []
         for layer in self.problem.start.layers:
             if isinstance(layer, fb.Linear):
                 w, b = next(left)
@@ -94,15 +172,30 @@ class Jax(Peer):
                 x = convolution(layer, *next(left), x)
             elif isinstance(layer, fb.MaxPool2d):
                 x = max_pool(layer, x)
+            elif isinstance(layer, fb.BatchNorm1d):
+                x, average = batch_norm(layer, next(averages), x, training)
+                moved.append(average)
+                w, b = next(left)
+                x = x * w + b
+            elif isinstance(layer, fb.LayerNorm):
+                w, b = next(left)
+                x = layer_norm(layer, x) * w + b
             else:
                 x = WITHOUT_PARAMETERS[type(layer)](x)
-        return x
+        return x, moved
 
-    def _step(self, params: Parameters, x: jax.Array, y: jax.Array) -> tuple[Parameters, jax.Array]:
-        objective = jax.value_and_grad(lambda params: self.loss(self._scores(params, x), y))
-        loss, gradient = objective(params)
-        lr = self.problem.setting.lr
-        return jax.tree.map(lambda p, g: p - lr * g, params, gradient), loss
+    def _step(self, state: State, x: jax.Array, y: jax.Array) -> tuple[State, jax.Array]:
+        def objective(params: Parameters) -> tuple[jax.Array, Running]:
+            scores, running = self._scores(params, state.running, x, True)
+            return self.loss(scores, y), running
+
+        (loss, running), gradient = jax.value_and_grad(objective, has_aux=True)(state.params)
+        memory, lr = state.memory, self.problem.setting.lr
+        if self.problem.setting.optimizer == "sgd":
+            params = jax.tree.map(lambda p, g: p - lr * g, state.params, gradient)
+        else:
+            params, memory = adam(self.optimizer, state, gradient)
+        return State(params, running, memory, state.step + 1), loss
 
     def _epoch(self, order: np.ndarray) -> Any:
         """The compiled epoch of so many samples; the last batch may be smaller."""
@@ -111,16 +204,16 @@ class Jax(Peer):
             whole = len(order) // batch * batch
 
             @partial(jax.jit, donate_argnums=0)
-            def epoch(params: Parameters, x: jax.Array, y: jax.Array, order: jax.Array) -> Any:
-                def step(params: Parameters, rows: jax.Array) -> tuple[Parameters, jax.Array]:
-                    return self._step(params, x[rows], y[rows])
+            def epoch(state: State, x: jax.Array, y: jax.Array, order: jax.Array) -> Any:
+                def step(state: State, rows: jax.Array) -> tuple[State, jax.Array]:
+                    return self._step(state, x[rows], y[rows])
 
-                params, losses = jax.lax.scan(step, params, order[:whole].reshape(-1, batch))
+                state, losses = jax.lax.scan(step, state, order[:whole].reshape(-1, batch))
                 if whole < len(order):
-                    params, last = step(params, order[whole:])
+                    state, last = step(state, order[whole:])
                     losses = jnp.append(losses, last)
-                return params, losses
+                return state, losses
 
-            arguments = self._parameters(), self.x, self.y, jnp.asarray(order)
+            arguments = self._state(), self.x, self.y, jnp.asarray(order)
             self.compiled[len(order)] = epoch.lower(*arguments).compile()
         return self.compiled[len(order)]

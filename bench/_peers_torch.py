@@ -18,7 +18,10 @@ WITHOUT_SETTINGS = {
     fb.Sigmoid: nn.Sigmoid,
     fb.ReLU: nn.ReLU,
     fb.Flatten: nn.Flatten,
+    fb.GELU: nn.GELU,
+    fb.SiLU: nn.SiLU,
 }
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def hinge(scores: Tensor, labels: Tensor) -> Tensor:
@@ -35,10 +38,18 @@ def module(layer: fb.Layer) -> nn.Module:
         return nn.Conv2d(layer.in_channels, layer.out_channels, *window)
     if isinstance(layer, fb.MaxPool2d):
         return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
+    if isinstance(layer, fb.BatchNorm1d):
+        return nn.BatchNorm1d(layer.num_features)
+    if isinstance(layer, fb.LayerNorm):
+        return nn.LayerNorm(layer.normalized_shape)
     return WITHOUT_SETTINGS[type(layer)]()
 
 
-LOSSES = {"hinge": hinge, "cross-entropy": functional.cross_entropy}
+LOSSES = {
+    "hinge": hinge,
+    "cross-entropy": functional.cross_entropy,
+    "huber": functional.huber_loss,
+}
 
 
 class Torch(Peer):
@@ -52,7 +63,6 @@ class Torch(Peer):
         self.model = nn.Sequential(*map(module, problem.start.layers))
         self.model.to(memory_format=LAYOUT)
         self.loss = LOSSES[problem.setting.loss]
-        self.optimizer = torch.optim.SGD(self.model.parameters(), problem.setting.lr)
         self.forward: Callable[[Tensor], Tensor] = self.model
         self.objective: Callable[[Tensor, Tensor], Tensor] = self._objective
         self._start()
@@ -69,8 +79,10 @@ class Torch(Peer):
         return time.perf_counter() - start
 
     def predict(self, x: np.ndarray) -> np.ndarray:
+        self.model.eval()
         with torch.inference_mode():
-            return torch.softmax(self.forward(self._inputs(x)), 1).numpy()
+            scores = self.forward(self._inputs(x))
+            return (scores if self.problem.setting.table else torch.softmax(scores, 1)).numpy()
 
     def limited(self) -> AbstractContextManager:
         torch.set_num_threads(self.threads or 1)
@@ -92,12 +104,21 @@ class Torch(Peer):
             yield loss
 
     def _start(self) -> None:
-        """The starting weights; PyTorch's W of a dense layer is (outputs, inputs)."""
+        """The starting weights; PyTorch's W of a dense layer is (outputs, inputs).
+
+        Running averages and the optimiser's memory start anew too.
+        """
         weights = ((w.T if w.ndim == 2 else w, b) for w, b in self.problem.weights)
         parameters = [array for pair in weights for array in pair]
         with torch.no_grad():
             for parameter, array in zip(self.model.parameters(), parameters, strict=True):
                 parameter.copy_(torch.from_numpy(array))
+        for layer in self.model:
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.reset_running_stats()
+        self.model.train()
+        setting = self.problem.setting
+        self.optimizer = OPTIMIZERS[setting.optimizer](self.model.parameters(), setting.lr)
 
 
 class TorchCompiled(Torch):

@@ -21,7 +21,6 @@ import fastbp as fb
 from fastbp import backends, threads
 
 ROUNDS = 3
-EPOCH = 60_000
 PART = 12_000  # of an epoch of the slower loops, enough for a rate
 PART_OF_IMAGES = 2_000  # the same for networks on images
 
@@ -78,7 +77,7 @@ def _epoch(setting: Setting, loop: Loop, samples: int) -> fb.History:
 @pytest.mark.benchmark(timer=training_seconds)
 def bench_epoch(benchmark: Any, setting: Setting, loop: Loop) -> None:
     kernels_or_skip(loop.backend)
-    samples = EPOCH if loop.fused else PART_OF_IMAGES if setting.model else PART
+    samples = setting.size if loop.fused else PART_OF_IMAGES if setting.model else PART
     benchmark.group = setting.name
     with fb.use_backend(loop.backend):
         first = _epoch(setting, loop, CHECKED * setting.batch_size)
@@ -89,7 +88,7 @@ def bench_epoch(benchmark: Any, setting: Setting, loop: Loop) -> None:
         f"{setting.name}-{loop}",
         loop.backend,
         samples=samples,
-        epoch=EPOCH,
+        epoch=setting.size,
         flops=samples * setting.flops,
         cores=loop.cores,
     )

@@ -136,8 +136,9 @@ def installed_peers(problem: Problem, compiled: bool) -> list[Peer]:
 
         peers.append(Jax(problem, None))
     setting = problem.setting
-    if find_spec("sklearn") and setting.loss == "cross-entropy" and not setting.model:
-        # It has no hinge and no convolutions.
+    plain = setting.optimizer == "sgd" and not (setting.model or setting.normalization)
+    if find_spec("sklearn") and setting.loss == "cross-entropy" and plain:
+        # It has no hinge, no convolutions and no norms.
         from _peers_sklearn import ScikitLearn
 
         peers += [ScikitLearn(problem, n) for n in counts]
@@ -148,7 +149,7 @@ def check(peer: Peer, problem: Problem) -> float:
     """Refuse a library that computes something else; returns the losses' largest difference."""
     setting, x = problem.setting, problem.x[:1]
     with fb.use_backend("numpy"):
-        expected = problem.start.predict_proba(x)
+        expected = problem.predicted(problem.start, x)
     with peer.limited():
         if not np.allclose(peer.predict(x), expected, rtol=TOLERANCE):
             raise ValueError(f"{peer}: predicts something else than the reference does")

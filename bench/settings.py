@@ -1,6 +1,6 @@
-"""What is measured: trainings on MNIST, and how to know that one was computed rightly."""
+"""What is measured: trainings on MNIST and on a table, and how to know one was computed rightly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -15,14 +15,44 @@ TOLERANCE = 1e-3  # relative
 
 @dataclass(frozen=True)
 class Setting(fb.models.Setting):
-    """One training by plain SGD: a dense network, or one of fastbp's named models."""
+    """One training: a dense network, or one of fastbp's named models, on MNIST or on a table."""
 
     name: str = ""
     init: str | None = "uniform"
+    optimizer: str = "sgd"
+    normalization: str | None = None
+    table: bool = False  # rows of COLUMNS numbers, each with a value
+
+    @property
+    def described(self) -> fb.models.Model:
+        """The same as a model, which makes network, loss and optimiser."""
+        model = fb.models.described(
+            self.model, self.hidden, self.activation, self.normalization, optimizer=self.optimizer
+        )
+        mine = super().described
+        return replace(mine, layers=model.layers, optimizer=model.optimizer, options=model.options)
 
     def net(self) -> fb.Sequential:
         """The network with its starting weights, the same at every call."""
-        return self.build(SEED)
+        return self.described.build(self.sizes[0], self.sizes[-1], SEED)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of a dense network's inputs, units and outputs."""
+        return (COLUMNS, *self.hidden, 1) if self.table else super().sizes
+
+    @property
+    def size(self) -> int:
+        """How many samples there are to train on."""
+        return ROWS if self.table else len(training_data())
+
+    def samples(self, count: int | None = None) -> "fb.datasets.Dataset | Table":
+        """The first so many samples, or all."""
+        if not self.table:
+            data = training_data()
+            return data if count is None else data.first(count)
+        x, y = table_data()
+        return x[:count], y[:count]
 
     def loss_function(self) -> Loss:
         """The loss."""
@@ -43,10 +73,14 @@ class Setting(fb.models.Setting):
         return 3 * self.forward_flops - 2 * first
 
     def __str__(self) -> str:
-        what = f"{'-'.join(map(str, self.sizes))}, {self.activation}"
-        return f"{NAMES.get(self.model, what)}, {self.loss}, batch {self.batch_size}"
+        norm = f"{self.normalization} norm, " if self.normalization else ""
+        what = f"{'-'.join(map(str, self.sizes))}, {norm}{self.activation}"
+        how = self.loss if self.optimizer == "sgd" else f"{self.loss}, {self.optimizer}"
+        return f"{NAMES.get(self.model, what)}, {how}, batch {self.batch_size}"
 
 
+Table = tuple[np.ndarray, np.ndarray]
+COLUMNS, ROWS = 30, 20_000  # of the table
 NAMES = {"lenet": "LeNet-style, 2 convolutions"}
 FINAL = (800, 100)
 SETTINGS = {
@@ -59,6 +93,27 @@ SETTINGS = {
         # At a higher rate a ReLU that rounding moves across 0 parts the losses of two libraries, or
         # of two precisions of one, within a hundred iterations.
         Setting((), "", "cross-entropy", 0.01, 10, 32, None, "lenet", "lenet-b32"),
+        Setting(
+            (256, 128),
+            "gelu",
+            "cross-entropy",
+            0.001,
+            batch_size=64,
+            name="batch-norm-b64",
+            optimizer="adam",
+            normalization="batch",
+        ),
+        Setting(
+            (64, 64),
+            "silu",
+            "huber",
+            0.001,
+            batch_size=64,
+            name="layer-norm-b64",
+            optimizer="adamw",
+            normalization="layer",
+            table=True,
+        ),
     )
 }
 PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a time
@@ -68,6 +123,15 @@ PREDICTION = SETTINGS["simple-b64"]  # whose network predicts one sample at a ti
 def training_data() -> fb.datasets.Dataset:
     """MNIST's 60 000 training images, as bytes."""
     return fb.datasets.mnist()[0]
+
+
+@cache
+def table_data() -> Table:
+    """ROWS standard normal rows, and a value of each that takes some learning."""
+    rng = np.random.default_rng(SEED)
+    x = rng.standard_normal((ROWS, COLUMNS)).astype("f4")
+    value = np.sin(x[:, :5]).sum(axis=1) + x[:, 5] * x[:, 6] + 0.1 * rng.standard_normal(ROWS)
+    return x, value.astype("f4")[:, None]
 
 
 def first_order(samples: int) -> np.ndarray:
@@ -81,7 +145,7 @@ def train(
     """Train for one epoch of the first `samples` images, on the active backend."""
     return fb.fit(
         setting.net(),
-        training_data().first(samples),
+        setting.samples(samples),
         loss=setting.loss_function(),
         optimizer=setting.described.make_optimizer(),
         epochs=1,

@@ -45,7 +45,7 @@ class Setting:
 
 
 class Number(Setting):
-    """A finite number within limits, as ``as_number`` has them."""
+    """A finite number within limits, as ``as_number`` has them; or None, if it may be."""
 
     if TYPE_CHECKING:
 
@@ -58,11 +58,15 @@ class Number(Setting):
         least: float | None = None,
         below: float | None = None,
         most: float | None = None,
+        none: bool = False,
     ) -> None:
         self.limits = {"above": above, "least": least, "below": below, "most": most}
+        self.none = none
 
-    def check(self, value: Any, name: str, obj: Any) -> float:
+    def check(self, value: Any, name: str, obj: Any) -> float | None:
         """The value as a float."""
+        if value is None and self.none:
+            return None
         return as_number(value, name, **self.limits)
 
 

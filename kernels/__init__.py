@@ -8,7 +8,8 @@ What every kernel may rely on, because ``fastbp`` checked it once before the cal
 - arrays are C-contiguous and two-dimensional unless said otherwise; all real arrays of a call
   share one dtype, float32 or float64; labels and row numbers are int64 and in range;
 - outputs are allocated by the caller. A kernel overwrites them whole and never adds to them
-  (an optimiser step alone reads and writes: ``params`` and what it remembers);
+  (an optimiser step and ``running_average`` alone read what they write: ``params`` and what is
+  remembered, and y);
 - inputs may be read-only; an elementwise kernel's output may be its input.
 
 A kernel never allocates (the reference excepted), checks, logs, or takes None. A loss returns
@@ -94,6 +95,44 @@ KERNELS: dict[str, Kernel] = {
         "x p seed step",
         "y",
         "y = x / (1 - p), but 0 with probability p; by Philox of seed, step, row and column",
+    ),
+    # x, y, dy, dx (n, o); w, b, mean, var, std, dw, db (o,): one a column
+    "scale_forward": _kernel("x w", "y", "y = x * w"),
+    "scale_backward": _kernel("x dy", "dw", "dw = the sum of x * dy over the batch"),
+    "standardize_forward": _kernel("x mean std", "y", "y = (x - mean) / std"),
+    "standardize_backward": _kernel("dy std", "dx", "dx = dy / std"),
+    "batch_statistics": _kernel(
+        "x", "mean var", "each column's mean and variance (over n) in the batch"
+    ),
+    "batch_norm_forward": _kernel(
+        "x mean var w b eps", "y", "y = xhat * w + b, xhat = (x - mean) / sqrt(var + eps)"
+    ),
+    "batch_norm_backward": _kernel(
+        "x dy mean var eps",
+        "dw db",
+        "dw = the sum of dy * xhat over the batch; db = the sum of dy",
+    ),
+    "batch_norm_backward_input": _kernel(
+        "x dy mean var w dw db eps",
+        "dx",
+        "dx = w / sqrt(var + eps) * (dy - (db + dw * xhat) / n)",
+    ),
+    "running_average": _kernel("x share factor", "y", "y = y + share * (factor * x - y)"),
+    # row by row; mean, rstd (n,): one a sample
+    "layer_norm_forward": _kernel(
+        "x w b eps",
+        "mean rstd y",
+        "y = (x - mean) * rstd * w + b; mean and rstd = 1 / sqrt(variance + eps) of each row",
+    ),
+    "layer_norm_backward": _kernel(
+        "x dy mean rstd",
+        "dw db",
+        "dw = the sum of dy * xhat over the batch, xhat = (x - mean) * rstd; db = the sum of dy",
+    ),
+    "layer_norm_backward_input": _kernel(
+        "x dy mean rstd w",
+        "dx",
+        "dx = rstd * (g - (sum(g) + xhat * sum(g * xhat)) / o), g = dy * w, row by row",
     ),
     # x (n, c, h, w); w (o, c / groups, k, l); b (o,); y, dy (n, o, i, j), without padding. Of the
     # groups that channels and filters are split into, each sees its own
@@ -213,12 +252,12 @@ ENGINE: dict[str, Kernel] = {
     "engine_pack": _kernel(
         "program plan part params",
         "work",
-        "bring the flat params into part W (0), M (1) or V (2) of work",
+        "bring the flat params into part W (0), M (1), V (2) or, buffers, BUFFER (3) of work",
     ),
     "engine_unpack": _kernel(
         "program plan part work",
         "params",
-        "bring part W (0), M (1) or V (2) of work back into flat params",
+        "bring part W (0), M (1), V (2) or, buffers, BUFFER (3) of work back into flat params",
     ),
     "train_steps": _kernel(
         "program plan settings choices data labels values order thread first last",

@@ -18,6 +18,18 @@ from fastbp.kernels._numpy_images import max_pool2d_backward as max_pool2d_backw
 from fastbp.kernels._numpy_images import max_pool2d_forward as max_pool2d_forward
 from fastbp.kernels._numpy_images import pad2d_backward as pad2d_backward
 from fastbp.kernels._numpy_images import pad2d_forward as pad2d_forward
+from fastbp.kernels._numpy_norms import batch_norm_backward as batch_norm_backward
+from fastbp.kernels._numpy_norms import batch_norm_backward_input as batch_norm_backward_input
+from fastbp.kernels._numpy_norms import batch_norm_forward as batch_norm_forward
+from fastbp.kernels._numpy_norms import batch_statistics as batch_statistics
+from fastbp.kernels._numpy_norms import layer_norm_backward as layer_norm_backward
+from fastbp.kernels._numpy_norms import layer_norm_backward_input as layer_norm_backward_input
+from fastbp.kernels._numpy_norms import layer_norm_forward as layer_norm_forward
+from fastbp.kernels._numpy_norms import running_average as running_average
+from fastbp.kernels._numpy_norms import scale_backward as scale_backward
+from fastbp.kernels._numpy_norms import scale_forward as scale_forward
+from fastbp.kernels._numpy_norms import standardize_backward as standardize_backward
+from fastbp.kernels._numpy_norms import standardize_forward as standardize_forward
 
 # Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
 FAR = 1000

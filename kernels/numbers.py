@@ -27,6 +27,10 @@ class Kind(IntEnum):
     USER = auto()  # an activation that a user wrote; its code is among the choices
     LOG_SOFTMAX = auto()
     DROPOUT = auto()
+    COLUMN_SCALE = auto()  # this and the next three are norms: see is_norm
+    STANDARDIZE = auto()
+    BATCH_NORM = auto()
+    LAYER_NORM = auto()
     CONV = auto()
     MAX_POOL = auto()
     AVG_POOL = auto()
@@ -57,6 +61,12 @@ class Column(IntEnum):
     MASKS = auto()  # the number of the epoch's first
     PARTNER = auto()  # the row of a fork's ADD, and of an addition's FORK
     FROZEN = auto()  # 1 where the optimiser leaves its parameters as they are
+    # Parameters that are vectors, as norms have, and buffers: one after another in a flat vector.
+    VECTOR = auto()  # the numbers of each of them: one a column, or a channel
+    PARAM_VECTORS = auto()  # how many parameters; 0 where w is a matrix
+    FIRST_BUFFER = auto()  # where the first starts in the flat vector of buffers
+    BUFFERS = auto()  # how many
+    BATCHES = auto()  # that a running average has seen before the epoch
     COLUMNS = auto()  # how many there are
 
 
@@ -73,12 +83,14 @@ class PlanColumn(IntEnum):
     W = auto()  # w, then b; the next two likewise, for what the optimiser remembers
     M = auto()
     V = auto()
+    BUFFER = auto()  # the buffers
     X = auto()  # in the first row: where the thread's own batches lie, and how far apart
     X_STRIDE = auto()
     SUMS = auto()  # of a convolution's gradients, a segment's after another's
     LOSSES = auto()  # of each sample, in doubles
+    STATISTICS = auto()  # of a norm's batch, from forward to backward: two of each column or row
+    STEP = auto()  # scratch: for the step that W takes (native), for the gradients of a norm
     # The native engine's alone:
-    STEP = auto()  # scratch for the step that W takes, of one batch
     EXCHANGE = auto()  # the size of a buffer for sums, of which there are two
     PRIVATE = auto()  # from what one thread has to itself to what the next one has
     PADDED = auto()  # a convolution's x with a border
@@ -154,6 +166,7 @@ class Choice(IntEnum):
     STATES = auto()  # vectors that the optimiser remembers
     SKIP = auto()  # whether samples without a gradient are left out of backward
     LOWEST = auto()  # the first row that takes steps: backward goes no further
+    TRAINING = auto()  # whether rows behave as in training
     CODE = auto()  # from here on addresses of what users wrote: the loss, then two for each layer
 
 
@@ -186,6 +199,8 @@ class Value(IntEnum):
     BIAS_LR_FACTOR = auto()  # of its bias's besides
     DECAYS = auto()  # 1 where weight decay shrinks its weights
     BIAS_DECAYS = auto()  # 1 where it shrinks its bias
+    NORM_EPSILON = auto()  # a norm's, which is added to a variance
+    SHARE = auto()  # a batch's in a running average; -1 for 1 / batches
     VALUE_COLUMNS = auto()  # how many there are
 
 
@@ -232,3 +247,8 @@ def is_elementwise(kind: int) -> bool:
 def reads_input(kind: int) -> bool:
     """Whether an elementwise kind's derivative reads x beside y; else y's place may be x's."""
     return Kind.SILU <= kind <= Kind.USER
+
+
+def is_norm(kind: int) -> bool:
+    """Whether it is a row of normalization: rows on rows, with vectors for parameters."""
+    return Kind.COLUMN_SCALE <= kind <= Kind.LAYER_NORM

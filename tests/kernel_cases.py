@@ -17,6 +17,11 @@ ELEMENTWISE = [  # relu, elu, ...
     for name, kernel in KERNELS.items()
     if kernel.arguments[:3] == ("x", "y", "dy")
 ]
+NORMS = [  # whose w and the like are vectors
+    name
+    for name in KERNELS
+    if name.startswith(("scale", "standardize", "batch", "running", "layer_norm"))
+]
 OVER_INPUTS = ("gather", "dense_forward", "dense_backward", "dense_backward_input")
 
 
@@ -39,6 +44,8 @@ def make_case(
     """
     if name in ON_IMAGES:
         return make_image_case(name, n, images_of(n, i, o), dtype, rng)
+    if name in NORMS:
+        return _make_norm_case(name, n, o, dtype, rng)
     kernel, width = KERNELS[name], i if name in OVER_INPUTS else o
 
     def normal(*shape: int) -> np.ndarray:
@@ -87,6 +94,31 @@ def make_case(
         "v": lambda: normal(i * o + o) ** 2,  # Adam's is a mean of squares
     }
     return {a: (outputs if a in kernel.outputs else inputs)[a]() for a in kernel.arguments}
+
+
+def _make_norm_case(
+    name: str, n: int, o: int, dtype: Any, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The same for a kernel of normalization: vectors over columns, LayerNorm's over samples."""
+    kernel, moments = KERNELS[name], n if name.startswith("layer_norm") else o
+    batch = (o,) if name == "running_average" else (n, o)
+    shapes = {
+        **dict.fromkeys(("x", "y", "dy", "dx"), batch),
+        **dict.fromkeys(("w", "b", "dw", "db", "std"), (o,)),
+        **dict.fromkeys(("mean", "var", "rstd"), (moments,)),
+    }
+    numbers = {"eps": 1e-3, "share": 0.25, "factor": 1.25}
+
+    def value(argument: str) -> Any:
+        if argument in numbers:
+            return numbers[argument]
+        if argument in kernel.outputs and name != "running_average":
+            return np.full(shapes[argument], np.nan, dtype)
+        array = rng.standard_normal(shapes[argument]).astype(dtype)
+        return np.abs(array) + dtype_one / 4 if argument in ("var", "std", "rstd") else array
+
+    dtype_one = np.dtype(dtype).type(1)
+    return {argument: value(argument) for argument in kernel.arguments}
 
 
 def _takes_scores(name: str) -> bool:

@@ -36,7 +36,7 @@ def path(tmp_path):
     return tmp_path / "net.safetensors"
 
 
-class Scale(fb.Layer):
+class Stretch(fb.Layer):
     """A layer of one's own: Y = X·s, with a setting and a parameter."""
 
     settings = ("start",)
@@ -209,17 +209,17 @@ def test_others_can_read_the_file(path):
 
 
 def test_a_layer_of_ones_own_is_named_to_load(backend, dtype, path):
-    net = fb.Sequential(fb.Linear(2, 2), Scale(0.5), dtype=dtype)
+    net = fb.Sequential(fb.Linear(2, 2), Stretch(0.5), dtype=dtype)
     net.layers[1].s[...] = 3
     net.save(path)
-    again = fb.load(path, layers=[Scale])
+    again = fb.load(path, layers=[Stretch])
     assert (again.layers[1].start, again.layers[1].s.tolist()) == (0.5, [3])
     assert np.array_equal(again.scores([[1, 2]]), net.scores([[1, 2]]))
 
 
 def test_without_its_type_a_layer_of_ones_own_is_not_guessed(path):
-    fb.Sequential(fb.Linear(2, 2), Scale()).save(path)
-    with pytest.raises(ValueError, match=r"unknown layer 'Scale'; known are Linear, ReLU, ELU, "):
+    fb.Sequential(fb.Linear(2, 2), Stretch()).save(path)
+    with pytest.raises(ValueError, match=r"unknown layer 'Stretch'; known are Linear, ReLU, ELU, "):
         fb.load(path)
 
 
@@ -524,7 +524,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(path, monkeypatc
 def test_a_network_that_cannot_be_described_is_not_half_saved(path):
     network().save(path)
     with pytest.raises(TypeError, match="ndarray is not JSON serializable"):
-        fb.Sequential(fb.Linear(1, 1), Scale(start=np.array([1.0, 2.0])[:1])).save(path)
+        fb.Sequential(fb.Linear(1, 1), Stretch(start=np.array([1.0, 2.0])[:1])).save(path)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert np.array_equal(fb.load(path).params, network().params)
 

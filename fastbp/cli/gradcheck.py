@@ -88,6 +88,12 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
         for make in examples(kind):
             yield repr(make()), net(make()), fb.CrossEntropyLoss()
     yield "LogSoftmax()", net(fb.LogSoftmax()), fb.CrossEntropyLoss()
+    standard = fb.Standardize(np.linspace(-1, 1, 5), np.linspace(0.5, 2, 5))
+    plain = fb.BatchNorm1d(5, affine=False), fb.LayerNorm(5, elementwise_affine=False)
+    for norm in (fb.BatchNorm1d(5), fb.LayerNorm(5), *plain, fb.Scale(5), standard):
+        yield repr(norm), net(norm, fb.Tanh()), fb.CrossEntropyLoss()
+    used = net(fb.BatchNorm1d(5), fb.Tanh())
+    yield "BatchNorm1d(5), in use", used.eval(), fb.CrossEntropyLoss()
     for loss in (make() for kind in LOSSES.values() for make in examples(kind)):
         last = (fb.LogSoftmax(),) if isinstance(loss, fb.NLLLoss) else ()
         yield repr(loss), net(fb.Tanh(), last=last), loss

@@ -11,7 +11,7 @@ from fastbp.cli import _arguments, _outcome, _progress, _settings
 from fastbp.cli._arguments import FAILURE, USAGE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
-from fastbp.layers import ACTIVATIONS
+from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
 from fastbp.losses import LOSSES
 from fastbp.models import Model
@@ -65,6 +65,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )
     activation_help = "what is between those, in place of a --model (default: tanh)"
     add("--activation", choices=ACTIVATIONS, help=activation_help)
+    norm_help = "a norm before each of those, in place of a --model (default: none)"
+    add("--normalization", choices=NORMALIZATIONS, help=norm_help)
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -104,8 +106,13 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and write the folder: all of it, or what was finished when it stopped."""
-    if args.model and (args.hidden is not None or args.activation):
-        other = "--activation" if args.hidden is None else "--hidden"
+    dense = {
+        "--hidden": args.hidden is not None,
+        "--activation": args.activation,
+        "--normalization": args.normalization,
+    }
+    if args.model and any(dense.values()):
+        other = next(option for option, given in dense.items() if given)
         sys.stderr.write(
             f"python -m fastbp train: error: {other} describes a dense network: it does not go "
             "with --model\n"
@@ -190,7 +197,8 @@ def _fit(
 def chosen_model(args: argparse.Namespace) -> Model:
     """The model that the arguments describe."""
     given = {name: getattr(args, name) for name in OVERRIDES}
-    model = models.described(args.model, args.hidden, args.activation, **given)
+    dense = args.hidden, args.activation, args.normalization
+    model = models.described(args.model, *dense, **given)
     return _settings.with_settings(model, args)
 
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from fastbp import threads as thread_counts
 from fastbp.backends import active
-from fastbp.kernels.numbers import Choice, Column, Kind, OptimizerKind, Setting, Size, Sync
+from fastbp.kernels.numbers import (
+    Choice,
+    Column,
+    Kind,
+    OptimizerKind,
+    PlanColumn,
+    Setting,
+    Size,
+    Sync,
+)
 from fastbp.layers.nesting import every_layer
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
@@ -112,8 +121,10 @@ class Engine:
         self.sparse = kind == OptimizerKind.PLAIN and is_sparse(
             self.program, self.x, self.net.vectors.own, self.space.reach
         )
-        # A user's derivative may be infinite, and that times zero is not zero.
-        self.skip = not self.program.on_images and Kind.USER not in self.program.kinds
+        # A user's derivative may be infinite, and that times zero is not zero; and in a batch that
+        # is normalized every sample has a gradient by the others' losses.
+        kinds = {*self.program.kinds}
+        self.skip = not self.program.on_images and not {Kind.USER, Kind.BATCH_NORM} & kinds
         slots = {
             Choice.LOSS: self.loss_kind,
             Choice.THREADS: 1,
@@ -127,6 +138,7 @@ class Engine:
             Choice.STATES: states,
             Choice.SKIP: self.skip,
             Choice.LOWEST: self.program.lowest,
+            Choice.TRAINING: True,
         }
         self.choices = run_choices(slots, self.addresses)
 
@@ -182,27 +194,30 @@ class Engine:
                 self.optimizer.steps += done
                 for layer in self.net.layers:
                     layer.stepped(done)
+                    layer.seen(done)
         return losses
 
     def _load(self) -> None:
-        """Bring parameters and the optimiser's memory into the workspace."""
+        """Bring parameters, the optimiser's memory and buffers into the workspace."""
         self.optimizer.remember(self.net)
         self._read_settings()
         self.memory = self.optimizer.memory
-        self.vectors = (self.net.vectors.own, *self.memory[: self.optimizer.states])
-        for part, vector in enumerate(self.vectors):
+        self.states = self.memory[: self.optimizer.states]
+        self.vectors = dict(enumerate((self.net.vectors.own, *self.states)))
+        self.vectors[PlanColumn.BUFFER - PlanColumn.W] = self.net.vectors.own_buffers
+        for part, vector in self.vectors.items():
             self.kernels.engine_pack(
                 self.program.rows, self.space.plan[0], part, vector, self.space.work
             )
         self.counts = self._counts()
-        for vector in self.vectors[1:]:
+        for vector in self.states:
             vector.flags.writeable = False  # what is written there now would be lost
 
     def _store(self) -> None:
         """Bring them back."""
-        for vector in self.vectors[1:]:
+        for vector in self.states:
             vector.flags.writeable = True
-        for part, vector in enumerate(self.vectors):
+        for part, vector in self.vectors.items():
             self.kernels.engine_unpack(
                 self.program.rows, self.space.plan[0], part, self.space.work, vector
             )

@@ -2,9 +2,10 @@
 
 Columns of a row (``fastbp.kernels.numbers.Column``): what kind of layer it is, its inputs, its
 outputs, and where its parameters (w, then b) start in the flat vector; then, on images, the sizes
-of images and windows; then, of dropout, what its masks come from. Every backend's engine reads the
-same program. What a row says about its layer the layer says itself. A Residual is two rows around
-those of its layers: a FORK, where its shortcut starts, and an ADD, where it ends.
+of images and windows; then, of dropout, what its masks come from; then how many parameters that are
+vectors and how many buffers it has, and where those start in theirs. Every backend's engine reads
+the same program. What a row says about its layer the layer says itself. A Residual is two rows
+around those of its layers: a FORK, where its shortcut starts, and an ADD, where it ends.
 
 With convolution or pooling a program has two parts: rows on images, and after FLATTEN rows on rows.
 Without them images are no different from rows, and Flatten is nothing.
@@ -67,7 +68,7 @@ class Program(NamedTuple):
         return min(trained, default=len(self.layers))
 
     def read_layers(self, decay_biases: bool = True) -> None:
-        """Take over from the layers what may have changed: their numbers, and dropout's step."""
+        """Take over from the layers what may have changed: their numbers, and their steps."""
         for row, values, layer in zip(self.rows, self.values, self.layers, strict=True):
             for column, integer in layer.columns().items():
                 row[column] = integer
@@ -86,6 +87,8 @@ def compile_network(net: "Sequential", inputs: int, training: bool = False) -> P
     shape = compiler.add(net.layers, net.input_shape or (inputs,))
     if len(shape) > 1:
         raise NotExpressible(f"images {shape} come out of it")
+    if compiler.on_images and training and Kind.BATCH_NORM in compiler.kinds:
+        raise NotExpressible("BatchNorm in a network of images")
     if compiler.on_images and not active().can("images"):
         raise NotExpressible(f"the {active().name} engine has no rows on images")
     if not compiler.rows:
@@ -100,11 +103,11 @@ class _Compiler:
     """Makes the rows of layers, one after another, and of those inside them."""
 
     def __init__(self, layers: Sequence[Layer], training: bool) -> None:
-        kinds = [kind_of(layer, BUILT_IN, "layer") for layer in every_layer(layers)]
-        self.on_images, self.training = any(kind in WINDOWS for kind in kinds), training
+        self.kinds = [kind_of(layer, BUILT_IN, "layer") for layer in every_layer(layers)]
+        self.on_images, self.training = any(kind in WINDOWS for kind in self.kinds), training
         self.rows: list[np.ndarray] = []
         self.layers: list[Layer] = []  # the layer of each row
-        self.start = 0  # of the next layer's parameters
+        self.start = self.first_buffer = 0  # of the next layer
 
     def add(self, layers: Sequence[Layer], shape: Shape) -> Shape:
         """The rows of layers for samples of this shape; returns the shape behind them."""
@@ -115,6 +118,7 @@ class _Compiler:
             elif not self._is_idle(kind, shape):
                 self._add_row(kind, layer, shape, behind)
             self.start += sum(math.prod(s) for s in layer.parameter_shapes().values())
+            self.first_buffer += sum(math.prod(s) for s in layer.buffer_shapes().values())
             shape = behind
         return shape
 
@@ -132,17 +136,17 @@ class _Compiler:
         self.rows[fork][Column.PARTNER], self.rows[end][Column.PARTNER] = end, fork
 
     def _add_row(self, kind: int, layer: Layer, shape: Shape, behind: Shape) -> int:
-        self.rows.append(_row(kind, shape, behind, self.start))
+        self.rows.append(_row(kind, shape, behind, self.start, self.first_buffer))
         self.layers.append(layer)
         return len(self.rows) - 1
 
 
-def _row(kind: int, shape: Shape, behind: Shape, start: int) -> np.ndarray:
+def _row(kind: int, shape: Shape, behind: Shape, start: int, first_buffer: int) -> np.ndarray:
     """A layer's row, but for what only the layer knows."""
     row = np.zeros(Column.COLUMNS, np.int64)
     row[Column.KIND] = kind
     row[Column.INPUTS], row[Column.OUTPUTS] = math.prod(shape), math.prod(behind)
-    row[Column.PARAMS] = start
+    row[Column.PARAMS], row[Column.FIRST_BUFFER] = start, first_buffer
     if len(shape) == len(behind) == 3:
         row[list(SIZES)] = *shape, *behind
     return row

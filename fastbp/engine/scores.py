@@ -9,6 +9,7 @@ from fastbp import threads as thread_counts
 from fastbp.backends import active
 from fastbp.kernels.numbers import Choice, Column, PlanColumn, Setting, Size, Split
 
+from .folding import folded
 from .program import NotExpressible, Program, compile_network, user_code
 from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
 
@@ -33,16 +34,16 @@ def fused_scores(
     if len(x) < LEAST or not active().can("engine"):
         return None
     try:
-        program = compile_network(net, x.shape[1])
+        program, params = folded(compile_network(net, x.shape[1]), net.vectors.own)
         code, addresses = user_code(program)  # the code must stay while it may be called
     except NotExpressible:
         return None
     kernels, number = active().kernels, max(1, min(thread_counts.count(threads), len(x) // LEAST))
     try:
-        space = _packed(kernels, program, net.vectors.own, number)
+        space = _packed(kernels, program, params, net.vectors.own_buffers, number)
     except MemoryError:  # the layers take fewer samples at a time
         return None
-    sparse = is_sparse(program, x, net.vectors.own, space.reach)
+    sparse = is_sparse(program, x, params, space.reach)
     choices = run_choices(_slots(x, sparse), addresses)
     settings = run_settings(program, {Setting.SCALE: scale})
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
@@ -63,8 +64,10 @@ def fused_scores(
     return scores
 
 
-def _packed(kernels: Any, program: Program, params: np.ndarray, threads: int) -> Workspace:
-    """A workspace whose threads all read the same weights."""
+def _packed(
+    kernels: Any, program: Program, params: np.ndarray, buffers: np.ndarray, threads: int
+) -> Workspace:
+    """A workspace whose threads all read the same weights and buffers."""
     space = Workspace(
         kernels,
         program,
@@ -74,8 +77,10 @@ def _packed(kernels: Any, program: Program, params: np.ndarray, threads: int) ->
         threads=threads,
         buffers=1,
     )
-    space.plan[1:, :, PlanColumn.W] = space.plan[0, :, PlanColumn.W]
-    kernels.engine_pack(program.rows, space.plan[0], 0, params, space.work)
+    for column, vector in ((PlanColumn.W, params), (PlanColumn.BUFFER, buffers)):
+        space.plan[1:, :, column] = space.plan[0, :, column]
+        part = column - PlanColumn.W
+        kernels.engine_pack(program.rows, space.plan[0], part, vector, space.work)
     return space
 
 
@@ -94,6 +99,7 @@ def _slots(x: np.ndarray, sparse: bool) -> dict[Choice, int]:
         Choice.STATES: 0,
         Choice.SKIP: False,
         Choice.LOWEST: 0,
+        Choice.TRAINING: False,
     }
 
 
@@ -109,8 +115,11 @@ def one_sample(net: "Sequential") -> Any:
         return None
     if program.on_images:  # which it knows nothing of
         return None
-    # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.
     params = net.vectors.own
+    if net.vectors.frozen:  # else what is folded might change
+        program, params = folded(program, params)
+    # Nobody can make the parameters of a frozen network infinite, and hide it behind a zero.
     skip_zeros = net.vectors.frozen and bool(np.isfinite(params).all())
-    single = active().kernels.OneSample(program.rows, program.values, params, skip_zeros)
+    buffers = net.vectors.own_buffers
+    single = active().kernels.OneSample(program.rows, program.values, params, buffers, skip_zeros)
     return single if single.fits() else None

@@ -3,10 +3,11 @@
 A dense layer split by its outputs needs all of its input and leaves each thread some columns of
 its output; one split by its inputs needs just such columns, and its output is exchanged once as
 partial sums, after which every thread has all of it. So such layers alternate, and what lies
-between them (elementwise) is split too. But a layer with more outputs than inputs has less to copy
-than to exchange: it is split by its outputs after another one too, and the threads copy each
-other's columns of its input. A small layer costs less than an exchange: every thread computes the
-whole of it.
+between them (elementwise, BatchNorm) is split too. But a layer with more outputs than inputs has
+less to copy than to exchange: it is split by its outputs after another one too, and the threads
+copy each other's columns of its input. A small layer costs less than an exchange: every thread
+computes the whole of it. LayerNorm needs all columns of its input, which the threads copy from each
+other, and then every thread computes the whole of it.
 
 What a shortcut adds must be split alike: a layer whose output is added to what a FORK put out is
 split by its outputs if and only if that was, whatever it costs. So a FORK is split only where the
@@ -84,7 +85,8 @@ def _work(row: np.ndarray, batch_size: int) -> int:
 
 def _goes_with_its_input(kind: int) -> bool:
     """Whether a layer computes each column from the same column."""
-    return is_elementwise(kind) or kind in (Kind.DROPOUT, Kind.FORK, Kind.ADD)
+    shared = (Kind.DROPOUT, Kind.COLUMN_SCALE, Kind.STANDARDIZE, Kind.BATCH_NORM)
+    return is_elementwise(kind) or kind in (*shared, Kind.FORK, Kind.ADD)
 
 
 def _wanted(program: Program, layer: int, found: list[int]) -> bool | None:
@@ -104,7 +106,7 @@ def _wanted(program: Program, layer: int, found: list[int]) -> bool | None:
 
 def _takes_split(program: Program, layer: int) -> bool:
     """Whether, after elementwise layers, one comes that can take split columns."""
-    takers = (Kind.DENSE, Kind.FORK)
+    takers = (Kind.DENSE, Kind.FORK, Kind.LAYER_NORM)
     for kind in program.kinds[layer:]:
         if kind in takers or not _goes_with_its_input(kind):
             return kind in takers

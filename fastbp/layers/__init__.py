@@ -3,7 +3,7 @@
 Whatever a module names in its ``__all__`` is there: a new layer is a class in one of them.
 """
 
-from fastbp.kernels.numbers import is_elementwise
+from fastbp.kernels.numbers import is_elementwise, is_norm
 
 from .activations import *
 from .base import *
@@ -11,7 +11,9 @@ from .base import Layer
 from .dense import *
 from .dropout import *
 from .images import *
+from .normalization import *
 from .residual import *
+from .standardize import *
 
 # By class name, in the order of their kinds: what files may name and engines run.
 BUILT_IN: dict[str, type[Layer]] = {
@@ -28,4 +30,11 @@ ACTIVATIONS: dict[str, type[Layer]] = {
     layer.name: layer
     for layer in BUILT_IN.values()
     if layer.kind is not None and is_elementwise(layer.kind)
+}
+
+# What may go between a dense layer and its activation, likewise.
+NORMALIZATIONS: dict[str, type[Layer]] = {
+    layer.name: layer
+    for layer in BUILT_IN.values()
+    if layer.kind is not None and is_norm(layer.kind) and layer.name
 }

@@ -55,12 +55,13 @@ class Layer:
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
     defaults: ClassVar[dict[str, Any]] = {}  # of settings that go unsaid where they are these
     kind: ClassVar[Kind | None] = None  # what engines know it by, where they do
-    name: ClassVar[str] = ""  # of an activation, on the command line and in models
+    name: ClassVar[str] = ""  # of an activation or a norm, on the command line and in models
     dtype: np.dtype | None = None  # the network's; None outside of one
     training: bool = True  # see Sequential.train
     _layers: tuple[Layer, ...] = ()  # inside this one
     undecayed: ClassVar[tuple[str, ...]] = ("b",)  # parameters that decay_biases=False spares
     trainable, lr_factor, bias_lr_factor = Trainable(), Factor(least=0), Factor(least=0)
+    least_batch: ClassVar[int] = 1  # samples that training needs in each batch
     _bound: Bound | None = None  # to a network
     _kept: Any = None  # what forward leaves behind: x, y and what else it used
     _borrows: bool = False  # whether forward may leave x where it is, for no backward follows
@@ -114,6 +115,16 @@ class Layer:
         """The real numbers that an engine must know of it."""
         return {}
 
+    def as_affine(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Factor and offset of each column (or channel), in float64, where in use it is no more
+        than Y = X·factor + offset; so an engine may fold it into the weights beside it.
+        """
+        return None
+
+    def affine_spread(self) -> np.ndarray | float:
+        """How large what it makes of its inputs then is, about."""
+        return 1.0
+
     def numbers_inside(self, shape: Shape) -> int:
         """How many numbers forward makes of one sample of this shape."""
         return math.prod(self.output_shape(shape) or shape)
@@ -145,9 +156,23 @@ class Layer:
         for inside in self.layers:
             inside.stepped(count)
 
+    def seen(self, count: int) -> None:
+        """Take note of so many batches of training that did not call its forward."""
+        for inside in self.layers:
+            inside.seen(count)
+
     def state(self) -> dict[str, int]:
         """What training has changed besides the parameters, as plain numbers, to be saved."""
         return {}
+
+    def description(self) -> dict[str, Any]:
+        """What a file says of it besides its type and its arrays."""
+        return self.said()
+
+    @classmethod
+    def described(cls, *layers: Layer, **settings: Any) -> Layer:
+        """A layer of the settings that ``description`` returned, or that a model's file gives."""
+        return cls(*layers, **settings)
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go on from what ``state`` returned."""

@@ -16,7 +16,7 @@ def as_data(layer: Layer) -> dict[str, Any]:
 
     How the layer is trained is there where it is not trained as any other.
     """
-    settings = layer.said()
+    settings = layer.description()
     if INSIDE in settings:
         settings[INSIDE] = [as_data(inside) for inside in settings[INSIDE]]
     else:
@@ -35,7 +35,7 @@ def from_data(row: Mapping[str, Any], known: Mapping[str, type[Layer]]) -> Layer
             "(@fb.activation) before, and pass your own layer types: load(path, layers=[...])"
         )
     how = {name: settings.pop(name) for name in HOW_TRAINED if name in settings}
-    layer = known[kind](*(from_data(each, known) for each in inside), **settings)
+    layer = known[kind].described(*(from_data(each, known) for each in inside), **settings)
     for name, value in how.items():
         setattr(layer, name, value)
     return layer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastbp._checks import as_count
-from fastbp.layers import ACTIVATIONS
+from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.network import Sequential
 
 from ._reader import read
@@ -18,13 +18,14 @@ def described(
     name: str | None = None,
     hidden: Sequence[int] | None = None,
     activation: str | None = None,
+    normalization: str | None = None,
     **settings: Any,
 ) -> Model:
     """The model of that name or file, else ``dense``; settings that are None stay its own.
 
     Another optimiser starts with its own options, and another loss too.
     """
-    model = read(name) if name else dense(hidden, activation)
+    model = read(name) if name else dense(hidden, activation, normalization)
     given = {key: value for key, value in settings.items() if value is not None}
     if given.get("optimizer", model.optimizer) != model.optimizer:
         given = {"options": {}} | given
@@ -33,13 +34,17 @@ def described(
     return replace(model, **given)
 
 
-def dense(hidden: Sequence[int] | None = None, activation: str | None = None) -> Model:
-    """dense.toml with other hidden layers, or with another activation between them.
+def dense(
+    hidden: Sequence[int] | None = None,
+    activation: str | None = None,
+    normalization: str | None = None,
+) -> Model:
+    """dense.toml with other hidden layers, with another activation or a norm before each.
 
     Raises
     ------
     ValueError, TypeError
-        If ``hidden`` are no whole numbers above 0, or there is no such activation.
+        If ``hidden`` are no whole numbers above 0, or there is no such activation or norm.
     """
     model = read("dense")
     sizes = [row["outputs"] for row in model.layers if "outputs" in row]
@@ -50,7 +55,15 @@ def dense(hidden: Sequence[int] | None = None, activation: str | None = None) ->
     kind = model.layers[1]["type"]
     if activation is not None:
         kind = chosen(ACTIVATIONS, activation, "activation").__name__
-    rows = [row for size in sizes for row in ({"type": "Linear", "outputs": size}, {"type": kind})]
+    between = [kind]
+    if normalization is not None:
+        norm = chosen(NORMALIZATIONS, normalization, "normalization").__name__
+        between = [norm, kind]
+    rows = [
+        row
+        for size in sizes
+        for row in ({"type": "Linear", "outputs": size}, *({"type": each} for each in between))
+    ]
     return replace(model, layers=(*rows, {"type": "Linear"}))
 
 

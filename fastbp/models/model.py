@@ -15,7 +15,13 @@ from fastbp.network import Sequential
 from fastbp.optimizers import OPTIMIZERS, Optimizer
 
 # What a layer takes, which it need not be told where layers come before it.
-TAKES = {"Linear": "inputs", "Conv2d": "in_channels"}
+TAKES = {
+    "Linear": "inputs",
+    "Conv2d": "in_channels",
+    "BatchNorm1d": "num_features",
+    "LayerNorm": "normalized_shape",
+    "Scale": "num_features",
+}
 PROBLEMS = (ValueError, TypeError, OverflowError)  # what wrong settings of layers come to
 ON_IMAGES = ("Conv2d", "MaxPool2d", "AvgPool2d")
 

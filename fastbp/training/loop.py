@@ -12,7 +12,7 @@ from fastbp._checks import as_count, check_kind
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
-from fastbp.layers.nesting import every_layer
+from fastbp.layers.nesting import every_layer, named_layers
 from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
@@ -181,7 +181,20 @@ def _prepare(
     samples = as_samples(net, train, loss, "train")
     tests = None if validation is None else as_samples(net, validation, loss, "validation")
     check_batch(min(batch_size, len(samples.x)), net.sample_bytes)
+    _check_smallest_batch(net, len(samples.x), batch_size)
     return _Run(net, samples, tests, loss, optimizer, batch_size, seed, callbacks, threads)
+
+
+def _check_smallest_batch(net: Sequential, samples: int, batch_size: int) -> None:
+    """Refuse to begin where an epoch's last batch, or every one, is too small for a layer."""
+    smallest = samples % batch_size or batch_size
+    for name, layer in named_layers(net.layers):
+        if smallest < layer.least_batch:
+            raise ValueError(
+                f"fit: layer {name}, {layer!r}, needs at least {layer.least_batch} samples in "
+                f"each batch, but with batch_size {batch_size} the last of {samples} samples come "
+                f"in a batch of {smallest}; choose another batch_size"
+            )
 
 
 def _train(run: _Run, engine: Engine | None, epochs: int, history: History) -> None:
@@ -199,9 +212,10 @@ def _epoch(run: _Run, engine: Engine | None, number: int, history: History) -> N
         losses = _layered_epoch(run, order, number)
     else:
         losses = _fused_epoch(run, engine, order, number)
-    if not np.isfinite(run.net.params).all():  # the last update is seen by no loss
-        message = run.divergence("a parameter", math.nan, number, len(losses))
-        raise DivergenceError(message, losses)
+    for what, numbers in (("a parameter", run.net.params), ("a buffer", run.net.buffers)):
+        if not np.isfinite(numbers).all():  # the last update is seen by no loss
+            message = run.divergence(what, math.nan, number, len(losses))
+            raise DivergenceError(message, losses)
     seconds = time.perf_counter() - start
     counts = np.diff(np.append(np.arange(0, len(order), run.batch_size), len(order)))
     train, test = run.evaluation(run.samples), run.evaluation(run.tests)
@@ -230,9 +244,11 @@ def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
         for step, start in enumerate(starts):
             x, target = batch_of(run.net, run.samples, order[start : start + run.batch_size])
+            buffers = run.net.buffers.copy()
             scores = checked_scores(run.net, run.net.forward(x), len(x), run.samples.outputs)
             losses[step], gradient = run.loss.compute(scores, target)
             if not math.isfinite(losses[step]):
+                run.net.buffers = buffers  # a batch that diverges moves nothing
                 message = run.divergence("the loss", losses[step], epoch, step + 1)
                 raise DivergenceError(message, losses[: step + 1])
             run.net.backward(gradient)

@@ -14,8 +14,8 @@ CAPABILITIES = frozenset({"engine", "images", "user_code"})
 
 _NAMES = KERNELS.keys() | ENGINE.keys() | USER_CODE.keys()
 _MODULES = (
-    "activations batch conv2d dense dropout epoch layout losses pooling rowwise shortcut updates "
-    "user_code"
+    "activations batch conv2d dense dropout epoch layout losses normalization pooling rowwise "
+    "shortcut updates user_code"
 )
 
 for _module in _MODULES.split():

@@ -3,11 +3,12 @@
 See native/active.pxd.
 """
 
-from fastbp.kernels.numbers import Choice
+from fastbp.kernels.numbers import Choice, Kind
 
 from .batch import gather_samples, sort_columns
 from .jit import core
-from .program import dy_of, outputs_of, owned, row_width, y_of
+from .norms import statistics_of
+from .program import dy_of, kind_of, outputs_of, owned, row_width, y_of
 
 
 @core
@@ -41,6 +42,10 @@ def keep_active(run, data, chosen, count, zeros):
                 y[k * width + j] = y[run.rows[k] * width + j]
                 if layer == run.layers - 1:
                     dy[k * width + j] = dy[run.rows[k] * width + j]
+        if kind_of(run, layer) == Kind.LAYER_NORM:
+            mean, rstd = statistics_of(run, layer)
+            for k in range(count):
+                mean[k], rstd[k] = mean[run.rows[k]], rstd[run.rows[k]]
     for k in range(count):
         run.samples[k] = chosen[run.rows[k]]
     gather_samples(run, data, run.samples, count, zeros)

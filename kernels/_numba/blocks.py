@@ -5,7 +5,7 @@ Within a block images lie (column, sample): see convolution.py.
 
 from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn
 
-from . import activations
+from . import activations, normalization
 from .convolution import TILE, add_gradient, alike, correlate, tile_of, windows_met
 from .dropout import drop_block
 from .jit import core, inline
@@ -28,6 +28,7 @@ from .program import (
     takes_steps,
     values_of,
     w_of,
+    whole,
     windows_of,
     y_of,
 )
@@ -254,6 +255,18 @@ def _shortcut_back(run, layer):
         sum_of(dy, dy_of(run, partner_of(run, layer)), dx, size)
 
 
+@core
+def _standardize(run, layer, forth):
+    """Standardize of a block, each column its own number; or from dy dy of the row before."""
+    mean, n = place_of(run, layer, PlanColumn.BUFFER), outputs_of(run, layer)
+    std = shift(mean, whole(n, SAMPLES))
+    if forth:
+        x, y = place_of(run, layer, PlanColumn.INPUT), y_of(run, layer)
+        normalization.standardize_block(n, x, mean, std, y)
+    else:
+        normalization.unstandardize_block(n, dy_of(run, layer), std, dy_of(run, layer - 1))
+
+
 @inline
 def forward_block(run, layer):
     """One image row of a block."""
@@ -267,6 +280,8 @@ def forward_block(run, layer):
         _pool_images(run, layer, True)
     elif is_shortcut(kind):
         _shortcut_forth(run, layer)
+    elif kind == Kind.STANDARDIZE:
+        _standardize(run, layer, True)
     else:
         _elements_forth(run, layer)
 
@@ -295,6 +310,8 @@ def backward_block(run, layer, segment):
         _pool_images(run, layer, False)
     elif is_shortcut(kind):
         _shortcut_back(run, layer)
+    elif kind == Kind.STANDARDIZE:
+        _standardize(run, layer, False)
     else:
         _elements_back(run, layer)
 

@@ -10,9 +10,11 @@ from .batch import gather_samples, sort_columns
 from .epoch_images import forward_images, train_images
 from .jit import engine, inline, jit
 from .layout import prepare
+from .norms import backward_norm, move_running, norm_gradient, step_norm
 from .pointers import addresses_of, at, shift
 from .program import (
     during,
+    is_norm,
     kind_of,
     meets,
     outputs_of,
@@ -40,6 +42,7 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
         loss[0] = loss_of(run, n, chosen, labels, values)
     if not meet(run) or loss[0] - loss[0] != 0:  # NaN or infinite
         return False
+    move_running(run, n)
     count = find_active(run, n)
     if count < n:
         if not meet(run):  # before dy moves, everybody has looked at it
@@ -51,21 +54,28 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
     pending, fresh = 0, False  # fresh: whether dy was written since all last met
     lowest = run.choices[Choice.LOWEST]
     for layer in range(run.layers - 1, lowest, -1):
-        dense = kind_of(run, layer) == Kind.DENSE
-        if dense and fresh and not meet(run):
+        kind = kind_of(run, layer)
+        dense, across = kind == Kind.DENSE, kind == Kind.LAYER_NORM
+        if (dense or across) and fresh and not meet(run):
             return False
-        backward_layer(run, layer, n)
-        fresh = True
+        if not is_norm(kind):
+            backward_layer(run, layer, n)
+        elif not backward_norm(run, step, layer, n):
+            return False
+        fresh = not across
         if dense:
             if pending:
                 update_layer(run, step, pending, n, zeros)
             pending = layer
-        elif kind_of(run, layer) == Kind.LOG_SOFTMAX:
+        elif kind == Kind.LOG_SOFTMAX:
             if not meet(run):
                 return False
             fresh = False
-    if lowest < run.layers:
+    if lowest < run.layers and kind_of(run, lowest) == Kind.DENSE:
         update_layer(run, step, lowest, n, zeros)
+    elif lowest < run.layers:
+        norm_gradient(run, lowest, n)
+        step_norm(run, step, lowest)
     if pending:
         if not meet(run):
             return False

@@ -19,8 +19,10 @@ from .barrier import floating_mode, flush_denormals, meet
 from .blocks import backward_block, flatten_block, forward_block, unflatten_block
 from .jit import core, engine, inline, jit
 from .layout import SCRATCH, prepare
+from .norms import norm_gradient, step_norm
 from .pointers import at, copy, fill, shift
 from .program import (
+    buffers_size,
     during,
     kind_of,
     outputs_of,
@@ -28,9 +30,11 @@ from .program import (
     partial_gradient,
     place_of,
     plan_of,
+    program_of,
     row_of,
     row_width,
     takes_steps,
+    vectors_size,
     w_of,
     weights_of,
     whole,
@@ -191,6 +195,9 @@ def _update_all(run, step, flatten, n):
             _update_convolution(run, step, layer)
         elif kind_of(run, layer) == Kind.DENSE:
             update_dense(run, step, layer, n)
+        elif program_of(run, layer, Column.PARAM_VECTORS):
+            norm_gradient(run, layer, n)
+            step_norm(run, step, layer)
 
 
 @inline
@@ -198,15 +205,16 @@ def _copy_weights(run):
     """Take over what the first thread has, which alone took part in every step so far."""
     for layer in range(run.layers):
         kind, w = kind_of(run, layer), plan_of(run, layer, PlanColumn.W)
-        way = plan_of(run, layer, PlanColumn.ORIGIN) - w
-        size = weights_of(row_of(run, layer))
+        way, row_ = plan_of(run, layer, PlanColumn.ORIGIN) - w, row_of(run, layer)
+        size = weights_of(row_) if kind == Kind.CONV else vectors_size(row_)
         if kind == Kind.DENSE:
             row = row_width(run, layer - 1)
             size = row_width(run, layer) + row * whole(outputs_of(run, layer), 4)
-        if kind in (Kind.DENSE, Kind.CONV):
-            for part in range(run.choices[Choice.STATES] + 1):
-                place = place_of(run, layer, PlanColumn.W + part)
-                copy(shift(place, way), place, size)
+        for part in range(run.choices[Choice.STATES] + 1):
+            place = place_of(run, layer, PlanColumn.W + part)
+            copy(shift(place, way), place, size)
+        kept = place_of(run, layer, PlanColumn.BUFFER)
+        copy(shift(kept, way), kept, buffers_size(row_))
 
 
 @engine("the engine for images")

@@ -5,21 +5,29 @@ from numba import types
 
 from . import cache
 
-# Never fastmath=True: NaN stays NaN. And no sum may be regrouped but those of regroup: the
+# Never fastmath=True: NaN stays NaN. And no sum may be regrouped but those of REGROUP: the
 # rounding in exp, and a softmax, depend on the order of their subtractions.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract"}}
 
 
-def core(function):
+REGROUP = OPTIONS | {"fastmath": {"nsz", "contract", "reassoc"}}
+
+
+def core(function, options=OPTIONS):
     """Compile a part of kernels, which is kept with what calls it."""
     no_wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # for calls from Python
-    dispatcher = numba.njit(function, **OPTIONS, **no_wrappers)
+    dispatcher = numba.njit(function, **options, **no_wrappers)
     template = dispatcher.get_call_template
     # Else Numba compiles it anew for each constant it is called with.
     dispatcher.get_call_template = lambda arguments, keywords: template(
         [types.unliteral(a) for a in arguments], keywords
     )
     return dispatcher
+
+
+def regrouped(function):
+    """The same, but its sums may be regrouped, so that they use vectors."""
+    return core(function, REGROUP)
 
 
 def inline(function):
@@ -41,5 +49,4 @@ def engine(name):
 
 def regroup(function):
     """The same, but sums may be regrouped, so that a dot product uses vectors."""
-    options = OPTIONS | {"fastmath": {"nsz", "contract", "reassoc"}}
-    return cache.keep(numba.njit(function, **options))
+    return cache.keep(numba.njit(function, **REGROUP))

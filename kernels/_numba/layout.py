@@ -2,12 +2,28 @@
 
 import numpy as np
 
-from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, is_elementwise, reads_input
+from fastbp.kernels.numbers import (
+    Choice,
+    Column,
+    Kind,
+    PlanColumn,
+    is_elementwise,
+    is_norm,
+    reads_input,
+)
 
 from .batch import GROUP, Zeros, groups_of
 from .jit import core, jit
 from .pointers import at, shift
-from .program import Run, padded_size, parameters_of, weights_of, whole
+from .program import (
+    Run,
+    length_of,
+    padded_size,
+    parameters_of,
+    vectors_in,
+    weights_of,
+    whole,
+)
 from .tile import PANEL, PANEL_ROWS, ROWS
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
 
@@ -72,12 +88,40 @@ def _pack_layer(forth, layer, inputs, outputs, bias, row, width, unit, params, w
             params[inputs * outputs + j] = work[b + j]
 
 
+@core
+def _copy_vectors(forth, row, count, flat, place):
+    """Bring vectors that follow each other in flat to where each starts a row of columns, or back.
+
+    A channel's number of Standardize goes to each of the channel's columns.
+    """
+    length, numbers = length_of(row), row[Column.VECTOR]
+    for i in range(count):
+        start = i * whole(length, SAMPLES)
+        for j in range(length):
+            k = i * numbers + j * numbers // length
+            if forth:
+                place[start + j] = flat[k]
+            else:
+                flat[k] = place[start + j]
+
+
+@core
+def _pack_vectors(forth, row, part, flat, place):
+    """Parameters that are vectors; a norm that learns none has w = 1 and b = 0."""
+    _copy_vectors(forth, row, row[Column.PARAM_VECTORS], flat, place)
+    if forth and part == 0 and row[Column.PARAM_VECTORS] < vectors_in(row):
+        place[: row[Column.VECTOR]] = 1
+
+
 @jit
 def _pack(real, forth, program, plan, part, params, work):
     for layer in range(program.shape[0]):
         row, width = program[layer], plan[layer, PlanColumn.WIDTH]
         own, place = params[row[Column.PARAMS] :], work[plan[layer, PlanColumn.W + part] :]
-        if row[Column.KIND] == Kind.DENSE:
+        if PlanColumn.W + part == PlanColumn.BUFFER:
+            kept = params[row[Column.FIRST_BUFFER] :]
+            _copy_vectors(forth, row, row[Column.BUFFERS], kept, place)
+        elif row[Column.KIND] == Kind.DENSE:
             inputs, outputs = row[Column.INPUTS], row[Column.OUTPUTS]
             x_row, unit = plan[layer - 1, PlanColumn.WIDTH], lanes_of(real) * PANEL
             bias = row[Column.BIAS] != 0
@@ -88,6 +132,8 @@ def _pack(real, forth, program, plan, part, params, work):
                 place[:count] = own[:count]
             else:
                 own[:count] = place[:count]
+        else:
+            _pack_vectors(forth, row, part, own, place)
 
 
 def engine_plan(program, batch, states, segments, buffers, params, plan):
@@ -99,6 +145,8 @@ def engine_plan(program, batch, states, segments, buffers, params, plan):
     plan[:, :, PlanColumn.WIDTH] = -(-program[:, Column.OUTPUTS] // lanes) * lanes
     lay_out = _lay_out_by_samples if images else _lay_out_rows
     lay_out(room, program, batch, states, segments, itemsize, plan)
+    for thread, own in enumerate(plan):
+        _lay_out_norms(room, program, batch, thread > 0 and images and segments > 1, plan[0], own)
     for own in plan:  # a batch is gathered when it is needed, so that one buffer does
         _lay_out_buffer(room, program, batch, images, itemsize, own[0])
     room.turn_page()
@@ -142,6 +190,28 @@ def _lay_out_rows(room, program, batch, states, segments, itemsize, plan):
             own[layer, _Y_AND_DY] = room.take(size), room.take(size)
 
 
+def _padded(count, length):
+    """What so many vectors take, each a row of columns."""
+    return count * -(-length // SAMPLES) * SAMPLES
+
+
+def _lay_out_norms(room, program, batch, shared, first, plan):
+    """What norms keep of a batch, in turn for two of LayerNorm's, and scratch for gradients.
+
+    Each thread has its own, but for what others need of its samples.
+    """
+    for layer, row in enumerate(program):
+        kind, size = row[Column.KIND], _padded(2, row[Column.OUTPUTS])
+        if not is_norm(kind):
+            continue
+        plan[layer, PlanColumn.STEP] = room.take(size)
+        if kind == Kind.LAYER_NORM and shared:
+            plan[layer, PlanColumn.STATISTICS] = first[layer, PlanColumn.STATISTICS]
+        else:
+            size = 4 * batch if kind == Kind.LAYER_NORM else size
+            plan[layer, PlanColumn.STATISTICS] = room.take(size)
+
+
 def _lay_out_by_samples(room, program, batch, states, segments, itemsize, plan):
     """The same for programs with rows on images, of which threads share only the batch's rows."""
     flatten = program[:, Column.KIND].tolist().index(Kind.FLATTEN)
@@ -160,7 +230,11 @@ def _lay_out_by_samples(room, program, batch, states, segments, itemsize, plan):
 
 
 def _lay_out_weights(room, program, states, plan):
-    """Of all layers, and what the optimiser remembers of them."""
+    """Of all layers, what the optimiser remembers of them, and buffers."""
+    for layer, row in enumerate(program):
+        plan[layer, PlanColumn.BUFFER] = room.take(
+            _padded(row[Column.BUFFERS], length_of.py_func(row))
+        )
     for part in range(states + 1):
         for layer, row in enumerate(program):
             plan[layer, PlanColumn.W + part] = room.size
@@ -171,6 +245,8 @@ def _lay_out_weights(room, program, states, plan):
                 room.take(width + outputs * plan[layer - 1, PlanColumn.WIDTH])
             elif row[Column.KIND] == Kind.DENSE:
                 room.take(width + width * row[Column.INPUTS])
+            else:
+                room.take(_padded(vectors_in.py_func(row), row[Column.VECTOR]))
 
 
 def _lay_out_block(room, program, plan):
@@ -213,12 +289,12 @@ def _lay_out_batch(room, program, flatten, batch, segments, plan):
 
 
 def engine_pack(program, plan, part, params, work):
-    """bring the flat params into part W (0), M (1) or V (2) of work"""
+    """bring the flat params into part W (0), M (1), V (2) or, buffers, BUFFER (3) of work"""
     if not params.flags.writeable:  # one function goes both ways, so Numba wants to write to it
         params = params.copy()
     _pack(params.dtype.type(0), True, program, plan, part, params, work)
 
 
 def engine_unpack(program, plan, part, work, params):
-    """bring part W (0), M (1) or V (2) of work back into flat params"""
+    """bring part W (0), M (1), V (2) or, buffers, BUFFER (3) of work back into flat params"""
     _pack(params.dtype.type(0), False, program, plan, part, params, work)

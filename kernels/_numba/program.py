@@ -147,7 +147,7 @@ def masks_of(run, layer):
 def owned(run, layer):
     """Return the output columns of a layer that this thread computes, as (first, last)."""
     while layer > 0 and kind_of(run, layer) not in (Kind.DENSE, Kind.LOG_SOFTMAX, Kind.FLATTEN):
-        layer -= 1  # an elementwise layer's columns belong to whoever computed its input
+        layer -= 1  # the columns of what is no matrix belong to whoever computed its input
     outputs = outputs_of(run, layer)
     if kind_of(run, layer) != Kind.DENSE:
         return 0, outputs if run.thread == 0 else 0
@@ -161,7 +161,7 @@ def owned(run, layer):
 @core
 def meets(run, layer):
     """Whether layer reads all of its input, which other threads may have written."""
-    return layer > 0 and kind_of(run, layer) in (Kind.DENSE, Kind.LOG_SOFTMAX)
+    return layer > 0 and kind_of(run, layer) in (Kind.DENSE, Kind.LOG_SOFTMAX, Kind.LAYER_NORM)
 
 
 @core
@@ -232,6 +232,40 @@ def weights_of(row):
 def parameters_of(row):
     """How many of those are the network's."""
     return weights_of(row) - (0 if row[Column.BIAS] else row[Column.OUT_CHANNELS])
+
+
+@core
+def is_norm(kind):
+    return Kind.COLUMN_SCALE <= kind <= Kind.LAYER_NORM
+
+
+@core
+def vectors_in(row):
+    """How many vectors a row computes with: those of a norm without parameters hold 1 and 0."""
+    pair = row[Column.KIND] == Kind.BATCH_NORM or row[Column.KIND] == Kind.LAYER_NORM
+    return 2 if pair else row[Column.PARAM_VECTORS]
+
+
+@core
+def length_of(row):
+    """How many numbers a row's vectors and buffers have where it computes with them.
+
+    Standardize has a number for each column there, even where its layer has one a channel.
+    """
+    standard = row[Column.KIND] == Kind.STANDARDIZE
+    return row[Column.OUTPUTS] if standard else row[Column.VECTOR]
+
+
+@core
+def vectors_size(row):
+    """What parameters that are vectors take, each a row of columns."""
+    return vectors_in(row) * whole(row[Column.VECTOR], SAMPLES)
+
+
+@core
+def buffers_size(row):
+    """What buffers take, likewise."""
+    return row[Column.BUFFERS] * whole(length_of(row), SAMPLES)
 
 
 @core

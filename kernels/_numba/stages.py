@@ -8,11 +8,13 @@ from fastbp.kernels.numbers import Choice, Column, Kind
 from . import activations, losses
 from .dropout import drop_row
 from .jit import core, inline
+from .norms import forward_norm, norm_input
 from .pointers import copy, shift
 from .program import (
     code_of,
     dy_of,
     input_of,
+    is_norm,
     kind_of,
     masks_of,
     outputs_of,
@@ -105,10 +107,13 @@ def _backward_shortcut(run, layer, n):
 
 @core
 def forward_rows(run, layer, n):
-    """This thread's columns of an elementwise layer's output, or LogSoftmax's."""
+    """This thread's columns of the output of a layer without a matrix."""
     kind = kind_of(run, layer)
     if is_shortcut(kind):
         _forward_shortcut(run, layer, n)
+        return
+    if is_norm(kind):
+        forward_norm(run, layer, n)
         return
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)
@@ -152,6 +157,9 @@ def backward_rows(run, layer, n):
     kind = kind_of(run, layer)
     if is_shortcut(kind):
         _backward_shortcut(run, layer, n)
+        return
+    if is_norm(kind):
+        norm_input(run, layer, n)
         return
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)

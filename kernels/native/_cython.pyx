@@ -1,9 +1,9 @@
 """The native kernels: each function unpacks its arrays and calls an inline core without the GIL.
 
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
-dense and conv2d, pooling, elementary (exp, tanh), activations, shortcut (the sum), dropout, rowwise
-(softmax, argmax), losses, updates; epoch, epoch_images and one_sample are the engine's ways through
-a network.
+dense and conv2d, pooling, elementary (exp, tanh), activations, shortcut (the sum), dropout,
+normalization, rowwise (softmax, argmax), losses, updates; epoch, epoch_images and one_sample are the
+engine's ways through a network.
 The .pxi files are parts of this one, a family of kernels each. setup.py makes C of all of it, and
 compiles that once for each CPU level. The contract stands in kernels/__init__.py; nothing is checked
 here.
@@ -13,7 +13,6 @@ from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcpy
 
 cimport activations
 cimport conv2d
@@ -24,7 +23,7 @@ cimport epoch_images
 cimport layout
 cimport losses
 cimport one_sample
-cimport panels
+cimport normalization
 cimport pooling
 cimport program as program_
 cimport rowwise
@@ -32,9 +31,7 @@ cimport shortcut
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
-from numbers cimport (
-    ADD, BIAS, CONV, DENSE, FORK, INPUTS, KIND, OUTPUTS, PARAMS, THREADS, W,
-)
+from numbers cimport ADD, FORK, INPUTS, KIND, OUTPUTS, THREADS
 from tile cimport real
 
 cdef extern from *:
@@ -88,6 +85,7 @@ def dense_backward_input(const real[:, ::1] dy, const real[:, ::1] w, real[:, ::
 
 
 include "elementwise.pxi"  # the activations, and the sum
+include "normalization.pxi"
 
 
 def dropout(const real[:, ::1] x, double p, int64_t seed, int64_t step, real[:, ::1] y):
@@ -157,37 +155,21 @@ def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t stat
 
 def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
                 const real[::1] params, real[::1] work):
-    """bring the flat params into part W (0), M (1) or V (2) of work"""
+    """bring the flat params into part W (0), M (1), V (2) or, buffers, BUFFER (3) of work"""
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, KIND] == CONV:
-                memcpy(&work[plan[layer, W + part]],
-                       &params[program[layer, PARAMS]],
-                       program_.parameters_of(&program[layer, 0]) * sizeof(real))
-            elif program[layer, KIND] == DENSE:
-                panels.pack[real](&params[program[layer, PARAMS]],
-                                  program[layer, INPUTS], program[layer, OUTPUTS],
-                                  program[layer, BIAS], &work[plan[layer, W + part]],
-                                  program_.panel_width[real](NULL))
+            layout.pack_row[real](&program[layer, 0], &plan[layer, 0], part, &params[0], &work[0])
 
 
 def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
                   const real[::1] work, real[::1] params):
-    """bring part W (0), M (1) or V (2) of work back into flat params"""
+    """bring part W (0), M (1), V (2) or, buffers, BUFFER (3) of work back into flat params"""
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            if program[layer, KIND] == CONV:
-                memcpy(&params[program[layer, PARAMS]],
-                       &work[plan[layer, W + part]],
-                       program_.parameters_of(&program[layer, 0]) * sizeof(real))
-            elif program[layer, KIND] == DENSE:
-                panels.unpack[real](&work[plan[layer, W + part]],
-                                    program_.panel_width[real](NULL),
-                                    program[layer, INPUTS],
-                                    program[layer, OUTPUTS], program[layer, BIAS],
-                                    &params[program[layer, PARAMS]])
+            layout.unpack_row[real](&program[layer, 0], &plan[layer, 0], part, &work[0],
+                                    &params[0])
 
 
 # Functions of their own, so that the compiler takes the engine in parts.
@@ -253,26 +235,29 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
 cdef class OneSample:
     """A network of built-in layers, ready for one sample at a time: nothing is allocated for it.
 
-    program (layers, columns), values (layers, VALUE_COLUMNS) and params, the flat vector, are kept,
-    not copied.
+    program (layers, columns), values (layers, VALUE_COLUMNS) and the flat vectors params and buffers
+    are kept, not copied.
     skip_zeros leaves out the weights of inputs that are zero, which is the same only if all
     parameters are finite.
     """
 
     cdef const int64_t[:, ::1] program
     cdef const double[:, ::1] values
-    cdef object params  # keeps the memory of the next two, of which one is NULL
+    cdef object vectors  # keeps the memory of the next two, of which one is NULL, and of buffers
     cdef const float* floats
     cdef const double* doubles
+    cdef const void* buffers
     cdef readonly Py_ssize_t outputs
     cdef bint skip_zeros
 
-    def __init__(self, const int64_t[:, ::1] program, const double[:, ::1] values, params,
+    def __init__(self, const int64_t[:, ::1] program, const double[:, ::1] values, params, buffers,
                  bint skip_zeros):
         cdef const float[::1] floats
         cdef const double[::1] doubles
-        self.program, self.values, self.params = program, values, params
+        cdef const uint8_t[::1] bytes_ = buffers.view("u1")
+        self.program, self.values, self.vectors = program, values, (params, buffers)
         self.floats, self.doubles, self.skip_zeros = NULL, NULL, skip_zeros
+        self.buffers = &bytes_[0]
         self.outputs = program[program.shape[0] - 1, OUTPUTS]
         if params.dtype.itemsize == sizeof(float):
             floats = params
@@ -282,14 +267,17 @@ cdef class OneSample:
             self.doubles = &doubles[0]
 
     def fits(self):
-        """Whether no layer is too wide, nor all that shortcuts lead past layers at a time."""
+        """Whether no layer is too wide, nor all that shortcuts lead past layers at a time, and
+        each computes with what it finds.
+        """
         cdef Py_ssize_t layer, forked = 0
         for layer in range(self.program.shape[0]):
             if self.program[layer, KIND] == FORK:
                 forked += self.program[layer, OUTPUTS]
             elif self.program[layer, KIND] == ADD:
                 forked -= self.program[layer, OUTPUTS]
-            if max(self.program[layer, OUTPUTS], forked) > one_sample.MOST_COLUMNS:
+            if (max(self.program[layer, OUTPUTS], forked) > one_sample.MOST_COLUMNS
+                    or not one_sample.knows(&self.program[layer, 0])):
                 return False
         return True
 
@@ -326,8 +314,8 @@ cdef class OneSample:
         cdef Py_ssize_t layers = self.program.shape[0], j
         cdef unsigned long state = flush_denormals()
         cdef const real* scores = one_sample.scores_of_one[real](
-            &self.program[0, 0], layers, &self.values[0, 0], params, self.skip_zeros, x, &one[0],
-            &other[0], &forked[0])
+            &self.program[0, 0], layers, &self.values[0, 0], params, <const real*> self.buffers,
+            self.skip_zeros, x, &one[0], &other[0], &forked[0])
         if softmax:
             rowwise.softmax_row[real](scores, y, self.outputs)
         else:

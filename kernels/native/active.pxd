@@ -9,8 +9,11 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from activations cimport reads_input
-from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, OUTPUTS, PLAN_COLUMNS, SKIP, WIDTH
-from program cimport Run, dy_of, gathers_input, output_columns, panel_width, y_of
+from norms cimport statistics_of
+from numbers cimport (
+    ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, LAYER_NORM, OUTPUTS, PLAN_COLUMNS, SKIP, WIDTH,
+)
+from program cimport Run, dy_of, gathers_input, is_norm, output_columns, panel_width, y_of
 from shortcut cimport is_shortcut
 from tile cimport real
 
@@ -41,12 +44,12 @@ cdef inline Py_ssize_t find_active(Run* run, real* work, Py_ssize_t n) noexcept 
 cdef inline bint is_read_backward(const Run* run, Py_ssize_t layer) noexcept nogil:
     """Whether backward needs a layer's output: for its own gradient, or for the next one's."""
     cdef int64_t kind = run.program[layer * COLUMNS + KIND], behind
-    if kind != DENSE and kind != DROPOUT and not is_shortcut(kind):
+    if kind != DENSE and kind != DROPOUT and not is_norm(kind) and not is_shortcut(kind):
         return True
     if layer + 1 == run.layers:
         return False
     behind = run.program[(layer + 1) * COLUMNS + KIND]
-    return behind == DENSE or reads_input(behind)
+    return behind == DENSE or is_norm(behind) or reads_input(behind)
 
 
 cdef inline void move_rows(
@@ -71,5 +74,8 @@ cdef inline void keep_active(const Run* run, real* work, Py_ssize_t count) noexc
         if is_read_backward(run, layer):
             move_rows[real](run, y_of[real](run, layer, work),
                             run.plan[layer * PLAN_COLUMNS + WIDTH], first, last, count)
+        if run.program[layer * COLUMNS + KIND] == LAYER_NORM:
+            move_rows[real](run, statistics_of[real](run, layer, work, 0), 1, 0, 1, count)
+            move_rows[real](run, statistics_of[real](run, layer, work, 1), 1, 0, 1, count)
     move_rows[real](run, dy_of[real](run, run.layers - 1, work),
                     run.plan[(run.layers - 1) * PLAN_COLUMNS + WIDTH], first, last, count)

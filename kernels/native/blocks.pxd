@@ -12,14 +12,15 @@ from libc.string cimport memcpy, memset
 cimport activations
 cimport convolution
 cimport dropout
+cimport normalization
 cimport pooling
 cimport shortcut
 from activations cimport is_elementwise
 from convolution cimport Images, group_of, input_size, output_size, w_size
 from numbers cimport (
-    ADD, AVG_POOL, CHANNELS, COLUMNS, CONV, DROPOUT, DY, FORK, GROUPS, HEIGHT, IMAGES, IMAGE_WIDTH,
-    KERNEL, KIND, LOWEST, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH, PADDED,
-    PADDING, PARTNER, PLAN_COLUMNS, RELU, SAMPLES, STRIDE, W, WIDTH, Y,
+    ADD, AVG_POOL, BUFFER, CHANNELS, COLUMNS, CONV, DROPOUT, DY, FORK, GROUPS, HEIGHT, IMAGES,
+    IMAGE_WIDTH, KERNEL, KIND, LOWEST, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH,
+    PADDED, PADDING, PARTNER, PLAN_COLUMNS, RELU, SAMPLES, STANDARDIZE, STRIDE, W, WIDTH, Y,
 )
 from program cimport (
     Run, dy_of, has_border, masks_of, padded_size, partial_gradient, takes_steps, values_of, y_of,
@@ -212,6 +213,9 @@ cdef inline void forward_block(
         shortcut.sum_of[real](x, work + run.plan[numbers[PARTNER] * PLAN_COLUMNS + Y], y, size)
     elif kind == FORK:
         return  # its y is x
+    elif kind == STANDARDIZE:
+        normalization.standardize_block[real](
+            numbers[OUTPUTS], x, work + plan[BUFFER], work + plan[BUFFER] + plan[WIDTH], y)
     else:
         flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[WIDTH])
 
@@ -228,12 +232,11 @@ cdef inline void backward_block(
     cdef const real* dy = work + plan[DY]
     cdef const real* x = block_input[real](run, row, work)
     cdef real* dx = work + plan[DY - PLAN_COLUMNS] if row else NULL
-    cdef real* dw
+    cdef real* dw = partial_gradient[real](run, row, work, segment)  # of a convolution
     cdef Images s = images_of(numbers, kind == CONV)
     cdef bint rectified = row and numbers[KIND - COLUMNS] == RELU
     cdef dropout.Masks masks
     if kind == CONV:
-        dw = partial_gradient[real](run, row, work, segment)
         if not takes_steps(run, row):
             pass
         elif real is float:
@@ -262,5 +265,8 @@ cdef inline void backward_block(
         memcpy(dx, dy, size * sizeof(real))
     elif kind == FORK:
         shortcut.sum_of[real](dy, work + run.plan[numbers[PARTNER] * PLAN_COLUMNS + DY], dx, size)
+    elif kind == STANDARDIZE:
+        normalization.unstandardize_block[real](
+            numbers[OUTPUTS], dy, work + plan[BUFFER] + plan[WIDTH], dx)
     else:
         unflatten[real](dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[WIDTH], dx)

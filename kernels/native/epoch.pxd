@@ -5,13 +5,15 @@ from libc.string cimport memcpy
 
 from active cimport find_active, keep_active
 from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
+from layout cimport weights_size
+from norms cimport move_running
 from numbers cimport (
-    BATCH, BLOCK, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLOATS, INPUTS, KIND, LOWEST,
+    BATCH, BATCH_NORM, BLOCK, BUFFER, BYTES, COLUMNS, DENSE, FEATURES, FLOATS, KIND, LOWEST,
     MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, TAKEN, W,
     WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
-from program cimport Input, Run, hidden_input, meet, weights_of
+from program cimport Input, Run, buffers_size, hidden_input, meet
 from stages cimport backward_layer, forward_apart, loss_of
 from steps cimport count_step
 from tile cimport real
@@ -117,6 +119,9 @@ cdef inline bint train_step(
         losses[0] = loss
     if loss - loss != 0:  # NaN or infinite; all threads find the same
         return False
+    for layer in range(run.layers):
+        if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
+            move_running[real](run, layer, work, first.n)
     batch = active_samples[real](run, work, data, chosen, step, first)
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
         if not backward_layer[real](run, layer, work, &batch, coming):
@@ -132,14 +137,13 @@ cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:
     for layer in range(run.layers if run.thread else 0):
         row, plan = run.program + layer * COLUMNS, run.plan + layer * PLAN_COLUMNS
         to_first = run.thread * plan[PRIVATE]
-        if row[KIND] == DENSE and plan[SPLIT] == WHOLE:
-            size = plan[WIDTH] * (row[INPUTS] + 1)
-        elif row[KIND] == CONV:
-            size = weights_of(row)
-        else:
+        if plan[SPLIT] != WHOLE:
             continue
+        size = weights_size[real](row, plan[WIDTH], work)
         for part in range(run.choices[STATES] + 1):
             memcpy(work + plan[W + part], work + plan[W + part] - to_first, size * sizeof(real))
+        memcpy(work + plan[BUFFER], work + plan[BUFFER] - to_first,
+               buffers_size[real](row, work) * sizeof(real))
     return meet(run)
 
 

@@ -10,14 +10,15 @@ from libc.string cimport memcpy
 from batch cimport bytes_of, fetch_rows, source
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
+from norms cimport norm_gradient, norm_input, step_norm
 from numbers cimport (
     BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES,
-    LOWEST, OUTPUTS, OUT_CHANNELS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE, STEP,
-    TAKEN, W, WIDTH,
+    LOWEST, OUTPUTS, OUT_CHANNELS, PARAM_VECTORS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS,
+    SOURCE, STEP, TAKEN, W, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
-    Input, Run, dy_of, first_segment, hidden_input, meet, parameters_of, partial_gradient,
+    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, parameters_of, partial_gradient,
     takes_steps, weights_of, y_of,
 )
 from shared cimport multiply_transposed
@@ -142,6 +143,7 @@ cdef inline void train_block(
     cdef Py_ssize_t layer, r, flat = flatten_row(run), lowest = run.choices[LOWEST]
     cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
     cdef const int64_t* row
+    cdef Input hidden
     forward_samples_of_block[real](run, work, data, chosen, n)
     for r in range(n):
         losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
@@ -151,6 +153,9 @@ cdef inline void train_block(
             multiply_transposed[real](
                 run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
                 dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+        elif is_norm(row[KIND]):
+            hidden = hidden_input[real](run, layer, work, n)
+            norm_input[real](run, layer, work, &hidden, 0, row[OUTPUTS])
         else:
             backward_rows[real](run, layer, work, n, 0, row[OUTPUTS])
     for layer in range(flat, lowest - 1, -1):
@@ -215,6 +220,10 @@ cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nog
             hidden = hidden_input[real](run, layer, work, batch)
             step = step_of[real](run, layer, work, batch, 0, row[OUTPUTS])
             update_weights[real](run, layer, work, &hidden, step, 0, row[INPUTS], 0, row[OUTPUTS])
+        elif row[PARAM_VECTORS]:
+            hidden = hidden_input[real](run, layer, work, batch)
+            norm_gradient[real](run, layer, work, &hidden, 0, row[OUTPUTS])
+            step_norm[real](run, layer, work, 0, row[OUTPUTS])
 
 
 cdef inline Py_ssize_t train_steps(

@@ -1,16 +1,20 @@
 """Where things lie in the engine's workspace: what the threads share, and then each one's own."""
 
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
 
+cimport panels
 from activations cimport is_elementwise, reads_input
 from batch cimport CHUNK, blocks_of
 from numbers cimport (
-    ACTIVE, BLOCK, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE,
-    FLATTEN, FORK, IMAGES, INPUTS, KIND, LOSSES, OUTPUTS, PADDED, PARITY, PLAN_COLUMNS,
-    PRIVATE, SAMPLES, SPLIT, STEP, SUMS, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    ACTIVE, BATCH_NORM, BIAS, BLOCK, BUFFER, BUFFERS, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS,
+    CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES, INPUTS, KIND,
+    LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PLAN_COLUMNS, PRIVATE,
+    SAMPLES, SPLIT, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from program cimport (
-    MOST_EXCHANGED, has_border, on_images, padded_size, weights_of, width_of,
+    MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
+    parameters_of, vectors_in, vectors_size, weights_of, width_of,
 )
 from tile cimport real
 
@@ -21,28 +25,51 @@ cdef inline Py_ssize_t pages(Py_ssize_t elements, const real* _real) noexcept no
     return (elements + 2 * page - 1) // page * page
 
 
+cdef inline Py_ssize_t weights_size(
+    const int64_t* row, Py_ssize_t width, const real* params,
+) noexcept nogil:
+    """What a row's parameters take."""
+    if row[KIND] == DENSE:
+        return width * (row[INPUTS] + 1)
+    if row[KIND] == CONV:
+        return pages[real](weights_of(row), params)
+    return vectors_size[real](row, params)
+
+
 cdef inline Py_ssize_t lay_out_weights(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t states, bint whole, Py_ssize_t size,
     int64_t* plan, const real* params,
 ) noexcept nogil:
-    """Of the layers that are whole, or of the others, from `size` on; returns where they end."""
+    """Of the layers that are whole, or of the others, from `size` on; returns where they end.
+
+    Buffers lie behind a row's parameters.
+    """
     cdef Py_ssize_t layer, part
     cdef const int64_t* row
     cdef int64_t* place
     for layer in range(layers):
         row, place = program + layer * COLUMNS, plan + layer * PLAN_COLUMNS
-        if row[KIND] != DENSE and row[KIND] != CONV or (place[SPLIT] == WHOLE) != whole:
+        if (place[SPLIT] == WHOLE) != whole:
             continue
         for part in range(3):
             place[W + part] = size
             if part <= states:
-                size += (place[WIDTH] * (row[INPUTS] + 1) if row[KIND] == DENSE
-                         else pages[real](weights_of(row), params))
+                size += weights_size[real](row, place[WIDTH], params)
+        place[BUFFER] = size
+        size += buffers_size[real](row, params)
     return size
 
 
+cdef inline Py_ssize_t statistics_size(
+    const int64_t* row, Py_ssize_t batch, Py_ssize_t width,
+) noexcept nogil:
+    """What a norm keeps of a batch from forward to backward."""
+    return 2 * (width if row[KIND] == BATCH_NORM else batch if row[KIND] == LAYER_NORM else 0)
+
+
 cdef inline Py_ssize_t lay_out_activations(
-    Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan, const real* _real,
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan,
+    const real* _real,
 ) noexcept nogil:
     cdef Py_ssize_t layer, widest = 0
     cdef int64_t* place
@@ -51,10 +78,12 @@ cdef inline Py_ssize_t lay_out_activations(
         place[Y] = size
         place[DY] = size + batch * place[WIDTH]
         size += 2 * batch * place[WIDTH]
+        place[STATISTICS] = size
+        size += statistics_size(program + layer * COLUMNS, batch, place[WIDTH])
         widest = max(widest, place[WIDTH])
     for layer in range(layers):
         plan[layer * PLAN_COLUMNS + STEP] = size
-    plan[ACTIVE] = size + batch * widest
+    plan[ACTIVE] = size + max(batch, <Py_ssize_t> 2) * widest  # of a norm, gradients of w and b
     return plan[ACTIVE] + 2 * batch * <Py_ssize_t> (sizeof(int64_t) // sizeof(real))
 
 
@@ -112,6 +141,8 @@ cdef inline Py_ssize_t lay_out_rows(
             place[Y] = size
             place[DY] = size + batch * place[WIDTH]
             size += 2 * batch * place[WIDTH]
+            place[STATISTICS] = size
+            size += statistics_size(row, batch, place[WIDTH])
         elif row[KIND] == CONV:
             place[SUMS] = size
             size += segments * weights_of(row)
@@ -136,6 +167,8 @@ cdef inline Py_ssize_t lay_out_by_samples(
             largest = max(largest, weights_of(program + layer * COLUMNS))
         elif program[layer * COLUMNS + KIND] == DENSE:
             largest = max(largest, batch * plans[layer * PLAN_COLUMNS + WIDTH])
+        else:
+            largest = max(largest, vectors_size[real](program + layer * COLUMNS, params))
     once = lay_out_rows[real](program, layers, batch, segments, 0, plans, params)
     start = 2 * once if segments > 1 else 0
     size = start
@@ -179,7 +212,8 @@ cdef inline Py_ssize_t lay_out_by_columns(
         plan = plans + thread * layers * PLAN_COLUMNS
         lay_out_weights[real](program, layers, states, False, start, plan, params)
         size = lay_out_weights[real](program, layers, states, True, size, plan, params)
-        size = pages[real](lay_out_activations[real](layers, batch, size, plan, params), params)
+        size = pages[real](
+            lay_out_activations[real](program, layers, batch, size, plan, params), params)
         for layer in range(layers):
             plan[layer * PLAN_COLUMNS + EXCHANGE] = exchanged
             plan[layer * PLAN_COLUMNS + PRIVATE] = (size - shared) // (thread + 1)
@@ -223,3 +257,58 @@ cdef inline Py_ssize_t lay_out(
     size = lay_out_by_columns[real](
         program, layers, batch, states, segments, plans, threads, params)
     return lay_out_buffers[real](program, layers, batch, buffers, size, plans, threads, params)
+
+
+cdef inline void copy_vectors(
+    bint forth, const int64_t* row, Py_ssize_t count, real* flat, real* place,
+) noexcept nogil:
+    """Bring vectors that follow each other in flat to where each starts at a panel, or back.
+
+    A channel's number of Standardize goes to each of the channel's columns.
+    """
+    cdef Py_ssize_t length = length_of(row), numbers = row[VECTOR], i, j, k
+    for i in range(count):
+        for j in range(length):
+            k = i * numbers + j * numbers // length
+            if forth:
+                place[i * width_of[real](length, place) + j] = flat[k]
+            else:
+                flat[k] = place[i * width_of[real](length, place) + j]
+
+
+cdef inline void pack_row(
+    const int64_t* row, const int64_t* plan, Py_ssize_t part, const real* flat, real* work,
+) noexcept nogil:
+    """A row's parameters, what is remembered of them, or its buffers, from their flat vector."""
+    cdef real* place = work + plan[W + part]
+    cdef const real* params = flat + row[PARAMS]
+    cdef Py_ssize_t j
+    if W + part == BUFFER:
+        copy_vectors[real](True, row, row[BUFFERS], <real*> flat + row[FIRST_BUFFER], place)
+    elif row[KIND] == CONV:
+        memcpy(place, params, parameters_of(row) * sizeof(real))
+    elif row[KIND] == DENSE:
+        panels.pack[real](params, row[INPUTS], row[OUTPUTS], row[BIAS], place,
+                          panel_width[real](NULL))
+    else:
+        copy_vectors[real](True, row, row[PARAM_VECTORS], <real*> params, place)
+        if part == 0 and row[PARAM_VECTORS] < vectors_in(row):  # w of a norm that has none
+            for j in range(row[VECTOR]):
+                place[j] = 1
+
+
+cdef inline void unpack_row(
+    const int64_t* row, const int64_t* plan, Py_ssize_t part, const real* work, real* flat,
+) noexcept nogil:
+    """The way back."""
+    cdef const real* place = work + plan[W + part]
+    cdef real* params = flat + row[PARAMS]
+    if W + part == BUFFER:
+        copy_vectors[real](False, row, row[BUFFERS], flat + row[FIRST_BUFFER], <real*> place)
+    elif row[KIND] == CONV:
+        memcpy(params, place, parameters_of(row) * sizeof(real))
+    elif row[KIND] == DENSE:
+        panels.unpack[real](place, panel_width[real](NULL), row[INPUTS], row[OUTPUTS], row[BIAS],
+                            params)
+    else:
+        copy_vectors[real](False, row, row[PARAM_VECTORS], params, <real*> place)

@@ -18,6 +18,10 @@ cdef enum:  # Kind
     USER
     LOG_SOFTMAX
     DROPOUT
+    COLUMN_SCALE
+    STANDARDIZE
+    BATCH_NORM
+    LAYER_NORM
     CONV
     MAX_POOL
     AVG_POOL
@@ -45,6 +49,11 @@ cdef enum:  # Column
     MASKS
     PARTNER
     FROZEN
+    VECTOR
+    PARAM_VECTORS
+    FIRST_BUFFER
+    BUFFERS
+    BATCHES
     COLUMNS
 
 cdef enum:  # PlanColumn
@@ -55,10 +64,12 @@ cdef enum:  # PlanColumn
     W
     M
     V
+    BUFFER
     X
     X_STRIDE
     SUMS
     LOSSES
+    STATISTICS
     STEP
     EXCHANGE
     PRIVATE
@@ -119,6 +130,7 @@ cdef enum:  # Choice
     STATES
     SKIP
     LOWEST
+    TRAINING
     CODE
 
 cdef enum:  # Setting
@@ -145,6 +157,8 @@ cdef enum:  # Value
     BIAS_LR_FACTOR
     DECAYS
     BIAS_DECAYS
+    NORM_EPSILON
+    SHARE
     VALUE_COLUMNS
 
 cdef enum:  # Sync

@@ -4,12 +4,15 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cimport activations
+cimport normalization
 cimport rowwise
 cimport shortcut
 from activations cimport is_elementwise
 from numbers cimport (
-    ADD, BIAS, COLUMNS, DENSE, FORK, INPUTS, KIND, OUTPUTS, PARAMS, VALUE_COLUMNS,
+    ADD, BATCH_NORM, BIAS, COLUMNS, COLUMN_SCALE, DENSE, FIRST_BUFFER, FORK, INPUTS, KIND,
+    NORM_EPSILON, OUTPUTS, PARAMS, PARAM_VECTORS, STANDARDIZE, VALUE_COLUMNS, VECTOR,
 )
+from program cimport is_norm, vectors_in
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
 cdef extern from *:
@@ -111,9 +114,35 @@ cdef inline void multiply_row(
         multiply_used[real, vec](x, NULL, inputs, w, b, y, inputs, outputs, v)
 
 
+cdef inline bint knows(const int64_t* row) noexcept nogil:
+    """Whether a norm has its vectors as it computes with them: one number a column, none implied.
+    """
+    return (not is_norm(row[KIND])
+            or row[VECTOR] == row[OUTPUTS] and row[PARAM_VECTORS] == vectors_in(row))
+
+
+cdef inline void norm_of_one(
+    const int64_t* row, const double* values, const real* params, const real* buffers,
+    const real* x, real* y,
+) noexcept nogil:
+    """What a row of normalization makes of one sample."""
+    cdef Py_ssize_t n = row[OUTPUTS]
+    cdef const real* w = params + row[PARAMS]
+    cdef const real* mean = buffers + row[FIRST_BUFFER]
+    cdef real own_mean, rstd, eps = <real> values[NORM_EPSILON]
+    if row[KIND] == COLUMN_SCALE:
+        normalization.scale[real](1, n, x, n, w, y, n)
+    elif row[KIND] == STANDARDIZE:
+        normalization.standardize[real](1, n, x, n, mean, mean + n, y, n)
+    elif row[KIND] == BATCH_NORM:
+        normalization.batch_norm[real](1, n, x, n, mean, mean + n, w, w + n, eps, y, n)
+    else:
+        normalization.layer_norm[real](1, n, x, n, w, w + n, eps, &own_mean, &rstd, y, n)
+
+
 cdef inline const real* scores_of_one(
     const int64_t* program, Py_ssize_t layers, const double* values, const real* params,
-    bint skip_zeros, const real* x, real* y, real* other, real* forked,
+    const real* buffers, bint skip_zeros, const real* x, real* y, real* other, real* forked,
 ) noexcept nogil:
     """The last layer's output for one sample: in y or in `other`, which take turns.
 
@@ -144,6 +173,8 @@ cdef inline const real* scores_of_one(
         elif row[KIND] == ADD:
             forked -= n
             shortcut.sum_of[real](x, forked, out, n)
+        elif is_norm(row[KIND]):
+            norm_of_one[real](row, values + layer * VALUE_COLUMNS, params, buffers, x, out)
         else:
             rowwise.log_softmax_row[real](x, out, n)
         x = out

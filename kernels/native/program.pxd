@@ -24,10 +24,11 @@ from libc.string cimport memset
 from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
 from numbers cimport (
-    ADD, BATCH, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS, CONV,
-    DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND,
-    LR_FACTOR, MASKS, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARTNER, PLAN_COLUMNS, SEED,
-    SEGMENTS, SPLIT, STRIDE, SUMS, VALUES, VALUE_COLUMNS, WHOLE, WIDTH, Y,
+    ADD, BATCH, BATCH_NORM, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BUFFERS, BY_INPUTS, BY_OUTPUTS,
+    CHANNELS, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK, FROZEN,
+    GROUPS, HEIGHT, INPUTS, KERNEL, KIND, LAYER_NORM, LR_FACTOR, MASKS, OUTPUTS, OUT_CHANNELS,
+    OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
+    STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE, WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
 from updates cimport Rates, Rule
@@ -139,7 +140,7 @@ cdef inline bint gathers_input(const Run* run, Py_ssize_t layer) noexcept nogil:
     """Whether a layer needs columns of its input that other threads have."""
     cdef int64_t kind = run.program[layer * COLUMNS + KIND] if layer < run.layers else ADD
     cdef int64_t split = BY_OUTPUTS if kind == DENSE else WHOLE
-    return (run.threads > 1 and layer and (kind == DENSE or kind == FORK)
+    return (run.threads > 1 and layer and (kind == DENSE or kind == FORK or kind == LAYER_NORM)
             and run.plan[layer * PLAN_COLUMNS + SPLIT] == split
             and run.plan[(layer - 1) * PLAN_COLUMNS + SPLIT] == BY_OUTPUTS)
 
@@ -224,6 +225,33 @@ cdef inline Py_ssize_t weights_of(const int64_t* row) noexcept nogil:
 cdef inline Py_ssize_t parameters_of(const int64_t* row) noexcept nogil:
     """How many of those are the network's."""
     return weights_of(row) - (0 if row[BIAS] else row[OUT_CHANNELS])
+
+
+cdef inline bint is_norm(int64_t kind) noexcept nogil:
+    return COLUMN_SCALE <= kind <= LAYER_NORM
+
+
+cdef inline Py_ssize_t vectors_in(const int64_t* row) noexcept nogil:
+    """How many vectors a row computes with: those of a norm without parameters hold 1 and 0."""
+    return 2 if row[KIND] == BATCH_NORM or row[KIND] == LAYER_NORM else row[PARAM_VECTORS]
+
+
+cdef inline Py_ssize_t length_of(const int64_t* row) noexcept nogil:
+    """How many numbers a row's vectors and buffers have where it computes with them.
+
+    Standardize has a number for each column there, even where its layer has one a channel.
+    """
+    return row[OUTPUTS] if row[KIND] == STANDARDIZE else row[VECTOR]
+
+
+cdef inline Py_ssize_t vectors_size(const int64_t* row, const real* _real) noexcept nogil:
+    """What parameters that are vectors take in the workspace, one after another."""
+    return vectors_in(row) * width_of[real](length_of(row), _real)
+
+
+cdef inline Py_ssize_t buffers_size(const int64_t* row, const real* _real) noexcept nogil:
+    """What a row's buffers take in the workspace, likewise."""
+    return row[BUFFERS] * width_of[real](length_of(row), _real)
 
 
 cdef inline real* partial_gradient(

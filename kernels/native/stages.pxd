@@ -13,12 +13,13 @@ cimport losses
 cimport rowwise
 cimport shortcut
 from activations cimport is_elementwise
+from norms cimport backward_norm, forward_norm
 from numbers cimport (
     BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOWEST, OUTPUTS, PLAN_COLUMNS,
     SPLIT, W, WIDTH,
 )
 from program cimport (
-    Input, Run, dy_of, gathers_input, hidden_input, masks_of, meet, output_columns,
+    Input, Run, dy_of, gathers_input, hidden_input, is_norm, masks_of, meet, output_columns,
     panel_width, partner_of, values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
@@ -101,13 +102,15 @@ cdef inline bint forward_layer(
     if gathers_input(run, layer):
         if not gather_columns[real](run, layer - 1, work, input.n):
             return False
-        if row[KIND] == FORK and not meet(run):  # a dense layer meets the others in backward
+        if row[KIND] != DENSE and not meet(run):  # a dense layer meets the others in backward
             return False
     output_columns(run, layer, panel_width[real](work), &first, &last)
     if row[KIND] == DENSE:
         multiply[real](run, layer, work, input.n, <const real*> input.x, input.row, 0, row[INPUTS],
                        work + plan[W] + plan[WIDTH] * row[INPUTS], first, last,
                        y_of[real](run, layer, work), plan[WIDTH])
+    elif is_norm(row[KIND]):
+        forward_norm[real](run, layer, work, input, first, last)
     else:
         forward_rows[real](run, layer, work, input, first, last)
     return True
@@ -172,17 +175,18 @@ cdef inline bint backward_layer(
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
     cdef Py_ssize_t begin, end
     cdef Input input = first[0]
+    if layer:
+        input = hidden_input[real](run, layer, work, first.n)
     if kind == DENSE:
-        if layer:
-            input = hidden_input[real](run, layer, work, first.n)
         if not backward_dense[real](run, layer, work, &input, NULL if layer else coming):
             return False
         return (layer or coming == NULL or coming.bounds != NULL
                 or forward_apart[real](run, layer, work, coming))
-    if layer == run.choices[LOWEST]:
-        return True
     output_columns(run, layer, panel_width[real](work), &begin, &end)
-    backward_rows[real](run, layer, work, first.n, begin, end)
+    if is_norm(kind):
+        backward_norm[real](run, layer, work, &input, begin, end)
+    elif layer > run.choices[LOWEST]:
+        backward_rows[real](run, layer, work, first.n, begin, end)
     return True
 
 

@@ -22,6 +22,7 @@ cdef extern from *:
     typedef float fvec __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
     typedef double dvec __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
     #define times(a, v) ((__typeof__((v)[0])) (a) * (v))
+    #define less(v, a) ((v) - (__typeof__((v)[0])) (a))
     /* p, whose history the compiler shall not know: else it spreads one address over registers */
     #define pinned(p) ({ const void *pinned_ = (p); __asm__("" : "+r"(pinned_)); pinned_; })
 
@@ -99,6 +100,7 @@ cdef extern from *:
     typedef float fvec;
     typedef double dvec;
     #define times(a, v) ((a) * (v))
+    #define less(v, a) ((v) - (a))
     #define pinned(p) (p)
     #define fsum4(v, out) memcpy(out, v, 4 * sizeof(float))
     #define fold_row(a, b, c, d) (a)
@@ -115,6 +117,7 @@ cdef extern from *:
     ctypedef float fvec
     ctypedef double dvec
     double times(double a, double v) noexcept nogil  # a scalar times a vector, lane by lane
+    double less(double v, double a) noexcept nogil  # a vector less a scalar
     const void* pinned(const void* p) noexcept nogil
     void fsum4(const fvec* v, float* out) noexcept nogil
     fvec fold_row(fvec a, fvec b, fvec c, fvec d) noexcept nogil

@@ -209,7 +209,9 @@ def test_images_of_another_size_are_refused(tmp_path, lenet):
     assert_error(evaluated, "takes images 1x28x28, 784 features", "has images 12x10, 120")
 
 
-@pytest.mark.parametrize("option", [("--hidden", "8"), ("--activation", "relu")])
+@pytest.mark.parametrize(
+    "option", [("--hidden", "8"), ("--activation", "relu"), ("--normalization", "batch")]
+)
 def test_what_contradicts_a_model_is_wrong_usage(tmp_path, option):
     result = run("train", "--model", "lenet", *option, cwd=tmp_path)
     assert_error(result, f"{option[0]} describes a dense network", "--model", code=2)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_cases import ON_IMAGES, Images, make_image_case
-from kernel_cases import ELEMENTWISE, make_case
+from kernel_cases import ELEMENTWISE, NORMS, make_case
 
 from fastbp.kernels import KERNELS, _numpy
 
@@ -51,10 +51,13 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
     """How far each result may be from `want`: a few relative eps unless said otherwise here."""
     a = {k: np.abs(v) for k, v in case.items()}
     bounds = {k: 8 * eps * np.abs(v) for k, v in want.items() if v is not None}
-    n, o = np.shape(a.get("x", a.get("dy")))[:2] if not name.endswith("_step") else (0, 0)
+    flat = name.endswith("_step") or name in NORMS
+    n, o = (0, 0) if flat else np.shape(a.get("x", a.get("dy")))[:2]
     match name:
         case _ if name in ON_IMAGES:
             bounds = sums_on_images(name, case, eps)
+        case _ if name in NORMS:
+            bounds |= bounds_of_norms(name, a, eps)
         case "dense_forward":
             bounds["y"] = (o + 2) * eps * (a["x"] @ a["w"] + a["b"])  # x is (n, i) here
         case "dense_backward":
@@ -118,6 +121,52 @@ def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: flo
     if "returned" in bounds:  # the sum over the batch runs in double whatever the dtype
         bounds["returned"] += n * o * np.finfo(np.float64).eps * a["x"].max(initial=0)
     return bounds
+
+
+def bounds_of_norms(name: str, a: dict[str, Any], eps: float) -> dict[str, Any]:
+    """How far what kernels of normalization compute may be from the reference: sums and factors."""
+    x, dy, n = a["x"] if "x" in a else a["dy"], a.get("dy"), max(len(a.get("x", a.get("dy"))), 1)
+    mean, w = a.get("mean", 0), a.get("w", 1)
+    rows = name.startswith("layer_norm")
+    if rows and name != "layer_norm_forward":
+        far = (x + mean[:, None]) * a["rstd"][:, None]
+    elif "var" in a and "eps" in a:
+        s = 1 / np.sqrt(a["var"] + a["eps"])
+        far = (x + mean) * s
+    match name:
+        case "scale_backward":
+            return {"dw": (n + 2) * eps * (x * dy).sum(axis=0)}
+        case "standardize_forward":
+            return {"y": 8 * eps * (x + mean) / a["std"]}
+        case "batch_statistics":
+            means, squares = x.sum(axis=0) / n, (x * x).sum(axis=0) / n
+            return {"mean": (n + 4) * eps * means, "var": (n + 8) * eps * squares}
+        case "batch_norm_forward":
+            return {"y": 16 * eps * (far * w + a["b"])}
+        case "batch_norm_backward" | "layer_norm_backward":
+            return {
+                "dw": (n + 16) * eps * (dy * far).sum(axis=0),
+                "db": (n + 2) * eps * dy.sum(axis=0),
+            }
+        case "batch_norm_backward_input":
+            return {"dx": 32 * eps * w * s * (dy + (a["db"] + a["dw"] * far) / n)}
+        case "running_average":
+            return {"y": 8 * eps * (a["y"] + a["factor"] * x)}
+        case "layer_norm_forward":
+            o, square = x.shape[1], (x * x).mean(axis=1)
+            error = (o + 32) * eps * (1 + square / a["eps"])
+            reach = (x + x.mean(axis=1, keepdims=True)) / np.sqrt(a["eps"])
+            return {
+                "mean": (o + 4) * eps * x.mean(axis=1),
+                "rstd": error / np.sqrt(a["eps"]),
+                "y": error[:, None] * (reach * w + a["b"]),
+            }
+        case "layer_norm_backward_input":
+            o, g = x.shape[1], dy * w
+            slope = (g * far).mean(axis=1, keepdims=True)
+            terms = g + g.mean(axis=1, keepdims=True) + far * slope
+            return {"dx": (o + 32) * eps * a["rstd"][:, None] * terms}
+    return {}
 
 
 def sums_on_images(name: str, case: dict[str, Any], eps: float) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import tomli_w
 
 import fastbp as fb
 from fastbp import models
-from fastbp.layers import ACTIVATIONS
+from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
 
@@ -51,6 +51,14 @@ def test_a_named_model_is_the_network_of_the_same_layers():
         seed=3,
     )
     assert (net.params == expected.params).all()
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_a_norm_before_each_activation(name):
+    net = models.dense([5, 4], "relu", name).build(9, 3)
+    hidden = [fb.Linear, NORMALIZATIONS[name], fb.ReLU]
+    assert [type(layer) for layer in net.layers] == [*hidden, *hidden, fb.Linear]
+    assert [layer.inputs for layer in net.layers[1::3]] == [5, 4]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -1,0 +1,355 @@
+"""Normalization: BatchNorm1d and LayerNorm; and Scale, a learned factor for each column."""
+
+# np.random.Generator as text: numpy.random is a third of NumPy's import time
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp._settings import Count, Flag, Number
+from fastbp.backends import kernels
+from fastbp.kernels.numbers import Column, Kind, Value
+
+from .base import Layer, Shape
+from .initializers import Initializer
+
+__all__ = ["BatchNorm1d", "LayerNorm", "Scale"]
+
+
+class _Norm(Layer):
+    """What these layers have in common: rows of so many columns, and w and b with one number each.
+
+    Without parameters it computes with w = 1 and b = 0.
+    """
+
+    undecayed = ("w", "b")
+
+    @property
+    def inputs(self) -> int:
+        """Columns of X and of Y."""
+        return int(getattr(self, self.settings[0]))
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """W and b, a number for each column."""
+        return {"w": (self.inputs,), "b": (self.inputs,)}
+
+    def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
+        """W starts as 1, b as 0."""
+        if self.parameter_shapes():
+            self.w[...] = 1
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """The input's shape: rows of so many columns."""
+        if shape is not None and len(shape) > 1:
+            raise ValueError(
+                f"{self!r} takes {self.inputs} columns, but images {shape} come in: "
+                "put Flatten() before it"
+            )
+        if shape not in (None, (self.inputs,)):
+            raise ValueError(f"{self!r} takes {self.inputs} columns, but {shape[0]} come in")
+        return (self.inputs,)
+
+    def columns(self) -> dict[Column, int]:
+        """How many vectors it has, of parameters and of buffers."""
+        return {
+            Column.VECTOR: self.inputs,
+            Column.PARAM_VECTORS: len(self.parameter_shapes()),
+            Column.BUFFERS: len(self.buffer_shapes()),
+        }
+
+    def backward_parameters(self, dy: npt.ArrayLike) -> None:
+        """dl/dw and dl/db without dl/dX."""
+        self._parameter_gradients(self._gradient(dy))
+
+    def _parameter_gradients(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """dl/dw and dl/db, in the network's vector if they are learned."""
+        raise NotImplementedError
+
+    def _weights(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.parameter_shapes():
+            return self.w, self.b
+        return np.ones(self.inputs, x.dtype), np.zeros(self.inputs, x.dtype)
+
+    def _gradients(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.parameter_shapes():
+            return self.dw, self.db
+        return np.empty(self.inputs, x.dtype), np.empty(self.inputs, x.dtype)
+
+
+class Scale(_Norm):
+    """Y = X·w, a learned factor for each column.
+
+    Parameters
+    ----------
+    num_features : int
+        Columns of X and of Y.
+
+    Attributes
+    ----------
+    w, dw : (num_features,) ndarray
+        The factors, 1 at first, and their gradients, there once the layer is part of a
+        ``Sequential``.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(30, 8), fb.Scale(8), fb.Tanh(), fb.Linear(8, 2))
+    """
+
+    settings = ("num_features",)
+    kind = Kind.COLUMN_SCALE
+    num_features = Count(fixed=True)
+
+    def __init__(self, num_features: int) -> None:
+        self.num_features = num_features
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y = X·w, column by column."""
+        x = self._input(x, (self.num_features,))
+        y = np.empty_like(x)
+        kernels().scale_forward(x, self.w, y)
+        return self._output(x, y)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dw = the sum of X·dY over the batch, and dl/dX = dY·w."""
+        dy = self._gradient(dy)
+        self.backward_parameters(dy)
+        dx = np.empty_like(dy)
+        kernels().scale_forward(dy, self.w, dx)
+        return dx
+
+    def backward_parameters(self, dy: npt.ArrayLike) -> None:
+        """dl/dw without dl/dX."""
+        dy = self._gradient(dy)
+        kernels().scale_backward(self._kept[0], dy, self.dw)
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """W, a number for each column."""
+        return {"w": (self.num_features,)}
+
+    def as_affine(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """W, and no offset."""
+        return self.w.astype(np.float64), np.zeros(self.num_features)
+
+
+class BatchNorm1d(_Norm):
+    """Y = X̂·w + b, X̂ = (X - mean) / √(variance + eps): each column over the batch.
+
+    In training mean and variance are those of the batch, and running averages of them are kept:
+    ``running += momentum · (of the batch - running)``, the variance over n - 1. In use
+    (``net.eval()``, scores, predictions) the running ones take their place (Ioffe and Szegedy
+    2015). Names and defaults are PyTorch's.
+
+    Parameters
+    ----------
+    num_features : int
+        Columns of X and of Y.
+    eps : float
+        Added to the variance.
+    momentum : float, optional
+        A batch's share in the running averages, 0 to 1; None for the mean over all batches.
+    affine : bool
+        Whether w and b are learned; else they are 1 and 0.
+
+    Attributes
+    ----------
+    w, b, dw, db : (num_features,) ndarray
+        Parameters, 1 and 0 at first, and their gradients, there once the layer is part of a
+        ``Sequential``.
+    running_mean, running_var : (num_features,) ndarray
+        The running averages, 0 and 1 at first: buffers.
+    num_batches_tracked : int
+        How many batches they have seen.
+
+    Raises
+    ------
+    ValueError
+        By ``forward`` in training, of a batch with one sample: it has no variance.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(30, 64), fb.BatchNorm1d(64), fb.GELU(), fb.Linear(64, 2))
+    """
+
+    settings = ("num_features", "eps", "momentum", "affine")
+    kind = Kind.BATCH_NORM
+    name = "batch"
+    least_batch = 2
+    num_features = Count(fixed=True)
+    eps = Number(least=0)
+    momentum = Number(least=0, most=1, none=True)
+    affine = Flag(fixed=True)
+    num_batches_tracked = Count(least=0, below=2**63)
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+    ) -> None:
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.num_batches_tracked = affine, 0
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y; in training, move the running averages."""
+        x = self._input(x, (self.num_features,))
+        mean, var = self._statistics(x) if self.training else (self.running_mean, self.running_var)
+        y = np.empty_like(x)
+        kernels().batch_norm_forward(x, mean, var, *self._weights(x), self.eps, y)
+        return self._output(x, y, mean, var, self.training)
+
+    def _statistics(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The batch's mean and variance, which the running ones take in."""
+        if len(x) < 2:
+            raise ValueError(
+                f"{self!r}: expected at least 2 samples in a batch, of which training takes the "
+                f"variance; got {len(x)}"
+            )
+        if not self.running_mean.flags.writeable:
+            raise ValueError(
+                f"{self!r}: its running averages are read-only, for the network is frozen or an "
+                "engine is in the middle of an epoch; net.eval() leaves them alone"
+            )
+        mean, var = np.empty_like(self.running_mean), np.empty_like(self.running_var)
+        kernels().batch_statistics(x, mean, var)
+        self.num_batches_tracked += 1
+        share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        kernels().running_average(mean, share, 1.0, self.running_mean)
+        kernels().running_average(var, share, len(x) / (len(x) - 1), self.running_var)
+        return mean, var
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dw = ΣdY·X̂, dl/db = ΣdY, and dl/dX = w / √(variance + eps)·(dY - (db + X̂·dw) / n).
+
+        Where the running averages were used, which do not depend on X, it is w / √(…)·dY.
+        """
+        dy = self._gradient(dy)
+        dw, db = self._parameter_gradients(dy)
+        x, _, mean, var, training = self._kept
+        w, _ = self._weights(x)
+        dx = np.empty_like(dy)
+        if training:
+            kernels().batch_norm_backward_input(x, dy, mean, var, w, dw, db, self.eps, dx)
+        else:
+            nothing = np.zeros_like(w)
+            kernels().batch_norm_forward(dy, nothing, var, w, nothing, self.eps, dx)
+        return dx
+
+    def _parameter_gradients(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, _, mean, var, _ = self._kept
+        dw, db = self._gradients(x)
+        kernels().batch_norm_backward(x, dy, mean, var, self.eps, dw, db)
+        return dw, db
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """W and b, a number for each column, if they are learned."""
+        return super().parameter_shapes() if self.affine else {}
+
+    def buffer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The running averages, a number for each column."""
+        return {"running_mean": (self.num_features,), "running_var": (self.num_features,)}
+
+    def initialize(self, rng: np.random.Generator, default: Initializer) -> None:
+        """W and the running variance start as 1, b and the running mean as 0."""
+        super().initialize(rng, default)
+        self.running_var[...] = 1
+
+    def as_affine(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Y = X·f + (b - mean·f), f = w / √(variance + eps), by the running averages."""
+        w, b = (vector.astype(np.float64) for vector in self._weights(self.running_mean))
+        factor = w / np.sqrt(self.running_var.astype(np.float64) + self.eps)
+        return factor, b - self.running_mean * factor
+
+    def affine_spread(self) -> np.ndarray | float:
+        """X̂ is about 1, and Y about w and b."""
+        w, b = self._weights(self.running_mean)
+        return np.abs(w) + np.abs(b)
+
+    def state(self) -> dict[str, int]:
+        """How many batches the running averages have seen."""
+        return {"num_batches_tracked": self.num_batches_tracked}
+
+    def seen(self, count: int) -> None:
+        """So many batches more."""
+        self.num_batches_tracked += count
+
+    def columns(self) -> dict[Column, int]:
+        """Its vectors, and how many batches there were."""
+        return super().columns() | {Column.BATCHES: self.num_batches_tracked}
+
+    def numbers(self) -> dict[Value, float]:
+        """eps, and a batch's share in the running averages."""
+        share = -1.0 if self.momentum is None else self.momentum
+        return {Value.NORM_EPSILON: self.eps, Value.SHARE: share}
+
+
+class LayerNorm(_Norm):
+    """Y = X̂·w + b, X̂ = (X - mean) / √(variance + eps): each sample over its columns.
+
+    It does the same in training and in use (Ba, Kiros and Hinton 2016). Names and defaults are
+    PyTorch's.
+
+    Parameters
+    ----------
+    normalized_shape : int
+        Columns of X and of Y.
+    eps : float
+        Added to the variance.
+    elementwise_affine : bool
+        Whether w and b are learned; else they are 1 and 0.
+
+    Attributes
+    ----------
+    w, b, dw, db : (normalized_shape,) ndarray
+        Parameters, 1 and 0 at first, and their gradients, there once the layer is part of a
+        ``Sequential``.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(30, 64), fb.LayerNorm(64), fb.SiLU(), fb.Linear(64, 1))
+    """
+
+    settings = ("normalized_shape", "eps", "elementwise_affine")
+    kind = Kind.LAYER_NORM
+    name = "layer"
+    normalized_shape = Count(fixed=True)
+    eps = Number(least=0)
+    elementwise_affine = Flag(fixed=True)
+
+    def __init__(
+        self, normalized_shape: int, eps: float = 1e-5, elementwise_affine: bool = True
+    ) -> None:
+        self.normalized_shape, self.eps = normalized_shape, eps
+        self.elementwise_affine = elementwise_affine
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Compute Y, row by row."""
+        x = self._input(x, (self.normalized_shape,))
+        y, mean, rstd = np.empty_like(x), np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
+        kernels().layer_norm_forward(x, *self._weights(x), self.eps, mean, rstd, y)
+        return self._output(x, y, mean, rstd)
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """dl/dw = ΣdY·X̂, dl/db = ΣdY; with G = dY·w, dl/dX is G less its mean and its part along
+        X̂, over √(variance + eps).
+        """
+        dy = self._gradient(dy)
+        self._parameter_gradients(dy)
+        x, _, mean, rstd = self._kept
+        dx = np.empty_like(dy)
+        kernels().layer_norm_backward_input(x, dy, mean, rstd, self._weights(x)[0], dx)
+        return dx
+
+    def _parameter_gradients(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, _, mean, rstd = self._kept
+        dw, db = self._gradients(x)
+        kernels().layer_norm_backward(x, dy, mean, rstd, dw, db)
+        return dw, db
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """W and b, a number for each column, if they are learned."""
+        return super().parameter_shapes() if self.elementwise_affine else {}
+
+    def numbers(self) -> dict[Value, float]:
+        """eps."""
+        return {Value.NORM_EPSILON: self.eps}
