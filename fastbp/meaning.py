@@ -33,6 +33,9 @@ class Meaning(StrEnum):
         return self in (Meaning.CLASSES, Meaning.TWO_CLASSES)
 
 
+BY_SOFTMAX = (Meaning.CLASSES, None)  # those whose probabilities are the softmax of the scores
+
+
 class Meant(Setting):
     """A network's meaning by its word; None as long as nobody said, which stands for classes."""
 

@@ -19,7 +19,7 @@ from .layers.binding import FlatVector, bind
 from .layers.initializers import Initializer, initializer
 from .layers.nesting import backward_through, columns_into, every_layer
 from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_numbers, table
-from .meaning import Meaning, Meant, predictions, probabilities
+from .meaning import BY_SOFTMAX, Meant, predictions, probabilities
 
 
 class Sequential:
@@ -246,9 +246,10 @@ class Sequential:
         classes" they are those of no and yes, (n, 2), and of "labels" that of each yes,
         (n, outputs): the sigmoid of the scores. Values have none: a ValueError says so.
         """
-        classes = self.meaning in (None, Meaning.CLASSES)
-        if classes and (single := prediction.of_one(self, x, softmax=True)) is not None:
-            return single
+        if self.meaning in BY_SOFTMAX:
+            single = prediction.of_one(self, x, softmax=True)
+            if single is not None:
+                return single
         return probabilities(prediction.row_scores(self, x), self.meaning, repr(self))
 
     def summary(self) -> None:

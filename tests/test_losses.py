@@ -656,3 +656,15 @@ def test_repr():
     assert repr(fb.BCEWithLogitsLoss([2, 0.5])) == "BCEWithLogitsLoss([2. , 0.5])"
     assert repr(fb.HingeLoss(0.5)) == "HingeLoss(0.5)"
     assert repr(fb.CrossEntropyLoss(0.1)) == "CrossEntropyLoss(0.1)"
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, *VALUES_ONLY], ids=repr)
+def test_subnormal_scores_are_as_good_as_zeros(backend, dtype, loss, rng):
+    tiny = np.finfo(dtype).smallest_subnormal
+    scores, target = tiny * rng.integers(-9, 10, (6, 4)).astype(dtype), rng.integers(0, 2, (6, 4))
+    target = target if loss in VALUES_ONLY else target[:, 0]
+    value, gradient = loss(scores, target)
+    want = loss(np.zeros((6, 4), dtype), target)
+    np.testing.assert_allclose(value, want[0], rtol=1e-6, atol=1e-30)
+    if not isinstance(loss, fb.L1Loss):  # whose derivative jumps at 0
+        np.testing.assert_allclose(gradient, want[1], rtol=1e-6, atol=1e-30)

@@ -1,12 +1,13 @@
 """Dataset: what it keeps, converts and refuses."""
 
+import re
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from fastbp.datasets import DataError, Dataset
+from fastbp.datasets import DataError, Dataset, load
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 Y = np.array([0, 2, 1, 0])
@@ -232,3 +233,55 @@ def test_wrong_types(change, message):
 
 def test_data_errors_are_value_errors():
     assert issubclass(DataError, ValueError)
+
+
+# Values
+
+
+def test_values_are_kept_as_float64():
+    x = np.arange(8.0).reshape(4, 2)
+    one = Dataset(x, np.array([1, 2, 3, 4], "u1"), values=True)
+    assert (one.classes, one.targets, one.y.dtype) == (0, 1, np.float64)
+    assert repr(one).endswith("values=1)")
+    several = Dataset(x, [[0.5, 1], [2, 3], [4, 5], [6, 7]], values=True)
+    assert several.targets == 2
+    assert several.first(2).y.tolist() == [[0.5, 1], [2, 3]]
+    assert several.batch([3, 0])[1].tolist() == [[6, 7], [0.5, 1]]
+    assert Dataset(x, [0, 1, 2, 1]).targets == 3
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        ([1.0, np.nan, 1, 1], "y: expected finite values, got nan at index (1,)"),
+        ([[1.0], [2], [3], [np.inf]], "y: expected finite values, got inf at index (3, 0)"),
+        ([1.0, 2], "y: expected 4 rows of values, as many as samples, got 2"),
+        (np.ones((4, 1, 1)), "y: expected (samples,) or (samples, columns) values, got (4, 1, 1)"),
+        (np.ones((4, 0)), "y: expected (samples,) or (samples, columns) values, got (4, 0)"),
+        (["a", "b", "c", "d"], "y: expected numbers, got dtype <U1"),
+    ],
+)
+def test_values_that_are_none(y, text):
+    with pytest.raises((TypeError, ValueError), match=re.escape(text)):
+        Dataset(np.ones((4, 2)), y, values=True)
+
+
+def test_values_have_no_classes(tmp_path):
+    with pytest.raises(ValueError, match="classes: values have none, got 3"):
+        Dataset(np.ones((2, 2)), [0.5, 1], classes=3, values=True)
+    with pytest.raises(ValueError, match="values: they have no classes"):
+        load(tmp_path, values=True)
+
+
+def test_values_of_files(tmp_path):
+    x, y = np.arange(28.0).reshape(14, 2), np.linspace(0, 1, 28).reshape(14, 2)
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    np.savetxt(tmp_path / "one.csv", np.column_stack([y[:, 0], x]), delimiter=",")
+    train, test = load(tmp_path / "rows.npz", values=True)
+    assert (len(train), len(test), train.targets) == (12, 2, 2)
+    together = np.concatenate([np.hstack([part.x, part.y]) for part in (train, test)])
+    assert np.array_equal(together[together[:, 0].argsort()], np.hstack([x, y]))
+    assert load(tmp_path / "one.csv", values=True)[0].targets == 1
+    np.savez(tmp_path / "unlike.npz", x_train=x, y_train=y, x_test=x, y_test=y[:, 0])
+    with pytest.raises(ValueError, match="train and test samples have 2 and 1 values each"):
+        load(tmp_path / "unlike.npz", values=True)
