@@ -75,6 +75,8 @@ class Engine:
         self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training)
+        if not training and Kind.BATCH_NORM in self.program.kinds:
+            raise NotExpressible("BatchNorm has a backward of training only")
         kind_of(loss, LOSSES, "loss")  # refuses what is not built in
         self.loss_kind = loss.kind_for(target)
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's

@@ -23,8 +23,8 @@ def loss_and_gradient(
 ) -> tuple[float, np.ndarray]:
     """The mean loss of all samples, and its gradient by the network's parameters.
 
-    They are those of the network as in use, whatever mode it is in: Dropout drops nothing. The
-    network is left as it is.
+    They are those of the network as in use, whatever mode it is in: Dropout drops nothing, and
+    BatchNorm takes its running averages. The network is left as it is.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ def loss_and_gradient(
         Samples and labels, or values, as ``fit`` takes them.
     loss : Loss
     threads : int, optional
-        How many threads compute, where the backend has an engine; the results are the same, bit
+        How many threads compute, where the backend has an engine, which networks with BatchNorm do
+        without; the results are the same, bit
         for bit, for any number. Left out, it is FASTBP_NUM_THREADS or what is measured to be
         fastest.
 

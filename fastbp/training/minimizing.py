@@ -60,7 +60,8 @@ def minimize(
 ) -> Minimum:
     """Minimise the mean loss of all samples with SciPy: for small networks, to the end.
 
-    It is that of the network as in use, so that Dropout drops nothing: see ``loss_and_gradient``.
+    It is that of the network as in use, so that Dropout drops nothing and BatchNorm's running
+    averages stay: see ``loss_and_gradient``.
     Layers that are not trainable stay as they are; ``lr_factor`` has no part in it.
 
     Parameters

@@ -51,19 +51,22 @@ def on_images():
     )  # fmt: skip
 
 
+def weighty(net):
+    return [layer for layer in net.layers if layer.parameter_shapes()]
+
+
 def trained(layers, name, setting, **options):
     frozen, factors = SETTINGS[setting]
     net = fb.Sequential(*layers(), input_shape=(1, 6, 6), dtype="float64")
-    weighty = [layer for layer in net.layers if layer.parameter_shapes()]
-    for k, layer in enumerate(weighty):
+    for k, layer in enumerate(weighty(net)):
         layer.trainable = k not in frozen
         layer.lr_factor, layer.bias_lr_factor = factors.get(k, (1, 1))
-    before = [layer.w.copy() for layer in weighty]
+    before = [layer.w.copy() for layer in weighty(net)]
     optimizer = OPTIMIZERS[name]()
     history = fb.fit(
         net, (X, Y), loss=fb.HingeLoss(), optimizer=optimizer, epochs=3, batch_size=40, **options
     )
-    for k, (layer, w) in enumerate(zip(weighty, before, strict=True)):
+    for k, (layer, w) in enumerate(zip(weighty(net), before, strict=True)):
         stays = k in frozen or factors.get(k, (1, 1))[0] == 0
         assert np.array_equal(layer.w, w) == stays
     return net, optimizer, history
@@ -91,6 +94,30 @@ def test_what_is_frozen_is_not_remembered(engine):
         for vector in optimizer.memory:
             assert not vector[frozen].any()
             assert np.delete(vector, np.r_[frozen]).any()
+
+
+@pytest.mark.parametrize("frozen", [{0}, {1}, {3}, {0, 1}, {1, 3, 4}])
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+def test_norms_may_be_frozen_and_spared(engine, name, frozen):
+    """And BatchNorm's running averages move all the same."""
+    data, found = (X.reshape(101, 36), Y), []
+    for options in ({"threads": 1}, {"threads": 2}, {"fused": False}):
+        net = fb.Sequential(
+            fb.Linear(36, 64), fb.BatchNorm1d(64), fb.Tanh(), fb.LayerNorm(64), fb.Scale(64),
+            fb.Linear(64, 5), dtype="float64",
+        )  # fmt: skip
+        net.layers[4].lr_factor, net.layers[1].bias_lr_factor = 0.5, 2
+        for k in frozen:
+            net.layers[k].trainable = False
+        step, before = OPTIMIZERS[name](), [layer.w.copy() for layer in weighty(net)]
+        history = fb.fit(net, data, loss=fb.HingeLoss(), optimizer=step, epochs=2, **options)
+        assert ("fused" in history.path) == ("fused" not in options)
+        stay = [np.array_equal(layer.w, w) for layer, w in zip(weighty(net), before, strict=True)]
+        assert stay == [k in frozen for k in (0, 1, 3, 4, 5)]
+        found.append((net.params, net.buffers))
+    for one, two, layered in zip(*found, strict=True):
+        assert np.array_equal(one, two)
+        np.testing.assert_allclose(one, layered, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("factors", [(1.0, 1.0), (0.5, 4.0)])

@@ -98,6 +98,24 @@ def test_bytes_are_scaled(backend):
     np.testing.assert_allclose(gradient, expected[1], rtol=1e-9, atol=1e-12)
 
 
+def test_norms_are_as_in_use(backend):
+    net = fb.Sequential(
+        fb.Standardize.of(ROWS), fb.Linear(13, 8), fb.BatchNorm1d(8), fb.Tanh(), fb.LayerNorm(8),
+        fb.Scale(8), fb.Linear(8, 5), dtype="float64",
+    )  # fmt: skip
+    data, loss = (ROWS, np.arange(N) % 5), fb.CrossEntropyLoss()
+    fb.fit(net, data, loss=loss, optimizer=fb.SGD(0.1), epochs=1)
+    buffers, tracked = net.buffers.copy(), net.layers[2].num_batches_tracked
+    value, gradient = fb.loss_and_gradient(net, data, loss)
+    expected = layered(net, *data, loss)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-9, atol=1e-12)
+    found = fb.minimize(net, data, loss, max_iterations=3)
+    assert found.loss < value
+    assert np.array_equal(net.buffers, buffers)
+    assert net.layers[2].num_batches_tracked == tracked
+
+
 @pytest.mark.parametrize("where", [0, N - 1])
 def test_a_loss_that_is_no_number(backend, where):
     net, y = fb.Sequential(fb.Linear(13, 1), dtype="float64"), np.zeros(N)
