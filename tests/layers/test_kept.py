@@ -11,14 +11,20 @@ ROWS = {
     "LogSoftmax": fb.LogSoftmax,
     "Dropout": lambda: fb.Dropout(0.5, seed=1),
     "Linear": lambda: fb.Linear(6, 6),
+    "Residual": lambda: fb.Residual(fb.Linear(6, 6), fb.Residual(fb.Tanh())),
 }
 IMAGES = {
-    **{name: make for name, make in ROWS.items() if name not in ("LogSoftmax", "Linear")},
+    **{
+        name: make
+        for name, make in ROWS.items()
+        if name not in ("LogSoftmax", "Linear", "Residual")
+    },
     "Conv2d": lambda: fb.Conv2d(2, 2, 3),
     "Conv2d, padded": lambda: fb.Conv2d(2, 2, 3, padding=1),
     "MaxPool2d": lambda: fb.MaxPool2d(2, padding=1),
     "AvgPool2d": lambda: fb.AvgPool2d(2),
     "Flatten": fb.Flatten,
+    "Residual": lambda: fb.Residual(fb.Conv2d(2, 2, 3, padding=1), fb.Tanh()),
 }
 CASES = [(name, make, (6,)) for name, make in ROWS.items()]
 CASES += [(name, make, (2, 6, 6)) for name, make in IMAGES.items()]
