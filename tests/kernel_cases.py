@@ -1,5 +1,6 @@
 """One example call of every kernel, for the tests and the benchmarks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,54 +47,79 @@ def make_case(
         return make_image_case(name, n, images_of(n, i, o), dtype, rng)
     if name in NORMS:
         return _make_norm_case(name, n, o, dtype, rng)
-    kernel, width = KERNELS[name], i if name in OVER_INPUTS else o
+    kernel, call = KERNELS[name], _Call(name, n, i, o, dtype, rng, source)
+    call.x = _scores(n, o, rng).astype(dtype) if _takes_scores(name) else call.normal(n, call.width)
+    return {a: (OUTPUTS if a in kernel.outputs else INPUTS)[a](call) for a in kernel.arguments}
 
-    def normal(*shape: int) -> np.ndarray:
-        return rng.standard_normal(shape).astype(dtype)
 
-    x = _scores(n, o, rng).astype(dtype) if _takes_scores(name) else normal(n, width)
-    inputs = {
-        "data": lambda: rng.integers(0, 256, (2 * n + 1, i)).astype(source),
-        "rows": lambda: rng.integers(0, 2 * n + 1, n),
-        "scale": lambda: SCALE,
-        "x": lambda: x,
-        "z": lambda: normal(n, o),
-        "w": lambda: normal(i, o),
-        "b": lambda: normal(o),
-        "y": lambda: _layer_output(name, x),
-        "dy": lambda: normal(n, o),
-        "labels": lambda: rng.integers(0, o, n),
-        "margin": lambda: MARGIN,
-        "target": lambda: normal(n, o),
-        "delta": lambda: 0.75,
-        "smoothing": lambda: 0.125,
-        "pos_weight": lambda: np.linspace(0.5, 2.5, o),
-        "grads": lambda: normal(i * o + o),
-        "lr": lambda: LR,
-        "momentum": lambda: 0.9,
-        "lr_decay": lambda: 0.25,
-        "mu_decay": lambda: 0.5,
-        "decay": lambda: 0.01,
-        "beta1": lambda: 0.9,
-        "beta2": lambda: 0.99,
-        "epsilon": lambda: 1e-3,
-        "step": lambda: STEP if name == "dropout" else 3.0,
-        "p": lambda: P,
-        "seed": lambda: SEED,
-        **{name: lambda number=number: number for name, number in NUMBERS.items()},
-    }
-    outputs = {
-        "x": lambda: np.full((n, i), np.nan, dtype),
-        "y": lambda: np.full((n, o), np.nan, dtype),
-        "dx": lambda: np.full((n, width), np.nan, dtype),
-        "dw": lambda: np.full((i, o), np.nan, dtype),
-        "db": lambda: np.full(o, np.nan, dtype),
-        "labels": lambda: np.full(n, -1, np.int64),
-        "params": lambda: normal(i * o + o),
-        "m": lambda: normal(i * o + o),
-        "v": lambda: normal(i * o + o) ** 2,  # Adam's is a mean of squares
-    }
-    return {a: (outputs if a in kernel.outputs else inputs)[a]() for a in kernel.arguments}
+class _Call:
+    """What one call is made of: the sizes and the numbers of its arguments."""
+
+    x: np.ndarray  # drawn first, for y may follow from it
+
+    def __init__(
+        self, name: str, n: int, i: int, o: int, dtype: Any, rng: np.random.Generator, source: Any
+    ) -> None:
+        self.name, self.n, self.i, self.o = name, n, i, o
+        self.dtype, self.rng, self.source = dtype, rng, source
+        self.width = i if name in OVER_INPUTS else o
+
+    def normal(self, *shape: int) -> np.ndarray:
+        """Numbers from N(0, 1)."""
+        return self.rng.standard_normal(shape).astype(self.dtype)
+
+    def empty(self, *shape: int) -> np.ndarray:
+        """Cells that must be written."""
+        return np.full(shape, np.nan, self.dtype)
+
+    def vector(self) -> np.ndarray:
+        """As many numbers as a dense layer has parameters."""
+        return self.normal(self.i * self.o + self.o)
+
+
+Makers = dict[str, Callable[[_Call], Any]]  # argument -> what makes it
+
+
+def _numbers(**values: float) -> Makers:
+    """The same in every call."""
+    return {name: lambda call, value=value: value for name, value in values.items()}
+
+
+OF_LAYERS: Makers = {
+    "data": lambda c: c.rng.integers(0, 256, (2 * c.n + 1, c.i)).astype(c.source),
+    "rows": lambda c: c.rng.integers(0, 2 * c.n + 1, c.n),
+    "x": lambda c: c.x,
+    "z": lambda c: c.normal(c.n, c.o),
+    "w": lambda c: c.normal(c.i, c.o),
+    "b": lambda c: c.normal(c.o),
+    "y": lambda c: _layer_output(c.name, c.x),
+    "dy": lambda c: c.normal(c.n, c.o),
+    **_numbers(scale=SCALE, p=P, seed=SEED, **NUMBERS),
+}
+OF_LOSSES: Makers = {
+    "labels": lambda c: c.rng.integers(0, c.o, c.n),
+    "target": lambda c: c.normal(c.n, c.o),
+    "pos_weight": lambda c: np.linspace(0.5, 2.5, c.o),
+    **_numbers(margin=MARGIN, delta=0.75, smoothing=0.125),
+}
+OF_STEPS: Makers = {
+    "grads": lambda c: c.vector(),
+    "step": lambda c: STEP if c.name == "dropout" else 3.0,
+    **_numbers(lr=LR, momentum=0.9, lr_decay=0.25, mu_decay=0.5, decay=0.01),
+    **_numbers(beta1=0.9, beta2=0.99, epsilon=1e-3),
+}
+INPUTS = OF_LAYERS | OF_LOSSES | OF_STEPS
+OUTPUTS: Makers = {
+    "x": lambda c: c.empty(c.n, c.i),
+    "y": lambda c: c.empty(c.n, c.o),
+    "dx": lambda c: c.empty(c.n, c.width),
+    "dw": lambda c: c.empty(c.i, c.o),
+    "db": lambda c: c.empty(c.o),
+    "labels": lambda c: np.full(c.n, -1, np.int64),
+    "params": lambda c: c.vector(),
+    "m": lambda c: c.vector(),
+    "v": lambda c: c.vector() ** 2,  # Adam's is a mean of squares
+}
 
 
 def _make_norm_case(

@@ -36,6 +36,10 @@ ROWS = {
         ),
         fb.Linear(66, 5),
     ),
+    "LayerNorm inside": lambda: (
+        fb.Linear(72, 66), fb.Residual(fb.LayerNorm(66), *dense(66, 130, 66)),
+        fb.Residual(fb.Linear(66, 66), fb.LayerNorm(66)), fb.Linear(66, 5),
+    ),
     "first and last": lambda: (
         fb.Residual(fb.Linear(72, 72), fb.Tanh()), fb.Linear(72, 5),
         fb.Residual(fb.Linear(5, 5), fb.LogSoftmax()),
@@ -127,6 +131,28 @@ def test_fused_is_the_layered_reference(name, loss, optimizer, batch_size):
     scale = np.abs(want.params).max()
     assert np.abs(got.params - want.params).max() <= 1e-9 * scale
     assert np.allclose(fast.loss_by_iteration, slow.loss_by_iteration, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [7, 40])
+def test_batch_norm_inside(batch_size, monkeypatch):
+    norms = lambda: (  # noqa: E731
+        fb.Linear(72, 66), fb.Residual(fb.BatchNorm1d(66), *dense(66, 66, 66)), fb.Scale(66),
+        fb.Residual(fb.Linear(66, 66), fb.BatchNorm1d(66), fb.Dropout(0.2)), fb.Linear(66, 5),
+    )  # fmt: skip
+    monkeypatch.setitem(NETWORKS, "norms", norms)
+    with fb.use_backend("numpy"):
+        want, _ = train("norms", fused=False, batch_size=batch_size)
+    runs = [train("norms", threads=n, batch_size=batch_size) for n in (1, 2, 3)]
+    for got, history in runs:
+        assert history.path.endswith("fused")
+        assert np.array_equal(got.params, runs[0][0].params)
+        assert np.array_equal(got.buffers, runs[0][0].buffers)
+        assert np.abs(got.params - want.params).max() <= 1e-9 * np.abs(want.params).max()
+        assert np.allclose(got.buffers, want.buffers, rtol=1e-9, atol=1e-9)
+    x, _ = samples()
+    for net in (got, got.frozen()):  # whose norms are folded
+        assert np.allclose(net.scores(np.tile(x, (8, 1)))[:75], want.scores(x), atol=1e-8)
+        assert np.allclose(net.scores(x[:1]), want.scores(x[:1]), atol=1e-8)
 
 
 FROZEN = {  # the lowest layer that is trained lies inside, or behind one of which nothing is

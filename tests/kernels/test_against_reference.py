@@ -1,17 +1,17 @@
 """Every compiled kernel computes what the reference computes, run in float64 on the same inputs.
 
-The error bounds are the textbook's: a sum of k products errs by at most about k·eps·Σ|a||b|, a
-short formula by a few eps of its terms. A wrong, missing or extra term is far outside.
+error_bounds.py says how far the two may be apart.
 """
 
 from typing import Any
 
 import numpy as np
 import pytest
+from error_bounds import call, copy_of, error_bounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_cases import ON_IMAGES, Images, make_image_case
-from kernel_cases import ELEMENTWISE, NORMS, make_case
+from kernel_cases import ELEMENTWISE, make_case
 
 from fastbp.kernels import KERNELS, _numpy
 
@@ -28,164 +28,6 @@ SHAPES = [
 ]
 EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES)
 EVERY_KERNEL = pytest.mark.parametrize("name", KERNELS)
-
-
-def call(module: Any, name: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Run a kernel: its outputs by name, and what it returned."""
-    returned = getattr(module, name)(*case.values())
-    return {**{output: case[output] for output in KERNELS[name].outputs}, "returned": returned}
-
-
-def copy_of(case: dict[str, Any], real: Any = None) -> dict[str, Any]:
-    """The same arguments in new arrays, the real ones in another dtype if one is given."""
-
-    def copy(value: Any) -> Any:
-        if not isinstance(value, np.ndarray):
-            return value
-        return value.astype(real if real and value.dtype.kind == "f" else value.dtype)
-
-    return {argument: copy(value) for argument, value in case.items()}
-
-
-def error_bounds(name: str, case: dict[str, Any], want: dict[str, Any], eps: float) -> Any:
-    """How far each result may be from `want`: a few relative eps unless said otherwise here."""
-    a = {k: np.abs(v) for k, v in case.items()}
-    bounds = {k: 8 * eps * np.abs(v) for k, v in want.items() if v is not None}
-    flat = name.endswith("_step") or name in NORMS
-    n, o = (0, 0) if flat else np.shape(a.get("x", a.get("dy")))[:2]
-    match name:
-        case _ if name in ON_IMAGES:
-            bounds = sums_on_images(name, case, eps)
-        case _ if name in NORMS:
-            bounds |= bounds_of_norms(name, a, eps)
-        case "dense_forward":
-            bounds["y"] = (o + 2) * eps * (a["x"] @ a["w"] + a["b"])  # x is (n, i) here
-        case "dense_backward":
-            bounds["dw"] = (n + 2) * eps * (a["x"].T @ a["dy"])
-            bounds["db"] = (n + 2) * eps * a["dy"].sum(axis=0)
-        case "dense_backward_input":
-            bounds["dx"] = (o + 2) * eps * (a["dy"] @ a["w"].T)
-        case (
-            "elu_backward"
-            | "tanh_backward"
-            | "sigmoid_backward"
-            | "gelu_backward"
-            | "mish_backward"
-            | "silu_backward"
-            | "selu_backward"
-        ):
-            bounds["dx"] = 8 * eps * a["dy"]  # 1 - y and the like lose digits
-        case "gelu_forward":
-            bounds["y"] = 8 * eps * a["x"]  # the reference itself loses digits where y is small
-        case "softmax_forward":
-            bounds["y"] = (o + 16) * eps * want["y"]
-        case "log_softmax_forward":
-            bounds["y"] = (o + 8) * eps * (1 + np.abs(want["y"]))
-        case "log_softmax_backward":
-            total = a["dy"].sum(axis=1, keepdims=True)
-            bounds["dx"] = (o + 8) * eps * (a["dy"] + np.exp(case["y"]) * total)
-        case "cross_entropy_loss":
-            bounds["dx"] = (o + 8) * eps / max(n, 1)
-            bounds["returned"] = (o + 8) * eps * (1 + want["returned"])
-        case "soft_cross_entropy_loss":  # the targets are any numbers here
-            wanted = a["target"].sum(axis=1, keepdims=True) + 1
-            bounds["dx"] = (o + 8) * eps * wanted / max(n, 1)
-            bounds["returned"] = (o + 8) * eps * (wanted * (1 + a["x"])).sum() / max(n, 1)
-        case "poisson_nll_loss" | "bce_with_logits_loss":
-            terms = (1 + np.exp(a["x"])) * (1 + 2 * a["target"]) / max(n * o, 1)
-            bounds["dx"] = 8 * eps * terms
-            bounds["returned"] = 8 * eps * ((1 + a["x"]) * terms).sum()
-        case "nll_loss":
-            bounds["returned"] = 8 * eps * a["x"].max(initial=0)
-        case "sgd_step":
-            bounds["params"] = 4 * eps * (a["params"] + a["grads"])
-        case "momentum_step" | "nesterov_step":
-            bounds["v"] = 8 * eps * (a["params"] + a["grads"] + a["v"])
-            bounds["params"] = 8 * eps * (a["params"] + a["grads"] + a["v"])
-        case "rmsprop_step":
-            squares = a["v"] + (a["params"] + a["grads"]) ** 2
-            moved = (a["params"] + a["grads"]) / (np.sqrt(want["v"]) + a["epsilon"])
-            bounds["v"] = 16 * eps * squares
-            bounds["m"] = 64 * eps * (a["m"] + moved)
-            bounds["params"] = 64 * eps * (a["params"] + a["m"] + moved)
-        case "adagrad_step":
-            g = a["params"] + a["grads"]
-            moved = g / (np.sqrt(want["v"]) + a["epsilon"])
-            bounds["v"] = 16 * eps * (a["v"] + g**2)
-            bounds["params"] = 64 * eps * (a["params"] + moved)
-        case "adam_step" | "adamw_step" | "nadam_step":
-            bounds["m"] = 8 * eps * (a["params"] + a["grads"] + a["m"])
-            bounds["v"] = 16 * eps * ((a["params"] + a["grads"]) ** 2 + a["v"])
-            moved = (a["params"] + a["grads"] + a["m"]) / (np.sqrt(want["v"]) + a["epsilon"])
-            bounds["params"] = 64 * eps * (a["params"] + moved)
-    if "returned" in bounds:  # the sum over the batch runs in double whatever the dtype
-        bounds["returned"] += n * o * np.finfo(np.float64).eps * a["x"].max(initial=0)
-    return bounds
-
-
-def bounds_of_norms(name: str, a: dict[str, Any], eps: float) -> dict[str, Any]:
-    """How far what kernels of normalization compute may be from the reference: sums and factors."""
-    x, dy, n = a["x"] if "x" in a else a["dy"], a.get("dy"), max(len(a.get("x", a.get("dy"))), 1)
-    mean, w = a.get("mean", 0), a.get("w", 1)
-    rows = name.startswith("layer_norm")
-    if rows and name != "layer_norm_forward":
-        far = (x + mean[:, None]) * a["rstd"][:, None]
-    elif "var" in a and "eps" in a:
-        s = 1 / np.sqrt(a["var"] + a["eps"])
-        far = (x + mean) * s
-    match name:
-        case "scale_backward":
-            return {"dw": (n + 2) * eps * (x * dy).sum(axis=0)}
-        case "standardize_forward":
-            return {"y": 8 * eps * (x + mean) / a["std"]}
-        case "batch_statistics":
-            means, squares = x.sum(axis=0) / n, (x * x).sum(axis=0) / n
-            return {"mean": (n + 4) * eps * means, "var": (n + 8) * eps * squares}
-        case "batch_norm_forward":
-            return {"y": 16 * eps * (far * w + a["b"])}
-        case "batch_norm_backward" | "layer_norm_backward":
-            return {
-                "dw": (n + 16) * eps * (dy * far).sum(axis=0),
-                "db": (n + 2) * eps * dy.sum(axis=0),
-            }
-        case "batch_norm_backward_input":
-            return {"dx": 32 * eps * w * s * (dy + (a["db"] + a["dw"] * far) / n)}
-        case "running_average":
-            return {"y": 8 * eps * (a["y"] + a["factor"] * x)}
-        case "layer_norm_forward":
-            o, square = x.shape[1], (x * x).mean(axis=1)
-            error = (o + 32) * eps * (1 + square / a["eps"])
-            reach = (x + x.mean(axis=1, keepdims=True)) / np.sqrt(a["eps"])
-            return {
-                "mean": (o + 4) * eps * x.mean(axis=1),
-                "rstd": error / np.sqrt(a["eps"]),
-                "y": error[:, None] * (reach * w + a["b"]),
-            }
-        case "layer_norm_backward_input":
-            o, g = x.shape[1], dy * w
-            slope = (g * far).mean(axis=1, keepdims=True)
-            terms = g + g.mean(axis=1, keepdims=True) + far * slope
-            return {"dx": (o + 32) * eps * a["rstd"][:, None] * terms}
-    return {}
-
-
-def sums_on_images(name: str, case: dict[str, Any], eps: float) -> dict[str, np.ndarray]:
-    """How far each result may be: by the kernel itself, of absolute values; 0 where none is sum."""
-    if name in ("max_pool2d_forward", "pad2d_forward", "pad2d_backward"):
-        return dict.fromkeys(KERNELS[name].outputs, 0)
-    match name:
-        case "conv2d_forward":
-            terms = case["w"][0].size + 1
-        case "conv2d_backward":
-            terms = case["dy"][:, 0].size
-        case "conv2d_backward_input":
-            terms = case["w"][:, 0].size
-        case _:
-            terms = case["kernel"].prod()
-    keep = ("x",) if name == "max_pool2d_backward" else ()  # there x chooses, and is in no sum
-    sizes = {k: v if k in keep else np.abs(v) for k, v in case.items()}
-    sums = call(_numpy, name, copy_of(sizes))
-    return {output: (terms + 1) * eps * sums[output] for output in KERNELS[name].outputs}
 
 
 def check(module: Any, name: str, case: dict[str, Any], dtype: str) -> None:
