@@ -263,6 +263,7 @@ def draw_run(
             figures["misclassified"] = mistakes(test, probabilities)[0]
     if test.image_shape is not None:
         figures |= pictures_of_weights(net, test, test.image_shape)
+    figures |= pictures_of_norms(net)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
 
@@ -292,6 +293,17 @@ def pictures_of_weights(
         assert first.w is not None
         figures["first_layer_weights"] = plots.first_layer_weights(first.w, image_shape)
     return figures
+
+
+def pictures_of_norms(net: Sequential) -> dict[str, Figure]:
+    """Name -> figure: the running statistics of batch norms, counted from 1."""
+    norms = [layer for layer in every_layer(net.layers) if "running_mean" in layer.buffer_shapes()]
+    return {
+        f"running_statistics_{number}": plots.running_statistics(
+            layer.running_mean, layer.running_var, title=f"Running statistics of {layer!r}"
+        )
+        for number, layer in enumerate(norms, 1)
+    }
 
 
 def convolutions(net: Sequential) -> list[tuple[int, Any]]:

@@ -15,6 +15,7 @@ from .figures import (
     sample_digits,
     save,
 )
+from .statistics import running_statistics
 from .weights import feature_maps, filters, first_layer_weights
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "loss_by_iteration",
     "misclassified",
     "network",
+    "running_statistics",
     "sample_digits",
     "save",
 ]
