@@ -194,11 +194,7 @@ def _silu_backward(x, y, dy, dx, n):
         dx[i] = dy[i] * _slope_at(x[i], e * q * (one - u * q))
 
 
-# tanh(log(1 + exp(x))) = a / (a + 2·s²), where with e = exp(-|x|) a = w² + 2·e and (w, s) = (1, e)
-# if x > 0, else (e, 1): no logarithm, no overflow. In its slope 1 - tanh² is 4·s²·(1 + e)² over
-# (a + 2·s²)², and the slope of log(1 + exp(x)) is w / (1 + e); w·s² is e·s.
-# What is chosen by x's sign are factors, never a product that is then added: the compiler may fuse
-# such a product with the sum in one column and not in another, whose last bit would differ.
+# By the formulas at their place in native/activations.pxd.
 
 
 @core
