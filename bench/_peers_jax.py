@@ -173,10 +173,11 @@ class Jax(Peer):
             elif isinstance(layer, fb.MaxPool2d):
                 x = max_pool(layer, x)
             elif isinstance(layer, fb.BatchNorm1d):
-                x, average = batch_norm(layer, next(averages), x, training)
+                columns, (w, b) = jnp.moveaxis(x, 1, -1), next(left)  # channels are columns
+                rows = columns.reshape(-1, layer.num_features)
+                rows, average = batch_norm(layer, next(averages), rows, training)
                 moved.append(average)
-                w, b = next(left)
-                x = x * w + b
+                x = jnp.moveaxis((rows * w + b).reshape(columns.shape), -1, 1)
             elif isinstance(layer, fb.LayerNorm):
                 w, b = next(left)
                 x = layer_norm(layer, x) * w + b

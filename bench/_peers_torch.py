@@ -38,6 +38,8 @@ def module(layer: fb.Layer) -> nn.Module:
         return nn.Conv2d(layer.in_channels, layer.out_channels, *window)
     if isinstance(layer, fb.MaxPool2d):
         return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
+    if isinstance(layer, fb.BatchNorm2d):
+        return nn.BatchNorm2d(layer.num_features)
     if isinstance(layer, fb.BatchNorm1d):
         return nn.BatchNorm1d(layer.num_features)
     if isinstance(layer, fb.LayerNorm):

@@ -26,11 +26,20 @@ class Setting(fb.models.Setting):
     @property
     def described(self) -> fb.models.Model:
         """The same as a model, which makes network, loss and optimiser."""
+        dense = None if self.model else self.normalization
         model = fb.models.described(
-            self.model, self.hidden, self.activation, self.normalization, optimizer=self.optimizer
+            self.model, self.hidden, self.activation, dense, optimizer=self.optimizer
         )
-        mine = super().described
-        return replace(mine, layers=model.layers, optimizer=model.optimizer, options=model.options)
+        layers = [*model.layers]
+        if self.model and self.normalization:
+            layers = [
+                each
+                for row in layers
+                for each in (row, {"type": "BatchNorm2d"})
+                if each is row or row["type"] == "Conv2d"
+            ]
+        mine, options = super().described, model.options
+        return replace(mine, layers=tuple(layers), optimizer=model.optimizer, options=options)
 
     def net(self) -> fb.Sequential:
         """The network with its starting weights, the same at every call."""
@@ -76,7 +85,9 @@ class Setting(fb.models.Setting):
         norm = f"{self.normalization} norm, " if self.normalization else ""
         what = f"{'-'.join(map(str, self.sizes))}, {norm}{self.activation}"
         how = self.loss if self.optimizer == "sgd" else f"{self.loss}, {self.optimizer}"
-        return f"{NAMES.get(self.model, what)}, {how}, batch {self.batch_size}"
+        if self.model:
+            what = NAMES[self.model] + ", batch norm" * bool(self.normalization)
+        return f"{what}, {how}, batch {self.batch_size}"
 
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -93,6 +104,17 @@ SETTINGS = {
         # At a higher rate a ReLU that rounding moves across 0 parts the losses of two libraries, or
         # of two precisions of one, within a hundred iterations.
         Setting((), "", "cross-entropy", 0.01, 10, 32, None, "lenet", "lenet-b32"),
+        Setting(
+            (),
+            "",
+            "cross-entropy",
+            0.01,
+            batch_size=32,
+            init=None,
+            model="lenet",
+            name="lenet-batch-norm-b32",
+            normalization="batch",
+        ),
         Setting(
             (256, 128),
             "gelu",

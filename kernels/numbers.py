@@ -88,11 +88,15 @@ class PlanColumn(IntEnum):
     X_STRIDE = auto()
     SUMS = auto()  # of a convolution's gradients, a segment's after another's
     LOSSES = auto()  # of each sample, in doubles
+    PARTS = auto()  # of what blocks of a batch leave for BatchNorm
     STATISTICS = auto()  # of a norm's batch, from forward to backward: two of each column or row
     STEP = auto()  # scratch: for the step that W takes (native), for the gradients of a norm
     # The native engine's alone:
     EXCHANGE = auto()  # the size of a buffer for sums, of which there are two
     PRIVATE = auto()  # from what one thread has to itself to what the next one has
+    BLOCK_STRIDE = (
+        auto()
+    )  # in the first row: from one block's images to the next's, if they are kept
     PADDED = auto()  # a convolution's x with a border
     IMAGES = auto()  # the images that the first row reads
     PARITY = auto()  # from what a step shares to what the next one does
@@ -102,6 +106,7 @@ class PlanColumn(IntEnum):
     BATCH_Y = auto()  # of rows behind images: y and dy of the whole batch
     BATCH_DY = auto()
     ORIGIN = auto()  # the first thread's weights
+    SHOWN = auto()  # in the first row: the block whose images its places are of
     PLAN_COLUMNS = auto()  # how many there are
 
 

@@ -20,6 +20,8 @@ MULTIPLY_ADDS = {  # by hand, to train on one sample: X·W, dW, and dX but in th
     "final-b512": 2 * 784 * 800 + 3 * (800 * 100 + 100 * 10),
     "lenet-b32": 2 * 28 * 28 * 6 * 25
     + 3 * (10 * 10 * 16 * 6 * 25 + 400 * 120 + 120 * 84 + 84 * 10),
+    "lenet-batch-norm-b32": 2 * 28 * 28 * 6 * 25
+    + 3 * (10 * 10 * 16 * 6 * 25 + 400 * 120 + 120 * 84 + 84 * 10),
     "batch-norm-b64": 2 * 784 * 256 + 3 * (256 * 128 + 128 * 10),
     "layer-norm-b64": 2 * 30 * 64 + 3 * (64 * 64 + 64 * 1),
 }
@@ -30,6 +32,10 @@ NETS = {
     "simple-b64": "Linear 784 128, Sigmoid, Linear 128 10; CrossEntropyLoss 64",
     "final-b512": "Linear 784 800, Tanh, Linear 800 100, Tanh, Linear 100 10; CrossEntropyLoss 512",
     "lenet-b32": "Conv2d(1, 6, 5, 1, 2), ReLU, MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), ReLU, "
+    "MaxPool2d(2, 2, 0), Flatten, Linear 400 120, ReLU, Linear 120 84, ReLU, Linear 84 10; "
+    "CrossEntropyLoss 32",
+    "lenet-batch-norm-b32": "Conv2d(1, 6, 5, 1, 2), BatchNorm2d(6, 1e-05, 0.1, True), ReLU, "
+    "MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), BatchNorm2d(16, 1e-05, 0.1, True), ReLU, "
     "MaxPool2d(2, 2, 0), Flatten, Linear 400 120, ReLU, Linear 120 84, ReLU, Linear 84 10; "
     "CrossEntropyLoss 32",
     "batch-norm-b64": "Linear 784 256, BatchNorm1d(256, 1e-05, 0.1, True), GELU('none'), "

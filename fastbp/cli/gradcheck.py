@@ -131,7 +131,8 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
     max_pools = fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1)
     avg_pools = fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1)
     residual = fb.Residual(fb.Conv2d(3, 3, 3, padding=1), fb.Tanh())
-    for layer in (*convolutions, *max_pools, *avg_pools, residual):
+    norms = fb.BatchNorm2d(3), fb.BatchNorm2d(3, affine=False)
+    for layer in (*convolutions, *max_pools, *avg_pools, *norms, residual):
         yield repr(layer), net(layer), fb.CrossEntropyLoss()
     yield "Flatten()", net(), fb.CrossEntropyLoss()
 

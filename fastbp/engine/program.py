@@ -7,8 +7,8 @@ vectors and how many buffers it has, and where those start in theirs. Every back
 the same program. What a row says about its layer the layer says itself. A Residual is two rows
 around those of its layers: a FORK, where its shortcut starts, and an ADD, where it ends.
 
-With convolution or pooling a program has two parts: rows on images, and after FLATTEN rows on rows.
-Without them images are no different from rows, and Flatten is nothing.
+With convolution, pooling or BatchNorm2d a program has two parts: rows on images, and after FLATTEN
+rows on rows. Without them images are no different from rows, and Flatten is nothing.
 """
 
 import math
@@ -20,7 +20,7 @@ import numpy as np
 from fastbp.backends import active
 from fastbp.custom import UserActivation, UserLoss
 from fastbp.kernels.numbers import Column, Kind, Value
-from fastbp.layers import BUILT_IN, Layer, Shape
+from fastbp.layers import BUILT_IN, BatchNorm2d, Layer, Shape
 from fastbp.layers.nesting import every_layer
 from fastbp.losses import Loss
 
@@ -87,8 +87,6 @@ def compile_network(net: "Sequential", inputs: int, training: bool = False) -> P
     shape = compiler.add(net.layers, net.input_shape or (inputs,))
     if len(shape) > 1:
         raise NotExpressible(f"images {shape} come out of it")
-    if compiler.on_images and training and Kind.BATCH_NORM in compiler.kinds:
-        raise NotExpressible("BatchNorm in a network of images")
     if compiler.on_images and not active().can("images"):
         raise NotExpressible(f"the {active().name} engine has no rows on images")
     if not compiler.rows:
@@ -103,8 +101,11 @@ class _Compiler:
     """Makes the rows of layers, one after another, and of those inside them."""
 
     def __init__(self, layers: Sequence[Layer], training: bool) -> None:
-        self.kinds = [kind_of(layer, BUILT_IN, "layer") for layer in every_layer(layers)]
-        self.on_images, self.training = any(kind in WINDOWS for kind in self.kinds), training
+        self.on_images = any(
+            kind_of(layer, BUILT_IN, "layer") in WINDOWS or isinstance(layer, BatchNorm2d)
+            for layer in every_layer(layers)
+        )
+        self.training = training
         self.rows: list[np.ndarray] = []
         self.layers: list[Layer] = []  # the layer of each row
         self.start = self.first_buffer = 0  # of the next layer

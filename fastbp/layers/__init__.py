@@ -10,6 +10,7 @@ from .base import *
 from .base import Layer
 from .dense import *
 from .dropout import *
+from .image_norms import *
 from .images import *
 from .normalization import *
 from .residual import *
@@ -18,8 +19,8 @@ from .standardize import *
 # By class name, in the order of their kinds: what files may name and engines run.
 BUILT_IN: dict[str, type[Layer]] = {
     layer.__name__: layer
-    for _, layer in sorted(
-        (value.kind, value)
+    for _, _, layer in sorted(
+        (value.kind, value.__name__, value)
         for value in list(vars().values())
         if isinstance(value, type) and issubclass(value, Layer) and value.kind is not None
     )

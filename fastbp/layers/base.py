@@ -61,7 +61,6 @@ class Layer:
     _layers: tuple[Layer, ...] = ()  # inside this one
     undecayed: ClassVar[tuple[str, ...]] = ("b",)  # parameters that decay_biases=False spares
     trainable, lr_factor, bias_lr_factor = Trainable(), Factor(least=0), Factor(least=0)
-    least_batch: ClassVar[int] = 1  # samples that training needs in each batch
     _bound: Bound | None = None  # to a network
     _kept: Any = None  # what forward leaves behind: x, y and what else it used
     _borrows: bool = False  # whether forward may leave x where it is, for no backward follows
@@ -164,6 +163,10 @@ class Layer:
     def state(self) -> dict[str, int]:
         """What training has changed besides the parameters, as plain numbers, to be saved."""
         return {}
+
+    def least_batch(self, shape: Shape | None) -> int:
+        """How many samples of this shape training needs in each batch."""
+        return 1
 
     def description(self) -> dict[str, Any]:
         """What a file says of it besides its type and its arrays."""

@@ -55,7 +55,7 @@ class _Windows(Layer):
     def numbers_inside(self, shape: Shape) -> int:
         """What comes out, and what comes in with a border around it."""
         out = super().numbers_inside(shape)
-        return out + self._has_border() * shape[0] * math.prod(self._padded_sizes(shape))
+        return out + self.has_border() * shape[0] * math.prod(self._padded_sizes(shape))
 
     def _image_shape(self, shape: Shape | None) -> Shape:
         """(channels, h, w) of an output; refuses what is no image, or smaller than the window."""
@@ -71,7 +71,7 @@ class _Windows(Layer):
         if any(size < least for size, least in zip(padded, window, strict=True)):
             raise ValueError(
                 f"{self!r}: its window of {_by(window)} is larger than the images {shape}"
-                + (f", {_by(padded)} with padding" if self._has_border() else "")
+                + (f", {_by(padded)} with padding" if self.has_border() else "")
             )
         h, w = (
             (size - side) // step + 1
@@ -79,21 +79,22 @@ class _Windows(Layer):
         )
         return shape[0], h, w
 
-    def _has_border(self) -> bool:
+    def has_border(self) -> bool:
+        """Whether anything is put around an image."""
         return any(map(any, self._border()))
 
     def _padded_sizes(self, shape: Shape) -> tuple[int, ...]:
         return tuple(map(sum, zip(shape[1:], *self._border(), strict=True)))
 
     def _padded(self, x: np.ndarray) -> np.ndarray:
-        if not self._has_border():
+        if not self.has_border():
             return x
         y = np.empty((*x.shape[:2], *self._padded_sizes(x.shape[1:])), x.dtype)
         kernels().pad2d_forward(x, _array(self._border()[0]), self.border, y)
         return y
 
     def _without_padding(self, dx: np.ndarray) -> np.ndarray:
-        if not self._has_border():
+        if not self.has_border():
             return dx
         before, behind = self._border()
         sizes = (n - a - b for n, a, b in zip(dx.shape[2:], before, behind, strict=True))

@@ -173,7 +173,7 @@ class BatchNorm1d(_Norm):
     settings = ("num_features", "eps", "momentum", "affine")
     kind = Kind.BATCH_NORM
     name = "batch"
-    least_batch = 2
+    counted = "samples"  # what mean and variance of a batch are over
     num_features = Count(fixed=True)
     eps = Number(least=0)
     momentum = Number(least=0, most=1, none=True)
@@ -192,18 +192,33 @@ class BatchNorm1d(_Norm):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y; in training, move the running averages."""
-        x = self._input(x, (self.num_features,))
-        mean, var = self._statistics(x) if self.training else (self.running_mean, self.running_var)
-        y = np.empty_like(x)
-        kernels().batch_norm_forward(x, mean, var, *self._weights(x), self.eps, y)
-        return self._output(x, y, mean, var, self.training)
+        x = self._input(x, self._sample_shape(x))
+        rows = self._rows(x)
+        mean, var = (
+            self._statistics(rows) if self.training else (self.running_mean, self.running_var)
+        )
+        y = np.empty_like(rows)
+        kernels().batch_norm_forward(rows, mean, var, *self._weights(x), self.eps, y)
+        return self._output(x, self._samples(y, x.shape), mean, var, self.training)
+
+    def _sample_shape(self, x: npt.ArrayLike) -> Shape:
+        """What shape the samples of x must have."""
+        return (self.num_features,)
+
+    def _rows(self, x: np.ndarray) -> np.ndarray:
+        """What the kernels take for it: rows, whose columns have a mean and a variance each."""
+        return x
+
+    def _samples(self, rows: np.ndarray, shape: Shape) -> np.ndarray:
+        """The way back, to this shape."""
+        return rows
 
     def _statistics(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The batch's mean and variance, which the running ones take in."""
         if len(x) < 2:
             raise ValueError(
-                f"{self!r}: expected at least 2 samples in a batch, of which training takes the "
-                f"variance; got {len(x)}"
+                f"{self!r}: expected at least 2 {self.counted} in a batch, of which training takes "
+                f"the variance; got {len(x)}"
             )
         if not self.running_mean.flags.writeable:
             raise ValueError(
@@ -227,18 +242,20 @@ class BatchNorm1d(_Norm):
         dw, db = self._parameter_gradients(dy)
         x, _, mean, var, training = self._kept
         w, _ = self._weights(x)
-        dx = np.empty_like(dy)
+        rows = self._rows(dy)
+        dx = np.empty_like(rows)
         if training:
-            kernels().batch_norm_backward_input(x, dy, mean, var, w, dw, db, self.eps, dx)
+            x_rows = self._rows(x)
+            kernels().batch_norm_backward_input(x_rows, rows, mean, var, w, dw, db, self.eps, dx)
         else:
             nothing = np.zeros_like(w)
-            kernels().batch_norm_forward(dy, nothing, var, w, nothing, self.eps, dx)
-        return dx
+            kernels().batch_norm_forward(rows, nothing, var, w, nothing, self.eps, dx)
+        return self._samples(dx, dy.shape)
 
     def _parameter_gradients(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, _, mean, var, _ = self._kept
         dw, db = self._gradients(x)
-        kernels().batch_norm_backward(x, dy, mean, var, self.eps, dw, db)
+        kernels().batch_norm_backward(self._rows(x), self._rows(dy), mean, var, self.eps, dw, db)
         return dw, db
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -268,6 +285,10 @@ class BatchNorm1d(_Norm):
     def state(self) -> dict[str, int]:
         """How many batches the running averages have seen."""
         return {"num_batches_tracked": self.num_batches_tracked}
+
+    def least_batch(self, shape: Shape | None) -> int:
+        """One sample has no variance."""
+        return 2
 
     def seen(self, count: int) -> None:
         """So many batches more."""

@@ -19,11 +19,12 @@ TAKES = {
     "Linear": "inputs",
     "Conv2d": "in_channels",
     "BatchNorm1d": "num_features",
+    "BatchNorm2d": "num_features",
     "LayerNorm": "normalized_shape",
     "Scale": "num_features",
 }
 PROBLEMS = (ValueError, TypeError, OverflowError)  # what wrong settings of layers come to
-ON_IMAGES = ("Conv2d", "MaxPool2d", "AvgPool2d")
+ON_IMAGES = ("Conv2d", "MaxPool2d", "AvgPool2d", "BatchNorm2d")
 
 
 @dataclass(frozen=True)

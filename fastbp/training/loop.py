@@ -12,7 +12,7 @@ from fastbp._checks import as_count, check_kind
 from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
-from fastbp.layers.nesting import every_layer, named_layers
+from fastbp.layers.nesting import every_layer, places
 from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
@@ -188,10 +188,11 @@ def _prepare(
 def _check_smallest_batch(net: Sequential, samples: int, batch_size: int) -> None:
     """Refuse to begin where an epoch's last batch, or every one, is too small for a layer."""
     smallest = samples % batch_size or batch_size
-    for name, layer in named_layers(net.layers):
-        if smallest < layer.least_batch:
+    for name, layer, before, _ in places(net.layers, net.input_shape):
+        least = layer.least_batch(before)
+        if smallest < least:
             raise ValueError(
-                f"fit: layer {name}, {layer!r}, needs at least {layer.least_batch} samples in "
+                f"fit: layer {name}, {layer!r}, needs at least {least} samples in "
                 f"each batch, but with batch_size {batch_size} the last of {samples} samples come "
                 f"in a batch of {smallest}; choose another batch_size"
             )

@@ -11,11 +11,22 @@ There are two of what is shared, for odd and even steps: some still read the one
 the other.
 """
 
+import typing
+
 import numpy as np
 
 from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Source
 
 from .barrier import floating_mode, flush_denormals, meet
+from .block_norms import (
+    combine_gradients,
+    combine_statistics,
+    finish,
+    leave_gradient,
+    leave_statistics,
+    normalize,
+    pass_back,
+)
 from .blocks import backward_block, flatten_block, forward_block, unflatten_block
 from .jit import core, engine, inline, jit
 from .layout import SCRATCH, prepare
@@ -80,10 +91,10 @@ def _gather_block(run, data, chosen, n):
 
 
 @core
-def _find_kind(run, kind):
-    """The first row of a kind, or how many rows there are."""
+def _flatten_row(run):
+    """Where images become rows."""
     layer = 0
-    while layer < run.layers and kind_of(run, layer) != kind:
+    while kind_of(run, layer) != Kind.FLATTEN:
         layer += 1
     return layer
 
@@ -99,51 +110,150 @@ def _show_rows(run, layer, row):
         plan[PlanColumn.DY] = plan[PlanColumn.BATCH_DY] + start
 
 
+@core
+def _show_images(run, block):
+    """Let images, where all blocks' are kept, be those of this block."""
+    move = (block - run.plan[PlanColumn.SHOWN]) * run.plan[PlanColumn.BLOCK_STRIDE]
+    run.plan[PlanColumn.SHOWN] = block
+    layer = 0
+    while move != 0 and kind_of(run, layer) != Kind.FLATTEN:
+        plan = shift(run.plan, layer * PlanColumn.PLAN_COLUMNS)
+        for place in (PlanColumn.INPUT, PlanColumn.Y, PlanColumn.DY):
+            plan[place] += move
+        layer += 1
+
+
 @inline
-def _forward_samples_of_block(run, data, flatten, chosen, n):
-    """The scores of a block of samples."""
-    _gather_block(run, data, chosen, n)
-    for layer in range(flatten):
-        forward_block(run, layer)
-    _show_rows(run, flatten, run.row)
-    flatten_block(run, flatten, n)
-    for layer in range(flatten + 1, run.layers):
-        if kind_of(run, layer) == Kind.DENSE:
+def _forward_through(run, flatten, first, last, n):
+    """What the rows first..last put out for a block, the rows from run.row on of the batch."""
+    for layer in range(first, last):
+        kind = kind_of(run, layer)
+        if kind == Kind.BATCH_NORM:
+            normalize(run, layer, n)
+        elif layer < flatten:
+            forward_block(run, layer)
+        elif layer == flatten:
+            flatten_block(run, layer, n)
+        elif kind == Kind.DENSE:
             forward_dense(run, layer, n)
         else:
             forward_rows(run, layer, n)
 
 
 @inline
-def _backward_samples_of_block(run, flatten, segment, n):
-    """From the gradients of a block's scores all that the steps of the weights are made of."""
+def _backward_through(run, flatten, segment, top, bottom, n, batch):
+    """From dy of a block of row `top` what the rows down to `bottom` make of it."""
     lowest = run.choices[Choice.LOWEST]
-    for layer in range(run.layers - 1, max(flatten, lowest - 1), -1):
-        if layer > lowest:
-            backward_layer(run, layer, n)
-        if kind_of(run, layer) == Kind.DENSE:
-            scale_gradient(run, layer, n)
-    if lowest < flatten:
-        unflatten_block(run, flatten, n)
-        for layer in range(flatten - 1, lowest - 1, -1):
+    for layer in range(top, max(bottom, lowest) - 1, -1):
+        kind = kind_of(run, layer)
+        if kind == Kind.BATCH_NORM:
+            if layer > lowest:
+                pass_back(run, layer, n, batch)
+        elif layer > flatten:
+            if layer > lowest:
+                backward_layer(run, layer, n)
+            if kind == Kind.DENSE:
+                scale_gradient(run, layer, n)
+        elif layer < flatten:
             backward_block(run, layer, segment)
+        elif lowest < flatten:
+            unflatten_block(run, layer, n)
+
+
+class _Stretch(typing.NamedTuple):
+    """What threads do between two meetings, for each of their blocks.
+
+    The rows first..last, from -1 on with what the first one reads; then, if those are all, the
+    loss; and back the rows top..bottom. What is left undone is BatchNorm's row `last`, or the one
+    below `bottom`, for which a block leaves its parts.
+    """
+
+    first: int
+    last: int
+    top: int
+    bottom: int
 
 
 @inline
-def _train_segment(run, addresses, flatten, segment, chosen, n):
-    """Forward, loss and backward of the blocks of a segment of a batch of n."""
+def _train_block(run, addresses, flatten, segment, chosen, batch, n, stretch):
+    """A stretch for n samples, the rows from run.row on of the batch."""
     labels, values = at(addresses[7], np.int64), at(addresses[8], type(run.work[0]))
-    losses, (first_block, last_block) = _losses(run, flatten), _blocks_of(run, segment, n)
-    for layer in range(flatten):
-        if kind_of(run, layer) == Kind.CONV:
-            fill(partial_gradient(run, layer, segment), weights_of(row_of(run, layer)), 0)
+    losses, (first, last, top, bottom) = shift(_losses(run, flatten), run.row), stretch
+    if first < 0:
+        _gather_block(run, addresses[6], chosen, n)
+    _forward_through(run, flatten, max(first, 0), last, n)
+    if last < run.layers:
+        leave_statistics(run, last, n)
+        return
+    if first < run.layers:
+        for r in range(n):
+            losses[r] = loss_row(run, r, batch, chosen[r], labels, values)
+    _backward_through(run, flatten, segment, top, bottom, n, batch)
+    if bottom:
+        leave_gradient(run, bottom - 1, n)
+
+
+@inline
+def _train_segment(run, addresses, flatten, segment, chosen, n, stretch):
+    """A stretch for the blocks of a segment of a batch of n."""
+    first_block, last_block = _blocks_of(run, segment, n)
+    if stretch.first < 0:
+        for layer in range(flatten):
+            if kind_of(run, layer) == Kind.CONV:
+                fill(partial_gradient(run, layer, segment), weights_of(row_of(run, layer)), 0)
     for block in range(first_block, last_block):
         row = block * SAMPLES
         here, count = during(run, run.step, row), min(SAMPLES, n - row)
-        _forward_samples_of_block(here, addresses[6], flatten, shift(chosen, row), count)
-        for r in range(count):
-            losses[row + r] = loss_row(here, r, n, chosen[row + r], labels, values)
-        _backward_samples_of_block(here, flatten, segment, count)
+        _show_images(run, block)
+        _show_rows(run, flatten, row)
+        own = shift(chosen, row)
+        _train_block(here, addresses, flatten, segment, own, n, count, stretch)
+
+
+@core
+def _norm_from(run, layer):
+    """The next row of BatchNorm, from this row on, or `layers`."""
+    while layer < run.layers and kind_of(run, layer) != Kind.BATCH_NORM:
+        layer += 1
+    return layer
+
+
+@core
+def _behind_norm(run, layer):
+    """Which row follows the last one of BatchNorm below this row, that backward reaches, or 0."""
+    lowest = run.choices[Choice.LOWEST]
+    while layer > lowest and kind_of(run, layer - 1) != Kind.BATCH_NORM:
+        layer -= 1
+    return layer if layer > lowest else 0
+
+
+@inline
+def _train_batch(run, team, addresses, flatten, chosen, n):
+    """Forward, loss and backward; threads meet at each row of BatchNorm, forth and back.
+
+    Returns whether all of them were there.
+    """
+    layers, segments = run.layers, run.choices[Choice.SEGMENTS]
+    first, last, top, bottom = -1, _norm_from(run, 0), layers - 1, _behind_norm(run, layers)
+    while True:
+        stretch = _Stretch(first, last, top, bottom)
+        for segment in range(
+            segments * team.thread // team.threads, segments * (team.thread + 1) // team.threads
+        ):
+            _train_segment(run, addresses, flatten, segment, chosen, n, stretch)
+        if last == layers and bottom == 0:
+            return True
+        if not meet(team):
+            return False
+        if last < layers:
+            combine_statistics(run, last, n)
+            first, last = last, _norm_from(run, last + 1)
+            continue
+        combine_gradients(run, bottom - 1, n)
+        first, top = layers, bottom - 1
+        bottom = _behind_norm(run, top)
+        if top == run.choices[Choice.LOWEST]:
+            return True
 
 
 @core
@@ -189,6 +299,9 @@ def _update_all(run, step, flatten, n):
     """A step of this thread's copy of all weights."""
     _show_rows(run, flatten, 0)
     for layer in range(run.layers):
+        if kind_of(run, layer) == Kind.BATCH_NORM:
+            finish(run, step, layer, n)
+            continue
         if not takes_steps(run, layer):
             continue
         if kind_of(run, layer) == Kind.CONV:
@@ -225,16 +338,13 @@ def train_images(real, addresses, layers, count, thread, first, last):
     threads, batch, step = choices[Choice.THREADS], choices[Choice.BATCH], first
     team, _ = prepare(real, addresses, layers, thread, threads)
     run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
-    losses, segments = at(addresses[10], np.float64), choices[Choice.SEGMENTS]
-    flatten = _find_kind(run, Kind.FLATTEN)
+    losses, flatten = at(addresses[10], np.float64), _flatten_row(run)
     if thread:
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
         here = during(run, step, 0)
-        for segment in range(segments * thread // threads, segments * (thread + 1) // threads):
-            _train_segment(here, addresses, flatten, segment, chosen, n)
-        if not meet(team):
+        if not _train_batch(here, team, addresses, flatten, chosen, n) or not meet(team):
             break
         loss = _mean_loss(here, flatten, n)
         if thread == 0:
@@ -253,13 +363,15 @@ def forward_images(real, addresses, layers, thread, first, last):
     before = flush_denormals()
     run, _ = prepare(real, addresses, layers, 0, 1)
     chosen = run.samples
-    scores, flatten = at(addresses[7], type(real)), _find_kind(run, Kind.FLATTEN)
+    scores, flatten = at(addresses[7], type(real)), _flatten_row(run)
     o, width = outputs_of(run, layers - 1), row_width(run, layers - 1)
+    _show_rows(run, flatten, 0)
     for start in range(first, last, SAMPLES):
         n = min(SAMPLES, last - start)
         for r in range(n):
             chosen[r] = start + r
-        _forward_samples_of_block(run, addresses[6], flatten, chosen, n)
+        _gather_block(run, addresses[6], chosen, n)
+        _forward_through(run, flatten, 0, layers, n)
         y = y_of(run, layers - 1)
         for r in range(n):
             copy(shift(y, r * width), shift(scores, (start + r) * o), o)

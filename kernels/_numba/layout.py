@@ -27,8 +27,9 @@ from .program import (
 from .tile import PANEL, PANEL_ROWS, ROWS
 from .vectors import SAMPLES, VECTOR_BYTES, lanes_of
 
-_WINDOWS = Kind.CONV, Kind.MAX_POOL, Kind.AVG_POOL
+_LEAVES_Y = Kind.CONV, Kind.MAX_POOL, Kind.AVG_POOL, Kind.BATCH_NORM  # which need it no more
 _Y_AND_DY = [PlanColumn.Y, PlanColumn.DY]
+_OF_IMAGES = [*_Y_AND_DY, PlanColumn.INPUT, PlanColumn.BLOCK_STRIDE]
 SCRATCH = ROWS * PANEL * 16  # elements, for a tile of a gradient
 
 
@@ -153,6 +154,11 @@ def engine_plan(program, batch, states, segments, buffers, params, plan):
     return room.size
 
 
+def blocks_in(samples):
+    """How many blocks so many samples take."""
+    return -(-samples // SAMPLES)
+
+
 class _Room:
     """Gives out parts of the workspace, each on cache lines of its own."""
 
@@ -205,6 +211,8 @@ def _lay_out_norms(room, program, batch, shared, first, plan):
         if not is_norm(kind):
             continue
         plan[layer, PlanColumn.STEP] = room.take(size)
+        if kind == Kind.BATCH_NORM:  # with images, gradients too: see block_norms
+            size = _padded(4, row[Column.VECTOR])
         if kind == Kind.LAYER_NORM and shared:
             plan[layer, PlanColumn.STATISTICS] = first[layer, PlanColumn.STATISTICS]
         else:
@@ -215,12 +223,19 @@ def _lay_out_norms(room, program, batch, shared, first, plan):
 def _lay_out_by_samples(room, program, batch, states, segments, itemsize, plan):
     """The same for programs with rows on images, of which threads share only the batch's rows."""
     flatten = program[:, Column.KIND].tolist().index(Kind.FLATTEN)
-    shared = [PlanColumn.BATCH_Y, PlanColumn.BATCH_DY, PlanColumn.SUMS, PlanColumn.LOSSES]
+    shared = [
+        *(PlanColumn.BATCH_Y, PlanColumn.BATCH_DY, PlanColumn.SUMS, PlanColumn.LOSSES),
+        PlanColumn.PARTS,
+    ]
+    keep = segments > 1 and Kind.BATCH_NORM in program[:, Column.KIND]
     for thread, own in enumerate(plan):
         room.turn_page()  # no two threads' weights share one
         if thread == 0 or segments > 1:
             _lay_out_weights(room, program, states, own)
-        _lay_out_block(room, program[:flatten], own)
+        if thread and keep:
+            own[:flatten, _OF_IMAGES] = plan[0][:flatten, _OF_IMAGES]
+        else:
+            _lay_out_block(room, program[:flatten], blocks_in(batch) if keep else 0, own)
         if thread and segments > 1:  # threads that train together
             own[:, shared] = plan[0][:, shared]
         else:
@@ -249,13 +264,14 @@ def _lay_out_weights(room, program, states, plan):
                 room.take(_padded(vectors_in.py_func(row), row[Column.VECTOR]))
 
 
-def _lay_out_block(room, program, plan):
-    """One thread's block of images, row by row; what is elementwise lies in its input's place.
+def _lay_out_block(room, program, kept, plan):
+    """A block of images, row by row; what is elementwise lies in its input's place.
 
     But for a user's activation, whose derivative may need its input. A FORK puts nothing out: what
-    comes in lies where it is until its ADD has read it.
+    comes in lies where it is until its ADD has read it. With BatchNorm so many blocks are kept, one
+    behind another.
     """
-    before = None
+    before, start = None, room.size
     for layer, row in enumerate(program):
         kind, inputs = row[Column.KIND], row[Column.INPUTS]
         bordered = False
@@ -267,13 +283,17 @@ def _lay_out_block(room, program, plan):
         y = plan[layer - 1, PlanColumn.Y]
         plan[layer, PlanColumn.INPUT] = room.take(inputs * SAMPLES) if fresh else y
         in_place = (is_elementwise(kind) and not reads_input(kind)) or kind == Kind.DROPOUT
-        if before in _WINDOWS and in_place:
+        if before in _LEAVES_Y and in_place:
             plan[layer, _Y_AND_DY] = plan[layer - 1, _Y_AND_DY]
         else:
             size = row[Column.OUTPUTS] * SAMPLES
             y = plan[layer, PlanColumn.INPUT] if kind == Kind.FORK else room.take(size)
             plan[layer, _Y_AND_DY] = y, room.take(size)
         before = kind
+    if kept:
+        room.turn_page()
+        plan[0, PlanColumn.BLOCK_STRIDE] = room.size - start
+        room.take((kept - 1) * (room.size - start))
 
 
 def _lay_out_batch(room, program, flatten, batch, segments, plan):
@@ -286,6 +306,9 @@ def _lay_out_batch(room, program, flatten, batch, segments, plan):
         elif row[Column.KIND] == Kind.CONV:
             sums = -(-weights_of.py_func(row) // SAMPLES) * SAMPLES
             plan[layer, PlanColumn.SUMS] = room.take(2 * segments * sums)
+        if row[Column.KIND] == Kind.BATCH_NORM:
+            parts = _padded(4 * blocks_in(batch), row[Column.VECTOR])
+            plan[layer, PlanColumn.PARTS] = room.take(parts)
 
 
 def engine_pack(program, plan, part, params, work):

@@ -21,7 +21,7 @@ AT_ONCE = 64  # columns, whose sums stay in the nearest cache
 
 
 @numba.extending.intrinsic
-def _few(typing, like):
+def few(typing, like):
     """A place on the stack for AT_ONCE numbers like those that a pointer points to."""
 
     def generate(context, builder, signature, arguments):
@@ -92,7 +92,7 @@ def unstandardize_block(columns, dy, std, dx):
 @core
 def statistics(n, columns, x, x_row, mean, var):
     """Each column's mean and variance (biased: over n)."""
-    count, sums, squares = type(x[0])(max(n, 1)), _few(x), _few(x)
+    count, sums, squares = type(x[0])(max(n, 1)), few(x), few(x)
     for start in range(0, columns, AT_ONCE):
         width, mean_s = min(AT_ONCE, columns - start), shift(mean, start)
         fill(sums, width, 0)
@@ -118,7 +118,7 @@ def statistics(n, columns, x, x_row, mean, var):
 @core
 def batch_norm(n, columns, x, x_row, mean, var, w, b, eps, y, y_row):
     """y = (x - mean) / sqrt(var + eps) * w + b"""
-    factor = _few(x)
+    factor = few(x)
     for start in range(0, columns, AT_ONCE):
         width = min(AT_ONCE, columns - start)
         mean_s, b_s = shift(mean, start), shift(b, start)
@@ -147,16 +147,21 @@ def batch_norm_gradient(n, columns, x, x_row, dy, dy_row, mean, var, eps, dw, db
 
 
 @core
-def batch_norm_input(n, columns, x, x_row, dy, dy_row, mean, var, w, dw, db, eps, dx, dx_row):
-    """dx = w / s * (dy - (db + dw * (x - mean) / s) / n) with s = sqrt(var + eps)"""
-    count, factor, lift, slope = type(x[0])(n), _few(x), _few(x), _few(x)
+def batch_norm_input(
+    n, columns, x, x_row, dy, dy_row, mean, var, w, dw, db, eps, count, dx, dx_row
+):
+    """dx = w / s * (dy - (db + dw * (x - mean) / s) / count) with s = sqrt(var + eps)
+
+    Of n rows of a batch of so many.
+    """
+    all_, factor, lift, slope = type(x[0])(count), few(x), few(x), few(x)
     for start in range(0, columns, AT_ONCE):
         width, mean_s = min(AT_ONCE, columns - start), shift(mean, start)
         for j in range(width):
             s = math.sqrt(var[start + j] + eps)
             factor[j] = w[start + j] / s
-            lift[j] = db[start + j] / count
-            slope[j] = dw[start + j] / (s * count)
+            lift[j] = db[start + j] / all_
+            slope[j] = dw[start + j] / (s * all_)
         for r in range(n):
             x_r, dy_r = shift(x, r * x_row + start), shift(dy, r * dy_row + start)
             dx_r = shift(dx, r * dx_row + start)
@@ -299,7 +304,7 @@ def batch_norm_backward_input(x, dy, mean, var, w, dw, db, eps, dx):
     """dx = w / sqrt(var + eps) * (dy - (db + dw * xhat) / n)"""
     (n, o), eps_ = x.shape, dx.dtype.type(eps)
     given = pointer(mean), pointer(var), pointer(w), pointer(dw), pointer(db)
-    batch_norm_input(n, o, pointer(x), o, pointer(dy), o, *given, eps_, pointer(dx), o)
+    batch_norm_input(n, o, pointer(x), o, pointer(dy), o, *given, eps_, n, pointer(dx), o)
 
 
 @jit

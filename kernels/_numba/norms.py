@@ -48,7 +48,7 @@ def statistics_of(run, layer):
 
 
 @core
-def _eps_of(run, layer):
+def eps_of(run, layer):
     return type(run.work[0])(values_of(run, layer)[Value.NORM_EPSILON])
 
 
@@ -64,7 +64,7 @@ def forward_norm(run, layer, n):
         return
     if kind == Kind.LAYER_NORM:
         (mean, rstd), o = statistics_of(run, layer), outputs_of(run, layer)
-        eps = _eps_of(run, layer)
+        eps = eps_of(run, layer)
         normalization.layer_norm(n, o, first, last, x, x_row, w, b, eps, mean, rstd, y, width)
         return
     x, y, w, b = shift(x, first), shift(y, first), shift(w, first), shift(b, first)
@@ -78,7 +78,7 @@ def forward_norm(run, layer, n):
             mean, var = statistics_of(run, layer)
             kept, beside = shift(mean, first), shift(var, first)
             normalization.statistics(n, count, x, x_row, kept, beside)
-        eps = _eps_of(run, layer)
+        eps = eps_of(run, layer)
         normalization.batch_norm(n, count, x, x_row, kept, beside, w, b, eps, y, width)
 
 
@@ -98,7 +98,7 @@ def norm_gradient(run, layer, n):
     if kind == Kind.COLUMN_SCALE:
         normalization.scale_gradient(n, count, x, x_row, dy, width, g)
     elif kind == Kind.BATCH_NORM:
-        mean, var, eps = shift(mean, first), shift(beside, first), _eps_of(run, layer)
+        mean, var, eps = shift(mean, first), shift(beside, first), eps_of(run, layer)
         normalization.batch_norm_gradient(n, count, x, x_row, dy, width, mean, var, eps, g, db)
     elif kind == Kind.LAYER_NORM:
         normalization.layer_norm_gradient(n, count, x, x_row, dy, width, mean, beside, g, db)
@@ -125,11 +125,11 @@ def norm_input(run, layer, n):
         std = shift(place_of(run, layer, PlanColumn.BUFFER), vector_width(run, layer) + first)
         normalization.unstandardize(n, count, dy, width, std, dx, x_row)
     else:
-        g, eps = shift(place_of(run, layer, PlanColumn.STEP), first), _eps_of(run, layer)
+        g, eps = shift(place_of(run, layer, PlanColumn.STEP), first), eps_of(run, layer)
         mean, var = shift(mean, first), shift(beside, first)
         db = shift(g, vector_width(run, layer))
         normalization.batch_norm_input(
-            n, count, x, x_row, dy, width, mean, var, w, g, db, eps, dx, x_row
+            n, count, x, x_row, dy, width, mean, var, w, g, db, eps, n, dx, x_row
         )
 
 

@@ -144,16 +144,33 @@ cdef inline void pool_back(
         n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
 
 
-cdef inline const real* block_before(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+cdef inline real* block_y(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    return work + run.kept + run.plan[row * PLAN_COLUMNS + Y]
+
+
+cdef inline real* block_dy(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    return work + run.kept + run.plan[row * PLAN_COLUMNS + DY]
+
+
+cdef inline real* block_dx(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    """dy of the row before, if there is one."""
+    return block_dy[real](run, row - 1, work) if row else NULL
+
+
+cdef inline real* block_before(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
     """What the row before has put out, or the samples."""
-    return work + (run.plan[(row - 1) * PLAN_COLUMNS + Y] if row else run.plan[IMAGES])
+    return block_y[real](run, row - 1, work) if row else work + run.kept + run.plan[IMAGES]
+
+
+cdef inline real* block_border(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
+    """Where a convolution with padding has a copy of that, with a border."""
+    return work + run.kept + run.plan[row * PLAN_COLUMNS + PADDED]
 
 
 cdef inline const real* block_input(const Run* run, Py_ssize_t row, real* work) noexcept nogil:
     """What a row on images reads; a convolution with padding, its copy that has a border."""
-    cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
     if has_border(run.program + row * COLUMNS):
-        return work + plan[PADDED]
+        return block_border[real](run, row, work)
     return block_before[real](run, row, work)
 
 
@@ -186,15 +203,15 @@ cdef inline void forward_block(
     cdef int64_t kind = numbers[KIND]
     cdef Py_ssize_t size = numbers[OUTPUTS] * SAMPLES
     cdef const real* x = block_input[real](run, row, work)
-    cdef real* y = work + plan[Y]
+    cdef real* y = block_y[real](run, row, work)
     cdef Images s = images_of(numbers, kind == CONV)
     cdef dropout.Masks masks
     if kind == CONV:
         if has_border(numbers):
             pooling.pad[real](
-                block_before[real](run, row, work), work + plan[PADDED], numbers[CHANNELS],
-                numbers[HEIGHT], numbers[IMAGE_WIDTH], numbers[PADDING], numbers[PADDING + 1],
-                s.height, s.width, SAMPLES)
+                block_before[real](run, row, work), block_border[real](run, row, work),
+                numbers[CHANNELS], numbers[HEIGHT], numbers[IMAGE_WIDTH], numbers[PADDING],
+                numbers[PADDING + 1], s.height, s.width, SAMPLES)
         if real is float:
             convolve[float, fvec](&s, x, work + plan[W], y, NULL)
         else:
@@ -210,7 +227,7 @@ cdef inline void forward_block(
         masks = masks_of(run, row)
         dropout.drop_block[real](&masks, run.sample, numbers[OUTPUTS], x, y)
     elif kind == ADD:
-        shortcut.sum_of[real](x, work + run.plan[numbers[PARTNER] * PLAN_COLUMNS + Y], y, size)
+        shortcut.sum_of[real](x, block_y[real](run, numbers[PARTNER], work), y, size)
     elif kind == FORK:
         return  # its y is x
     elif kind == STANDARDIZE:
@@ -228,10 +245,10 @@ cdef inline void backward_block(
     cdef const int64_t* plan = run.plan + row * PLAN_COLUMNS
     cdef int64_t kind = numbers[KIND]
     cdef Py_ssize_t size = numbers[OUTPUTS] * SAMPLES
-    cdef const real* y = work + plan[Y]
-    cdef const real* dy = work + plan[DY]
+    cdef const real* y = block_y[real](run, row, work)
+    cdef const real* dy = block_dy[real](run, row, work)
     cdef const real* x = block_input[real](run, row, work)
-    cdef real* dx = work + plan[DY - PLAN_COLUMNS] if row else NULL
+    cdef real* dx = block_dx[real](run, row, work)
     cdef real* dw = partial_gradient[real](run, row, work, segment)  # of a convolution
     cdef Images s = images_of(numbers, kind == CONV)
     cdef bint rectified = row and numbers[KIND - COLUMNS] == RELU
@@ -264,7 +281,7 @@ cdef inline void backward_block(
     elif kind == ADD:
         memcpy(dx, dy, size * sizeof(real))
     elif kind == FORK:
-        shortcut.sum_of[real](dy, work + run.plan[numbers[PARTNER] * PLAN_COLUMNS + DY], dx, size)
+        shortcut.sum_of[real](dy, block_dy[real](run, numbers[PARTNER], work), dx, size)
     elif kind == STANDARDIZE:
         normalization.unstandardize_block[real](
             numbers[OUTPUTS], dy, work + plan[BUFFER] + plan[WIDTH], dx)

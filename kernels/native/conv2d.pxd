@@ -7,7 +7,8 @@ row, and every other stride, goes pixel by pixel.
 from libc.string cimport memset
 
 from convolution cimport (
-    Images, add_products, backward_pixels, forward_pixels, group_of, input_size, output_size, w_size,
+    Images, add_products, backward_pixels, forward_pixels, group_of, input_size, output_size,
+    w_size,
 )
 from tile cimport dvec, fvec, real, vec
 

@@ -8,13 +8,17 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from batch cimport bytes_of, fetch_rows, source
+from block_norms cimport (
+    blocks_in, combine_gradients, combine_statistics, finish, leave_gradient, leave_statistics,
+    normalize, pass_back,
+)
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
 from norms cimport norm_gradient, norm_input, step_norm
 from numbers cimport (
-    BATCH, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES, INPUTS, KIND, LOSSES,
-    LOWEST, OUTPUTS, OUT_CHANNELS, PARAM_VECTORS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS,
-    SOURCE, STEP, TAKEN, W, WIDTH,
+    BATCH, BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
+    INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, OUT_CHANNELS, PARAM_VECTORS, PARITY, PLAN_COLUMNS,
+    SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, TAKEN, W, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
@@ -112,7 +116,7 @@ cdef inline void gather_from(
 cdef inline void gather_block(
     const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
 ) noexcept nogil:
-    cdef real* x = work + run.plan[IMAGES]
+    cdef real* x = work + run.kept + run.plan[IMAGES]
     if run.choices[SOURCE] == BYTES:
         gather_from[uint8_t, real](run, data, chosen, n, x)
     elif run.choices[SOURCE] == FLOATS:
@@ -121,35 +125,50 @@ cdef inline void gather_block(
         gather_from[double, real](run, <const double*> data, chosen, n, x)
 
 
-cdef inline void forward_samples_of_block(
-    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
+# What threads do between two meetings: for each of their blocks the rows first..last, from -1 on
+# with what the first one reads; then, if those are all, the loss; and back the rows top..bottom.
+# What is left undone is BatchNorm's row `last`, or the one below `bottom`, for which a block leaves
+# its parts.
+cdef struct Stretch:
+    Py_ssize_t first
+    Py_ssize_t last
+    Py_ssize_t top
+    Py_ssize_t bottom
+
+
+cdef inline void forward_through(
+    Run* run, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
-    """The scores of n samples, the rows from run.sample on."""
+    """What the rows first..last put out for a block, the rows from run.sample on of the batch."""
     cdef Py_ssize_t layer, flat = flatten_row(run)
     cdef Input hidden
-    gather_block[real](run, work, data, chosen, n)
-    for layer in range(flat + 1):
-        block_stage[real](run, layer, work, n, 0, False)
-    for layer in range(flat + 1, run.layers):
-        hidden = hidden_input[real](run, layer, work, n)
-        forward_apart[real](run, layer, work, &hidden)
+    for layer in range(first, last):
+        if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
+            normalize[real](run, layer, work, n)
+        elif layer <= flat:
+            block_stage[real](run, layer, work, n, 0, False)
+        else:
+            hidden = hidden_input[real](run, layer, work, n)
+            forward_apart[real](run, layer, work, &hidden)
 
 
-cdef inline void train_block(
-    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
-    Py_ssize_t batch, const int64_t* labels, const real* values, Py_ssize_t segment,
+cdef inline void backward_through(
+    Run* run, real* work, Py_ssize_t n, Py_ssize_t batch, Py_ssize_t segment, Py_ssize_t top,
+    Py_ssize_t bottom,
 ) noexcept nogil:
-    """Forward, loss and backward of n samples, the rows from run.sample on of the batch."""
-    cdef Py_ssize_t layer, r, flat = flatten_row(run), lowest = run.choices[LOWEST]
-    cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
+    """From dy of a block of row `top` what the rows down to `bottom` make of it."""
+    cdef Py_ssize_t layer, flat = flatten_row(run), lowest = run.choices[LOWEST]
     cdef const int64_t* row
     cdef Input hidden
-    forward_samples_of_block[real](run, work, data, chosen, n)
-    for r in range(n):
-        losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
-    for layer in range(run.layers - 1, max(flat, lowest), -1):
+    for layer in range(top, max(bottom, lowest) - 1, -1):
         row = run.program + layer * COLUMNS
-        if row[KIND] == DENSE:
+        if layer <= flat and row[KIND] != BATCH_NORM:
+            block_stage[real](run, layer, work, n, segment, True)
+        elif layer == lowest:
+            return
+        elif row[KIND] == BATCH_NORM:
+            pass_back[real](run, layer, work, n, batch)
+        elif row[KIND] == DENSE:
             multiply_transposed[real](
                 run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
                 dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
@@ -158,31 +177,108 @@ cdef inline void train_block(
             norm_input[real](run, layer, work, &hidden, 0, row[OUTPUTS])
         else:
             backward_rows[real](run, layer, work, n, 0, row[OUTPUTS])
-    for layer in range(flat, lowest - 1, -1):
-        block_stage[real](run, layer, work, n, segment, True)
 
 
-cdef inline void train_segment(
-    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
-    const int64_t* labels, const real* values, Py_ssize_t segment,
+cdef inline void train_block(
+    Run* run, real* work, const int64_t* chosen, Py_ssize_t n, Py_ssize_t batch,
+    const int64_t* labels, const real* values, Py_ssize_t segment, const Stretch* stretch,
 ) noexcept nogil:
-    """The blocks of one segment, whose number and bounds the number of threads has no part in."""
-    cdef Py_ssize_t blocks = (batch + SAMPLES - 1) // SAMPLES, layer, block, j
+    """A stretch for n samples, the rows from run.sample on of the batch."""
+    cdef Py_ssize_t r
+    cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
+    forward_through[real](run, work, n, max(stretch.first, 0), stretch.last)
+    if stretch.last < run.layers:
+        leave_statistics[real](run, stretch.last, work, n)
+        return
+    for r in range(n if stretch.first < run.layers else 0):
+        losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
+    backward_through[real](run, work, n, batch, segment, stretch.top, stretch.bottom)
+    if stretch.bottom:
+        leave_gradient[real](run, stretch.bottom - 1, work, n)
+
+
+cdef inline void clear_sums(const Run* run, real* work, Py_ssize_t segment) noexcept nogil:
+    """Let a segment's gradients of convolutions start at 0."""
+    cdef Py_ssize_t layer, j
     cdef real* sums
     for layer in range(run.layers):
         if run.program[layer * COLUMNS + KIND] == CONV:
             sums = partial_gradient[real](run, layer, work, segment)
             for j in range(weights_of(run.program + layer * COLUMNS)):
                 sums[j] = 0
+
+
+cdef inline void train_segment(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
+    const int64_t* labels, const real* values, Py_ssize_t segment, const Stretch* stretch,
+) noexcept nogil:
+    """The blocks of one segment, whose number and bounds the number of threads has no part in."""
+    cdef Py_ssize_t blocks = blocks_in(batch), block
+    cdef bint begins = stretch.first < 0
+    if begins:
+        clear_sums[real](run, work, segment)
     for block in range(blocks * segment // run.choices[SEGMENTS],
                        blocks * (segment + 1) // run.choices[SEGMENTS]):
-        run.sample = block * SAMPLES
-        if run.sample + SAMPLES < batch:
+        run.sample, run.kept = block * SAMPLES, block * run.plan[BLOCK_STRIDE]
+        if begins and run.sample + SAMPLES < batch:
             fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
                        chosen + run.sample + SAMPLES, min(SAMPLES, batch - run.sample - SAMPLES))
-        train_block[real](run, work, data, chosen + run.sample, min(SAMPLES, batch - run.sample),
-                          batch, labels, values, segment)
+        if begins:
+            gather_block[real](run, work, data, chosen + run.sample,
+                               min(SAMPLES, batch - run.sample))
+        train_block[real](run, work, chosen + run.sample, min(SAMPLES, batch - run.sample), batch,
+                          labels, values, segment, stretch)
     run.sample = 0
+
+
+cdef inline void train_stretch(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
+    const int64_t* labels, const real* values, const Stretch* stretch,
+) noexcept nogil:
+    """This thread's segments."""
+    cdef Py_ssize_t segment
+    for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+        train_segment[real](run, work, data, chosen, batch, labels, values, segment, stretch)
+
+
+cdef inline Py_ssize_t norm_from(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """The next row of BatchNorm, from this row on, or `layers`."""
+    while layer < run.layers and run.program[layer * COLUMNS + KIND] != BATCH_NORM:
+        layer += 1
+    return layer
+
+
+cdef inline Py_ssize_t behind_norm(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """Which row follows the last one of BatchNorm below this row, that backward reaches, or 0."""
+    while layer > run.choices[LOWEST] and run.program[(layer - 1) * COLUMNS + KIND] != BATCH_NORM:
+        layer -= 1
+    return layer if layer > run.choices[LOWEST] else 0
+
+
+cdef inline bint train_batch(
+    Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
+    const int64_t* labels, const real* values,
+) noexcept nogil:
+    """Forward, loss and backward; threads meet at each row of BatchNorm, forth and back."""
+    cdef Py_ssize_t layers = run.layers
+    cdef Stretch s
+    s.first, s.last = -1, norm_from(run, 0)
+    s.top, s.bottom = layers - 1, behind_norm(run, layers)
+    while True:
+        train_stretch[real](run, work, data, chosen, batch, labels, values, &s)
+        if s.last == layers and s.bottom == 0:
+            return True
+        if not meet(run):
+            return False
+        if s.last < layers:
+            combine_statistics[real](run, s.last, work, batch)
+            s.first, s.last = s.last, norm_from(run, s.last + 1)
+            continue
+        combine_gradients[real](run, s.bottom - 1, work, batch)
+        s.first, s.top = layers, s.bottom - 1
+        s.bottom = behind_norm(run, s.top)
+        if s.top == run.choices[LOWEST]:
+            return True
 
 
 cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
@@ -212,6 +308,9 @@ cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nog
     cdef Input hidden
     for layer in range(run.layers):
         row = run.program + layer * COLUMNS
+        if row[KIND] == BATCH_NORM:
+            finish[real](run, layer, work, batch)
+            continue
         if not takes_steps(run, layer):
             continue
         if row[KIND] == CONV:
@@ -232,7 +331,7 @@ cdef inline Py_ssize_t train_steps(
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
-    cdef Py_ssize_t step, start, n, segment, r
+    cdef Py_ssize_t step, start, n, r
     cdef double loss
     cdef const double* rows
     if run.threads > 1:
@@ -244,9 +343,8 @@ cdef inline Py_ssize_t train_steps(
         run.shift = step % 2 * run.plan[PARITY]
         start = step * run.choices[BATCH]
         n = min(run.choices[BATCH], samples - start)
-        for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
-            train_segment[real](run, work, data, order + start, n, labels, values, segment)
-        if not meet(run):
+        if (not train_batch[real](run, work, data, order + start, n, labels, values)
+                or not meet(run)):
             return step
         rows = <const double*> (work + run.plan[LOSSES] + run.shift)
         loss = 0
@@ -272,7 +370,8 @@ cdef inline void forward_samples(
         n = min(SAMPLES, last - start)
         for r in range(n):
             chosen[r] = start + r
-        forward_samples_of_block[real](run, work, data, &chosen[0], n)
+        gather_block[real](run, work, data, &chosen[0], n)
+        forward_through[real](run, work, n, 0, run.layers)
         for r in range(n):
             memcpy(scores + (start + r) * outputs, y_of[real](run, final, work) + r * width,
                    outputs * sizeof(real))

@@ -7,10 +7,10 @@ cimport panels
 from activations cimport is_elementwise, reads_input
 from batch cimport CHUNK, blocks_of
 from numbers cimport (
-    ACTIVE, BATCH_NORM, BIAS, BLOCK, BUFFER, BUFFERS, BY_INPUTS, BY_OUTPUTS, CHANNELS, COLUMNS,
-    CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES, INPUTS, KIND,
-    LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PLAN_COLUMNS, PRIVATE,
-    SAMPLES, SPLIT, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    ACTIVE, BATCH_NORM, BIAS, BLOCK, BLOCK_STRIDE, BUFFER, BUFFERS, BY_INPUTS, BY_OUTPUTS, CHANNELS,
+    COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES, INPUTS, KIND,
+    LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PARTS, PLAN_COLUMNS,
+    PRIVATE, SAMPLES, SPLIT, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from program cimport (
     MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
@@ -67,6 +67,14 @@ cdef inline Py_ssize_t statistics_size(
     return 2 * (width if row[KIND] == BATCH_NORM else batch if row[KIND] == LAYER_NORM else 0)
 
 
+cdef inline bint has_batch_norm(const int64_t* program, Py_ssize_t layers) noexcept nogil:
+    cdef Py_ssize_t layer
+    for layer in range(layers):
+        if program[layer * COLUMNS + KIND] == BATCH_NORM:
+            return True
+    return False
+
+
 cdef inline Py_ssize_t lay_out_activations(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan,
     const real* _real,
@@ -102,7 +110,7 @@ cdef inline Py_ssize_t lay_out_blocks(
     plan[IMAGES] = size
     size += pages[real](row[INPUTS] * SAMPLES, params)
     while row[KIND] != FLATTEN:
-        if layer and (is_elementwise(row[KIND]) or row[KIND] == DROPOUT):
+        if layer and (is_elementwise(row[KIND]) or row[KIND] in (BATCH_NORM, DROPOUT)):
             place[DY] = place[DY - PLAN_COLUMNS]
             place[Y] = place[Y - PLAN_COLUMNS]
         else:
@@ -143,12 +151,27 @@ cdef inline Py_ssize_t lay_out_rows(
             size += 2 * batch * place[WIDTH]
             place[STATISTICS] = size
             size += statistics_size(row, batch, place[WIDTH])
+        if row[KIND] == BATCH_NORM:  # see block_norms
+            place[PARTS] = size
+            size += (batch + SAMPLES - 1) // SAMPLES * 4 * width_of[real](row[VECTOR], params)
         elif row[KIND] == CONV:
             place[SUMS] = size
             size += segments * weights_of(row)
     size = pages[real](size, params)
     plan[LOSSES] = size
     return pages[real](size + batch * <Py_ssize_t> (sizeof(double) // sizeof(real)), params)
+
+
+cdef inline Py_ssize_t lay_out_wholes(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t size, int64_t* plan, const real* params,
+) noexcept nogil:
+    """What BatchNorm makes of all blocks' parts: see block_norms."""
+    cdef Py_ssize_t layer
+    for layer in range(layers):
+        if program[layer * COLUMNS + KIND] == BATCH_NORM:
+            plan[layer * PLAN_COLUMNS + STATISTICS] = size
+            size += 4 * width_of[real](program[layer * COLUMNS + VECTOR], params)
+    return size
 
 
 cdef inline Py_ssize_t lay_out_by_samples(
@@ -158,9 +181,9 @@ cdef inline Py_ssize_t lay_out_by_samples(
     """For a program with rows on images, where only the batch's rows are shared.
 
     One segment is one thread's, or several threads' that have nothing to do with each other: then
-    not even they are.
+    not even they are. With BatchNorm in training all images are kept, block by block.
     """
-    cdef Py_ssize_t layer, thread, largest = 0, size = 0, start, once = 0
+    cdef Py_ssize_t layer, thread, largest = 0, size = 0, start, once = 0, images = 0
     cdef int64_t* plan
     for layer in range(layers):  # the largest step: of a batch, or of a convolution
         if program[layer * COLUMNS + KIND] == CONV:
@@ -171,6 +194,10 @@ cdef inline Py_ssize_t lay_out_by_samples(
             largest = max(largest, vectors_size[real](program + layer * COLUMNS, params))
     once = lay_out_rows[real](program, layers, batch, segments, 0, plans, params)
     start = 2 * once if segments > 1 else 0
+    if segments > 1 and has_batch_norm(program, layers):
+        images = pages[real](start, params)
+        plans[BLOCK_STRIDE] = lay_out_blocks[real](program, images, plans, params) - images
+        start = images + (batch + SAMPLES - 1) // SAMPLES * plans[BLOCK_STRIDE]
     size = start
     for thread in range(threads):
         plan = plans + thread * layers * PLAN_COLUMNS
@@ -180,7 +207,12 @@ cdef inline Py_ssize_t lay_out_by_samples(
             lay_out_rows[real](program, layers, batch, segments, size, plan, params)
             size += 2 * once
         size = lay_out_weights[real](program, layers, states, True, size, plan, params)
-        size = lay_out_blocks[real](program, pages[real](size, params), plan, params)
+        size = lay_out_wholes[real](program, layers, size, plan, params)
+        if images:
+            lay_out_blocks[real](program, images, plan, params)
+            plan[BLOCK_STRIDE] = plans[BLOCK_STRIDE]
+        else:
+            size = lay_out_blocks[real](program, pages[real](size, params), plan, params)
         for layer in range(layers):
             plan[layer * PLAN_COLUMNS + STEP] = size
             plan[layer * PLAN_COLUMNS + PARITY] = once

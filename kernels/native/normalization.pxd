@@ -87,7 +87,7 @@ cdef inline void unstandardize_block(
             dx[j * SAMPLES + r] = dy[j * SAMPLES + r] / std[j]
 
 
-cdef inline void _statistics_of(
+cdef inline void statistics_of_few(
     Py_ssize_t n, Py_ssize_t columns, const real* x, Py_ssize_t x_row, real* mean, real* var,
 ) noexcept nogil:
     """Of at most AT_ONCE columns."""
@@ -120,10 +120,10 @@ cdef inline void statistics(
     """Each column's mean and variance (biased: over n)."""
     cdef Py_ssize_t j = 0
     while j + AT_ONCE <= columns:
-        _statistics_of[real](n, AT_ONCE, x + j, x_row, mean + j, var + j)
+        statistics_of_few[real](n, AT_ONCE, x + j, x_row, mean + j, var + j)
         j += AT_ONCE
     if j < columns:
-        _statistics_of[real](n, columns - j, x + j, x_row, mean + j, var + j)
+        statistics_of_few[real](n, columns - j, x + j, x_row, mean + j, var + j)
 
 
 cdef inline void batch_norm(
@@ -167,27 +167,30 @@ cdef inline void batch_norm_gradient(
 cdef inline void batch_norm_input(
     Py_ssize_t n, Py_ssize_t columns, const real* x, Py_ssize_t x_row, const real* dy,
     Py_ssize_t dy_row, const real* mean, const real* var, const real* w, const real* dw,
-    const real* db, real eps, real* dx, Py_ssize_t dx_row,
+    const real* db, real eps, Py_ssize_t count, real* dx, Py_ssize_t dx_row,
 ) noexcept nogil:
-    """dx = w / s * (dy - (db + dw * (x - mean) / s) / n) with s = sqrt(var + eps)"""
+    """dx = w / s * (dy - (db + dw * (x - mean) / s) / count) with s = sqrt(var + eps)
+
+    Of n rows of a batch of so many.
+    """
     cdef real factor[AT_ONCE]
     cdef real shift[AT_ONCE]
     cdef real slope[AT_ONCE]
     cdef real s
-    cdef Py_ssize_t start = 0, count, r, j, k
+    cdef Py_ssize_t start = 0, width, r, j, k
     while start < columns:
-        count = min(<Py_ssize_t> AT_ONCE, columns - start)
-        for k in range(count):
+        width = min(<Py_ssize_t> AT_ONCE, columns - start)
+        for k in range(width):
             s = root[real](var[start + k] + eps)
             factor[k] = w[start + k] / s
-            shift[k] = db[start + k] / <real> n
-            slope[k] = dw[start + k] / (s * <real> n)
+            shift[k] = db[start + k] / <real> count
+            slope[k] = dw[start + k] / (s * <real> count)
         for r in range(n):
-            for j in range(start, start + count):
+            for j in range(start, start + width):
                 k = j - start
                 dx[r * dx_row + j] = factor[k] * (
                     dy[r * dy_row + j] - shift[k] - (x[r * x_row + j] - mean[j]) * slope[k])
-        start += count
+        start += width
 
 
 cdef inline void running_average(

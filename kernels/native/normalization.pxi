@@ -64,7 +64,7 @@ def batch_norm_backward_input(const real[:, ::1] x, const real[:, ::1] dy, const
     with nogil:
         normalization.batch_norm_input[real](
             x.shape[0], o, &x[0, 0], o, &dy[0, 0], o, &mean[0], &var[0], &w[0], &dw[0], &db[0],
-            <real> eps, &dx[0, 0], o)
+            <real> eps, x.shape[0], &dx[0, 0], o)
 
 
 def running_average(const real[::1] x, double share, double factor, real[::1] y):

@@ -116,7 +116,7 @@ cdef inline void norm_input(
     elif kind == BATCH_NORM:
         normalization.batch_norm_input[real](
             n, count, x, input.row, dy, width, mean + first, other + first, w, g, g + width,
-            eps_of[real](run, layer, work), dx, dx_row)
+            eps_of[real](run, layer, work), n, dx, dx_row)
     else:
         normalization.layer_norm_input[real](
             n, count, x, input.row, dy, width, mean, other, w, dx, dx_row)

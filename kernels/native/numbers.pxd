@@ -69,10 +69,12 @@ cdef enum:  # PlanColumn
     X_STRIDE
     SUMS
     LOSSES
+    PARTS
     STATISTICS
     STEP
     EXCHANGE
     PRIVATE
+    BLOCK_STRIDE
     PADDED
     IMAGES
     PARITY
@@ -81,6 +83,7 @@ cdef enum:  # PlanColumn
     BATCH_Y
     BATCH_DY
     ORIGIN
+    SHOWN
     PLAN_COLUMNS
 
 cdef enum:  # Split

@@ -51,6 +51,7 @@ cdef struct Run:  # everything a thread needs to know
     int64_t exchanges  # so far
     Py_ssize_t sample  # where a stage starts in the batch
     Py_ssize_t shift  # of what threads share, for every other step
+    Py_ssize_t kept  # of the images that are kept, from the first block's to this one's
     Py_ssize_t mask  # the number of the step in this epoch, for dropout
     int64_t* active  # NULL, or the rows of the batch that are left in backward; see active.pxd
 

@@ -51,6 +51,18 @@ NETWORKS = {
         fb.Conv2d(6, 4, 2, (2, 1), groups=2, bias=False), fb.Flatten(),
         fb.Linear(24, 20, bias=False), fb.ReLU(), fb.Linear(20, 5, bias=False),
     ),
+    "batch norm": lambda: (
+        fb.Conv2d(2, 4, 3, padding=1, bias=False), fb.BatchNorm2d(4), fb.ReLU(), fb.MaxPool2d(2),
+        fb.BatchNorm2d(4, momentum=0.3), fb.Conv2d(4, 5, 2), fb.Dropout(0.2), fb.Flatten(),
+        fb.BatchNorm1d(45), fb.Tanh(), fb.Linear(45, 20, bias=False),
+        fb.BatchNorm1d(20, momentum=None),
+        fb.ReLU(), fb.Linear(20, 5),
+    ),
+    "batch norm first": lambda: (
+        fb.BatchNorm2d(2, affine=False), fb.SiLU(), fb.Conv2d(2, 17, (9, 8)), fb.BatchNorm2d(17),
+        fb.Flatten(), fb.Linear(17, 5), fb.BatchNorm1d(5, eps=0.1),
+    ),
+    "batch norm alone": lambda: (fb.BatchNorm2d(2), fb.Flatten(), fb.Linear(144, 5)),
     "single pixels": lambda: (
         fb.AvgPool2d((9, 8)), fb.Conv2d(2, 3, 1), fb.Tanh(), fb.Conv2d(3, 4, 3, padding=1),
         fb.MaxPool2d(1), fb.Flatten(), fb.Linear(4, 5),
@@ -134,6 +146,7 @@ def test_fused_is_layered(name, loss, optimizer, dtype):
     assert fast.path.endswith("fused")
     assert slow.path.endswith("layered (asked for)")
     assert np.abs(fused.params - layered.params).max() <= tolerance * np.abs(layered.params).max()
+    assert np.allclose(fused.buffers, layered.buffers, rtol=tolerance, atol=tolerance)
     assert np.allclose(
         fast.loss_by_iteration, slow.loss_by_iteration, rtol=tolerance, atol=tolerance
     )
