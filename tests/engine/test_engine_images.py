@@ -62,6 +62,12 @@ NETWORKS = {
         fb.BatchNorm2d(2, affine=False), fb.SiLU(), fb.Conv2d(2, 17, (9, 8)), fb.BatchNorm2d(17),
         fb.Flatten(), fb.Linear(17, 5), fb.BatchNorm1d(5, eps=0.1),
     ),
+    "batch norm in residuals": lambda: (
+        fb.Residual(fb.BatchNorm2d(2), fb.ReLU(), fb.Conv2d(2, 2, 3, padding=1)),
+        fb.Residual(fb.Conv2d(2, 2, 3, padding="same", groups=2, bias=False), fb.BatchNorm2d(2)),
+        fb.Tanh(), fb.Conv2d(2, 3, (9, 8)), fb.Flatten(),
+        fb.Residual(fb.BatchNorm1d(3), fb.Linear(3, 3)), fb.Linear(3, 5),
+    ),
     "batch norm alone": lambda: (fb.BatchNorm2d(2), fb.Flatten(), fb.Linear(144, 5)),
     "single pixels": lambda: (
         fb.AvgPool2d((9, 8)), fb.Conv2d(2, 3, 1), fb.Tanh(), fb.Conv2d(3, 4, 3, padding=1),

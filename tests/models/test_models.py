@@ -343,3 +343,24 @@ def test_settings_of_a_loss(tmp_path):
         path.write_text(text % (loss, setting))
         with pytest.raises(ValueError, match=problem):
             fb.models.read(str(path))
+
+
+def test_groups_padding_and_no_bias_arrive(tmp_path):
+    text = """[network]
+input_shape = [1, 6, 5]
+layers = [
+    {type = "Conv2d", out_channels = 4, kernel = 3, padding = "same", bias = false},
+    {type = "BatchNorm2d", momentum = 0.3},
+    {type = "Conv2d", out_channels = 8, kernel = [2, 3], groups = 4},
+    {type = "Flatten"},
+    {type = "Linear", bias = false},
+]
+"""
+    net = models.read(written(tmp_path, text)).build(features=30, classes=3, seed=0)
+    assert [repr(layer) for layer in net.layers] == [
+        "Conv2d(1, 4, 3, 1, 'same', bias=False)",
+        "BatchNorm2d(4, 1e-05, 0.3, True)",
+        "Conv2d(4, 8, (2, 3), 1, 0, groups=4)",
+        "Flatten()",
+        "Linear(120, 3, bias=False)",
+    ]
