@@ -44,5 +44,5 @@ def running_statistics(
     ax.vlines(columns, centre - deviation, centre + deviation, color=DIM, linewidth=1.0, alpha=0.6)
     ax.plot(columns, centre, "o", color=BLUE, markersize=3.0 if len(centre) < 200 else 1.5)
     ax.margins(x=0.02)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     return figure
