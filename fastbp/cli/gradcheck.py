@@ -91,13 +91,13 @@ def cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]:
     standard = fb.Standardize(np.linspace(-1, 1, 5), np.linspace(0.5, 2, 5))
     plain = fb.BatchNorm1d(5, affine=False), fb.LayerNorm(5, elementwise_affine=False)
     for norm in (fb.BatchNorm1d(5), fb.LayerNorm(5), *plain, fb.Scale(5), standard):
-        yield repr(norm), net(norm, fb.Tanh()), fb.CrossEntropyLoss()
-    used = net(fb.BatchNorm1d(5), fb.Tanh())
+        yield repr(norm), net(norm, fb.Sigmoid()), fb.CrossEntropyLoss()
+    used = net(fb.BatchNorm1d(5), fb.Sigmoid())
     yield "BatchNorm1d(5), in use", used.eval(), fb.CrossEntropyLoss()
     for loss in (make() for kind in LOSSES.values() for make in examples(kind)):
         last = (fb.LogSoftmax(),) if isinstance(loss, fb.NLLLoss) else ()
         yield repr(loss), net(fb.Tanh(), last=last), loss
-    for layer in (fb.Dropout(0.4), fb.Residual(fb.Linear(5, 5), fb.Residual(fb.Tanh()))):
+    for layer in (fb.Dropout(0.4), fb.Residual(fb.Linear(5, 5), fb.Residual(fb.Sigmoid()))):
         yield repr(layer), net(layer), fb.CrossEntropyLoss()
     yield from image_cases(dtype, seed)
 
@@ -130,7 +130,7 @@ def image_cases(dtype: str, seed: int) -> Iterator[tuple[str, Sequential, Loss]]
     )
     max_pools = fb.MaxPool2d(2), fb.MaxPool2d(3, 2, 1)
     avg_pools = fb.AvgPool2d(2), fb.AvgPool2d((3, 2), 1, 1)
-    residual = fb.Residual(fb.Conv2d(3, 3, 3, padding=1), fb.Tanh())
+    residual = fb.Residual(fb.Conv2d(3, 3, 3, padding=1), fb.Sigmoid())
     norms = fb.BatchNorm2d(3), fb.BatchNorm2d(3, affine=False)
     for layer in (*convolutions, *max_pools, *avg_pools, *norms, residual):
         yield repr(layer), net(layer), fb.CrossEntropyLoss()

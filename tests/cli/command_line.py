@@ -61,13 +61,14 @@ def run(
     cwd: Path,
     env: dict[str, str | None] | None = None,
     program: Sequence[str] = FASTBP,
+    seconds: float = LIMIT,
 ) -> Result:
-    """Run a command to its end."""
+    """Run a command to its end, which must come by then."""
     done = subprocess.run(
         [*program, *map(str, args)],
         cwd=cwd,
         env=environment(**env or {}),
-        timeout=LIMIT,
+        timeout=seconds,
         capture_output=True,
         text=True,
         encoding="utf-8",

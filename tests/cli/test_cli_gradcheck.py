@@ -9,10 +9,13 @@ from fastbp.backends import AUTOMATIC
 from fastbp.layers import BUILT_IN
 from fastbp.losses import LOSSES
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory):
-    result = run("gradcheck", "--json", cwd=tmp_path_factory.mktemp("gradcheck"))
+    # Long enough for Numba to compile every kernel in both dtypes first.
+    result = run("gradcheck", "--json", cwd=tmp_path_factory.mktemp("gradcheck"), seconds=280)
     assert (result.code, result.err) == (0, "")
     assert result.json["ok"] is True
     return result.json["checks"]

@@ -1,5 +1,6 @@
 """Wrong usage, help, and the surroundings a command may be run in."""
 
+import inspect
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from command_line import (
 )
 
 import fastbp as fb
+from fastbp.losses import LOSSES
+from fastbp.optimizers import OPTIMIZERS
 
 WRONG_USAGE = {  # command line -> what is named
     "": "COMMAND",
@@ -97,9 +100,16 @@ def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
 
 
 DATA = "--data --label --classes --scale "
+SETTINGS = {  # of losses and optimisers: an option each
+    "--" + name.replace("_", "-")
+    for kind in (*LOSSES.values(), *OPTIMIZERS.values())
+    for name in inspect.signature(kind).parameters
+}
 FLAGS = {
-    "train": DATA + "--model --hidden --activation --loss --optimizer --batch-size --lr --epochs "
-    "--init --seed --dtype --backend --threads --limit --output --no-plots --quiet --json",
+    "train": DATA
+    + "--values --model --hidden --activation --normalization --loss --optimizer --batch-size "
+    "--lr --epochs --init --seed --dtype --backend --threads --limit --output --no-plots --quiet "
+    "--json " + " ".join(SETTINGS),
     "evaluate": DATA + "--split --backend --json",
     "predict": DATA + "--index --invert --split --backend --plot --json",
     "experiment": "--epochs --limit --seeds --output --resume --docs --backend --quiet --json",

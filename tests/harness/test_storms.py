@@ -35,7 +35,7 @@ def test_memory_that_is_kept_is_found(monkeypatch):
     kept = []
 
     def wasteful():
-        kept.append(np.ones(1 << 17))
+        kept.append(np.ones(1 << 20))  # more than may lie free already
         return trainings.dense()
 
     assert storms.in_a_row(wasteful, "cython", 20)
