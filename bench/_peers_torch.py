@@ -116,7 +116,7 @@ class Torch(Peer):
             for parameter, array in zip(self.model.parameters(), parameters, strict=True):
                 parameter.copy_(torch.from_numpy(array))
         for layer in self.model:
-            if isinstance(layer, nn.BatchNorm1d):
+            if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 layer.reset_running_stats()
         self.model.train()
         setting = self.problem.setting

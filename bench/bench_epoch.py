@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import pytest
 from measures import kernels_or_skip, note
 from settings import (
-    CHECKED,
     PREDICTION,
     SETTINGS,
     Setting,
@@ -80,7 +79,7 @@ def bench_epoch(benchmark: Any, setting: Setting, loop: Loop) -> None:
     samples = setting.size if loop.fused else PART_OF_IMAGES if setting.model else PART
     benchmark.group = setting.name
     with fb.use_backend(loop.backend):
-        first = _epoch(setting, loop, CHECKED * setting.batch_size)
+        first = _epoch(setting, loop, setting.checked * setting.batch_size)
         check_losses(f"{loop.backend}, {loop}", setting, first.losses[0])
         benchmark.pedantic(_epoch, (setting, loop, samples), rounds=ROUNDS)
     note(

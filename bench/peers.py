@@ -25,7 +25,7 @@ import numpy as np
 from _peers_base import Peer, Problem
 from _peers_fastbp import Fastbp, FastbpNumba
 from _peers_table import markdown
-from settings import CHECKED, PREDICTION, SETTINGS, TOLERANCE, check_losses, first_order
+from settings import PREDICTION, SETTINGS, TOLERANCE, check_losses, first_order
 
 import fastbp as fb
 from fastbp import backends, threads
@@ -153,7 +153,7 @@ def check(peer: Peer, problem: Problem) -> float:
     with peer.limited():
         if not np.allclose(peer.predict(x), expected, rtol=TOLERANCE):
             raise ValueError(f"{peer}: predicts something else than the reference does")
-        losses = peer.losses(first_order(CHECKED * setting.batch_size))
+        losses = peer.losses(first_order(setting.checked * setting.batch_size))
     return check_losses(str(peer), setting, losses)
 
 
