@@ -252,7 +252,8 @@ def test_every_number_of_threads_gives_the_same_bits(name, dtype, optimizer):
 def test_layers_that_give_every_thread_something(batch_size, optimizer):
     """The second batch size is more than threads exchange at a time."""
     nets, x, y = [], *data()
-    samples = np.tile(x, (7, 1)), np.tile(y, 7)
+    times = 7 if batch_size > len(x) else 1
+    samples = np.tile(x, (times, 1)), np.tile(y, times)
     for threads in (1, 2, 3, 4, 7):
         net = fb.Sequential(
             fb.Linear(13, 500),

@@ -74,7 +74,7 @@ def test_single_precision_too(network, zeros):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch_size", [2, 64])
+@pytest.mark.parametrize("batch_size", [7, 64])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_any_number_of_threads_bit_for_bit(network, batch_size, dtype):
     runs = [
