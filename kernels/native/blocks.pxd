@@ -249,7 +249,6 @@ cdef inline void backward_block(
     cdef const real* dy = block_dy[real](run, row, work)
     cdef const real* x = block_input[real](run, row, work)
     cdef real* dx = block_dx[real](run, row, work)
-    cdef real* dw = partial_gradient[real](run, row, work, segment)  # of a convolution
     cdef Images s = images_of(numbers, kind == CONV)
     cdef bint rectified = row and numbers[KIND - COLUMNS] == RELU
     cdef dropout.Masks masks
@@ -257,9 +256,9 @@ cdef inline void backward_block(
         if not takes_steps(run, row):
             pass
         elif real is float:
-            add_gradient[float, fvec](&s, x, dy, dw, NULL)
+            add_gradient[float, fvec](&s, x, dy, partial_gradient[float](run, row, work, segment), NULL)
         else:
-            add_gradient[double, dvec](&s, x, dy, dw, NULL)
+            add_gradient[double, dvec](&s, x, dy, partial_gradient[double](run, row, work, segment), NULL)
         if row == run.choices[LOWEST]:
             return
         if real is float:
