@@ -237,6 +237,18 @@ cdef inline void forward_block(
         flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[WIDTH])
 
 
+cdef inline void add_to_segment(
+    const Run* run, Py_ssize_t row, real* work, Py_ssize_t segment, const Images* s, const real* x,
+    const real* dy,
+) noexcept nogil:
+    """A convolution's part of a segment's dw."""
+    cdef real* dw = partial_gradient[real](run, row, work, segment)
+    if real is float:
+        add_gradient[float, fvec](s, x, dy, dw, NULL)
+    else:
+        add_gradient[double, dvec](s, x, dy, dw, NULL)
+
+
 cdef inline void backward_block(
     const Run* run, Py_ssize_t row, real* work, Py_ssize_t n, Py_ssize_t segment,
 ) noexcept nogil:
@@ -253,12 +265,8 @@ cdef inline void backward_block(
     cdef bint rectified = row and numbers[KIND - COLUMNS] == RELU
     cdef dropout.Masks masks
     if kind == CONV:
-        if not takes_steps(run, row):
-            pass
-        elif real is float:
-            add_gradient[float, fvec](&s, x, dy, partial_gradient[float](run, row, work, segment), NULL)
-        else:
-            add_gradient[double, dvec](&s, x, dy, partial_gradient[double](run, row, work, segment), NULL)
+        if takes_steps(run, row):
+            add_to_segment[real](run, row, work, segment, &s, x, dy)
         if row == run.choices[LOWEST]:
             return
         if real is float:
