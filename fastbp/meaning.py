@@ -33,7 +33,9 @@ class Meaning(StrEnum):
         return self in (Meaning.CLASSES, Meaning.TWO_CLASSES)
 
 
-BY_SOFTMAX = (Meaning.CLASSES, None)  # those whose probabilities are the softmax of the scores
+def meaning_of(net: Any) -> Meaning:
+    """What a network's scores mean: classes, as long as nobody said."""
+    return net.meaning or Meaning.CLASSES
 
 
 class Meant(Setting):
@@ -55,13 +57,13 @@ class Meant(Setting):
         return meaning
 
 
-def predictions(scores: np.ndarray, meaning: Meaning | None) -> np.ndarray:
+def predictions(scores: np.ndarray, meaning: Meaning) -> np.ndarray:
     """What (n, outputs) scores predict; see ``Sequential.predict``."""
     if meaning is Meaning.TWO_CLASSES:
         return (_only_column(scores) > 0).astype(np.int64)
     if meaning is Meaning.LABELS:
         return (scores > 0).astype(np.int64)
-    if meaning is not None and meaning.is_values:
+    if meaning.is_values:
         values = expected(scores, meaning)
         return values.reshape(-1) if values.shape[1] == 1 else values
     labels = np.empty(len(scores), np.int64)
@@ -77,9 +79,9 @@ def expected(scores: np.ndarray, meaning: Meaning) -> np.ndarray:
         return np.exp(scores)
 
 
-def probabilities(scores: np.ndarray, meaning: Meaning | None, name: str) -> np.ndarray:
+def probabilities(scores: np.ndarray, meaning: Meaning, name: str) -> np.ndarray:
     """The probabilities of (n, outputs) scores; see ``Sequential.predict_proba``."""
-    if meaning is not None and meaning.is_values:
+    if meaning.is_values:
         raise ValueError(
             f"{name}: its scores mean {meaning}, which have no probabilities; predict(x) gives "
             "the values. Of classes set meaning = 'classes' first"

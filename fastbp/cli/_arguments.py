@@ -9,6 +9,7 @@ from typing import Any
 
 from fastbp import backends, datasets
 from fastbp.datasets import Dataset
+from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
 
 USAGE, FAILURE = 2, 1  # exit codes
@@ -85,8 +86,7 @@ def load_data(args: argparse.Namespace, values: bool = False) -> tuple[Dataset, 
 
 def load_data_for(args: argparse.Namespace, net: Sequential) -> Dataset:
     """The split that the arguments name, as a trained network takes it."""
-    classes = net.meaning is None or net.meaning.is_classes
-    train, test = load_data(args, values=not classes)
+    train, test = load_data(args, values=not meaning_of(net).is_classes)
     data = test if args.split == "test" else train
     check_features(args.model, net, data)
     return data

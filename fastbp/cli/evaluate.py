@@ -9,7 +9,7 @@ import numpy as np
 import fastbp as fb
 from fastbp.cli import _arguments
 from fastbp.datasets import Dataset
-from fastbp.meaning import Meaning, predictions
+from fastbp.meaning import Meaning, meaning_of, predictions
 from fastbp.network import Sequential
 from fastbp.runs import confusion
 
@@ -71,7 +71,7 @@ def _evaluate_rows(
     found = fb.evaluate(net, data)
     figures = {"accuracy": found.accuracy}
     shown = {"accuracy": f"{100 * found.accuracy:.2f} %"}
-    if net.meaning is not None and net.meaning.is_values:
+    if meaning_of(net).is_values:
         figures = {"r2": found.r2, "mae": found.mae}
         shown = {"R²": f"{found.r2:.4f}", "MAE": f"{found.mae:.6g}"}
     if args.json:
@@ -91,4 +91,4 @@ def _predictions(net: Sequential, data: Dataset) -> np.ndarray:
             f"warning: {lost.sum():,} of {len(data):,} samples have scores that are no numbers; "
             "they count as errors"
         )
-    return np.where(lost, -1, predictions(scores, net.meaning))
+    return np.where(lost, -1, predictions(scores, meaning_of(net)))

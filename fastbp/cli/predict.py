@@ -11,6 +11,7 @@ import numpy as np
 import fastbp as fb
 from fastbp import pictures, plots
 from fastbp.cli import _arguments
+from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
 
 HELP = "show a model's probabilities for a picture or a sample of the data"
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         x, picture = _read_picture(args.image, net, args.invert)
     else:
         x, picture, label = _sample(args, net)
-    if not (net.meaning is None or net.meaning.is_classes):
+    if not meaning_of(net).is_classes:
         return _predict_rows(args, net, x, label)
     probabilities = net.predict_proba(x)[0]
     known = bool(np.isfinite(probabilities).all())
@@ -98,7 +99,7 @@ def _predict_rows(args: argparse.Namespace, net: Sequential, x: np.ndarray, trut
     """Print what each output says: a value, or no or yes and its probability."""
     if args.plot:
         raise ValueError(f"--plot: draws probabilities of classes; {args.model} predicts none")
-    of_values = net.meaning is not None and net.meaning.is_values
+    of_values = meaning_of(net).is_values
     found = net.predict(x)[0]
     probabilities = None if of_values else net.predict_proba(x)[0]
     if args.json:

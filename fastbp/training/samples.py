@@ -10,14 +10,13 @@ from fastbp.backends import kernels
 from fastbp.datasets import Dataset
 from fastbp.layers import as_rows
 from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
-from fastbp.meaning import Meaning
+from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
 
 Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
 
 # What takes the targets of scores with that meaning, where no loss is named.
-TAKES: dict[Meaning | None, Loss] = {
-    None: Loss(),
+TAKES: dict[Meaning, Loss] = {
     Meaning.CLASSES: Loss(),
     Meaning.TWO_CLASSES: BCEWithLogitsLoss(),
     Meaning.LABELS: BCEWithLogitsLoss(),
@@ -76,7 +75,7 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
     shape = net.shapes[-1] or (x.shape[1],)
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
-    targets = _targets(y, len(x), shape[0], net.dtype, loss or TAKES[net.meaning], name)
+    targets = _targets(y, len(x), shape[0], net.dtype, loss or TAKES[meaning_of(net)], name)
     return Samples(x, *targets, scale, shape[0])
 
 
