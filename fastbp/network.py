@@ -19,7 +19,7 @@ from .layers.binding import FlatVector, bind
 from .layers.initializers import Initializer, initializer
 from .layers.nesting import backward_through, columns_into, every_layer
 from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_numbers, table
-from .meaning import BY_SOFTMAX, Meant, predictions, probabilities
+from .meaning import Meaning, Meant, meaning_of, predictions, probabilities
 
 
 class Sequential:
@@ -221,9 +221,6 @@ class Sequential:
         """
         return prediction.scores(self, x, threads)
 
-    def _layered_scores(self, x: np.ndarray | Dataset) -> np.ndarray:
-        return prediction.layered_scores(self, x)
-
     def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
         """What each sample is, by what the network's scores mean.
 
@@ -237,7 +234,7 @@ class Sequential:
         (n, outputs) of the network's dtype, (n,) for one output
             Of "values": the scores. Of "counts": exp of the scores, which are logarithms.
         """
-        return predictions(prediction.row_scores(self, x), self.meaning)
+        return predictions(prediction.row_scores(self, x), meaning_of(self))
 
     def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
         """The probabilities of classes, (n, outputs): the softmax of the scores.
@@ -246,11 +243,12 @@ class Sequential:
         classes" they are those of no and yes, (n, 2), and of "labels" that of each yes,
         (n, outputs): the sigmoid of the scores. Values have none: a ValueError says so.
         """
-        if self.meaning in BY_SOFTMAX:
+        meaning = meaning_of(self)
+        if meaning is Meaning.CLASSES:
             single = prediction.of_one(self, x, softmax=True)
             if single is not None:
                 return single
-        return probabilities(prediction.row_scores(self, x), self.meaning, repr(self))
+        return probabilities(prediction.row_scores(self, x), meaning, repr(self))
 
     def summary(self) -> None:
         """Print the layers, their output shapes and their numbers of parameters."""

@@ -12,7 +12,7 @@ from fastbp.engine.scores import fused_scores
 from fastbp.losses import Loss
 from fastbp.meaning import Meaning, expected
 from fastbp.network import Sequential
-from fastbp.prediction import CHUNK
+from fastbp.prediction import CHUNK, layered_scores
 
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
 
@@ -192,6 +192,6 @@ def _scores_by_part(
         return
     for start in range(0, n, CHUNK):
         rows = np.arange(start, min(start + CHUNK, n))
-        scores = net._layered_scores(batch_of(net, samples, rows)[0])
+        scores = layered_scores(net, batch_of(net, samples, rows)[0])
         checked_scores(net, scores, len(rows), samples.outputs)
         yield slice(start, start + CHUNK), scores

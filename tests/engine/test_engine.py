@@ -16,6 +16,8 @@ from fastbp.engine import epochs as engine_module
 from fastbp.engine import pace, sharing
 from fastbp.kernels.numbers import Choice
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
 
 NETWORKS = {
@@ -44,18 +46,6 @@ OPTIMIZERS = parts.OPTIMIZERS | {
     "adam": lambda: fb.Adam(0.002, epsilon=1e-3, weight_decay=0.01),
 }
 TOLERANCE = {"float32": 2e-3, "float64": 1e-9}  # of a training, fused against layered
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def backend(request, monkeypatch):
-    """All of this is about the two backends that have an engine.
-
-    Every layer is shared that can be.
-    """
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def data(loss=None, dtype=np.float64, zeros=0.85):

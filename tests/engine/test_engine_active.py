@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp.engine import sharing
 from fastbp.training import DivergenceError
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 NETWORKS = {
     "shallow": lambda: (fb.Linear(13, 33), fb.ReLU(), fb.Linear(33, 5)),
@@ -26,15 +27,6 @@ OPTIMIZERS = {
     "nesterov": lambda: fb.SGD(0.01, momentum=0.5, nesterov=True, weight_decay=0.01),
     "adam": lambda: fb.Adam(0.002, epsilon=1e-3),
 }
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def _backend(request, monkeypatch):
-    """The two that have an engine; every layer is shared that can be."""
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield
 
 
 def easy(dtype="float64", zeros=0.5):

@@ -5,7 +5,6 @@ import parts
 import pytest
 
 import fastbp as fb
-from fastbp.engine import sharing
 from fastbp.engine.epochs import Engine
 from fastbp.kernels.numbers import Choice
 
@@ -26,15 +25,6 @@ SETTINGS = {
     "factors": (set(), {0: (0.5, 2), 1: (2, 0), 2: (0, 3)}),
     "both": ({0}, {1: (3, 0.5)}),
 }
-
-
-@pytest.fixture(params=["cython", "numba"])
-def engine(request, monkeypatch):
-    """Both that there are; every layer is shared that can be."""
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def on_rows():
@@ -75,7 +65,7 @@ def trained(layers, name, setting, **options):
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("layers", [on_rows, on_images])
-def test_the_engine_moves_what_the_layered_loop_moves(engine, layers, name, setting):
+def test_the_engine_moves_what_the_layered_loop_moves(backend, layers, name, setting):
     fused, optimizer, history = trained(layers, name, setting, threads=1)
     assert history.path.endswith(", fused")
     layered, other, _ = trained(layers, name, setting, fused=False)
@@ -87,7 +77,7 @@ def test_the_engine_moves_what_the_layered_loop_moves(engine, layers, name, sett
     assert np.array_equal(two.params, fused.params)
 
 
-def test_what_is_frozen_is_not_remembered(engine):
+def test_what_is_frozen_is_not_remembered(backend):
     for fused in (True, False):
         _, optimizer, _ = trained(on_rows, "adam", "the middle", fused=fused)
         frozen = slice(36 * 130 + 130, 36 * 130 + 130 + 130 * 64 + 64)
@@ -98,7 +88,7 @@ def test_what_is_frozen_is_not_remembered(engine):
 
 @pytest.mark.parametrize("frozen", [{0}, {1}, {3}, {0, 1}, {1, 3, 4}])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
-def test_norms_may_be_frozen_and_spared(engine, name, frozen):
+def test_norms_may_be_frozen_and_spared(backend, name, frozen):
     """And BatchNorm's running averages move all the same."""
     data, found = (X.reshape(101, 36), Y), []
     for options in ({"threads": 1}, {"threads": 2}, {"fused": False}):
@@ -121,7 +111,7 @@ def test_norms_may_be_frozen_and_spared(engine, name, frozen):
 
 
 @pytest.mark.parametrize("factors", [(1.0, 1.0), (0.5, 4.0)])
-def test_factors_leave_plain_steps_their_short_ways(engine, factors):
+def test_factors_leave_plain_steps_their_short_ways(backend, factors):
     """Data that are mostly zeros are still read without them."""
     x = np.where(np.random.default_rng(1).random((200, 64)) < 0.1, 1.0, 0.0)
     data, found = (x, (x[:, 0] > 0).astype(int)), []
@@ -138,7 +128,7 @@ def test_factors_leave_plain_steps_their_short_ways(engine, factors):
 
 
 @pytest.mark.parametrize("name", parts.OPTIMIZERS)
-def test_factors_of_1_are_no_factors(engine, name):
+def test_factors_of_1_are_no_factors(backend, name):
     """Bit for bit, and so is a rate that is halved, or a layer's factor."""
     found = []
     for lr, factor in ((0.01, None), (0.01, 1), (0.02, 0.5)):

@@ -14,11 +14,11 @@ import fastbp as fb
 from fastbp.backends import active
 from fastbp.engine import program as program_module
 from fastbp.engine import scores as inference
-from fastbp.engine import sharing
 from fastbp.kernels.numbers import Column, Kind
+from fastbp.prediction import layered_scores
 
 # The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
 
 SHAPE, CLASSES = (2, 9, 8), 5
 FEATURES = 2 * 9 * 8
@@ -102,15 +102,6 @@ OPTIMIZERS = parts.OPTIMIZERS | {
 }
 CE = fb.CrossEntropyLoss()
 TOLERANCE = {"float32": 2e-3, "float64": 1e-9}  # of a training, fused against layered
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def backend(request, monkeypatch):
-    """The backends that have an engine. Every dense layer is shared that can be."""
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def data(loss=None, samples=37, dtype=np.float64):
@@ -360,7 +351,7 @@ for dtype, near in (("float32", 2e-3), ("float64", 1e-9)):
         assert np.abs(fused.params - layered).max() <= near * np.abs(layered).max(), name
         assert np.array_equal(train(name, threads=3, **options)[0].params, fused.params), name
         x = np.tile(samples[0], (8, 1))
-        assert np.allclose(fused.scores(x), fused._layered_scores(x), atol=near), name
+        assert np.allclose(fused.scores(x), layered_scores(fused, x), atol=near), name
 np.save(sys.argv[1], train("dropout on both sides")[0].params)
 """
 
@@ -389,7 +380,7 @@ def test_many_samples(name, dtype):
     net, (x, y) = network(name, dtype, seed=3), data(samples=1031, dtype=dtype)
     fused = [inference.fused_scores(net, x, threads=threads) for threads in (1, 2, 3)]
     near = {"rtol": 1e-4, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-12}
-    layered = net._layered_scores(x)
+    layered = layered_scores(net, x)
     assert np.allclose(fused[0], layered, **near)
     assert all(np.array_equal(scores, fused[0]) for scores in fused)
     assert np.array_equal(net.scores(x), fused[0])
@@ -408,7 +399,7 @@ def test_scores_of_data_that_are_scaled(source):
     x = np.abs(data(samples=600)[0] * 50).astype(source)
     net = network("lenet", seed=3)
     samples = fb.datasets.Dataset(x, np.zeros(600, np.int64), 5, scale=1 / 255)
-    want = net._layered_scores(x.astype(np.float64) / 255)
+    want = layered_scores(net, x.astype(np.float64) / 255)
     assert np.allclose(net.scores(samples), want, rtol=1e-9, atol=1e-12)
 
 
@@ -416,7 +407,7 @@ def test_scores_of_data_that_are_scaled(source):
 def test_any_number_of_samples(n):
     net, x = network("dropout on both sides", seed=3), data(samples=n)[0]
     assert inference.fused_scores(net, x) is not None
-    assert np.allclose(net.scores(x), net._layered_scores(x), rtol=1e-9, atol=1e-12)
+    assert np.allclose(net.scores(x), layered_scores(net, x), rtol=1e-9, atol=1e-12)
 
 
 # What is not finite
@@ -442,7 +433,7 @@ def test_a_pixel_that_is_not_finite_shows_in_its_sample_alone():
         bad = np.isnan(scores).all(axis=1)
         assert bad[[3, 599]].all() or name == "a rest unseen", name
         assert np.isfinite(np.delete(scores, [3, 599], axis=0)).all(), name
-        assert np.allclose(scores, network(name)._layered_scores(x), equal_nan=True), name
+        assert np.allclose(scores, layered_scores(network(name), x), equal_nan=True), name
 
 
 @pytest.mark.parametrize("name", ["lenet", "whole images"])
@@ -553,7 +544,7 @@ def test_functions_of_ones_own_go_with_images(backend):
         nets.append(net)
     assert np.allclose(nets[0].params, nets[1].params, rtol=1e-9, atol=1e-12)
     x = data(samples=600)[0]
-    assert np.allclose(nets[0].scores(x), nets[0]._layered_scores(x), rtol=1e-9)
+    assert np.allclose(nets[0].scores(x), layered_scores(nets[0], x), rtol=1e-9)
 
 
 def test_the_program_of_a_network_with_images():

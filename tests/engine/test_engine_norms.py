@@ -5,7 +5,8 @@ import parts
 import pytest
 
 import fastbp as fb
-from fastbp.engine import sharing
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 SAMPLES, FEATURES, CLASSES = 101, 13, 5
 RNG = np.random.default_rng(7)
@@ -61,14 +62,6 @@ NETWORKS = {
         fb.LogSoftmax(),
     ),
 }
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def backend(request, monkeypatch):
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def train(layers, loss, optimizer, dtype="float64", x=X, **options):

@@ -11,7 +11,8 @@ from fastbp.engine.program import compile_network
 from fastbp.kernels.numbers import Column, Kind, Split
 from fastbp.layers.nesting import named_layers
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits for Numba to compile its engine
+# The first test waits for Numba to compile its engine.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
 
 
 def dense(*sizes):
@@ -81,15 +82,6 @@ OPTIMIZERS = {
     "momentum": lambda: fb.SGD(0.001, momentum=0.5),
     "adam": lambda: fb.Adam(0.002, epsilon=1e-3),
 }
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def backend(request, monkeypatch):
-    """The backends that have an engine. Every dense layer is shared that can be."""
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def samples():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp.engine import sharing
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(101, 36))
@@ -26,15 +27,6 @@ CASES = [
     ("images", "probabilities, smoothed", "float64", 32),
     ("images", "weights", "float64", 32),
 ]
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def backend(request, monkeypatch):
-    """Those with an engine. Every layer is shared that can be."""
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def trained(name, loss, dtype, batch_size, **options):

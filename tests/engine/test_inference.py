@@ -9,6 +9,7 @@ import pytest
 import fastbp as fb
 from fastbp.backends import kernels
 from fastbp.engine import scores as inference
+from fastbp.prediction import layered_scores
 
 NETWORKS = {
     "one layer": lambda: (fb.Linear(13, 5),),
@@ -47,7 +48,7 @@ def network(name, dtype):
 def test_many_samples(name, dtype, zeros):
     net, x = network(name, dtype), samples(dtype, zeros)
     fused = [inference.fused_scores(net, x, threads=threads) for threads in (1, 2, 3)]
-    assert np.allclose(fused[0], net._layered_scores(x), rtol=1e-5, atol=1e-6)
+    assert np.allclose(fused[0], layered_scores(net, x), rtol=1e-5, atol=1e-6)
     assert all(np.array_equal(scores, fused[0]) for scores in fused)
     assert np.array_equal(net.scores(x), fused[0])
 
@@ -57,7 +58,7 @@ def test_data_that_are_scaled(dtype, source):
     x = np.abs(samples(zeros=0.8) * 50).astype(source)
     net = network("every activation", dtype)
     data = fb.datasets.Dataset(x, np.zeros(N, np.int64), 5, scale=1 / 255)
-    expected = net._layered_scores((x / 255).astype(dtype))
+    expected = layered_scores(net, (x / 255).astype(dtype))
     assert np.allclose(net.scores(data), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -116,7 +117,7 @@ def test_one_sample_sees_the_parameters_of_the_moment():
 
 def test_a_layer_too_wide_for_the_short_way():
     net, x = fb.Sequential(fb.Linear(13, 5000), fb.Linear(5000, 3)), samples("float32")[:1]
-    assert np.allclose(net.scores(x), net._layered_scores(x), rtol=1e-4, atol=1e-5)
+    assert np.allclose(net.scores(x), layered_scores(net, x), rtol=1e-4, atol=1e-5)
     assert net.vectors.single is None or net.vectors.single[1] is None
 
 
@@ -167,7 +168,7 @@ def test_evaluation_takes_the_same_way_for_any_number_of_threads():
     net, x = network("every activation", "float64"), samples()
     y = np.random.default_rng(1).integers(0, 5, N)
     loss = fb.CrossEntropyLoss()
-    scores = net._layered_scores(x)
+    scores = layered_scores(net, x)
     for threads in (None, 1, 3):
         found = fb.evaluate(net, (x, y), loss, threads=threads)
         assert found.accuracy == pytest.approx((scores.argmax(axis=1) == y).mean())

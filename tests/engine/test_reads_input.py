@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp.engine import sharing
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits for Numba to compile its engine
+# The first test waits for Numba to compile its engine.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
 
 ROWS = {
     "chain": lambda: (
@@ -46,15 +46,6 @@ IMAGES = {
 }  # fmt: skip
 NETWORKS = ROWS | IMAGES
 LOSSES = {"hinge": lambda: fb.HingeLoss(0.05), "cross-entropy": fb.CrossEntropyLoss}
-
-
-@pytest.fixture(autouse=True, params=["cython", "numba"])
-def backend(request, monkeypatch):
-    """The backends that have an engine. Every dense layer is shared that can be."""
-    monkeypatch.setattr(sharing, "FIRST", 0)
-    monkeypatch.setattr(sharing, "LATER", 0)
-    with fb.use_backend(request.param):
-        yield request.param
 
 
 def samples():
