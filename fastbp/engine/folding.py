@@ -49,7 +49,10 @@ def _folded(program: Program, params: np.ndarray) -> tuple[Program, np.ndarray]:
         behind = position + 1
         gone = position in affine and (
             (before is not None and _fold_behind(program, before, params, *affine[position]))
-            or (behind < len(program.layers) and _fold_before(program, behind, params, layer))
+            or (
+                behind < len(program.layers)
+                and _fold_before(program, behind, params, *affine[position], layer.affine_spread())
+            )
         )
         if not gone:
             kept.append(position)
@@ -87,13 +90,17 @@ def _fold_behind(
     return _assign(weights, weights.w * columns, weights.b * factor + offset)
 
 
-def _fold_before(program: Program, position: int, params: np.ndarray, norm: Layer) -> bool:
-    """Let a layer do what a norm before it does; whether it can."""
-    weights, found = _weights(program, position, params), norm.as_affine()
-    if weights is None or found is None:
-        return False
-    factor, offset = found
-    if (np.abs(offset) > MOST_CANCELLED * norm.affine_spread()).any():
+def _fold_before(
+    program: Program,
+    position: int,
+    params: np.ndarray,
+    factor: np.ndarray,
+    offset: np.ndarray,
+    spread: np.ndarray | float,
+) -> bool:
+    """Let a layer do what a norm before it does, whose output is about `spread`; whether it can."""
+    weights = _weights(program, position, params)
+    if weights is None or (np.abs(offset) > MOST_CANCELLED * spread).any():
         return False
     if program.kinds[position] == Kind.DENSE:
         each = len(weights.w) // len(factor)

@@ -239,13 +239,12 @@ class BatchNorm1d(_Norm):
         Where the running averages were used, which do not depend on X, it is w / √(…)·dY.
         """
         dy = self._gradient(dy)
-        dw, db = self._parameter_gradients(dy)
         x, _, mean, var, training = self._kept
         w, _ = self._weights(x)
-        rows = self._rows(dy)
+        x_rows, rows = self._rows(x), self._rows(dy)
+        dw, db = self._sums(x_rows, rows)
         dx = np.empty_like(rows)
         if training:
-            x_rows = self._rows(x)
             kernels().batch_norm_backward_input(x_rows, rows, mean, var, w, dw, db, self.eps, dx)
         else:
             nothing = np.zeros_like(w)
@@ -253,9 +252,13 @@ class BatchNorm1d(_Norm):
         return self._samples(dx, dy.shape)
 
     def _parameter_gradients(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, _, mean, var, _ = self._kept
+        return self._sums(self._rows(self._kept[0]), self._rows(dy))
+
+    def _sums(self, x: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """dl/dw and dl/db, of rows."""
+        _, _, mean, var, _ = self._kept
         dw, db = self._gradients(x)
-        kernels().batch_norm_backward(self._rows(x), self._rows(dy), mean, var, self.eps, dw, db)
+        kernels().batch_norm_backward(x, dy, mean, var, self.eps, dw, db)
         return dw, db
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -34,9 +34,8 @@ def loss_and_gradient(
     loss : Loss
     threads : int, optional
         How many threads compute, where the backend has an engine, which networks with BatchNorm do
-        without; the results are the same, bit
-        for bit, for any number. Left out, it is FASTBP_NUM_THREADS or what is measured to be
-        fastest.
+        without; the results are the same, bit for bit, for any number. Left out, it is
+        FASTBP_NUM_THREADS or what is measured to be fastest.
 
     Returns
     -------
