@@ -340,6 +340,7 @@ import sys, numpy as np, fastbp as fb
 sys.path[:0] = [{folder!r}, {folder!r} + "/.."]  # beside this file, and parts.py
 from test_engine_images import NETWORKS, data, fb, inference, network, train
 from fastbp.backends import active
+from fastbp.prediction import layered_scores
 assert active().detail == {level!r}
 samples = data(samples=70)
 for dtype, near in (("float32", 2e-3), ("float64", 1e-9)):
