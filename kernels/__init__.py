@@ -241,8 +241,9 @@ KERNELS: dict[str, Kernel] = {
 
 
 # What a backend that runs whole epochs has besides; fastbp.engine drives it. program is the network
-# as data (fastbp.program), plan says where things lie in the workspace `work`, and `state` are the
-# vectors that the optimiser remembers.
+# as data (fastbp.program), and plan says where things lie in the workspace `work`. Of an epoch,
+# labels (m,) or values (m, o) are the samples' targets, and kept (m, o) gets their scores, where it
+# is not (0, 0); order (n,) are the samples' numbers, and factors those of each step's rate.
 ENGINE: dict[str, Kernel] = {
     "engine_plan": _kernel(
         "program batch states segments buffers params",
@@ -260,8 +261,8 @@ ENGINE: dict[str, Kernel] = {
         "bring part W (0), M (1), V (2) or, buffers, BUFFER (3) of work back into flat params",
     ),
     "train_steps": _kernel(
-        "program plan settings choices data labels values order thread first last",
-        "work losses sync",
+        "program plan settings choices data labels values order factors thread first last",
+        "work losses kept sync",
         "run the steps first..last of an epoch as one of its threads; returns the first not done",
     ),
     "forward_samples": _kernel(

@@ -50,6 +50,25 @@ def test_the_rate_may_change_between_steps(backend):
     assert net.params.tolist() == [-1.5, -1.5]
 
 
+@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+def test_a_step_s_factor_multiplies_the_rate_and_leaves_it(backend, name):
+    by_factor, by_rate = (fb.Sequential(fb.Linear(3, 2), dtype="float64", seed=1) for _ in range(2))
+    one, other = parts.OPTIMIZERS[name](), parts.OPTIMIZERS[name]()
+    rate, other.lr = one.lr, other.lr / 4
+    for net, step in ((by_factor, lambda net: one.step(net, 0.25)), (by_rate, other.step)):
+        for gradient in (1.0, -0.5):
+            net.grads[...] = gradient
+            step(net)
+    np.testing.assert_array_equal(by_factor.params, by_rate.params)
+    assert one.lr == rate
+
+
+@pytest.mark.parametrize("factor", [-1, math.nan, "1"])
+def test_a_step_s_factor_is_a_number_from_0_on(factor):
+    with pytest.raises((ValueError, TypeError), match=r"SGD\(lr=1\)\.step factor: expected "):
+        fb.SGD(lr=1).step(fb.Sequential(fb.Linear(1, 1)), factor)
+
+
 def test_nan_is_not_hidden(backend, dtype):
     net = fb.Sequential(fb.Linear(1, 1), dtype=dtype)
     net.params[...], net.grads[...] = 0, [np.nan, 1]

@@ -7,6 +7,7 @@ same for every number of threads, so the number may change from chunk to chunk: 
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,15 @@ from .workspace import Workspace, is_sparse, run_choices, run_settings, source_o
 # but the number of threads.
 MOST_SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
 TURNS = 2000  # turns of waiting before a thread yields its processor
+
+
+class _Epoch(NamedTuple):
+    """What one call of ``Engine.epoch`` is about."""
+
+    order: np.ndarray
+    factors: np.ndarray
+    losses: np.ndarray
+    kept: np.ndarray
 
 
 class Engine:
@@ -84,6 +94,7 @@ class Engine:
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
+        self._nothing = np.zeros((0, 0), net.dtype)  # where no scores are kept
         self.splits, self.segments = splits(self.program, self.batch_size), self._segments()
         shared = self.program.on_images or any(self.splits)
         self.threads = Threads(threads, self.segments if shared else 1)
@@ -163,9 +174,15 @@ class Engine:
         """Numba compiles what is called first: here, not in an epoch that is timed."""
         rows, plan = self.program.rows, self.space.plan[0]
         self.kernels.engine_pack(rows, plan, 0, self.net.vectors.own, self.space.work)
-        self._run(np.zeros(1, np.int64), np.zeros(1), 0, 0, 1)
+        self._run(_Epoch(np.zeros(1, np.int64), np.ones(1), np.zeros(1), self._nothing), 0, 0, 1)
 
-    def epoch(self, order: np.ndarray, report: Callable[[int, float], bool]) -> np.ndarray:
+    def epoch(
+        self,
+        order: np.ndarray,
+        report: Callable[[int, float], bool],
+        factors: np.ndarray | None = None,
+        kept: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Train on all samples in this order; returns each batch's loss.
 
         The losses end with the first that is NaN or infinite; its batch moved nothing. After
@@ -173,10 +190,15 @@ class Engine:
         anybody heard it, who may have changed rates and other numbers: they count from the next
         step on. What it raises ends the epoch there. The network has the new parameters in any
         case; until then everybody sees the old ones, read-only.
+
+        `factors` (steps,) float64 are what the rate of each step is multiplied by: 1, if left out.
+        `kept` (samples, outputs) of the network's dtype gets each sample's scores, as its step
+        finds them.
         """
         steps = -(-len(order) // self.batch_size)
-        losses = np.empty(steps)
-        done = 0
+        factors = np.ones(steps) if factors is None else factors
+        run = _Epoch(order, factors, np.empty(steps), self._nothing if kept is None else kept)
+        losses, done = run.losses, 0
         with self.net.vectors.locked():
             self._load()
             try:
@@ -184,7 +206,7 @@ class Engine:
                     count, threads = self.threads.next_chunk(steps - done)
                     last = done + count
                     started = time.perf_counter()
-                    stopped = self._run(order, losses, done, last, threads)
+                    stopped = self._run(run, done, last, threads)
                     self.threads.took(threads, last - done, time.perf_counter() - started)
                     if stopped < last:
                         return losses[: stopped + 1]
@@ -242,9 +264,7 @@ class Engine:
         """What counts steps, and must not be set in the middle of an epoch."""
         return [self.optimizer.steps, *(layer.state() for layer in every_layer(self.net.layers))]
 
-    def _run(
-        self, order: np.ndarray, losses: np.ndarray, first: int, last: int, threads: int
-    ) -> int:
+    def _run(self, epoch: _Epoch, first: int, last: int, threads: int) -> int:
         """Run the steps first..last with so many threads; returns the first step not done."""
         self.choices[Choice.THREADS] = threads
         self.sync[:] = 0
@@ -252,11 +272,13 @@ class Engine:
         self.sync[Sync.SPINS] = TURNS if threads <= thread_counts.available() else 0
         rows, plan, work = self.program.rows, self.space.plan, self.space.work
         numbers = self.settings, self.choices
-        samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, order
+        samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values
+        order, factors, losses, kept = epoch
+        given, written = (*numbers, *samples, order, factors), (work, losses, kept, self.sync)
 
         def steps(thread: int) -> int:
             done: int = self.kernels.train_steps(
-                rows, plan[thread], *numbers, *samples, thread, first, last, work, losses, self.sync
+                rows, plan[thread], *given, thread, first, last, *written
             )
             return done
 

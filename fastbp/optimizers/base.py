@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from fastbp._checks import as_number
 from fastbp._settings import Count, Flag, Number
 from fastbp.kernels.numbers import OptimizerKind, Setting
 from fastbp.layers.rules import trained_pieces
@@ -61,8 +62,16 @@ class Optimizer:
         self.steps = 0
         self.memory: tuple[np.ndarray, ...] = ()
 
-    def step(self, net: "Sequential") -> None:
-        """Move the network's parameters by the gradients of its last backward pass."""
+    def step(self, net: "Sequential", factor: float = 1.0) -> None:
+        """Move the network's parameters by the gradients of its last backward pass.
+
+        Parameters
+        ----------
+        net : Sequential
+        factor : float
+            >= 0, what a schedule multiplies the rate of this step by; ``lr`` stays as it is.
+        """
+        rate = self.lr * as_number(factor, f"{self!r}.step factor", least=0)
         if not net.params.flags.writeable:
             raise ValueError(
                 f"{self!r}: the parameters are read-only, for the network is frozen (train a "
@@ -73,7 +82,7 @@ class Optimizer:
         memory = self.memory[: self.states]
         for part, rule in trained_pieces(net.vectors, net.layers, self.decay_biases):
             remembered = tuple(vector[part] for vector in memory)
-            lr, decay = self.lr * rule.rate, self.weight_decay * rule.decays
+            lr, decay = rate * rule.rate, self.weight_decay * rule.decays
             self.update(Part(net.grads[part], net.params[part], remembered, lr, decay))
 
     def update(self, part: Part) -> None:

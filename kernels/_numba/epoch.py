@@ -13,7 +13,7 @@ from .layout import prepare
 from .norms import backward_norm, move_running, norm_gradient, step_norm
 from .pointers import addresses_of, at, shift
 from .program import (
-    during,
+    begin_step,
     is_norm,
     kind_of,
     meets,
@@ -21,12 +21,12 @@ from .program import (
     row_width,
     y_of,
 )
-from .stages import backward_layer, forward_layer, loss_of
+from .stages import backward_layer, forward_layer, loss_of, targets_of
 from .steps import step_at, update_layer
 
 
 @inline
-def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
+def _train_step(run, step, n, data, chosen, zeros, targets, loss):
     """Forward, loss, backward and update of one batch; False if it was given up or diverged.
 
     The update of a layer must wait until every thread has read its W for dx, which the next
@@ -39,7 +39,7 @@ def _train_step(run, step, n, data, chosen, zeros, labels, values, loss):
     if not meet(run):
         return False
     if run.thread == 0:
-        loss[0] = loss_of(run, n, chosen, labels, values)
+        loss[0] = loss_of(run, n, chosen, targets)
     if not meet(run) or loss[0] - loss[0] != 0:  # NaN or infinite
         return False
     move_running(run, n)
@@ -89,7 +89,7 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
     before = flush_denormals()
     choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
     run, zeros = prepare(real, addresses, layers, thread, choices[Choice.THREADS])
-    labels, values = at(addresses[7], np.int64), at(addresses[8], type(real))
+    targets, factors = targets_of(real, addresses), at(addresses[11], np.float64)
     losses, batch, step = at(addresses[10], np.float64), choices[Choice.BATCH], first
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
@@ -98,9 +98,9 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
             sort_columns(run, n, zeros)
         if not meet(run):  # some may still read what the last step left in y
             break
-        here, loss = during(run, step, 0), shift(losses, step)
+        here, loss = begin_step(run, step, factors), shift(losses, step)
         number = step_at(here, choices[Choice.STEPS_BEFORE] + step + 1)
-        if not _train_step(here, number, n, addresses[6], chosen, zeros, labels, values, loss):
+        if not _train_step(here, number, n, addresses[6], chosen, zeros, targets, loss):
             break
         for r in range(n):
             run.rows[r] = r
@@ -140,15 +140,18 @@ def train_steps(
     labels,
     values,
     order,
+    factors,
     thread,
     first,
     last,
     work,
     losses,
+    kept,
     sync,
 ):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
-    arrays = program, plan, settings, choices, work, sync, data, labels, values, order, losses
+    samples = data, labels, values, order
+    arrays = program, plan, settings, choices, work, sync, *samples, losses, factors, kept
     real, count = work.dtype.type(0), len(order)
     run = train_images if Kind.FLATTEN in program[:, Column.KIND] else _train_steps
     return run(real, addresses_of(*arrays), len(program), count, thread, first, last)

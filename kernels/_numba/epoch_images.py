@@ -33,8 +33,9 @@ from .layout import SCRATCH, prepare
 from .norms import norm_gradient, step_norm
 from .pointers import at, copy, fill, shift
 from .program import (
+    begin_step,
     buffers_size,
-    during,
+    from_row,
     kind_of,
     outputs_of,
     parameters_of,
@@ -52,7 +53,7 @@ from .program import (
     windows_of,
     y_of,
 )
-from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms
+from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms, targets_of
 from .steps import optimize, scale_gradient, step_at, update_dense
 from .vectors import SAMPLES
 
@@ -177,7 +178,7 @@ class _Stretch(typing.NamedTuple):
 @inline
 def _train_block(run, addresses, flatten, segment, chosen, batch, n, stretch):
     """A stretch for n samples, the rows from run.row on of the batch."""
-    labels, values = at(addresses[7], np.int64), at(addresses[8], type(run.work[0]))
+    targets = targets_of(run.work[0], addresses)
     losses, (first, last, top, bottom) = shift(_losses(run, flatten), run.row), stretch
     if first < 0:
         _gather_block(run, addresses[6], chosen, n)
@@ -187,7 +188,7 @@ def _train_block(run, addresses, flatten, segment, chosen, batch, n, stretch):
         return
     if first < run.layers:
         for r in range(n):
-            losses[r] = loss_row(run, r, batch, chosen[r], labels, values)
+            losses[r] = loss_row(run, r, batch, chosen[r], targets)
     _backward_through(run, flatten, segment, top, bottom, n, batch)
     if bottom:
         leave_gradient(run, bottom - 1, n)
@@ -203,7 +204,7 @@ def _train_segment(run, addresses, flatten, segment, chosen, n, stretch):
                 fill(partial_gradient(run, layer, segment), weights_of(row_of(run, layer)), 0)
     for block in range(first_block, last_block):
         row = block * SAMPLES
-        here, count = during(run, run.step, row), min(SAMPLES, n - row)
+        here, count = from_row(run, row), min(SAMPLES, n - row)
         _show_images(run, block)
         _show_rows(run, flatten, row)
         own = shift(chosen, row)
@@ -339,11 +340,12 @@ def train_images(real, addresses, layers, count, thread, first, last):
     team, _ = prepare(real, addresses, layers, thread, threads)
     run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
     losses, flatten = at(addresses[10], np.float64), _flatten_row(run)
+    factors = at(addresses[11], np.float64)
     if thread:
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
-        here = during(run, step, 0)
+        here = begin_step(run, step, factors)
         if not _train_batch(here, team, addresses, flatten, chosen, n) or not meet(team):
             break
         loss = _mean_loss(here, flatten, n)

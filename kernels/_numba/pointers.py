@@ -105,4 +105,5 @@ def copy(x, y, n):
 
 
 def addresses_of(*arrays):
-    return tuple(array.ctypes.data for array in arrays)
+    """Where arrays start; 0 for one without elements."""
+    return tuple(array.ctypes.data if array.size else 0 for array in arrays)

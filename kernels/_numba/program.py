@@ -35,14 +35,21 @@ class Run(typing.NamedTuple):
     listed: bool  # whether the batch's zeros are left out
     rows: typing.Any  # the numbers in the batch of the rows that are computed, and of their samples
     samples: typing.Any
+    lr: float  # of the step
     step: int  # of the epoch, and the batch's first row that is computed: dropout's masks want both
     row: int
 
 
 @core
-def during(run, step, row):
-    """The same, computing from this row on in this step of the epoch."""
-    return Run(*run[:-2], step, row)
+def begin_step(run, step, factors):
+    """The same in this step of the epoch."""
+    return Run(*run[:-3], run.settings[Setting.LR] * factors[step], step, 0)
+
+
+@core
+def from_row(run, row):
+    """The same, computing from this row of the batch on."""
+    return Run(*run[:-1], row)
 
 
 @core

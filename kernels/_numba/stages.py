@@ -3,13 +3,17 @@
 There is no mathematics here, only calls.
 """
 
+import typing
+
+import numpy as np
+
 from fastbp.kernels.numbers import Choice, Column, Kind
 
 from . import activations, losses
 from .dropout import drop_row
 from .jit import core, inline
 from .norms import forward_norm, norm_input
-from .pointers import copy, shift
+from .pointers import at, copy, shift
 from .program import (
     code_of,
     dy_of,
@@ -195,12 +199,28 @@ def backward_layer(run, layer, n):
     product(n, columns, outputs, dy, dy_row, 1, w, dx_row, dx, dx_row, dx, dx_row)
 
 
+class _Targets(typing.NamedTuple):
+    """What the loss reads of the samples and, if they are kept, writes: their scores."""
+
+    labels: typing.Any
+    values: typing.Any
+    scores: typing.Any
+    keeps: bool
+
+
 @core
-def loss_of(run, n, chosen, labels, values):
+def targets_of(real, addresses):
+    """Those of an epoch, from train_steps' arrays."""
+    labels, values = at(addresses[7], np.int64), at(addresses[8], type(real))
+    return _Targets(labels, values, at(addresses[12], type(real)), addresses[12] != 0)
+
+
+@core
+def loss_of(run, n, chosen, targets):
     """The batch's loss, and the gradient by the last layer's output."""
     total = 0.0
     for r in range(n):
-        total += loss_row(run, r, n, chosen[r], labels, values)
+        total += loss_row(run, r, n, chosen[r], targets)
     return total / loss_terms(run, n)
 
 
@@ -211,10 +231,12 @@ def loss_terms(run, n):
 
 
 @core
-def loss_row(run, r, n, sample, labels, values):
+def loss_row(run, r, n, sample, targets):
     """One row's loss, of a batch of n, and the gradient by the last layer's output."""
     layer, kind, code = run.layers - 1, run.choices[Choice.LOSS], shift(run.choices, Choice.CODE)
     o, width = outputs_of(run, layer), row_width(run, layer)
     y, dy = shift(y_of(run, layer), r * width), shift(dy_of(run, layer), r * width)
-    numbers = values_of(run, run.layers)
+    numbers, (labels, values, scores, keeps) = values_of(run, run.layers), targets
+    if keeps:
+        copy(y, shift(scores, sample * o), o)
     return losses.loss_row(kind, numbers, code, y, sample, labels, values, n, dy, o)

@@ -1,6 +1,6 @@
 """The optimiser's step of this thread's part of a dense layer's W and b."""
 
-from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Setting, Value
+from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Value
 
 from . import updates
 from .batch import GROUP, groups_of
@@ -27,7 +27,7 @@ from .vectors import bits, lanes_of
 @core
 def step_at(run, number):
     """What a step of this number, from 1, is to its calls of update."""
-    return updates.count_step(run.choices[Choice.OPTIMIZER], run.settings, number)
+    return updates.count_step(run.choices[Choice.OPTIMIZER], run.settings, number, run.lr)
 
 
 @core
@@ -83,7 +83,7 @@ def scale_gradient(run, layer, n):
     """For plain SGD, this thread's columns of dy of a dense layer times its -lr."""
     first, last = owned(run, layer)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
-    factor = type(dy[0])(-(run.settings[Setting.LR] * values_of(run, layer)[Value.LR_FACTOR]))
+    factor = type(dy[0])(-(run.lr * values_of(run, layer)[Value.LR_FACTOR]))
     if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
         for r in range(n):
             for j in range(first, last):

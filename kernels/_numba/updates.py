@@ -18,8 +18,8 @@ def update(kind, s, step, rule, g, p, m, v, n):
     rule has factors of their rate and their decay, for these parameters.
     m is the only vector that momentum, Adagrad and GRADIENT remember.
     """
-    real, (number, lr_g, lr_m), (rate, decays) = type(p[0]), step, rule
-    lr, mu = real(s[Setting.LR] * rate), real(s[Setting.MU])
+    real, (number, step_lr, lr_g, lr_m), (rate, decays) = type(p[0]), step, rule
+    lr, mu = real(step_lr * rate), real(s[Setting.MU])
     decay = real(s[Setting.DECAY] * decays)
     if kind == OptimizerKind.PLAIN:
         _sgd(g, lr, p, n)
@@ -31,10 +31,10 @@ def update(kind, s, step, rule, g, p, m, v, n):
         alpha, rest = real(s[Setting.BETA2]), real(1 - s[Setting.BETA2])
         _rmsprop(g, lr, alpha, rest, real(s[Setting.EPSILON]), mu, decay, p, m, v, n)
     elif kind == OptimizerKind.ADAGRAD:
-        lr = real(_decayed(s[Setting.LR] * rate, s[Setting.LR_DECAY], number))
+        lr = real(_decayed(step_lr * rate, s[Setting.LR_DECAY], number))
         _adagrad(g, lr, real(s[Setting.EPSILON]), decay, p, m, n)
     elif kind == OptimizerKind.GRADIENT:
-        _total(g, real(s[Setting.LR]), m, n)
+        _total(g, real(step_lr), m, n)
     else:
         betas = _betas(lr, s[Setting.BETA1], s[Setting.BETA2], number)
         epsilon = real(_epsilon_of(s, number))
@@ -47,11 +47,11 @@ def update(kind, s, step, rule, g, p, m, v, n):
 
 
 @core
-def count_step(kind, s, number):
-    """A step's number, from 1, and NAdam's rates, which all calls of update in that step share."""
+def count_step(kind, s, number, lr):
+    """A step's number, from 1, its rate, and NAdam's, which all calls of update in it share."""
     if kind == OptimizerKind.NADAM:
-        return number, *_nadam_rates(s[Setting.LR], s[Setting.BETA1], s[Setting.MU_DECAY], number)
-    return number, 0.0, 0.0
+        return number, lr, *_nadam_rates(lr, s[Setting.BETA1], s[Setting.MU_DECAY], number)
+    return number, lr, 0.0, 0.0
 
 
 @core

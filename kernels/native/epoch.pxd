@@ -158,6 +158,8 @@ cdef inline Py_ssize_t train_steps(
     cdef Input batch, coming
     if run.threads > 1:
         leave_taken_processor(run.sync + TAKEN)
+    if run.thread:  # all have the same scores
+        run.scores = NULL
     coming = gather[real](run, work, data, order, samples, first)
     run.mask = first
     if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):

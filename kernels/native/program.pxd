@@ -43,6 +43,8 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t layers
     const double* settings
     const int64_t* choices
+    const double* factors  # of the rate of each of the epoch's steps
+    void* scores  # NULL, or where those of each sample's training pass are to go
     Py_ssize_t step  # of all epochs, from 1
     Rates rates  # of that step
     Py_ssize_t thread

@@ -198,9 +198,12 @@ cdef inline double loss_row(
     cdef Py_ssize_t last = run.layers - 1
     cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
     cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
+    cdef const real* y = y_of[real](run, last, work) + r * width
+    if run.scores != NULL:
+        memcpy(<real*> run.scores + sample * o, y, o * sizeof(real))
     return losses.loss_row[real](
-        run.choices[LOSS], values_of(run, run.layers), y_of[real](run, last, work) + r * width,
-        sample, labels, values, n, dy_of[real](run, last, work) + r * width, o)
+        run.choices[LOSS], values_of(run, run.layers), y, sample, labels, values, n,
+        dy_of[real](run, last, work) + r * width, o)
 
 
 cdef inline double loss_of(

@@ -19,9 +19,10 @@ cdef inline void count_step(Run* run, Py_ssize_t step) noexcept nogil:
     """Let this step of the epoch be at hand."""
     run.step = run.choices[STEPS_BEFORE] + step + 1
     run.mask = step
+    run.rates.lr = run.settings[LR] * run.factors[step]
     if run.choices[OPTIMIZER] == NADAM:
         run.rates = updates.nadam_rates(
-            run.settings[LR], run.settings[BETA1], run.settings[MU_DECAY], <double> run.step)
+            run.rates.lr, run.settings[BETA1], run.settings[MU_DECAY], <double> run.step)
 
 
 cdef inline void optimize(
@@ -68,7 +69,7 @@ cdef inline const real* step_of(
     cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
     cdef bint plain = run.choices[OPTIMIZER] == PLAIN
-    cdef real factor = <real> -(run.settings[LR] * rule_of(run, layer, False).rate)
+    cdef real factor = <real> -(run.rates.lr * rule_of(run, layer, False).rate)
     cdef real of_bias = <real> values_of(run, layer)[BIAS_LR_FACTOR]
     # A bias that several threads read only in sums (program.pxd) is the first one's.
     cdef bint has_bias = run.program[layer * COLUMNS + BIAS] and (

@@ -7,7 +7,7 @@ from libc.math cimport INFINITY, exp, expm1, log, pow, sqrt
 from libc.stdint cimport int64_t
 
 from numbers cimport (
-    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, EPSILON_OUTSIDE, GRADIENT, LR, LR_DECAY, MOMENTUM,
+    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, EPSILON_OUTSIDE, GRADIENT, LR_DECAY, MOMENTUM,
     MU, MU_DECAY, NADAM, NESTEROV, PLAIN, RMSPROP,
 )
 from tile cimport real
@@ -16,9 +16,10 @@ cdef extern from "math.h":
     float sqrtf(float) noexcept nogil
 
 
-cdef struct Rates:  # NAdam's of a step
-    double gradient
-    double mean  # whose momentum is the coming step's
+cdef struct Rates:  # of a step
+    double lr
+    double gradient  # NAdam's
+    double mean  # the same's, whose momentum is the coming step's
 
 
 cdef struct Rule:  # of some parameters: factors of what a run's settings say
@@ -32,10 +33,10 @@ cdef inline void update(
 ) noexcept nogil:
     """The optimiser's step with this number, from 1; s are a run's settings.
 
-    rates are NAdam's of this step, which all of its calls share.
+    rates are those of this step, which all of its calls share.
     m is the only vector that momentum, Adagrad and GRADIENT remember.
     """
-    cdef real lr = <real> (s[LR] * rule.rate), decay = <real> (s[DECAY] * rule.decay)
+    cdef real lr = <real> (rates.lr * rule.rate), decay = <real> (s[DECAY] * rule.decay)
     cdef real mu = <real> s[MU], epsilon = <real> s[EPSILON]
     cdef real beta1 = <real> s[BETA1], beta2 = <real> s[BETA2]
     cdef real rest1 = <real> (1 - s[BETA1]), rest2 = <real> (1 - s[BETA2]), fix1, fix2
@@ -48,10 +49,10 @@ cdef inline void update(
     elif kind == RMSPROP:
         rmsprop[real](g, lr, beta2, rest2, epsilon, mu, decay, p, m, v, n)
     elif kind == ADAGRAD:
-        lr = <real> decayed(s[LR] * rule.rate, s[LR_DECAY], step)
+        lr = <real> decayed(rates.lr * rule.rate, s[LR_DECAY], step)
         adagrad[real](g, lr, epsilon, decay, p, m, n)
     elif kind == GRADIENT:
-        total[real](g, <real> s[LR], m, n)
+        total[real](g, <real> rates.lr, m, n)
     else:
         fix1 = <real> correction(s[BETA1], step)
         fix2 = <real> correction(s[BETA2], step)
@@ -194,6 +195,7 @@ cdef inline Rates nadam_rates(
     cdef double mu = mu_of(beta1, mu_decay, step), coming = mu_of(beta1, mu_decay, step + 1)
     cdef double product = mu_product(beta1, mu_decay, step)
     cdef Rates rates
+    rates.lr = lr
     rates.gradient = lr * (1 - mu) / (1 - product)
     rates.mean = lr * coming / (1 - product * coming)
     return rates

@@ -1,0 +1,113 @@
+"""What an epoch may be given for each step or sample, on the engine as layer by layer: factors of
+the rate, and room for the scores of the training passes.
+"""
+
+import numpy as np
+import parts
+import pytest
+
+import fastbp as fb
+from fastbp.engine.epochs import Engine
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
+
+SAMPLES, FEATURES, CLASSES, BATCH = 37, 48, 5, 10
+FACTORS = np.array([0.5, 2.0, 0.0, 1.25])
+
+NETWORKS = {
+    "one layer": lambda: (fb.Linear(48, 5),),
+    "rows": lambda: (
+        fb.Linear(48, 70), fb.ReLU(), fb.Dropout(0.2), fb.Linear(70, 33), fb.LayerNorm(33),
+        fb.Tanh(), fb.Linear(33, 5),
+    ),
+    "batch norm": lambda: (fb.Linear(48, 30), fb.BatchNorm1d(30), fb.SiLU(), fb.Linear(30, 5)),
+    "images": lambda: (
+        fb.Conv2d(3, 4, 2), fb.BatchNorm2d(4), fb.ReLU(), fb.MaxPool2d(2), fb.Flatten(),
+        fb.Linear(4, 20), fb.Tanh(), fb.Linear(20, 5),
+    ),
+}  # fmt: skip
+TOLERANCE = {"float32": 2e-3, "float64": 1e-9}
+
+
+class Trained:
+    """A network and its optimiser after an epoch, with the losses and the scores that it kept."""
+
+    def __init__(self, name, optimizer, dtype="float64", *, loss=None, zeros=0.0):
+        rng = np.random.default_rng(11)
+        self.loss = loss or fb.CrossEntropyLoss()
+        shape = (3, 4, 4) if name == "images" else None
+        self.net = fb.Sequential(*NETWORKS[name](), dtype=dtype, input_shape=shape, seed=2)
+        self.x = rng.normal(size=(SAMPLES, FEATURES)) * (rng.random((SAMPLES, FEATURES)) >= zeros)
+        self.x = self.x.astype(dtype)
+        target = self.loss.example_target(rng, SAMPLES, CLASSES)
+        self.target = self.loss.check_target(target, SAMPLES, CLASSES, self.net.dtype)
+        self.order, self.optimizer = rng.permutation(SAMPLES), optimizer
+        self.kept = np.full((SAMPLES, CLASSES), np.nan, dtype)
+
+    def layered(self, factors):
+        """The specification."""
+        self.losses = np.empty(len(factors))
+        for step, factor in enumerate(factors):
+            rows = self.order[step * BATCH : (step + 1) * BATCH]
+            scores = self.net.forward(self.x[rows])
+            self.kept[rows] = scores
+            self.losses[step], gradient = self.loss.compute(scores, self.target[rows])
+            self.net.backward(gradient)
+            self.optimizer.step(self.net, factor)
+        return self
+
+    def fused(self, threads=1, **given):
+        """On the engine."""
+        samples = self.x, self.target, 1.0
+        engine = Engine(self.net, *samples, self.loss, self.optimizer, BATCH, threads)
+        self.losses = engine.epoch(self.order, lambda steps, loss: False, **given)
+        return self
+
+    def results(self):
+        """All that came of it."""
+        return self.net.params, self.net.buffers, self.losses, self.kept, *self.optimizer.memory
+
+
+def agree(one, other, dtype="float64"):
+    """Whether two came to the same, but for rounding."""
+    for a, b in zip(one.results(), other.results(), strict=True):
+        scale = np.abs(b).max(initial=1e-12)
+        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+def same(one, other):
+    """Whether two came to the same, bit for bit."""
+    for a, b in zip(one.results(), other.results(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "dtype"), parts.pairs(NETWORKS, parts.OPTIMIZERS, TOLERANCE)
+)
+def test_factors_of_the_rate_and_kept_scores_are_the_layered_ones(name, optimizer, dtype):
+    make = parts.OPTIMIZERS[optimizer]
+    slow = Trained(name, make(), dtype).layered(FACTORS)
+    fast, shared = Trained(name, make(), dtype), Trained(name, make(), dtype)
+    agree(fast.fused(factors=FACTORS, kept=fast.kept), slow, dtype)
+    same(shared.fused(2, factors=FACTORS, kept=shared.kept), fast)
+    assert fast.optimizer.lr == make().lr
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_factors_of_one_and_kept_scores_change_nothing(name):
+    made = [Trained(name, fb.SGD(0.1)) for _ in range(2)]
+    given = {"factors": np.ones(4), "kept": np.empty_like(made[0].kept)}
+    same(made[0].fused(), made[1].fused(**given))
+
+
+def test_factors_where_zeros_of_the_data_are_left_out():
+    slow = Trained("one layer", fb.SGD(0.1), zeros=0.97).layered(FACTORS)
+    fast = Trained("one layer", fb.SGD(0.1), zeros=0.97)
+    agree(fast.fused(factors=FACTORS, kept=fast.kept), slow)
+
+
+def test_a_rate_changed_by_hand_counts_below_the_factors():
+    by_factor, by_hand = (Trained("rows", fb.Adam(0.004)) for _ in range(2))
+    by_hand.optimizer.lr = 0.002
+    by_hand.fused(factors=np.ones(4))
+    same(by_factor.fused(factors=np.full(4, 0.5)), by_hand)
