@@ -16,7 +16,7 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 if _sys.argv[:1] == ["-m"]:  # python -m fastbp, which imports all of this before its __main__
     from . import _stopped as _stopped
 
-from . import datasets, models
+from . import datasets, models, schedules
 from ._version import __version__ as __version__
 from .backends import use_backend
 from .custom import GradientError, activation, loss
@@ -131,5 +131,6 @@ __all__ = [
     "loss_and_gradient",
     "minimize",
     "models",
+    "schedules",
     "use_backend",
 ]
