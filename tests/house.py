@@ -42,8 +42,9 @@ ORDER = (
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}
 HEAVY = {  # what `import fastbp` must not wait for, and may be imported where it is used
-    *("PIL", "dask", "llvmlite", "matplotlib", "numba", "onnx", "onnxruntime", "pandas", "rich"),
-    *("safetensors", "scipy", "sklearn", "threadpoolctl", "torch"),
+    *("IPython", "PIL", "dask", "llvmlite", "matplotlib", "numba", "onnx", "onnxruntime"),
+    *("pandas", "rich", "safetensors", "scipy", "sklearn", "tensorboardX", "threadpoolctl"),
+    "torch",
 }
 
 

@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     runs.write_config(folder, model, args.data, train, test, backend)
 
     history = fb.History()
-    show = _progress.progress(model.epochs, len(train), args.quiet)
+    show = _progress.display(model.epochs, len(train), args.quiet)
     code, ending = 0, ""
     try:
         with show:

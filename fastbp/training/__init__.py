@@ -7,6 +7,8 @@ from .gradient import loss_and_gradient as loss_and_gradient
 from .history import DivergenceError as DivergenceError
 from .history import Epoch as Epoch
 from .history import History as History
+from .logs import Log as Log
+from .logs import TensorBoard as TensorBoard
 from .loop import fit as fit
 from .minimizing import Minimum as Minimum
 from .minimizing import minimize as minimize

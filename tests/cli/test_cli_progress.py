@@ -28,7 +28,7 @@ def test_bar_shows_every_figure_uncut(shown):
     for figure in (
         r"epoch 1/2 [━╸╺]+ \d:\d\d:\d\d left",
         r"epoch 2/2 [━╸╺]+ \d:\d\d:\d\d left",
-        r"loss \d+\.\d{4}$",  # while there are no accuracies yet
+        r"loss \d+\.\d{4}  [\d,]+ samples/s$",  # while there are no accuracies yet
         rf"loss \d+\.\d{{4}}  train {percent}  test {percent}",
         r"[\d,]+ samples/s",
     ):

@@ -1,0 +1,174 @@
+"""How training shows itself while it goes on: a bar in a terminal, a line in a notebook."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from fastbp.network import Sequential
+
+from .callbacks import Callback
+from .history import Epoch
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+
+def progress_for(epochs: int, samples: int, first: int = 1) -> "Progress":
+    """The display for where this runs: a bar on a terminal, a line in a notebook, else none.
+
+    Parameters
+    ----------
+    epochs : int
+        The number of the last epoch.
+    samples : int
+        How many an epoch trains on.
+    first : int
+        The number of the first epoch of this run.
+    """
+    if sys.stderr.isatty():
+        return Bar(epochs, samples, first)
+    return Line(epochs, samples, first) if _in_notebook() else Progress(epochs, samples, first)
+
+
+def _in_notebook() -> bool:
+    """Whether IPython runs this in a kernel, for somebody who sees what it displays."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython and ipython.get_ipython(), "kernel")
+
+
+class Progress(Callback):
+    """Shows nothing; what the displays have in common.
+
+    Attributes
+    ----------
+    now : str
+        Which epoch of how many it is.
+    figures : str
+        The latest loss, what the epochs before came to, and how many samples a second there are.
+    left : str
+        How long the rest will take, evaluation included.
+    """
+
+    held_out = "val"  # what figures of data are called that are not trained on
+
+    def __init__(self, epochs: int, samples: int, first: int = 1) -> None:
+        self.epochs, self.samples, self.first = epochs, samples, first
+        self.now, self.figures, self.left = f"{first}/{epochs}", "", ""
+        self.began = self.epoch_began = time.perf_counter()
+        self._of_epochs = ""
+
+    def show(self, samples: int) -> None:
+        """Show the figures; so many samples of all are done."""
+
+    def on_train_begin(self, net: Sequential) -> None:
+        """Time starts."""
+        self.began = self.epoch_began = time.perf_counter()
+
+    def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
+        """Show the latest loss."""
+        elapsed = max(time.perf_counter() - self.epoch_began, 1e-9)
+        self._update(epoch, samples, loss, samples / elapsed)
+
+    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
+        """Show what it came to."""
+        self._of_epochs = of_epoch(epoch, self.held_out)
+        self._update(epoch.epoch, self.samples, epoch.train_loss, self.samples / epoch.seconds)
+        self.epoch_began = time.perf_counter()
+
+    def on_train_end(self, net: Sequential) -> None:
+        """The figures stay as they are."""
+
+    def _update(self, epoch: int, samples: int, loss: float, rate: float) -> None:
+        done = (epoch - self.first) * self.samples + samples
+        parts = (f"loss {loss:.4f}", self._of_epochs, f"{rate:,.0f} samples/s")
+        self.figures = "  ".join(filter(None, parts))
+        self.now, self.left = f"{epoch}/{self.epochs}", self._time_left(done)
+        self.show(done)
+
+    def _time_left(self, done: int) -> str:
+        total = (self.epochs - self.first + 1) * self.samples
+        elapsed = time.perf_counter() - self.began
+        seconds = max(math.ceil(elapsed * (total / max(done, 1) - 1)), 0)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+
+
+class Bar(Progress):
+    """A live bar over all epochs on stderr, with the figures below it."""
+
+    bar: "RichProgress"
+
+    def __init__(self, epochs: int, samples: int, first: int = 1) -> None:
+        from rich.console import Console, RenderableType
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        class BarAboveFigures(RichProgress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield self.make_tasks_table(self.tasks)
+                for task in self.tasks:  # beside the bar, 80 columns would cut the figures
+                    yield task.fields["figures"]
+
+        super().__init__(epochs, samples, first)
+        self.bar = BarAboveFigures(
+            TextColumn("epoch {task.fields[now]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True, highlight=False),
+            refresh_per_second=10,
+            expand=True,
+        )
+        total = (epochs - first + 1) * samples
+        self.task = self.bar.add_task("", total=total, now=self.now, left="", figures="")
+
+    def on_train_begin(self, net: Sequential) -> None:
+        """The bar comes up."""
+        super().on_train_begin(net)
+        self.bar.start()
+
+    def show(self, samples: int) -> None:
+        """Move the bar."""
+        self.bar.update(
+            self.task, completed=samples, now=self.now, left=self.left, figures=self.figures
+        )
+
+    def on_train_end(self, net: Sequential) -> None:
+        """The bar stays as it is."""
+        with suppress(OSError):  # the terminal is gone
+            self.bar.stop()
+
+
+class Line(Progress):
+    """A line below a notebook's cell, which changes in place."""
+
+    shown = ""  # what IPython knows the line by
+
+    def on_train_begin(self, net: Sequential) -> None:
+        """Each training has a line of its own."""
+        super().on_train_begin(net)
+        self.shown = ""
+
+    def show(self, samples: int) -> None:
+        """Write the line, or write it anew."""
+        from IPython.display import display, update_display
+
+        line = {"text/plain": f"epoch {self.now}  {self.figures}  {self.left}"}
+        if self.shown:
+            update_display(line, raw=True, display_id=self.shown)
+        else:
+            self.shown = uuid4().hex
+            display(line, raw=True, display_id=self.shown)
+
+
+def of_epoch(epoch: Epoch, held_out: str) -> str:
+    """Accuracies, or of values R², of training data and of what was held out, where known."""
+    kind, sign = ("r2", "R² ") if epoch.of_values else ("accuracy", "")
+    parts = (("train", getattr(epoch, f"train_{kind}")), (held_out, getattr(epoch, f"test_{kind}")))
+    return "  ".join(
+        f"{data} {sign}{value:.4f}" if epoch.of_values else f"{data} {100 * value:.2f} %"
+        for data, value in parts
+        if not math.isnan(value)
+    )

@@ -1,0 +1,86 @@
+"""How training shows itself: a bar on a terminal, a line in a notebook, else nothing."""
+
+import io
+import re
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from fastbp.training import Epoch, progress
+from fastbp.training.progress import progress_for
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def watch(shows, first=1):
+    """A training of two epochs of 100 samples."""
+    shows.on_train_begin(None)
+    shows.on_progress(first, 50, 100, 1.5)
+    shows.on_epoch_end(Epoch(first, 1.25, 0.5, 0.25, seconds=0.01), None)
+    shows.on_progress(first + 1, 20, 100, 0.75)
+    shows.on_epoch_end(Epoch(first + 1, 0.5, 0.75, 0.5, seconds=0.02), None)
+    shows.on_train_end(None)
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """What it was asked to display, and under which name."""
+    shown = []
+    ipython, display = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())
+
+    def display_new(data, *, raw, display_id):
+        shown.append(("new", display_id, data["text/plain"]))
+
+    def update_display(data, *, raw, display_id):
+        shown.append(("same", display_id, data["text/plain"]))
+
+    display.display, display.update_display = display_new, update_display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shown
+
+
+def test_bar_on_a_terminal(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    watch(progress_for(epochs=2, samples=100))
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "epoch 2/2 ━" in text
+    assert "loss 0.5000  train 75.00 %  val 50.00 %  5,000 samples/s" in text
+    assert "0:00:00 left" in text
+    assert terminal.getvalue().rstrip("\n").endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_one_line_in_a_notebook(notebook):
+    shows = progress_for(epochs=8, samples=100, first=7)
+    watch(shows, first=7)
+    assert [kind for kind, *_ in notebook] == ["new", "same", "same", "same"]
+    assert len({name for _, name, _ in notebook}) == 1
+    texts = [text for *_, text in notebook]
+    assert re.fullmatch(r"epoch 7/8  loss 1.5000  [\d,]+ samples/s  0:00:01 left", texts[0])
+    assert "loss 0.7500  train 50.00 %  val 25.00 %  " in texts[2]
+    assert texts[3].startswith("epoch 8/8  loss 0.5000  train 75.00 %  val 50.00 %  5,000 samples")
+    assert texts[3].endswith("0:00:00 left")
+    watch(shows)
+    assert notebook[4][0] == "new"
+    assert notebook[4][1] != notebook[0][1]
+
+
+def test_silent_where_neither(capfd):
+    shows = progress_for(epochs=2, samples=100)
+    assert type(shows) is progress.Progress
+    watch(shows)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_figures_of_values_and_of_none():
+    values = Epoch(1, 0.5, float("nan"), float("nan"), 1.0, 0.75, 0.5, 2.0, 3.0)
+    assert progress.of_epoch(values, "test") == "train R² 0.7500  test R² 0.5000"
+    assert progress.of_epoch(Epoch(1, 0.5, 0.75, float("nan"), 1.0), "test") == "train 75.00 %"
