@@ -58,6 +58,8 @@ INNER = {  # methods that fastbp calls with what it has checked
     "outputs_for": "of losses: by the command line",
     "example_target": "of losses: for checks",
     "as_input": "of networks: by whoever checks samples",
+    "factors": "of schedules: by fit, as checked_factors",
+    "watched": "of schedules: by fit",
 }
 
 
@@ -93,7 +95,8 @@ def targets() -> list[Target]:
         if inspect.isclass(thing) and issubclass(thing, Exception):
             continue
         found.append(Target(name, partial(_itself, thing), raised_by(thing)))
-        if inspect.isclass(thing) and thing.__name__ not in OWN:
+        called_by_fit = inspect.isclass(thing) and issubclass(thing, fb.Callback)
+        if inspect.isclass(thing) and thing.__name__ not in OWN and not called_by_fit:
             found += methods(name, thing)
     return found
 

@@ -141,6 +141,7 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
         "edges": lambda: {(0, 0, 0): "1", (0, 1, 0): "2"},
         "title": lambda: "a network",
     },
+    "logs.Log": {"path": lambda: "log.csv"},
     "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
     "initializers.initializer": {"init": lambda: "glorot"},
     "normalization.BatchNorm1d": {"num_features": lambda: COLUMNS},
