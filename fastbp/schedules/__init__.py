@@ -15,7 +15,7 @@ import inspect
 from typing import Any
 
 from .base import *
-from .base import OfSteps, Schedule
+from .base import OfSteps, Schedule, Span
 from .base import checked_factors as checked_factors
 from .by_progress import *
 from .by_progress import rises as rises
@@ -27,6 +27,8 @@ SCHEDULES: dict[str, type[Schedule]] = {
     for value in list(vars().values())
     if isinstance(value, type) and issubclass(value, Schedule) and value.name
 }
+
+__all__ = ["SCHEDULES", "Schedule", "Span", *(kind.__name__ for kind in SCHEDULES.values())]
 
 
 def as_schedule(schedule: Any) -> Schedule | None:

@@ -47,7 +47,7 @@ class _Watching(Schedule):
         """The state's."""
         return np.full(steps.shape, state["factor"])
 
-    def gain(self, state: State, value: float) -> float:
+    def _gain(self, state: State, value: float) -> float:
         """How much better a value is than the best before it; NaN if it is none."""
         sign = 1.0 if rises(self.monitor, self.mode) else -1.0
         if not math.isfinite(value):
@@ -107,7 +107,7 @@ class ReduceOnPlateau(_Watching):
     def watched(self, state: State, value: float) -> State:
         """Better, or one more that was not; after too many of them the factor falls."""
         state = dict(state)
-        if self.gain(state, value) > self.threshold * abs(state.get("best", 0.0)):
+        if self._gain(state, value) > self.threshold * abs(state.get("best", 0.0)):
             state |= {"best": value, "waited": 0.0}
         else:
             state["waited"] += 1
@@ -158,7 +158,7 @@ class Adaptive(_Watching):
 
     def watched(self, state: State, value: float) -> State:
         """Progress, or one more without; after enough of them the factor falls."""
-        state, gain = dict(state), self.gain(state, value)
+        state, gain = dict(state), self._gain(state, value)
         state["waited"] = 0.0 if gain >= self.tolerance else state["waited"] + 1
         if gain > 0:
             state["best"] = value

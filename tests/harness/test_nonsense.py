@@ -35,7 +35,10 @@ def test_good_calls_are_good(target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with fb.use_backend("auto"):
         function = target.make()
-        nonsense.outcome(function, nonsense.arguments(function))
+        try:
+            nonsense.outcome(function, nonsense.arguments(function))
+        except ModuleNotFoundError as missing:  # an extra
+            pytest.skip(str(missing))
 
 
 def test_what_may_be_raised_is_read_from_docstrings():
