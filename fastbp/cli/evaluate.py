@@ -11,7 +11,7 @@ from fastbp.cli import _arguments
 from fastbp.datasets import Dataset
 from fastbp.meaning import Meaning, meaning_of, predictions
 from fastbp.network import Sequential
-from fastbp.runs import confusion
+from fastbp.run_pictures import confusion
 
 HELP = "measure a saved model on the test or training data"
 

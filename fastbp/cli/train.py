@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import fastbp as fb
-from fastbp import models, runs
+from fastbp import models, run_pictures, runs
 from fastbp._checks import as_dtype
 from fastbp.cli import _arguments, _outcome, _progress, _settings
 from fastbp.cli._arguments import FAILURE, USAGE
@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         return code
     if not args.no_plots:
         show.say("drawing pictures")
-        runs.draw_run(folder, net, history, test, model.batch_size)
+        run_pictures.draw(folder, net, history, test, model.batch_size)
     _report(args, net, history, folder)
     return 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp import plots, runs
+from fastbp import plots, run_pictures
 from fastbp.datasets import Dataset
 from fastbp.explain.drawing import drawings
 from fastbp.explain.example import WORKED_EXAMPLE, read_example
@@ -134,7 +134,7 @@ def _weights(material: Material, figure: Figure) -> Made:
 
 def _filters(material: Material, figure: Figure) -> Made:
     net = material.net()
-    for number, layer in runs.convolutions(net) if net else ():
+    for number, layer in run_pictures.convolutions(net) if net else ():
         title = f"The filters of convolution {number}, trained"
         yield f"filters-{number}", title, plots.filters(layer.w, title=title)
 
@@ -149,7 +149,7 @@ def _feature_maps(material: Material, figure: Figure) -> Made:
 def _misclassified(material: Material, figure: Figure) -> Made:
     net, test = material.net(), material.test
     if net is not None:
-        picture, wrong = runs.mistakes(test, net.predict_proba(test), most=24)
+        picture, wrong = run_pictures.mistakes(test, net.predict_proba(test), most=24)
         yield "misclassified", f"{wrong} test images are misclassified", picture
 
 

@@ -12,6 +12,7 @@ from .figures import (
     loss_by_epoch,
     loss_by_iteration,
     misclassified,
+    rate_by_iteration,
     sample_digits,
     save,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "loss_by_iteration",
     "misclassified",
     "network",
+    "rate_by_iteration",
     "running_statistics",
     "sample_digits",
     "save",

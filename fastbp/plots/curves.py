@@ -119,6 +119,23 @@ def iteration_lines(ax: Axes, runs: Mapping[str, Floats], half: int) -> None:
     end_labels(ax, ends)
 
 
+def rate_lines(ax: Axes, runs: Mapping[str, Floats]) -> None:
+    """Draw rates as they are, and scale both axes."""
+    ends = []
+    for k, (label, y) in enumerate(runs.items()):
+        x = np.arange(1.0, len(y) + 1)
+        ax.plot(*(envelope(y) if len(y) > DRAWN_WHOLE else (x, y)), **look(k), label=label)
+        ends.append(end(label, x, y, len(y), "{:.3g}"))
+    count_axis(ax, max(map(len, runs.values())))
+    values = np.concatenate([*runs.values()])
+    top = float(np.nanmax(values))
+    if np.nanmin(values) > 0 and np.nanmedian(values) < 0.11 * top:
+        loss_axis(ax, [values], top)
+    else:
+        ax.set_ylim(0.0, 1.05 * top or 1.0)
+    end_labels(ax, ends)
+
+
 def running_mean(y: Floats, half: int) -> tuple[Floats, Floats]:
     """Return about `BINS` iterations, and at each the mean of the finite losses within `half`."""
     last = [*np.flatnonzero(np.isfinite(y))[-1:], len(y) - 1]  # never left out

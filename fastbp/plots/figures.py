@@ -104,6 +104,30 @@ def loss_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
     return figure
 
 
+def rate_by_iteration(rates: ArrayLike | Curves, *, title: str | None = None) -> Figure:
+    """Draw the learning rate of every step.
+
+    The y axis is logarithmic where half of the rates are a tenth of the greatest or less. Of more
+    than 5 000 rates the line shows the range of each of 1 500 bins.
+
+    Parameters
+    ----------
+    rates : (iterations,) array, or mapping of label to such arrays
+        The rate of each step, in order.
+    title : str, optional
+        Title of the figure.
+
+    Raises
+    ------
+    ValueError
+        When a curve is empty or has not one dimension, or no value is finite.
+    """
+    runs = _curves.curves("rates", rates if isinstance(rates, Mapping) else {"": rates})
+    figure, ax = style.new_figure(title or "Learning rate by iteration", "iteration", "rate")
+    _curves.rate_lines(ax, runs)
+    return figure
+
+
 def confusion_matrix(matrix: ArrayLike, class_names: Sequence[str] | None = None) -> Figure:
     """Draw which classes are taken for which; the colour is left to the errors.
 

@@ -171,19 +171,19 @@ class CosineLog(Schedule):
 
     Parameters
     ----------
-    n : int
-        How many waves, from 1 to 1023.
+    waves : int
+        n, from 1 to 1023.
     """
 
     name = "cosine-log"
-    n = Count(least=1, below=1024)
+    waves = Count(least=1, below=1024)
 
-    def __init__(self, n: int) -> None:
-        self.n = n
+    def __init__(self, waves: int) -> None:
+        self.waves = waves
 
     def factors(self, steps: np.ndarray, span: Span, state: State) -> np.ndarray:
         """The formula with t = step/steps."""
-        waves = np.log2(1 + (2.0**self.n - 1) * (steps / span.steps))
+        waves = np.log2(1 + (2.0**self.waves - 1) * (steps / span.steps))
         return (1 - np.cos(2 * np.pi * waves)) / 2
 
 

@@ -84,6 +84,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     "matrix": lambda: np.eye(CLASSES, dtype=np.int64),
     "series": lambda: {"train": [0.5, 0.6, 0.7], "test": [0.4, 0.5, 0.5]},
     "losses": lambda: np.linspace(1, 0.1, 50),
+    "rates": lambda: np.linspace(1, 0.1, 50),
     "stages": lambda: [("input", np.ones((1, 4, 4))), ("filtered", np.ones((2, 3, 3)))],
     "w": lambda: np.ones((2, 1, 3, 3)),
     "net": _net,

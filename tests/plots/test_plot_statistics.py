@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import plots, runs
+from fastbp import plots, run_pictures
 
 
 def test_a_dot_at_each_mean_and_a_standard_deviation_to_both_sides():
@@ -36,7 +36,7 @@ def test_bad_statistics(mean, variance, message):
 def test_a_network_has_a_picture_of_each_batch_norm():
     inside = fb.Residual(fb.Linear(4, 4), fb.BatchNorm1d(4))
     net = fb.Sequential(fb.BatchNorm1d(3), fb.Linear(3, 4), inside, fb.LayerNorm(4))
-    figures = runs.pictures_of_norms(net)
+    figures = run_pictures.pictures_of_norms(net)
     assert {name: figure.get_suptitle() for name, figure in figures.items()} == {
         "running_statistics_1": f"Running statistics of {net.layers[0]!r}",
         "running_statistics_2": f"Running statistics of {inside.layers[1]!r}",

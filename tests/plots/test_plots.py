@@ -205,6 +205,23 @@ def test_loss_by_epoch():
     assert figure.get_suptitle() == "Loss by epoch"
 
 
+def test_rate_by_iteration():
+    falling = np.cos(np.linspace(0, np.pi / 2, 100))
+    figure = drawn(plots.rate_by_iteration(falling))
+    ax = figure.axes[0]
+    np.testing.assert_array_equal(ax.lines[0].get_data(), [np.arange(1, 101), falling])
+    assert (ax.get_yscale(), ax.get_ylim()) == ("linear", (0, 1.05))
+    assert texts(figure) == [f"{falling[-1]:.3g}"]
+
+
+def test_rates_over_decades_have_a_logarithmic_axis():
+    figure = drawn(plots.rate_by_iteration({"steps": np.repeat([0.1, 0.01, 0.001], 3000)}))
+    ((x, y),) = lines(figure).values()
+    assert figure.axes[0].get_yscale() == "log"
+    assert (x.min(), x.max(), y.min(), y.max()) == (1, 8995, 0.001, 0.1)
+    assert len(x) == 3000  # drawn as ranges
+
+
 def test_long_names_leave_the_axes_room():
     figure = drawn(plots.loss_by_epoch({"x" * 90: [2.0, 1.0]}, title="word " * 40))
     assert texts(figure) == ["1  " + "x" * 27 + "…"]
@@ -342,11 +359,17 @@ BAD_CURVES = [
 
 
 @pytest.mark.parametrize(
-    "plot", [plots.loss_by_iteration, plots.accuracy_by_epoch, plots.loss_by_epoch]
+    "plot",
+    [
+        plots.loss_by_iteration,
+        plots.accuracy_by_epoch,
+        plots.loss_by_epoch,
+        plots.rate_by_iteration,
+    ],
 )
 @pytest.mark.parametrize(("series", "message"), BAD_CURVES)
 def test_bad_curves(plot, series, message):
-    with pytest.raises(ValueError, match=f"^(losses|accuracies).*{message}"):
+    with pytest.raises(ValueError, match=f"^(losses|accuracies|rates).*{message}"):
         plot(series)
 
 

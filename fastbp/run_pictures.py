@@ -1,0 +1,95 @@
+"""The pictures of a training run: how it went, what is mistaken for what, what is learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import plots
+from .datasets import Dataset
+from .explain.stages import stages
+from .layers import Conv2d, Linear
+from .layers.nesting import every_layer
+from .network import Sequential
+from .training import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(folder: Path, net: Sequential, history: History, test: Dataset, batch_size: int) -> None:
+    """Draw what a run came to; pictures of samples and weights only where samples are pictures.
+
+    Of values there is the loss alone.
+    """
+    losses = history.loss_by_iteration
+    figures = {"loss_by_iteration": plots.loss_by_iteration(losses, batch_size=batch_size)}
+    if not history.epochs[-1].of_values:
+        accuracies = {"train": history["train_accuracy"], "test": history["test_accuracy"]}
+        figures["accuracy_by_epoch"] = plots.accuracy_by_epoch(accuracies)
+    if not test.values:
+        probabilities = net.predict_proba(test)
+        matrix = confusion(test, probabilities.argmax(axis=1))
+        figures["confusion_matrix"] = plots.confusion_matrix(matrix)
+        if test.image_shape is not None:
+            figures["misclassified"] = mistakes(test, probabilities)[0]
+    if test.image_shape is not None:
+        figures |= pictures_of_weights(net, test, test.image_shape)
+    figures |= pictures_of_norms(net)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+
+
+def mistakes(test: Dataset, probabilities: np.ndarray, most: int = 30) -> tuple[Figure, int]:
+    """The test images that are taken for something else, and how many they are."""
+    predictions = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predictions != test.y)
+    figure = plots.misclassified(
+        test.images(wrong), test.y[wrong], predictions[wrong], probabilities[wrong], most=most
+    )
+    return figure, len(wrong)
+
+
+def pictures_of_weights(
+    net: Sequential, test: Dataset, image_shape: tuple[int, int]
+) -> dict[str, Figure]:
+    """Name -> figure: filters and feature maps of convolutions, or the first layer's weights."""
+    figures = {
+        f"filters_{number}": plots.filters(layer.w, title=f"Filters of {layer!r}")
+        for number, layer in convolutions(net)
+    }
+    if figures:
+        figures["feature_maps"] = plots.feature_maps(stages(net, test))
+    first = next((layer for layer in every_layer(net.layers) if layer.parameter_shapes()), None)
+    if isinstance(first, Linear) and first.inputs == test.features:
+        assert first.w is not None
+        figures["first_layer_weights"] = plots.first_layer_weights(first.w, image_shape)
+    return figures
+
+
+def pictures_of_norms(net: Sequential) -> dict[str, Figure]:
+    """Name -> figure: the running statistics of batch norms, counted from 1."""
+    norms = [layer for layer in every_layer(net.layers) if "running_mean" in layer.buffer_shapes()]
+    return {
+        f"running_statistics_{number}": plots.running_statistics(
+            layer.running_mean, layer.running_var, title=f"Running statistics of {layer!r}"
+        )
+        for number, layer in enumerate(norms, 1)
+    }
+
+
+def convolutions(net: Sequential) -> list[tuple[int, Any]]:
+    """The layers with filters, counted from 1."""
+    layers = every_layer(net.layers)
+    return list(enumerate((layer for layer in layers if isinstance(layer, Conv2d)), 1))
+
+
+def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:
+    """Counts (classes, classes): rows are the true classes, columns the predicted ones.
+
+    A prediction of -1 is none, and not counted.
+    """
+    pairs = (data.y * data.classes + predictions)[predictions >= 0]
+    return np.bincount(pairs, minlength=data.classes**2).reshape(data.classes, data.classes)
