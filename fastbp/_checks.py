@@ -11,6 +11,7 @@ from ._arrays import as_array, check_range, described
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST_SIZE = 2**63 - 1  # what kernels count with
+MOST_WEIGHT = 1e100  # of a sample: the sum of all is finite
 
 
 def check_kind(part: object, kind: type, name: str) -> None:
@@ -112,6 +113,23 @@ def as_labels(y: npt.ArrayLike, name: str, *, rows: int, classes: int) -> np.nda
             f"{name}: expected labels from 0 to {classes - 1}; got {array[first]} at row {first}"
         )
     return labels
+
+
+def as_weights(w: Any, name: str, rows: int) -> np.ndarray:
+    """(rows,) float64: one weight a sample, from 0 to MOST_WEIGHT."""
+    array = as_array(w, name)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got {described(array)}")
+    if array.shape != (rows,):
+        raise ValueError(
+            f"{name}: expected one weight a sample, shape ({rows},); got {array.shape}"
+        )
+    weights = np.ascontiguousarray(array, np.float64)
+    for row in np.flatnonzero(~((weights >= 0) & (weights <= MOST_WEIGHT)))[:1]:
+        raise ValueError(
+            f"{name}: expected numbers from 0 to {MOST_WEIGHT:g}; got {weights[row]:g} at row {row}"
+        )
+    return weights
 
 
 def as_count(n: Any, name: str, *, least: int = 1) -> int:

@@ -7,9 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_array, described
-from ._checks import as_labels, as_matrix
+from ._checks import as_labels, as_matrix, as_weights
 from .kernels.numbers import LossKind
 from .meaning import Meaning
+
+UNWEIGHTED = np.zeros(0)
+Given = np.ndarray | None  # (n,) float64, the weights of samples, if they have any
+Computed = tuple[float, np.ndarray]  # a loss and its gradient
+
+
+def given(weights: Given) -> np.ndarray:
+    """Samples' weights as kernels take them."""
+    return UNWEIGHTED if weights is None else weights
 
 
 class Loss:
@@ -19,7 +28,9 @@ class Loss:
     name: ClassVar[str] = ""  # on the command line and in models
     one_hot: ClassVar[bool] = True  # whether classes may stand for rows of values
 
-    def __call__(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, np.ndarray]:
+    def __call__(
+        self, x: npt.ArrayLike, target: npt.ArrayLike, weights: npt.ArrayLike | None = None
+    ) -> tuple[float, np.ndarray]:
         """Return the loss and its gradient.
 
         Parameters
@@ -28,18 +39,23 @@ class Loss:
             What the network's last layer put out, n >= 1.
         target : (n,) integers, or (n, outputs) numbers for a loss of values
             The right classes, from 0, or the wanted outputs. Of two classes also False and True.
+        weights : (n,) numbers, optional
+            >= 0, how much each sample counts in the mean, Σ w·l / Σ w; one of weight 0 does not.
 
         Returns
         -------
         loss : float
-            The mean over the batch.
+            The mean over the batch; 0 if all weights are 0, and so is the gradient.
         gradient : (n, outputs), dtype of x
             dl/dx.
         """
         x = as_matrix(x, f"{self!r} scores")
         if not x.size:
             raise ValueError(f"{self!r}: expected at least one sample, got shape {x.shape}")
-        return self.compute(x, self.check_target(target, len(x), x.shape[1], x.dtype))
+        target = self.check_target(target, len(x), x.shape[1], x.dtype)
+        if weights is None:
+            return self.compute(x, target)
+        return self.compute(x, target, as_weights(weights, f"{self!r} weights", len(x)))
 
     def check_target(
         self, target: npt.ArrayLike, rows: int, outputs: int, dtype: np.dtype
@@ -53,8 +69,8 @@ class Loss:
             )
         return as_labels(target, f"{self!r} labels", rows=rows, classes=outputs)
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and gradient of arguments that are known to be right."""
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
+        """Loss and gradient of arguments that are known to be right; weights are float64."""
         raise NotImplementedError
 
     def meaning(self, outputs: int) -> Meaning:

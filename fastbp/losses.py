@@ -1,7 +1,7 @@
 """The losses. Each call returns the loss and its gradient by the network's output, in one pass.
 
 A loss is averaged over the batch, so its gradient is too: a learning rate means the same for every
-batch size.
+batch size. Where samples have weights w, the mean is Σ w·l / Σ w.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ._arrays import as_array
 from ._checks import as_matrix
+from ._loss import Computed, Given, given
 from ._loss import Loss as Loss
 from ._loss import ValuesLoss as ValuesLoss
 from ._settings import Number, Weights
@@ -38,10 +39,10 @@ class HingeLoss(Loss):
     def __init__(self, margin: float = 1.0) -> None:
         self.margin = margin
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds_j = 1/n where the margin is violated; dl/ds_y = -(how many are) / n."""
         gradient = np.empty_like(x)
-        return kernels().hinge_loss(x, target, self.margin, gradient), gradient
+        return kernels().hinge_loss(x, target, given(weights), self.margin, gradient), gradient
 
     def numbers(self, outputs: int) -> tuple[float]:
         """The margin."""
@@ -69,10 +70,10 @@ class SquaredHingeLoss(Loss):
     def __init__(self, margin: float = 1.0) -> None:
         self.margin = margin
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds_j = 2/n of what violates the margin; dl/ds_y = -(the sum of those)."""
-        gradient = np.empty_like(x)
-        return kernels().squared_hinge_loss(x, target, self.margin, gradient), gradient
+        gradient, numbers = np.empty_like(x), (given(weights), self.margin)
+        return kernels().squared_hinge_loss(x, target, *numbers, gradient), gradient
 
     def numbers(self, outputs: int) -> tuple[float]:
         """The margin."""
@@ -135,12 +136,12 @@ class CrossEntropyLoss(Loss):
         """Probabilities have a kind of their own."""
         return self.kind if target.ndim == 1 else LossKind.SOFT_CROSS_ENTROPY
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds = (softmax(s) - (1 - ε)·q - ε/outputs) / n; q is onehot(y) for a label y."""
-        gradient, smoothing = np.empty_like(x), self.label_smoothing
+        gradient, numbers = np.empty_like(x), (given(weights), self.label_smoothing)
         if target.ndim == 1:
-            return kernels().cross_entropy_loss(x, target, smoothing, gradient), gradient
-        return kernels().soft_cross_entropy_loss(x, target, smoothing, gradient), gradient
+            return kernels().cross_entropy_loss(x, target, *numbers, gradient), gradient
+        return kernels().soft_cross_entropy_loss(x, target, *numbers, gradient), gradient
 
     def numbers(self, outputs: int) -> tuple[float]:
         """ε."""
@@ -159,10 +160,10 @@ class NLLLoss(Loss):
 
     kind, name = LossKind.NLL, "nll"
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds = -onehot(y) / n."""
         gradient = np.empty_like(x)
-        return kernels().nll_loss(x, target, gradient), gradient
+        return kernels().nll_loss(x, target, given(weights), gradient), gradient
 
 
 class MSELoss(ValuesLoss):
@@ -174,10 +175,10 @@ class MSELoss(ValuesLoss):
 
     kind, name = LossKind.SQUARED_ERROR, "mse"
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/do = 2(o - y) / (n·outputs)."""
         gradient = np.empty_like(x)
-        return kernels().squared_error_loss(x, target, gradient), gradient
+        return kernels().squared_error_loss(x, target, given(weights), gradient), gradient
 
 
 class L1Loss(ValuesLoss):
@@ -189,10 +190,10 @@ class L1Loss(ValuesLoss):
 
     kind, name = LossKind.ABSOLUTE_ERROR, "l1"
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/do = sign(o - y) / (n·outputs)."""
         gradient = np.empty_like(x)
-        return kernels().absolute_error_loss(x, target, gradient), gradient
+        return kernels().absolute_error_loss(x, target, given(weights), gradient), gradient
 
 
 class HuberLoss(ValuesLoss):
@@ -212,10 +213,10 @@ class HuberLoss(ValuesLoss):
     def __init__(self, delta: float = 1.0) -> None:
         self.delta = delta
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/do = (o - y), but from -δ to δ, / (n·outputs)."""
         gradient = np.empty_like(x)
-        return kernels().huber_loss(x, target, self.delta, gradient), gradient
+        return kernels().huber_loss(x, target, given(weights), self.delta, gradient), gradient
 
     def numbers(self, outputs: int) -> tuple[float]:
         """δ."""
@@ -242,10 +243,10 @@ class PoissonNLLLoss(ValuesLoss):
         self._refuse(counts, ~((counts >= 0) & (counts < np.inf)), "counts from 0 on")
         return counts
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds = (e^s - t) / (n·outputs)."""
         gradient = np.empty_like(x)
-        return kernels().poisson_nll_loss(x, target, gradient), gradient
+        return kernels().poisson_nll_loss(x, target, given(weights), gradient), gradient
 
     def meaning(self, outputs: int) -> Meaning:
         """Counts, whose logarithms the scores are."""
@@ -284,11 +285,12 @@ class BCEWithLogitsLoss(ValuesLoss):
         self._refuse(values, ~((values >= 0) & (values <= 1)), "numbers from 0 to 1")
         return values
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds = ((1 - t)·p - w·t·(1 - p)) / (n·outputs)."""
         gradient = np.empty_like(x)
-        weights = self.numbers(x.shape[1])
-        return kernels().bce_with_logits_loss(x, target, weights, gradient), gradient
+        of_yes = self.numbers(x.shape[1])
+        loss = kernels().bce_with_logits_loss(x, target, given(weights), of_yes, gradient)
+        return loss, gradient
 
     def numbers(self, outputs: int) -> np.ndarray:
         """w of each output."""

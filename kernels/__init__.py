@@ -161,38 +161,46 @@ KERNELS: dict[str, Kernel] = {
     "softmax_forward": _kernel("x", "y", "y = exp(x) / sum(exp(x)), row by row"),
     "log_softmax_forward": _kernel("x", "y", "y = x - log(sum(exp(x))), row by row"),
     "log_softmax_backward": _kernel("y dy", "dx", "dx = dy - exp(y) * sum(dy), row by row"),
-    # x (n, o) scores; labels (n,); target (n, o); pos_weight (o,) float64; each returns the loss
+    # x (n, o) scores; labels (n,); target (n, o); pos_weight (o,) float64; each returns the loss.
+    # weights (n,) float64, >= 0: a mean is that of rows weighted by them, and 0 if all are 0. Of
+    # length 0 they are all 1
     "hinge_loss": _kernel(
-        "x labels margin",
+        "x labels weights margin",
         "dx",
         "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)",
     ),
     "squared_hinge_loss": _kernel(
-        "x labels margin",
+        "x labels weights margin",
         "dx",
         "mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2",
     ),
     "cross_entropy_loss": _kernel(
-        "x labels smoothing",
+        "x labels weights smoothing",
         "dx",
         "mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o",
     ),
     "soft_cross_entropy_loss": _kernel(
-        "x target smoothing",
+        "x target weights smoothing",
         "dx",
         "mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o",
     ),
-    "nll_loss": _kernel("x labels", "dx", "mean over rows of -x[label]"),
-    "squared_error_loss": _kernel("x target", "dx", "mean over all elements of (x - target)**2"),
-    "absolute_error_loss": _kernel("x target", "dx", "mean over all elements of |x - target|"),
+    "nll_loss": _kernel("x labels weights", "dx", "mean over rows of -x[label]"),
+    "squared_error_loss": _kernel(
+        "x target weights", "dx", "mean over all elements of (x - target)**2"
+    ),
+    "absolute_error_loss": _kernel(
+        "x target weights", "dx", "mean over all elements of |x - target|"
+    ),
     "huber_loss": _kernel(
-        "x target delta",
+        "x target weights delta",
         "dx",
         "mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)",
     ),
-    "poisson_nll_loss": _kernel("x target", "dx", "mean over all elements of exp(x) - target * x"),
+    "poisson_nll_loss": _kernel(
+        "x target weights", "dx", "mean over all elements of exp(x) - target * x"
+    ),
     "bce_with_logits_loss": _kernel(
-        "x target pos_weight",
+        "x target weights pos_weight",
         "dx",
         "mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)",
     ),
@@ -243,7 +251,8 @@ KERNELS: dict[str, Kernel] = {
 # What a backend that runs whole epochs has besides; fastbp.engine drives it. program is the network
 # as data (fastbp.program), and plan says where things lie in the workspace `work`. Of an epoch,
 # labels (m,) or values (m, o) are the samples' targets, and kept (m, o) gets their scores, where it
-# is not (0, 0); order (n,) are the samples' numbers, and factors those of each step's rate.
+# is not (0, 0), and weights (m,) or (0,) are what losses take for weights; order (n,) are the
+# samples' numbers, and factors those of each step's rate.
 ENGINE: dict[str, Kernel] = {
     "engine_plan": _kernel(
         "program batch states segments buffers params",
@@ -261,7 +270,7 @@ ENGINE: dict[str, Kernel] = {
         "bring part W (0), M (1), V (2) or, buffers, BUFFER (3) of work back into flat params",
     ),
     "train_steps": _kernel(
-        "program plan settings choices data labels values order factors thread first last",
+        "program plan settings choices data labels values weights order factors thread first last",
         "work losses kept sync",
         "run the steps first..last of an epoch as one of its threads; returns the first not done",
     ),

@@ -30,34 +30,21 @@ from fastbp.kernels._numpy_norms import scale_backward as scale_backward
 from fastbp.kernels._numpy_norms import scale_forward as scale_forward
 from fastbp.kernels._numpy_norms import standardize_backward as standardize_backward
 from fastbp.kernels._numpy_norms import standardize_forward as standardize_forward
+from fastbp.kernels._numpy_rows import accuracy as accuracy
+from fastbp.kernels._numpy_rows import argmax as argmax
+from fastbp.kernels._numpy_rows import dense_backward as dense_backward
+from fastbp.kernels._numpy_rows import dense_backward_input as dense_backward_input
+from fastbp.kernels._numpy_rows import dense_forward as dense_forward
+from fastbp.kernels._numpy_rows import gather as gather
+from fastbp.kernels._numpy_rows import log_softmax_backward as log_softmax_backward
+from fastbp.kernels._numpy_rows import log_softmax_forward as log_softmax_forward
+from fastbp.kernels._numpy_rows import softmax_forward as softmax_forward
 
 # Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
 FAR = 1000
 # SELU's, with which it keeps mean 0 and variance 1 (Klambauer et al. 2017)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 CAPABILITIES: frozenset[str] = frozenset()
-
-
-def gather(data, rows, scale, x):
-    """x = data[rows] * scale"""
-    np.multiply(data[rows], x.dtype.type(scale), out=x, casting="same_kind")
-
-
-def dense_forward(x, w, b, y):
-    """y = x @ w + b"""
-    np.matmul(x, w, out=y)
-    y += b
-
-
-def dense_backward(x, dy, dw, db):
-    """dw = x.T @ dy; db = the sum of dy over the batch"""
-    np.matmul(x.T, dy, out=dw)
-    np.sum(dy, axis=0, out=db)
-
-
-def dense_backward_input(dy, w, dx):
-    """dx = dy @ w.T"""
-    np.matmul(dy, w.T, out=dx)
 
 
 def add(x, z, y):
@@ -192,113 +179,113 @@ def _normal(x, approximate):
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
-def softmax_forward(x, y):
-    """y = exp(x) / sum(exp(x)), row by row"""
-    e = np.exp(x - x.max(axis=1, keepdims=True))  # the largest becomes 1: no overflow
-    np.divide(e, e.sum(axis=1, keepdims=True), out=y)
+def _weighed(rows, weights):
+    """Rows times their weights / the mean weight; a row without weight is 0, whatever it holds."""
+    if not len(weights):
+        return rows
+    result, counts = np.zeros(rows.shape), weights > 0
+    result[counts] = (rows[counts].T * (weights[counts] / weights.mean())).T
+    return result
 
 
-def log_softmax_forward(x, y):
-    """y = x - log(sum(exp(x))), row by row"""
-    shifted = x - x.max(axis=1, keepdims=True)
-    y[...] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def _mean(losses, count, weights):
+    """The mean of so many losses, one a row, or of its elements, as the rows' weights have it."""
+    return float(_weighed(losses, weights).sum(dtype=np.float64) / count)
 
 
-def log_softmax_backward(y, dy, dx):
-    """dx = dy - exp(y) * sum(dy), row by row"""
-    dx[...] = dy - np.exp(y) * dy.sum(axis=1, keepdims=True)
-
-
-def hinge_loss(x, labels, margin, dx):
+def hinge_loss(x, labels, weights, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
     n, rows = max(len(x), 1), np.arange(len(x))
     violation = x - x[rows, labels, None] + x.dtype.type(margin)
     violation[rows, labels] = 0
     dx[...] = (violation > 0) / x.dtype.type(n)
     dx[rows, labels] = -np.count_nonzero(violation > 0, axis=1) / n
-    return float(np.maximum(violation, 0).sum(dtype=np.float64) / n)
+    dx[...] = _weighed(dx, weights)
+    return _mean(np.maximum(violation, 0), n, weights)
 
 
-def squared_hinge_loss(x, labels, margin, dx):
+def squared_hinge_loss(x, labels, weights, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
     n, rows = max(len(x), 1), np.arange(len(x))
     violation = np.maximum(x - x[rows, labels, None] + x.dtype.type(margin), 0)
     violation[rows, labels] = 0
     np.multiply(violation, 2 / n, out=dx)
     dx[rows, labels] = -dx.sum(axis=1, dtype=np.float64)
-    return float(np.square(violation, dtype=np.float64).sum() / n)
+    dx[...] = _weighed(dx, weights)
+    return _mean(np.square(violation, dtype=np.float64), n, weights)
 
 
-def cross_entropy_loss(x, labels, smoothing, dx):
+def cross_entropy_loss(x, labels, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     n, rows = max(len(x), 1), np.arange(len(x))
     log_softmax_forward(x, dx)
-    loss = -dx[rows, labels].sum(dtype=np.float64) / n
+    loss = _mean(-dx[rows, labels], n, weights)
     if smoothing:
-        loss += smoothing * (-loss - dx.mean(axis=1, dtype=np.float64).sum() / n)
+        loss -= smoothing * (loss + _mean(dx.mean(axis=1, dtype=np.float64), n, weights))
     np.exp(dx, out=dx)
     dx[rows, labels] -= 1 - smoothing
     dx -= smoothing / x.shape[1]
-    dx /= n
-    return float(loss)
+    dx[...] = _weighed(dx / n, weights)
+    return loss
 
 
-def soft_cross_entropy_loss(x, target, smoothing, dx):
+def soft_cross_entropy_loss(x, target, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
     n, q = max(len(x), 1), (1 - smoothing) * target + smoothing / x.shape[1]
     log_softmax_forward(x, dx)
-    loss = -(q.astype(np.float64) * dx).sum() / n
-    dx[...] = (q.sum(axis=1, keepdims=True) * np.exp(dx) - q) / n
-    return float(loss)
+    loss = _mean(-(q.astype(np.float64) * dx), n, weights)
+    dx[...] = _weighed((q.sum(axis=1, keepdims=True) * np.exp(dx) - q) / n, weights)
+    return loss
 
 
-def nll_loss(x, labels, dx):
+def nll_loss(x, labels, weights, dx):
     """mean over rows of -x[label]"""
     n, rows = max(len(x), 1), np.arange(len(x))
     dx[...] = 0
-    dx[rows, labels] = -1 / n
-    return float(-x[rows, labels].sum(dtype=np.float64) / n)
+    dx[rows, labels] = _weighed(np.full(len(x), -1 / n), weights)
+    return _mean(-x[rows, labels], n, weights)
 
 
-def squared_error_loss(x, target, dx):
+def squared_error_loss(x, target, weights, dx):
     """mean over all elements of (x - target)**2"""
     difference, size = x - target, max(x.size, 1)
-    np.multiply(difference, 2 / size, out=dx)
-    return float(np.square(difference, dtype=np.float64).sum() / size)
+    dx[...] = _weighed(difference * (2 / size), weights)
+    return _mean(np.square(difference, dtype=np.float64), size, weights)
 
 
-def absolute_error_loss(x, target, dx):
+def absolute_error_loss(x, target, weights, dx):
     """mean over all elements of |x - target|"""
     difference, size = x - target, max(x.size, 1)
-    np.multiply(np.sign(difference), 1 / size, out=dx)
-    return float(np.abs(difference).sum(dtype=np.float64) / size)
+    dx[...] = _weighed(np.sign(difference) * (1 / size), weights)
+    return _mean(np.abs(difference), size, weights)
 
 
-def huber_loss(x, target, delta, dx):
+def huber_loss(x, target, weights, delta, dx):
     """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
     difference, size = x - target, max(x.size, 1)
-    np.multiply(np.clip(difference, -delta, delta), 1 / size, out=dx)
+    dx[...] = _weighed(np.clip(difference, -delta, delta) * (1 / size), weights)
     distance = np.abs(difference, dtype=np.float64)
     near = np.minimum(distance, delta)
-    return float((near * (distance - near / 2)).sum() / size)
+    return _mean(near * (distance - near / 2), size, weights)
 
 
-def poisson_nll_loss(x, target, dx):
+def poisson_nll_loss(x, target, weights, dx):
     """mean over all elements of exp(x) - target * x"""
     rates, size = np.exp(x), max(x.size, 1)
-    np.multiply(rates - target, 1 / size, out=dx)
-    return float((rates - target.astype(np.float64) * x).sum() / size)
+    dx[...] = _weighed((rates - target) * (1 / size), weights)
+    return _mean(rates - target.astype(np.float64) * x, size, weights)
 
 
-def bce_with_logits_loss(x, target, pos_weight, dx):
+def bce_with_logits_loss(x, target, weights, pos_weight, dx):
     """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
     e, size = np.exp(-np.abs(x)), max(x.size, 1)
     yes = np.where(x > 0, x.dtype.type(1), e) / (1 + e)
     no = np.where(x > 0, e, x.dtype.type(1)) / (1 + e)
-    dx[...] = ((1 - target) * yes - pos_weight.astype(x.dtype) * target * no) / size
+    gradient = (1 - target) * yes - pos_weight.astype(x.dtype) * target * no
+    dx[...] = _weighed(gradient / size, weights)
     t, rest = target.astype(np.float64), np.log1p(e, dtype=np.float64)
     against, for_it = (1 - t) * (rest + np.maximum(x, 0)), t * (rest + np.maximum(-x, 0))
-    return float((against + pos_weight * for_it).sum() / size)
+    return _mean(against + pos_weight * for_it, size, weights)
 
 
 def sgd_step(grads, lr, params):
@@ -382,13 +369,3 @@ def _divisor(v, epsilon):
     total = np.sqrt(v) + v.dtype.type(epsilon)
     total[total == 0] = np.inf
     return total
-
-
-def argmax(x, labels):
-    """labels = the first column of each row's largest value"""
-    np.argmax(x, axis=1, out=labels)
-
-
-def accuracy(x, labels):
-    """the share of rows whose largest value is in column label"""
-    return float(np.count_nonzero(x.argmax(axis=1) == labels) / max(len(x), 1))

@@ -9,6 +9,7 @@ from image_cases import ON_IMAGES, images_of, make_image_case
 from fastbp.kernels import KERNELS, _numpy
 
 MARGIN, LR, SCALE = 1.0, 0.1, 1 / 255
+UNWEIGHTED = np.zeros(0)  # samples that all count alike
 NUMBERS = {  # of activations
     "alpha": 0.7, "negative_slope": 0.3, "beta": 1.5, "threshold": 2.0, "approximate": 0.0,
 }  # fmt: skip
@@ -99,6 +100,7 @@ OF_LAYERS: Makers = {
 OF_LOSSES: Makers = {
     "labels": lambda c: c.rng.integers(0, c.o, c.n),
     "target": lambda c: c.normal(c.n, c.o),
+    "weights": lambda c: UNWEIGHTED,
     "pos_weight": lambda c: np.linspace(0.5, 2.5, c.o),
     **_numbers(margin=MARGIN, delta=0.75, smoothing=0.125),
 }

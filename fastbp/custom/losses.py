@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._loss import Computed, Given
 from fastbp.derivatives import compare, derivatives
 from fastbp.kernels.numbers import LossKind
 from fastbp.losses import Loss, ValuesLoss
@@ -69,12 +70,14 @@ class UserLoss(Defined, Loss):
         """As for the built-in losses of classes or of values."""
         return Meaning.VALUES if self.values else Meaning.CLASSES
 
-    def compute(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """The mean over the rows, and each row's gradient divided by their number."""
-        dx, row = np.empty_like(x), self.code(x.dtype).row
-        total = sum(row(x[r], target[r], dx[r]) for r in range(len(x)))
-        dx *= dx.dtype.type(1 / len(x))
-        return float(total) / len(x), dx
+    def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
+        """The mean over the rows, and each row's gradient times its share of the weights."""
+        weights = np.ones(len(x)) if weights is None else weights
+        dx, row, total = np.zeros_like(x), self.code(x.dtype).row, 0.0
+        for r in np.flatnonzero(weights):
+            total += weights[r] * row(x[r], target[r], dx[r])
+            dx[r] *= dx.dtype.type(weights[r] / weights.sum())
+        return float(total) / (weights.sum() or 1), dx
 
     @classmethod
     def _compile(cls, kernels: Any, dtype: np.dtype) -> Any:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import threads as thread_counts
+from fastbp._loss import given
 from fastbp.backends import active
 from fastbp.kernels.numbers import (
     Choice,
@@ -58,6 +59,8 @@ class Engine:
     x : (n, inputs) uint8, float32 or float64
         The samples; the network sees x * scale.
     target : (n,) int64 labels or (n, outputs) values of the network's dtype
+    weights : (n,) float64, optional
+        How much each sample counts, >= 0; 1, if left out.
     training : bool
         Whether layers behave as in training, or as in use.
 
@@ -77,6 +80,7 @@ class Engine:
         optimizer: Optimizer,
         batch_size: int,
         threads: int | None,
+        weights: np.ndarray | None = None,
         training: bool = True,
     ) -> None:
         if not active().can("engine"):
@@ -94,6 +98,7 @@ class Engine:
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
+        self.weights = given(weights)
         self._nothing = np.zeros((0, 0), net.dtype)  # where no scores are kept
         self.splits, self.segments = splits(self.program, self.batch_size), self._segments()
         shared = self.program.on_images or any(self.splits)
@@ -272,7 +277,7 @@ class Engine:
         self.sync[Sync.SPINS] = TURNS if threads <= thread_counts.available() else 0
         rows, plan, work = self.program.rows, self.space.plan, self.space.work
         numbers = self.settings, self.choices
-        samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values
+        samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, self.weights
         order, factors, losses, kept = epoch
         given, written = (*numbers, *samples, order, factors), (work, losses, kept, self.sync)
 

@@ -21,7 +21,7 @@ from .program import (
     row_width,
     y_of,
 )
-from .stages import backward_layer, forward_layer, loss_of, targets_of
+from .stages import backward_layer, forward_layer, loss_of, targets_of, weight_of_batch
 from .steps import step_at, update_layer
 
 
@@ -87,10 +87,10 @@ def _train_step(run, step, n, data, chosen, zeros, targets, loss):
 def _train_steps(real, addresses, layers, count, thread, first, last):
     """See train_steps; real is a number of the network's dtype, count that of the samples."""
     before = flush_denormals()
-    choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
+    choices, order = at(addresses[3], np.int64), at(addresses[10], np.int64)
     run, zeros = prepare(real, addresses, layers, thread, choices[Choice.THREADS])
-    targets, factors = targets_of(real, addresses), at(addresses[11], np.float64)
-    losses, batch, step = at(addresses[10], np.float64), choices[Choice.BATCH], first
+    targets, factors = targets_of(real, addresses), at(addresses[12], np.float64)
+    losses, batch, step = at(addresses[11], np.float64), choices[Choice.BATCH], first
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
         gather_samples(run, addresses[6], chosen, n, zeros)
@@ -98,7 +98,8 @@ def _train_steps(real, addresses, layers, count, thread, first, last):
             sort_columns(run, n, zeros)
         if not meet(run):  # some may still read what the last step left in y
             break
-        here, loss = begin_step(run, step, factors), shift(losses, step)
+        weight, loss = weight_of_batch(targets, chosen, n), shift(losses, step)
+        here = begin_step(run, step, factors, weight)
         number = step_at(here, choices[Choice.STEPS_BEFORE] + step + 1)
         if not _train_step(here, number, n, addresses[6], chosen, zeros, targets, loss):
             break
@@ -139,6 +140,7 @@ def train_steps(
     data,
     labels,
     values,
+    weights,
     order,
     factors,
     thread,
@@ -150,7 +152,7 @@ def train_steps(
     sync,
 ):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
-    samples = data, labels, values, order
+    samples = data, labels, values, weights, order
     arrays = program, plan, settings, choices, work, sync, *samples, losses, factors, kept
     real, count = work.dtype.type(0), len(order)
     run = train_images if Kind.FLATTEN in program[:, Column.KIND] else _train_steps

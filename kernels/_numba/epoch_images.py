@@ -30,6 +30,7 @@ from .block_norms import (
 from .blocks import backward_block, flatten_block, forward_block, unflatten_block
 from .jit import core, engine, inline, jit
 from .layout import SCRATCH, prepare
+from .losses import mean_of
 from .norms import norm_gradient, step_norm
 from .pointers import at, copy, fill, shift
 from .program import (
@@ -53,7 +54,15 @@ from .program import (
     windows_of,
     y_of,
 )
-from .stages import backward_layer, forward_dense, forward_rows, loss_row, loss_terms, targets_of
+from .stages import (
+    backward_layer,
+    forward_dense,
+    forward_rows,
+    loss_parts,
+    loss_row,
+    targets_of,
+    weight_of_batch,
+)
 from .steps import optimize, scale_gradient, step_at, update_dense
 from .vectors import SAMPLES
 
@@ -188,7 +197,7 @@ def _train_block(run, addresses, flatten, segment, chosen, batch, n, stretch):
         return
     if first < run.layers:
         for r in range(n):
-            losses[r] = loss_row(run, r, batch, chosen[r], targets)
+            losses[r] = loss_row(run, r, chosen[r], targets)
     _backward_through(run, flatten, segment, top, bottom, n, batch)
     if bottom:
         leave_gradient(run, bottom - 1, n)
@@ -276,7 +285,7 @@ def _mean_loss(run, flatten, n):
     losses, total = _losses(run, flatten), 0.0
     for r in range(n):
         total += losses[r]
-    return total / loss_terms(run, n)
+    return mean_of(total, loss_parts(run))
 
 
 @core
@@ -335,17 +344,17 @@ def _copy_weights(run):
 def train_images(real, addresses, layers, count, thread, first, last):
     """See train_steps; real is a number of the network's dtype, count that of the samples."""
     before = flush_denormals()
-    choices, order = at(addresses[3], np.int64), at(addresses[9], np.int64)
+    choices, order = at(addresses[3], np.int64), at(addresses[10], np.int64)
     threads, batch, step = choices[Choice.THREADS], choices[Choice.BATCH], first
     team, _ = prepare(real, addresses, layers, thread, threads)
     run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
-    losses, flatten = at(addresses[10], np.float64), _flatten_row(run)
-    factors = at(addresses[11], np.float64)
+    losses, flatten = at(addresses[11], np.float64), _flatten_row(run)
+    targets, factors = targets_of(real, addresses), at(addresses[12], np.float64)
     if thread:
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
         n, chosen = min(batch, count - step * batch), shift(order, step * batch)
-        here = begin_step(run, step, factors)
+        here = begin_step(run, step, factors, weight_of_batch(targets, chosen, n))
         if not _train_batch(here, team, addresses, flatten, chosen, n) or not meet(team):
             break
         loss = _mean_loss(here, flatten, n)

@@ -4,6 +4,7 @@ Each returns the row's own, and weights its gradient by `share`.
 """
 
 import math
+import typing
 
 import numba.extending
 import numpy as np
@@ -18,35 +19,72 @@ from .rowwise import exp_shifted, row_max
 
 
 @core
-def loss_row(kind, numbers, code, x, sample, labels, values, n, dx, o):
-    """The loss of one of the batch's n rows, which is that sample; code is a user's loss."""
-    share = type(x[0])(1 / terms(kind, n, o))
-    if kind != LossKind.USER_LOSS:
-        return _row(kind, numbers, x, sample, labels, values, share, dx, o)
+def loss_row(kind, numbers, code, x, sample, labels, values, weight, parts, dx, o):
+    """The loss of one of a batch's rows, which is that sample, times its weight.
+
+    code is a user's loss. The mean's sum has so many parts: see parts_of.
+    """
+    if kind != LossKind.USER_LOSS or weight == 0:
+        return _weighed_row(kind, numbers, x, sample, labels, values, weight, parts, dx, o)
     loss = _call_loss(code[0], x, labels[sample], shift(values, sample * o), dx, o)
+    share = type(x[0])(weight / parts)
     for j in range(o):
         dx[j] *= share
-    return loss
+    return weight * loss
 
 
 @core
-def mean_loss(kind, numbers, x, labels, values, n, dx, o):
+def mean_loss(kind, numbers, x, labels, values, weights, n, dx, o):
     """The loss of n rows, whose targets are labels or values.
 
     numbers are the loss's own: one, or one for each of o columns.
     """
-    total, count = 0.0, terms(kind, max(n, 1), o)
-    share = type(x[0])(1 / count)
+    total, whole = 0.0, 0.0
     for r in range(n):
-        row, gradient = shift(x, r * o), shift(dx, r * o)
-        total += _row(kind, numbers, row, r, labels, values, share, gradient, o)
-    return total / count
+        whole += weight_of(weights, r)
+    parts = parts_of(kind, whole, o)
+    for r in range(n):
+        row, gradient, weight = shift(x, r * o), shift(dx, r * o), weight_of(weights, r)
+        total += _weighed_row(kind, numbers, row, r, labels, values, weight, parts, gradient, o)
+    return mean_of(total, parts)
+
+
+class Weights(typing.NamedTuple):
+    """Those of samples, if they are given: else each is 1."""
+
+    each: typing.Any
+    given: bool
 
 
 @core
-def terms(kind, n, o):
-    """How many terms the loss of n rows is the mean of."""
-    return n * o if LossKind.SQUARED_ERROR <= kind < LossKind.USER_LOSS else n
+def weight_of(weights, sample):
+    return weights.each[sample] if weights.given else 1.0
+
+
+@core
+def parts_of(kind, weights, o):
+    """What the sum over rows, which have these weights together, is to be divided by."""
+    return weights * o if LossKind.SQUARED_ERROR <= kind < LossKind.USER_LOSS else weights
+
+
+@core
+def mean_of(total, parts):
+    """The mean of what comes to this total; 0 where nothing has weight."""
+    return total / parts if parts != 0 else 0.0
+
+
+@core
+def _weighed_row(kind, numbers, x, sample, labels, values, weight, parts, dx, o):
+    """A row's loss times its weight.
+
+    A row without weight counts for nothing, whatever it holds.
+    """
+    if weight == 0:
+        for j in range(o):
+            dx[j] = 0
+        return 0.0
+    share = type(x[0])(weight / parts)
+    return weight * _row(kind, numbers, x, sample, labels, values, share, dx, o)
 
 
 @core
@@ -77,7 +115,7 @@ def _row(kind, numbers, x, sample, labels, values, share, dx, o):
 
 
 @numba.extending.intrinsic
-def _call_loss(typing, code, x, label, target, dx, o):
+def _call_loss(context, code, x, label, target, dx, o):
     """Call what compile_loss made, at its address."""
     return call_at(types.float64(x, types.int64, x, x, types.intp))
 
@@ -219,72 +257,74 @@ def _bce_with_logits_row(x, target, pos_weight, share, dx, o):
 
 
 @core
-def _of_labels(kind, numbers, x, labels, dx):
+def _of_labels(kind, numbers, x, labels, weights, dx):
     (n, o), values = x.shape, at(0, dx.dtype.type)
-    return mean_loss(kind, numbers, pointer(x), pointer(labels), values, n, pointer(dx), o)
+    each = Weights(pointer(weights), len(weights) > 0)
+    return mean_loss(kind, numbers, pointer(x), pointer(labels), values, each, n, pointer(dx), o)
 
 
 @core
-def _of_values(kind, numbers, x, target, dx):
+def _of_values(kind, numbers, x, target, weights, dx):
     (n, o), labels = x.shape, at(0, np.int64)
-    return mean_loss(kind, numbers, pointer(x), labels, pointer(target), n, pointer(dx), o)
+    each = Weights(pointer(weights), len(weights) > 0)
+    return mean_loss(kind, numbers, pointer(x), labels, pointer(target), each, n, pointer(dx), o)
 
 
 @jit
-def hinge_loss(x, labels, margin, dx):
+def hinge_loss(x, labels, weights, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
-    return _of_labels(LossKind.HINGE, (margin,), x, labels, dx)
+    return _of_labels(LossKind.HINGE, (margin,), x, labels, weights, dx)
 
 
 @jit
-def cross_entropy_loss(x, labels, smoothing, dx):
+def cross_entropy_loss(x, labels, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
-    return _of_labels(LossKind.CROSS_ENTROPY, (smoothing,), x, labels, dx)
+    return _of_labels(LossKind.CROSS_ENTROPY, (smoothing,), x, labels, weights, dx)
 
 
 @jit
-def soft_cross_entropy_loss(x, target, smoothing, dx):
+def soft_cross_entropy_loss(x, target, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
-    return _of_values(LossKind.SOFT_CROSS_ENTROPY, (smoothing,), x, target, dx)
+    return _of_values(LossKind.SOFT_CROSS_ENTROPY, (smoothing,), x, target, weights, dx)
 
 
 @jit
-def nll_loss(x, labels, dx):
+def nll_loss(x, labels, weights, dx):
     """mean over rows of -x[label]"""
-    return _of_labels(LossKind.NLL, (0.0,), x, labels, dx)
+    return _of_labels(LossKind.NLL, (0.0,), x, labels, weights, dx)
 
 
 @jit
-def squared_error_loss(x, target, dx):
+def squared_error_loss(x, target, weights, dx):
     """mean over all elements of (x - target)**2"""
-    return _of_values(LossKind.SQUARED_ERROR, (0.0,), x, target, dx)
+    return _of_values(LossKind.SQUARED_ERROR, (0.0,), x, target, weights, dx)
 
 
 @jit
-def absolute_error_loss(x, target, dx):
+def absolute_error_loss(x, target, weights, dx):
     """mean over all elements of |x - target|"""
-    return _of_values(LossKind.ABSOLUTE_ERROR, (0.0,), x, target, dx)
+    return _of_values(LossKind.ABSOLUTE_ERROR, (0.0,), x, target, weights, dx)
 
 
 @jit
-def huber_loss(x, target, delta, dx):
+def huber_loss(x, target, weights, delta, dx):
     """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
-    return _of_values(LossKind.HUBER, (delta,), x, target, dx)
+    return _of_values(LossKind.HUBER, (delta,), x, target, weights, dx)
 
 
 @jit
-def squared_hinge_loss(x, labels, margin, dx):
+def squared_hinge_loss(x, labels, weights, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
-    return _of_labels(LossKind.SQUARED_HINGE, (margin,), x, labels, dx)
+    return _of_labels(LossKind.SQUARED_HINGE, (margin,), x, labels, weights, dx)
 
 
 @jit
-def poisson_nll_loss(x, target, dx):
+def poisson_nll_loss(x, target, weights, dx):
     """mean over all elements of exp(x) - target * x"""
-    return _of_values(LossKind.POISSON_NLL, (0.0,), x, target, dx)
+    return _of_values(LossKind.POISSON_NLL, (0.0,), x, target, weights, dx)
 
 
 @jit
-def bce_with_logits_loss(x, target, pos_weight, dx):
+def bce_with_logits_loss(x, target, weights, pos_weight, dx):
     """mean over all elements of -pos_weight * t * log(p) - (1 - t) * log(1 - p), p = sigmoid(x)"""
-    return _of_values(LossKind.BCE_WITH_LOGITS, pointer(pos_weight), x, target, dx)
+    return _of_values(LossKind.BCE_WITH_LOGITS, pointer(pos_weight), x, target, weights, dx)

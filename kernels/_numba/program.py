@@ -36,14 +36,15 @@ class Run(typing.NamedTuple):
     rows: typing.Any  # the numbers in the batch of the rows that are computed, and of their samples
     samples: typing.Any
     lr: float  # of the step
+    batch_weight: float  # of the step's batch: the sum of its samples'
     step: int  # of the epoch, and the batch's first row that is computed: dropout's masks want both
     row: int
 
 
 @core
-def begin_step(run, step, factors):
-    """The same in this step of the epoch."""
-    return Run(*run[:-3], run.settings[Setting.LR] * factors[step], step, 0)
+def begin_step(run, step, factors, batch_weight):
+    """The same in this step of the epoch, for a batch of this weight."""
+    return Run(*run[:-4], run.settings[Setting.LR] * factors[step], batch_weight, step, 0)
 
 
 @core

@@ -204,6 +204,7 @@ class _Targets(typing.NamedTuple):
 
     labels: typing.Any
     values: typing.Any
+    weights: losses.Weights
     scores: typing.Any
     keeps: bool
 
@@ -212,7 +213,17 @@ class _Targets(typing.NamedTuple):
 def targets_of(real, addresses):
     """Those of an epoch, from train_steps' arrays."""
     labels, values = at(addresses[7], np.int64), at(addresses[8], type(real))
-    return _Targets(labels, values, at(addresses[12], type(real)), addresses[12] != 0)
+    weights = losses.Weights(at(addresses[9], np.float64), addresses[9] != 0)
+    return _Targets(labels, values, weights, at(addresses[13], type(real)), addresses[13] != 0)
+
+
+@core
+def weight_of_batch(targets, chosen, n):
+    """That of these n samples together."""
+    total = 0.0
+    for r in range(n):
+        total += losses.weight_of(targets.weights, chosen[r])
+    return total
 
 
 @core
@@ -220,23 +231,25 @@ def loss_of(run, n, chosen, targets):
     """The batch's loss, and the gradient by the last layer's output."""
     total = 0.0
     for r in range(n):
-        total += loss_row(run, r, n, chosen[r], targets)
-    return total / loss_terms(run, n)
+        total += loss_row(run, r, chosen[r], targets)
+    return losses.mean_of(total, loss_parts(run))
 
 
 @core
-def loss_terms(run, n):
-    """How many terms the loss of n rows is the mean of."""
-    return losses.terms(run.choices[Choice.LOSS], n, outputs_of(run, run.layers - 1))
+def loss_parts(run):
+    """What the sum of the batch's losses is to be divided by."""
+    kind, o = run.choices[Choice.LOSS], outputs_of(run, run.layers - 1)
+    return losses.parts_of(kind, run.batch_weight, o)
 
 
 @core
-def loss_row(run, r, n, sample, targets):
-    """One row's loss, of a batch of n, and the gradient by the last layer's output."""
+def loss_row(run, r, sample, targets):
+    """One row's weighted loss, and the gradient by the last layer's output."""
     layer, kind, code = run.layers - 1, run.choices[Choice.LOSS], shift(run.choices, Choice.CODE)
     o, width = outputs_of(run, layer), row_width(run, layer)
     y, dy = shift(y_of(run, layer), r * width), shift(dy_of(run, layer), r * width)
-    numbers, (labels, values, scores, keeps) = values_of(run, run.layers), targets
+    numbers, (labels, values, weights, scores, keeps) = values_of(run, run.layers), targets
     if keeps:
         copy(y, shift(scores, sample * o), o)
-    return losses.loss_row(kind, numbers, code, y, sample, labels, values, n, dy, o)
+    weight, parts = losses.weight_of(weights, sample), loss_parts(run)
+    return losses.loss_row(kind, numbers, code, y, sample, labels, values, weight, parts, dy, o)

@@ -192,16 +192,16 @@ cdef Py_ssize_t train_on_images(
 
 def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                 const double[::1] settings, const int64_t[::1] choices, const uint8_t[::1] data,
-                const int64_t[::1] labels, const real[:, ::1] values, const int64_t[::1] order,
-                const double[::1] factors, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last,
-                real[::1] work, double[::1] losses, real[:, ::1] kept, int64_t[::1] sync):
+                const int64_t[::1] labels, const real[:, ::1] values, const double[::1] weights,
+                const int64_t[::1] order, const double[::1] factors,
+                Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last, real[::1] work, double[::1] losses, real[:, ::1] kept, int64_t[::1] sync):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
     cdef program_.Run run = program_.run_from(
         &program[0, 0], program.shape[0], &plan[0, 0], &settings[0], &choices[0], thread,
         choices[THREADS], &sync[0])
     cdef Py_ssize_t step
     cdef unsigned long state
-    run.factors = &factors[0]
+    run.factors, run.weights = &factors[0], _first(weights)
     run.scores = &kept[0, 0] if kept.shape[0] else NULL
     with nogil:
         state = flush_denormals()

@@ -15,7 +15,7 @@ from numbers cimport (
 from processors cimport leave_taken_processor
 from program cimport Input, Run, buffers_size, hidden_input, meet
 from stages cimport backward_layer, forward_apart, loss_of
-from steps cimport count_step
+from steps cimport begin_step
 from tile cimport real
 
 
@@ -165,7 +165,7 @@ cdef inline Py_ssize_t train_steps(
     if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):
         return first
     for step in range(first, last):
-        count_step(run, step)
+        begin_step(run, step, order + step * run.choices[BATCH], coming.n)
         batch = coming
         more = step + 1 < last
         if more:

@@ -14,6 +14,7 @@ from block_norms cimport (
 )
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
+from losses cimport mean_of
 from norms cimport norm_gradient, norm_input, step_norm
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
@@ -27,7 +28,7 @@ from program cimport (
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows, forward_apart, loss_row
-from steps cimport count_step, optimize, step_of, update_weights
+from steps cimport begin_step, optimize, step_of, update_weights
 from tile cimport pinned, real
 
 cdef extern from *:
@@ -191,7 +192,7 @@ cdef inline void train_block(
         leave_statistics[real](run, stretch.last, work, n)
         return
     for r in range(n if stretch.first < run.layers else 0):
-        losses[r] = loss_row[real](run, work, r, batch, chosen[r], labels, values)
+        losses[r] = loss_row[real](run, work, r, chosen[r], labels, values)
     backward_through[real](run, work, n, batch, segment, stretch.top, stretch.bottom)
     if stretch.bottom:
         leave_gradient[real](run, stretch.bottom - 1, work, n)
@@ -339,10 +340,10 @@ cdef inline Py_ssize_t train_steps(
     if not copy_whole_layers[real](run, work):
         return first
     for step in range(first, last):
-        count_step(run, step)
-        run.shift = step % 2 * run.plan[PARITY]
         start = step * run.choices[BATCH]
         n = min(run.choices[BATCH], samples - start)
+        begin_step(run, step, order + start, n)
+        run.shift = step % 2 * run.plan[PARITY]
         if (not train_batch[real](run, work, data, order + start, n, labels, values)
                 or not meet(run)):
             return step
@@ -350,7 +351,7 @@ cdef inline Py_ssize_t train_steps(
         loss = 0
         for r in range(n):
             loss += rows[r]
-        loss = loss / n
+        loss = mean_of(loss, run.batch_weight)
         if run.thread == 0:
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite; all threads find the same

@@ -1,7 +1,7 @@
 """The losses, each of one row of o scores, and which one a run has.
 
 A loss returns the row's own loss, which the caller sums and divides, and writes the row of the
-gradient, weighted by `share`: 1 / n for a batch of n.
+gradient, weighted by `share`: 1 / n for a batch of n whose rows have no weights.
 """
 
 from libc.math cimport log, log1p
@@ -18,33 +18,75 @@ from tile cimport real
 
 cdef inline double loss_row(
     int64_t kind, const double* numbers, const real* x, Py_ssize_t sample, const int64_t* labels,
-    const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
+    const real* values, double weight, double weights, real* dx, Py_ssize_t o,
 ) noexcept nogil:
-    """The loss of one of the batch's n rows, which is that sample: a part of the mean's sum."""
-    cdef Py_ssize_t terms = terms_of(kind, n, o)
-    return _row[real](kind, numbers, x, sample, labels, values, <real> (1.0 / terms), dx,
-                      o) / (terms // n)
+    """The loss of one of a batch's rows, which is that sample: a part of the mean's sum.
+
+    It is times the row's weight; weights are those of all rows together.
+    """
+    cdef Py_ssize_t terms = terms_of(kind, o)
+    return _weighed_row[real](
+        kind, numbers, x, sample, labels, values, weight, weights * terms, dx, o) / terms
 
 
 cdef inline double mean_loss(
     int64_t kind, const double* numbers, const real* x, const int64_t* labels,
-    const real* values, Py_ssize_t n, real* dx, Py_ssize_t o,
+    const real* values, const double* weights, Py_ssize_t n, real* dx, Py_ssize_t o,
 ) noexcept nogil:
     """The loss of n rows, whose targets are labels or values; kind is a constant at every call.
 
     numbers are the loss's own: none, one, or one for each of o columns.
     """
-    cdef Py_ssize_t r, terms = terms_of(kind, max(n, 1), o)
-    cdef double total = 0
+    cdef Py_ssize_t r
+    cdef double total = 0, parts = sum_of_weights(weights, NULL, n) * terms_of(kind, o)
     for r in range(n):
-        total += _row[real](kind, numbers, x + r * o, r, labels, values, <real> (1.0 / terms),
-                            dx + r * o, o)
-    return total / terms
+        total += _weighed_row[real](kind, numbers, x + r * o, r, labels, values,
+                                    weight_of(weights, r), parts, dx + r * o, o)
+    return mean_of(total, parts)
 
 
-cdef inline Py_ssize_t terms_of(int64_t kind, Py_ssize_t n, Py_ssize_t o) noexcept nogil:
-    """How many terms the loss of n rows is the mean of."""
-    return n * o if SQUARED_ERROR <= kind < USER_LOSS else n
+cdef inline double weight_of(const double* weights, Py_ssize_t sample) noexcept nogil:
+    return 1 if weights == NULL else weights[sample]
+
+
+cdef inline double sum_of_weights(
+    const double* weights, const int64_t* samples, Py_ssize_t n,
+) noexcept nogil:
+    """Of n samples, or of the first n."""
+    cdef double total = 0
+    cdef Py_ssize_t r
+    if weights == NULL:
+        return n
+    for r in range(n):
+        total += weights[r if samples == NULL else samples[r]]
+    return total
+
+
+cdef inline double mean_of(double total, double weights) noexcept nogil:
+    """The mean of what comes to this total; 0 where nothing has weight."""
+    return total / weights if weights != 0 else 0
+
+
+cdef inline Py_ssize_t terms_of(int64_t kind, Py_ssize_t o) noexcept nogil:
+    """How many terms of the mean a row has."""
+    return o if SQUARED_ERROR <= kind < USER_LOSS else 1
+
+
+cdef inline double _weighed_row(
+    int64_t kind, const double* numbers, const real* x, Py_ssize_t sample, const int64_t* labels,
+    const real* values, double weight, double parts, real* dx, Py_ssize_t o,
+) noexcept nogil:
+    """A row's loss times its weight, of so many parts of a mean's sum.
+
+    A row without weight counts for nothing, whatever it holds.
+    """
+    cdef Py_ssize_t j
+    if weight == 0:
+        for j in range(o):
+            dx[j] = 0
+        return 0
+    return weight * _row[real](
+        kind, numbers, x, sample, labels, values, <real> (weight / parts), dx, o)
 
 
 cdef inline double _row(

@@ -44,6 +44,8 @@ cdef struct Run:  # everything a thread needs to know
     const double* settings
     const int64_t* choices
     const double* factors  # of the rate of each of the epoch's steps
+    const double* weights  # NULL, or those of the samples
+    double batch_weight  # of the step's batch: the sum of its samples'
     void* scores  # NULL, or where those of each sample's training pass are to go
     Py_ssize_t step  # of all epochs, from 1
     Rates rates  # of that step

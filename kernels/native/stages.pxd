@@ -191,10 +191,10 @@ cdef inline bint backward_layer(
 
 
 cdef inline double loss_row(
-    const Run* run, real* work, Py_ssize_t r, Py_ssize_t n, Py_ssize_t sample,
-    const int64_t* labels, const real* values,
+    const Run* run, real* work, Py_ssize_t r, Py_ssize_t sample, const int64_t* labels,
+    const real* values,
 ) noexcept nogil:
-    """The loss of row r of the batch's n, which is that sample, and the gradient by its output."""
+    """The weighted loss of row r, which is that sample, and the gradient by its output."""
     cdef Py_ssize_t last = run.layers - 1
     cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
     cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
@@ -202,7 +202,8 @@ cdef inline double loss_row(
     if run.scores != NULL:
         memcpy(<real*> run.scores + sample * o, y, o * sizeof(real))
     return losses.loss_row[real](
-        run.choices[LOSS], values_of(run, run.layers), y, sample, labels, values, n,
+        run.choices[LOSS], values_of(run, run.layers), y, sample, labels, values,
+        losses.weight_of(run.weights, sample), run.batch_weight,
         dy_of[real](run, last, work) + r * width, o)
 
 
@@ -214,5 +215,5 @@ cdef inline double loss_of(
     cdef Py_ssize_t r
     cdef double total = 0
     for r in range(n):
-        total += loss_row[real](run, work, r, n, samples[r], labels, values)
-    return total / n
+        total += loss_row[real](run, work, r, samples[r], labels, values)
+    return losses.mean_of(total, run.batch_weight)

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t
 
 cimport panels
 cimport updates
+from losses cimport sum_of_weights
 from numbers cimport (
     BETA1, BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER,
     PLAIN, PLAN_COLUMNS, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
@@ -15,10 +16,13 @@ from program cimport Input, Run, dy_of, panel_width, rule_of, values_of, vectors
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
 
-cdef inline void count_step(Run* run, Py_ssize_t step) noexcept nogil:
-    """Let this step of the epoch be at hand."""
+cdef inline void begin_step(
+    Run* run, Py_ssize_t step, const int64_t* samples, Py_ssize_t n,
+) noexcept nogil:
+    """Let this step of the epoch, for these n samples, be at hand."""
     run.step = run.choices[STEPS_BEFORE] + step + 1
     run.mask = step
+    run.batch_weight = sum_of_weights(run.weights, samples, n)
     run.rates.lr = run.settings[LR] * run.factors[step]
     if run.choices[OPTIMIZER] == NADAM:
         run.rates = updates.nadam_rates(

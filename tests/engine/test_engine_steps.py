@@ -1,5 +1,5 @@
 """What an epoch may be given for each step or sample, on the engine as layer by layer: factors of
-the rate, and room for the scores of the training passes.
+the rate, weights, and room for the scores of the training passes.
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
 
 SAMPLES, FEATURES, CLASSES, BATCH = 37, 48, 5, 10
 FACTORS = np.array([0.5, 2.0, 0.0, 1.25])
+WEIGHTS = np.random.default_rng(4).integers(0, 3, SAMPLES) * 0.75
 
 NETWORKS = {
     "one layer": lambda: (fb.Linear(48, 5),),
@@ -44,22 +45,23 @@ class Trained:
         self.order, self.optimizer = rng.permutation(SAMPLES), optimizer
         self.kept = np.full((SAMPLES, CLASSES), np.nan, dtype)
 
-    def layered(self, factors):
+    def layered(self, factors=(1.0,) * 4, weights=None):
         """The specification."""
         self.losses = np.empty(len(factors))
         for step, factor in enumerate(factors):
             rows = self.order[step * BATCH : (step + 1) * BATCH]
             scores = self.net.forward(self.x[rows])
             self.kept[rows] = scores
-            self.losses[step], gradient = self.loss.compute(scores, self.target[rows])
+            own = None if weights is None else weights[rows]
+            self.losses[step], gradient = self.loss.compute(scores, self.target[rows], own)
             self.net.backward(gradient)
             self.optimizer.step(self.net, factor)
         return self
 
-    def fused(self, threads=1, **given):
+    def fused(self, threads=1, weights=None, **given):
         """On the engine."""
-        samples = self.x, self.target, 1.0
-        engine = Engine(self.net, *samples, self.loss, self.optimizer, BATCH, threads)
+        settings = self.loss, self.optimizer, BATCH, threads, weights
+        engine = Engine(self.net, self.x, self.target, 1.0, *settings)
         self.losses = engine.epoch(self.order, lambda steps, loss: False, **given)
         return self
 
@@ -104,6 +106,48 @@ def test_factors_where_zeros_of_the_data_are_left_out():
     slow = Trained("one layer", fb.SGD(0.1), zeros=0.97).layered(FACTORS)
     fast = Trained("one layer", fb.SGD(0.1), zeros=0.97)
     agree(fast.fused(factors=FACTORS, kept=fast.kept), slow)
+
+
+@fb.loss
+def distance(x, label):
+    """A user's own loss, of classes."""
+    total = 0.0
+    for j in range(len(x)):
+        total += (x[j] - x[label] + 1) ** 2
+    return total
+
+
+@distance.gradient
+def distance_gradient(x, label, dx):
+    """Of the same."""
+    total = 0.0
+    for j in range(len(x)):
+        dx[j] = 2 * (x[j] - x[label] + 1)
+        total += dx[j]
+    dx[label] -= total
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "dtype"), parts.pairs(NETWORKS, [*parts.LOSSES, "a user's own"], TOLERANCE)
+)
+def test_weights_of_samples_are_the_layered_ones(backend, name, loss, dtype):
+    make = (parts.LOSSES | {"a user's own": distance})[loss]
+    if make is distance and backend == "cython":
+        pytest.skip("only Numba fuses what users wrote")
+    slow = Trained(name, fb.SGD(0.01), dtype, loss=make()).layered(weights=WEIGHTS)
+    fast, shared = (Trained(name, fb.SGD(0.01), dtype, loss=make()) for _ in range(2))
+    agree(fast.fused(weights=WEIGHTS, kept=fast.kept), slow, dtype)
+    same(shared.fused(2, weights=WEIGHTS, kept=shared.kept), fast)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_of_one_change_nothing_and_those_of_0_move_nothing(name):
+    plain, ones, none = (Trained(name, fb.SGD(0.1)) for _ in range(3))
+    before = none.net.params.copy()
+    same(ones.fused(weights=np.ones(SAMPLES)), plain.fused())
+    none.fused(weights=np.zeros(SAMPLES))
+    np.testing.assert_array_equal(none.losses, np.zeros(4))
+    np.testing.assert_array_equal(none.net.params, before)
 
 
 def test_a_rate_changed_by_hand_counts_below_the_factors():

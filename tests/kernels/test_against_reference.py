@@ -67,6 +67,17 @@ def test_kernels_agree_with_the_reference_at_any_shape(
     check(compiled, name, make_case(name, *shape, dtype, np.random.default_rng(seed)), dtype)
 
 
+@pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_loss")])
+@EVERY_DTYPE
+def test_losses_with_weights_agree_with_the_reference(
+    compiled: Any, name: str, dtype: str, rng: np.random.Generator
+) -> None:
+    for shape in SHAPES[2:]:
+        case = make_case(name, *shape, dtype, rng)
+        case["weights"] = rng.integers(0, 3, shape[0]) * rng.random(shape[0])
+        check(compiled, name, case, dtype)
+
+
 @EVERY_KERNEL
 def test_inputs_may_be_read_only(compiled: Any, name: str, rng: np.random.Generator) -> None:
     case = make_case(name, 5, 6, 7, np.float32, rng)  # one dtype: Numba compiles all of it anew

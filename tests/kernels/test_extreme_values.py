@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from image_cases import ON_IMAGES
-from kernel_cases import ELEMENTWISE, NORMS, NUMBERS, make_case
+from kernel_cases import ELEMENTWISE, NORMS, NUMBERS, UNWEIGHTED, make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS, _numpy
@@ -57,21 +57,24 @@ def test_log_softmax_gradient_of_huge_scores(kernels: Any, dtype: str) -> None:
 @pytest.mark.parametrize("row", range(5))
 def test_cross_entropy_of_huge_scores(kernels: Any, dtype: str, row: int) -> None:
     x, labels, dx = HUGE[[row]], LABELS[[row]], np.full((1, 3), np.nan, dtype)
-    loss, eps = kernels.cross_entropy_loss(x.astype(dtype), labels, 0.0, dx), np.finfo(dtype).eps
+    loss, eps = (
+        kernels.cross_entropy_loss(x.astype(dtype), labels, UNWEIGHTED, 0.0, dx),
+        np.finfo(dtype).eps,
+    )
     assert_allclose(loss, -log_softmax(x)[0, labels[0]], rtol=4 * eps)  # small ones as precise
     assert_allclose(dx, np.exp(log_softmax(x)) - np.eye(3)[labels], rtol=4 * eps, atol=eps)
 
 
 def test_smoothed_cross_entropy_of_huge_scores(kernels: Any, dtype: str) -> None:
     x, dx = np.array([[1e4, -1e4]], dtype), np.full((1, 2), np.nan, dtype)
-    assert kernels.cross_entropy_loss(x, LABELS[:1] * 0, 0.5, dx) == 0.25 * 2e4
+    assert kernels.cross_entropy_loss(x, LABELS[:1] * 0, UNWEIGHTED, 0.5, dx) == 0.25 * 2e4
     assert_array_equal(dx, [[0.25, -0.25]])
 
 
 def test_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
     dx = np.full((5, 3), np.nan, dtype)
     # row by row: 20001 + 10001; 1 + 1; 2 + 2; 0; 6
-    loss = kernels.hinge_loss(HUGE.astype(dtype), LABELS, 1.0, dx)
+    loss = kernels.hinge_loss(HUGE.astype(dtype), LABELS, UNWEIGHTED, 1.0, dx)
     assert loss == pytest.approx((30002 + 2 + 4 + 0 + 6) / 5, rel=1e-15)
     want = [[1, 1, -2], [-2, 1, 1], [1, 1, -2], [0, 0, 0], [-1, 0, 1]]
     assert_allclose(dx, np.array(want) / 5, rtol=np.finfo(dtype).eps)
@@ -79,7 +82,7 @@ def test_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
 
 def test_squared_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
     dx, rtol = np.full((5, 3), np.nan, dtype), np.finfo(dtype).eps
-    loss = kernels.squared_hinge_loss(HUGE.astype(dtype), LABELS, 1.0, dx)
+    loss = kernels.squared_hinge_loss(HUGE.astype(dtype), LABELS, UNWEIGHTED, 1.0, dx)
     assert loss == pytest.approx((20001.0**2 + 10001.0**2 + 2 + 8 + 0 + 36) / 5, rel=1e-15)
     want = [[20001, 10001, -30002], [-2, 1, 1], [2, 2, -4], [0, 0, 0], [-6, 0, 6]]
     assert_allclose(dx, np.array(want) * 2 / 5, rtol=4 * rtol)
@@ -87,11 +90,15 @@ def test_squared_hinge_of_huge_scores(kernels: Any, dtype: str) -> None:
 
 def test_poisson_nll_of_huge_scores(kernels: Any, dtype: str) -> None:
     dx = np.full((1, 2), np.nan, dtype)
-    loss = kernels.poisson_nll_loss(np.array([[-1e4, 0]], dtype), np.array([[3, 1]], dtype), dx)
+    loss = kernels.poisson_nll_loss(
+        np.array([[-1e4, 0]], dtype), np.array([[3, 1]], dtype), UNWEIGHTED, dx
+    )
     assert loss == (3e4 + 1) / 2
     assert_array_equal(dx, [[-1.5, 0]])
     with np.errstate(over="ignore"):
-        loss = kernels.poisson_nll_loss(np.array([[1e4, 0]], dtype), np.array([[3, 1]], dtype), dx)
+        loss = kernels.poisson_nll_loss(
+            np.array([[1e4, 0]], dtype), np.array([[3, 1]], dtype), UNWEIGHTED, dx
+        )
     assert (loss, dx[0, 0]) == (np.inf, np.inf)
 
 
@@ -99,13 +106,16 @@ def test_bce_with_logits_of_huge_scores(kernels: Any, dtype: str) -> None:
     x, target = np.array([[1e4, -1e4, 1e4, -1e4]], dtype), np.array([[0, 0, 1, 1]], dtype)
     dx = np.full((1, 4), np.nan, dtype)
     assert (
-        kernels.bce_with_logits_loss(x, target, np.full(x.shape[1], 2.0), dx)
+        kernels.bce_with_logits_loss(x, target, UNWEIGHTED, np.full(x.shape[1], 2.0), dx)
         == (1e4 + 0 + 0 + 2e4) / 4
     )
     assert_array_equal(dx, [[0.25, 0, 0, -0.5]])
     x, target = np.array([[-30, 30]], dtype), np.array([[0, 1]], dtype)  # small ones as precise
     dx = np.full((1, 2), np.nan, dtype)
-    loss, e = kernels.bce_with_logits_loss(x, target, np.full(x.shape[1], 1.0), dx), np.exp(-30)
+    loss, e = (
+        kernels.bce_with_logits_loss(x, target, UNWEIGHTED, np.full(x.shape[1], 1.0), dx),
+        np.exp(-30),
+    )
     assert_allclose(loss, np.log1p(e), rtol=8 * np.finfo(dtype).eps)
     assert_allclose(dx, np.array([[e, -e]]) / (1 + e) / 2, rtol=8 * np.finfo(dtype).eps)
 

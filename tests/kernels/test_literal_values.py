@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_cases import make_case
+from kernel_cases import UNWEIGHTED, make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbp.kernels import KERNELS
@@ -134,39 +134,43 @@ def test_backward_by_x(kernels: Any, name: str) -> None:
 def test_hinge_loss_counts_the_violated_margins(kernels: Any) -> None:
     x = array([[1, 2, 4, 1.5], [9, 1, 2, 3]])  # row 0: 2 - 1 + 1 = 2, then 4 and 1.5; row 1: none
     dx = unwritten(2, 4)
-    assert kernels.hinge_loss(x, labels(0, 0), 1.0, dx) == (2 + 4 + 1.5) / 2
+    assert kernels.hinge_loss(x, labels(0, 0), UNWEIGHTED, 1.0, dx) == (2 + 4 + 1.5) / 2
     assert_array_equal(dx, [[-1.5, 0.5, 0.5, 0.5], [0, 0, 0, 0]])
 
 
 def test_hinge_loss_exactly_at_the_margin_is_zero_with_zero_gradient(kernels: Any) -> None:
     dx = unwritten(1, 3)
-    assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), 1.0, dx) == 0
+    assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), UNWEIGHTED, 1.0, dx) == 0
     assert_array_equal(dx, [[0, 0, 0]])
 
 
 def test_squared_hinge_loss_squares_the_violations(kernels: Any) -> None:
     dx = np.full((2, 3), np.nan)
-    loss = kernels.squared_hinge_loss(array([[3, 1, 2.5], [0, 2, 1]]), labels(0, 2), 1.0, dx)
+    loss = kernels.squared_hinge_loss(
+        array([[3, 1, 2.5], [0, 2, 1]]), labels(0, 2), UNWEIGHTED, 1.0, dx
+    )
     assert loss == (0.5**2 + 2**2) / 2
     assert_array_equal(dx, [[-0.5, 0, 0.5], [0, 2, -2]])
 
 
 def test_hinge_loss_takes_any_margin(kernels: Any) -> None:
     dx = unwritten(1, 3)
-    assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), 1.25, dx) == 0.25
+    assert kernels.hinge_loss(array([[2, 1, 0.5]]), labels(0), UNWEIGHTED, 1.25, dx) == 0.25
     assert_array_equal(dx, [[-1, 1, 0]])
 
 
 def test_cross_entropy_of_uniform_scores_is_the_log_of_the_classes(kernels: Any) -> None:
     dx = unwritten(2, 4)
-    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), 0.0, dx)
+    loss = kernels.cross_entropy_loss(np.full((2, 4), 3.0), labels(0, 2), UNWEIGHTED, 0.0, dx)
     assert loss == pytest.approx(math.log(4), rel=1e-15)
     assert_allclose(dx, array([[-3, 1, 1, 1], [1, 1, -3, 1]]) / 8, rtol=1e-15)
 
 
 def test_cross_entropy_of_known_odds(kernels: Any) -> None:
     dx = unwritten(1, 3)
-    loss = kernels.cross_entropy_loss(array([[LN2, 0, 0]]), labels(1), 0.0, dx)  # 1/2, 1/4, 1/4
+    loss = kernels.cross_entropy_loss(
+        array([[LN2, 0, 0]]), labels(1), UNWEIGHTED, 0.0, dx
+    )  # 1/2, 1/4, 1/4
     assert loss == pytest.approx(2 * LN2, rel=1e-15)
     assert_allclose(dx, [[0.5, -0.75, 0.25]], rtol=1e-15)
 
@@ -174,18 +178,18 @@ def test_cross_entropy_of_known_odds(kernels: Any) -> None:
 def test_soft_cross_entropy_of_known_odds(kernels: Any) -> None:
     dx, x = unwritten(2, 3), array([[LN2, 0, 0], [0, LN2, 0]])  # 1/2, 1/4, 1/4 and 1/4, 1/2, 1/4
     target = array([[0.5, 0.5, 0], [0, 1, 0]])
-    loss = kernels.soft_cross_entropy_loss(x, target, 0.0, dx)
+    loss = kernels.soft_cross_entropy_loss(x, target, UNWEIGHTED, 0.0, dx)
     assert loss == pytest.approx((0.5 * LN2 + 0.5 * 2 * LN2 + LN2) / 2, rel=1e-15)
     assert_allclose(dx, array([[0, -0.25, 0.25], [0.25, -0.5, 0.25]]) / 2, rtol=1e-15, atol=1e-17)
     # Half of the ones in equal parts: 5/12, 5/12, 1/6 and 1/6, 2/3, 1/6.
-    loss = kernels.soft_cross_entropy_loss(x, target, 0.5, dx)
+    loss = kernels.soft_cross_entropy_loss(x, target, UNWEIGHTED, 0.5, dx)
     assert loss == pytest.approx((5 / 12 * 3 + 1 / 3 + 1 / 3 * 2 + 2 / 3) * LN2 / 2, rel=1e-15)
     assert_allclose(dx[0] * 2, [1 / 2 - 5 / 12, 1 / 4 - 5 / 12, 1 / 4 - 1 / 6], rtol=1e-14)
 
 
 def test_nll_loss(kernels: Any) -> None:
     dx = unwritten(2, 3)
-    assert kernels.nll_loss(array([[-1, -2, -3], [-4, -5, -6]]), labels(1, 2), dx) == 4
+    assert kernels.nll_loss(array([[-1, -2, -3], [-4, -5, -6]]), labels(1, 2), UNWEIGHTED, dx) == 4
     assert_array_equal(dx, [[0, -0.5, 0], [0, 0, -0.5]])
 
 
@@ -193,36 +197,46 @@ def test_nll_of_log_softmax_is_cross_entropy(kernels: Any, rng: np.random.Genera
     x, target = rng.standard_normal((9, 7)), rng.integers(0, 7, 9)
     y, dy, dx, want = (unwritten(9, 7) for _ in range(4))
     kernels.log_softmax_forward(x, y)
-    loss = kernels.nll_loss(y, target, dy)
+    loss = kernels.nll_loss(y, target, UNWEIGHTED, dy)
     kernels.log_softmax_backward(y, dy, dx)
-    assert loss == pytest.approx(kernels.cross_entropy_loss(x, target, 0.0, want), rel=1e-14)
+    assert loss == pytest.approx(
+        kernels.cross_entropy_loss(x, target, UNWEIGHTED, 0.0, want), rel=1e-14
+    )
     assert_allclose(dx, want, rtol=1e-12, atol=1e-16)
 
 
 def test_squared_error_is_a_mean_over_all_elements(kernels: Any) -> None:
     dx = unwritten(2, 2)
-    loss = kernels.squared_error_loss(array([[1, 2], [3, 4]]), array([[1, 0], [6, 3]]), dx)
+    loss = kernels.squared_error_loss(
+        array([[1, 2], [3, 4]]), array([[1, 0], [6, 3]]), UNWEIGHTED, dx
+    )
     assert loss == (0 + 4 + 9 + 1) / 4
     assert_array_equal(dx, [[0, 1], [-1.5, 0.5]])
 
 
 def test_absolute_error_is_a_mean_over_all_elements(kernels: Any) -> None:
     dx = unwritten(2, 2)
-    loss = kernels.absolute_error_loss(array([[1, 2], [3, 4]]), array([[1, 0], [6, 3]]), dx)
+    loss = kernels.absolute_error_loss(
+        array([[1, 2], [3, 4]]), array([[1, 0], [6, 3]]), UNWEIGHTED, dx
+    )
     assert loss == (0 + 2 + 3 + 1) / 4
     assert_array_equal(dx, [[0, 0.25], [-0.25, 0.25]])
 
 
 def test_huber_loss_is_half_a_square_up_to_delta_and_then_a_line(kernels: Any) -> None:
     dx = np.full((2, 2), np.nan)
-    loss = kernels.huber_loss(array([[1, 2], [3, 4]]), array([[0.5, 0], [6, 4]]), 2.0, dx)
+    loss = kernels.huber_loss(
+        array([[1, 2], [3, 4]]), array([[0.5, 0], [6, 4]]), UNWEIGHTED, 2.0, dx
+    )
     assert loss == (0.125 + 2 + 2 * (3 - 1) + 0) / 4
     assert_array_equal(dx, array([[0.5, 2], [-2, 0]]) / 4)
 
 
 def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
     dx = np.full((2, 2), np.nan)
-    loss = kernels.poisson_nll_loss(array([[0, LN2], [-LN2, 0]]), array([[1, 2], [0, 3]]), dx)
+    loss = kernels.poisson_nll_loss(
+        array([[0, LN2], [-LN2, 0]]), array([[1, 2], [0, 3]]), UNWEIGHTED, dx
+    )
     assert loss == pytest.approx((1 + 2 - 2 * LN2 + 0.5 + 1) / 4, rel=1e-14)
     assert_allclose(dx, array([[0, 0], [0.5, -2]]) / 4, rtol=1e-14, atol=1e-16)
 
@@ -230,7 +244,7 @@ def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
 def test_bce_with_logits_loss_is_of_raw_scores(kernels: Any) -> None:
     dx, ln3 = np.full((2, 2), np.nan), np.log(3)  # sigmoid(log(3)) = 3/4
     x, target = array([[0, ln3], [-ln3, ln3]]), array([[1, 1], [0, 0.5]])
-    loss = kernels.bce_with_logits_loss(x, target, np.full(x.shape[1], 2.0), dx)
+    loss = kernels.bce_with_logits_loss(x, target, UNWEIGHTED, np.full(x.shape[1], 2.0), dx)
     ln43, ln4 = np.log(4 / 3), np.log(4)
     assert loss == pytest.approx((2 * LN2 + 2 * ln43 + ln43 + ln43 + ln4 / 2) / 4, rel=1e-14)
     assert_allclose(dx, array([[-1, -0.5], [0.25, 0.375 - 0.25]]) / 4, rtol=1e-14)
