@@ -132,6 +132,14 @@ def as_weights(w: Any, name: str, rows: int) -> np.ndarray:
     return weights
 
 
+def as_training_weights(w: Any, name: str, rows: int) -> np.ndarray:
+    """The same as a new array, which has one above 0."""
+    weights = np.array(as_weights(w, name, rows))
+    if not weights.any():
+        raise ValueError(f"{name}: expected at least one weight above 0; all are 0")
+    return weights
+
+
 def as_count(n: Any, name: str, *, least: int = 1) -> int:
     """A whole number of at least `least`."""
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)):

@@ -1,6 +1,7 @@
 """Data sets: the embedded MNIST, and readers for IDX folders, NPZ and CSV files."""
 
-from ._dataset import DataError, Dataset
+from ._checked import DataError
+from ._dataset import Dataset
 from ._files import MOST_BYTES
 from ._load import load, mnist
 

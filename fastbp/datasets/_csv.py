@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ._dataset import DataError, all_finite
+from fastbp._arrays import all_finite
+
+from ._checked import DataError
 from ._files import Bound, bad_file, packed_size
 from ._text import MOST_COLUMNS, Scan, lines_of, open_text, rows_of, scan
 

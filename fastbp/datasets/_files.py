@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ._dataset import DataError
+from ._checked import DataError
 
 CHUNK = 1 << 20
 MOST_BYTES = 4 << 30  # of numbers, or of text from a compressed file, that `load` takes

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from . import _csv, _idx, _npz
-from ._dataset import Dataset, check_classes, check_scale
+from ._checked import check_classes, check_scale
+from ._dataset import Dataset
 from ._files import MOST_BYTES, Bound, bad_file
 
 IDX_CLASSES = 10

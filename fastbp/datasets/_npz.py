@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from ._dataset import DataError, kept_dtype
+from ._checked import DataError, kept_dtype
 from ._files import Bound, bad_file, check_size, read_exactly
 
 if TYPE_CHECKING:
