@@ -65,7 +65,9 @@ from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
 from .training import (
     Callback,
+    Checkpoint,
     DivergenceError,
+    EarlyStopping,
     History,
     Log,
     TensorBoard,
@@ -73,6 +75,7 @@ from .training import (
     fit,
     loss_and_gradient,
     minimize,
+    resume,
 )
 
 __all__ = [
@@ -88,10 +91,12 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "Callback",
+    "Checkpoint",
     "Conv2d",
     "CrossEntropyLoss",
     "DivergenceError",
     "Dropout",
+    "EarlyStopping",
     "Flatten",
     "GradientError",
     "HingeLoss",
@@ -135,6 +140,7 @@ __all__ = [
     "loss_and_gradient",
     "minimize",
     "models",
+    "resume",
     "schedules",
     "use_backend",
 ]

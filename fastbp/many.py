@@ -1,16 +1,32 @@
 """Several networks at once: one thread each, the data shared, each as if it were alone."""
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from . import threads as thread_counts
+from ._files import StrPath
 from .backends import active
 from .losses import Loss
 from .network import Sequential
 from .optimizers import Optimizer
-from .training import Callback, Data, DivergenceError, Epoch, History, fit
+from .schedules import Schedule
+from .training import (
+    Callback,
+    Checkpoint,
+    Data,
+    DivergenceError,
+    EarlyStopping,
+    Epoch,
+    History,
+    fit,
+)
+from .training.assessment import Metric
+from .training.callbacks import Hooks, Watcher
+from .training.weighting import ClassWeight
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -18,20 +34,39 @@ if TYPE_CHECKING:
 
 @dataclass
 class Job:
-    """One network to train, and how: the arguments of ``fit``.
+    """One network to train, and how: the arguments of ``fit``, but for the data.
 
     ``history`` fills while it trains. ``error`` is the DivergenceError of a run that diverged.
     """
 
     net: Sequential
-    loss: Loss
-    optimizer: Optimizer
+    loss: Loss | str | None = None
+    optimizer: Optimizer | str | None = None
     epochs: int = 10
     batch_size: int = 32
     seed: int = 0
-    callbacks: Sequence[Callback] = ()
+    callbacks: Watcher | Sequence[Watcher] = ()
     history: History = field(default_factory=History)
     error: DivergenceError | None = None
+    validation: Data | float | None = None  # of this job alone; left out, fit_many's
+    validate_every: int = 1
+    metrics: str | Mapping[str, Metric] | None = "epoch"
+    class_weight: ClassWeight | None = None
+    sample_weight: npt.ArrayLike | None = None
+    shuffle: bool = True
+    schedule: Schedule | str | Callable[[int], float] | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    l2: float = 0.0
+    early_stopping: EarlyStopping | bool | None = None
+    max_seconds: float | None = None
+    checkpoint: Checkpoint | StrPath | None = None
+    fused: bool = True
+
+    def arguments(self) -> dict[str, Any]:
+        """Those of ``fit`` that they are, by its names."""
+        names = (each.name for each in fields(self) if each.name not in ("net", "error"))
+        return {name: getattr(self, name) for name in names}
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: somebody else's
@@ -109,25 +144,19 @@ def _check(jobs: list[Job]) -> None:
         if not isinstance(job, Job):
             raise TypeError(f"fit_many: expected Job objects, got {type(job).__name__} as {number}")
         for other in jobs[:number]:
-            if other.net is job.net or other.optimizer is job.optimizer:
+            shared = other.optimizer is job.optimizer and isinstance(job.optimizer, Optimizer)
+            if other.net is job.net or shared:
                 raise ValueError(f"fit_many: job {number} shares its net or optimizer with another")
 
 
 def _train(job: Job, train: Data, validation: Data | None, stop: threading.Event) -> None:
     try:
-        fit(
-            job.net,
-            train,
-            loss=job.loss,
-            optimizer=job.optimizer,
-            epochs=job.epochs,
-            batch_size=job.batch_size,
-            validation=validation,
-            seed=job.seed,
-            callbacks=(*job.callbacks, _StopWhen(stop)),
-            history=job.history,
-            threads=1,
-        )
+        own = job.arguments()
+        watchers = Hooks(job.callbacks).watchers
+        own |= {"callbacks": (*watchers, _StopWhen(stop)), "threads": 1}
+        if job.validation is None:
+            own["validation"] = validation
+        fit(job.net, train, **own)
     except DivergenceError as divergence:
         job.error = divergence
     except _Stopped:

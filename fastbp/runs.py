@@ -35,6 +35,7 @@ from .models import Model
 from .network import Sequential
 from .storage import load
 from .training import Callback, DivergenceError, Epoch, History
+from .training.history import ALIASES, COLUMNS
 
 LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
 FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
@@ -231,6 +232,7 @@ def _reason(problem: Exception) -> str:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    values = {"train_accuracy": math.nan, "test_accuracy": math.nan}
-    values |= {name: float(value) for name, value in row.items()}
-    return Epoch(**values | {"epoch": int(row["epoch"])})  # type: ignore[arg-type]
+    values = {"train_accuracy": math.nan, "val_accuracy": math.nan}
+    values |= {ALIASES.get(name, name): float(value) for name, value in row.items()}
+    own = {name: values.pop(name) for name in [*values] if name not in COLUMNS}
+    return Epoch(**values | {"epoch": int(row["epoch"]), "metrics": own})  # type: ignore[arg-type]

@@ -34,9 +34,16 @@ PROBLEMS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, 
 
 def save(net: Sequential, path: StrPath) -> None:
     """Write a network to a file: whole, or not at all."""
-    import json
+    data = to_bytes(net)
+    write_atomically(path, lambda file: file.write(data))
 
-    from safetensors.numpy import save as to_bytes
+
+Above.save = save
+
+
+def to_bytes(net: Sequential) -> bytes:
+    """A network's file."""
+    import json
 
     tensors = {
         f"{name}.{array}": getattr(layer, array)
@@ -57,11 +64,7 @@ def save(net: Sequential, path: StrPath) -> None:
     if any(states.values()):
         metadata["state"] = json.dumps({name: state for name, state in states.items() if state})
     # safetensors takes no empty file: a network without parameters has one empty tensor
-    data = _with_sorted_header(to_bytes(tensors or {"none": np.zeros(0, net.dtype)}, metadata))
-    write_atomically(path, lambda file: file.write(data))
-
-
-Above.save = save
+    return packed(tensors or {"none": np.zeros(0, net.dtype)}, metadata)
 
 
 def tensor_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -69,14 +72,17 @@ def tensor_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
     return layer.parameter_shapes() | layer.buffer_shapes()
 
 
-def _with_sorted_header(data: bytes) -> bytes:
-    """The same file with its JSON header in order, so that equal networks make equal files.
+def packed(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+    """A safetensors file, its JSON header in order, so that equal networks make equal files.
 
     safetensors writes metadata in whatever order its hash table has. The header's size comes first,
     as 8 bytes, little end first; offsets count from the header's end, so they stay.
     """
     import json
 
+    from safetensors.numpy import save as to_safetensors
+
+    data = to_safetensors(tensors, metadata)
     size = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
     text = header.encode().ljust(-(-len(header.encode()) // 8) * 8)
@@ -114,10 +120,9 @@ def load(
         each for each in layers if not (isinstance(each, type) and issubclass(each, Layer))
     ]:
         raise TypeError(f"layers: expected Layer subclasses, got {wrong[0]!r:.60}")
-    known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
     with naming(path), open_regular(path) as file:
         try:
-            net = _load(file, known, most_bytes)
+            net = from_file(file, layers, most_bytes)
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
             raise ValueError(f"{path}: cannot load a network: {reason}") from problem
@@ -131,11 +136,12 @@ def load(
     return net
 
 
-def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Sequential:
+def from_file(file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int) -> Sequential:
     """What a file says, compared with what it holds before anything is allocated for it."""
     import json
 
-    header = _read_header(file)
+    known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
+    header = read_header(file)
     metadata = header.pop("__metadata__", {})
     if metadata.get("format") != FORMAT:
         raise ValueError("it holds no fastbp network")
@@ -143,7 +149,7 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Seq
         raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
     parts = [from_data(row, known) for row in json.loads(metadata["architecture"])]
     _check_tensors(parts, header, metadata["dtype"])
-    tensors = _read_tensors(file)
+    tensors = read_tensors(file)
     shape = json.loads(metadata.get("input_shape", "null"))
     options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
     net = Sequential(*parts, input_shape=shape, init=Nothing(), **options)
@@ -158,11 +164,12 @@ def _load(file: BinaryIO, known: dict[str, type[Layer]], most_bytes: int) -> Seq
     return net
 
 
-def _read_header(file: BinaryIO) -> dict[str, Any]:
+def read_header(file: BinaryIO) -> dict[str, Any]:
     """What the file says of itself, of which its length is true."""
     import json
 
-    held = os.fstat(file.fileno()).st_size
+    held = file.seek(0, os.SEEK_END)
+    file.seek(0)
     start = file.read(8)
     size = int.from_bytes(start, "little")
     if len(start) < 8 or size > held - 8:
@@ -181,7 +188,8 @@ def _read_header(file: BinaryIO) -> dict[str, Any]:
     return header
 
 
-def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
+def read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
+    """What the file holds."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 

@@ -208,5 +208,5 @@ def test_history_of_values(tmp_path):
     _, history, _ = trained("values")
     history.to_csv(tmp_path / "history.csv")
     head, first, *_ = (tmp_path / "history.csv").read_text().splitlines()
-    assert head == "epoch,train_loss,train_r2,test_r2,train_mae,test_mae,seconds"
+    assert head == "epoch,train_loss,train_r2,train_mae,val_loss,val_r2,val_mae,lr,seconds"
     assert float(first.split(",")[2]) == history["train_r2"][0]

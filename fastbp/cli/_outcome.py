@@ -14,8 +14,10 @@ def as_data(history: History) -> dict[str, float]:
     """The last epoch's figures, and the best one's on the test data."""
     last, name = history.epochs[-1], _judged_by(history)
     best = _best(history, name)
-    figures = {column: getattr(last, column) for column in history.columns if column[0] == "t"}
-    return figures | {f"best_{name}": getattr(best, name)}
+    names = ("r2", "mae") if last.of_values else ("accuracy",)
+    columns = [f"{part}_{name}" for name in names for part in ("train", "test")]
+    figures = {column: last[column] for column in columns}
+    return {"train_loss": last.train_loss} | figures | {f"best_{name}": best[name]}
 
 
 def as_facts(history: History) -> dict[str, str]:

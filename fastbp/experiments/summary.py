@@ -25,6 +25,7 @@ COLUMNS: tuple[tuple[str, Measure], ...] = (
     ("train_accuracy", TRAIN_ACCURACY),
     ("test_accuracy", TEST_ACCURACY),
 )
+OF_EPOCHS = ("epoch", "train_loss", "train_accuracy", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,8 @@ def _epochs(outcome: Outcome) -> Iterable[dict[str, Any]]:
     for label, runs in outcome.runs.items():
         for seed, run in enumerate(runs):
             for epoch in run.history.epochs:
-                row = asdict(epoch)
-                del row["seconds"]
-                yield {"variant": label, "seed": seed} | row
+                figures = {name: epoch[name] for name in OF_EPOCHS}
+                yield {"variant": label, "seed": seed} | figures
 
 
 def _times(outcome: Outcome) -> Iterable[dict[str, Any]]:

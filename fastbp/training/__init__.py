@@ -1,15 +1,19 @@
 """Training: data made fit, the loop, what watches it, how it went, and how good the result is."""
 
 from .callbacks import Callback as Callback
+from .checkpoint import Checkpoint as Checkpoint
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .fitting import fit as fit
 from .gradient import loss_and_gradient as loss_and_gradient
 from .history import DivergenceError as DivergenceError
 from .history import Epoch as Epoch
 from .history import History as History
 from .logs import Log as Log
 from .logs import TensorBoard as TensorBoard
-from .loop import fit as fit
 from .minimizing import Minimum as Minimum
 from .minimizing import minimize as minimize
+from .resuming import Resumed as Resumed
+from .resuming import resume as resume
 from .samples import Data as Data
+from .stopping import EarlyStopping as EarlyStopping

@@ -1,7 +1,7 @@
 """How good a network is on data whose targets are known: accuracy, or R² and MAE; and its loss."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -89,13 +89,25 @@ def evaluate_samples(
     net: Sequential, samples: Samples, loss: Loss | None = None, threads: int | None = None
 ) -> Evaluation:
     """``evaluate`` for data that were checked before."""
+    return evaluate_scores(samples, _scores_by_part(net, samples, threads), loss)
+
+
+def evaluate_scores(
+    samples: Samples, parts: Iterable[tuple[slice, np.ndarray]], loss: Loss | None = None
+) -> Evaluation:
+    """The same of scores that are known: those of some rows after those of others."""
     tally, total, n = _tally(samples), 0.0, len(samples.x)
     with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged is told elsewhere
-        for rows, scores in _scores_by_part(net, samples, threads):
+        for rows, scores in parts:
             tally.add(scores, rows)
             if loss is not None:
                 total += loss.compute(scores, samples.target[rows])[0] * len(scores)
         return tally.result(math.nan if loss is None else total / n)
+
+
+def all_scores(net: Sequential, samples: Samples, threads: int | None) -> np.ndarray:
+    """The scores of all samples, (n, outputs)."""
+    return np.concatenate([scores for _, scores in _scores_by_part(net, samples, threads)])
 
 
 class _Tally(Protocol):

@@ -1,8 +1,10 @@
-"""How a training run went: its epochs, its losses, and where it ended if it diverged."""
+"""How a training run went: its epochs, its losses and rates, and where it ended if it diverged."""
 
+import difflib
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,33 +28,63 @@ class Epoch:
     """What one epoch came to: a row of history.csv.
 
     Accuracies are NaN where scores are values, and R² and MAE where they are not; those of the
-    validation data where there are none. See ``evaluate`` for each.
+    validation data where there are none, or in epochs without validation. See ``evaluate`` for
+    each. ``epoch["val_loss"]`` finds a column by its name, those of your own metrics too.
     """
 
     epoch: int  # from 1
     train_loss: float  # mean over the epoch's samples, while the parameters moved
-    train_accuracy: float  # this and the others after the epoch
-    test_accuracy: float
+    train_accuracy: float  # this and the others after the epoch, unless metrics="running"
+    val_accuracy: float
     seconds: float  # of training alone, without evaluation
     train_r2: float = math.nan
-    test_r2: float = math.nan
+    val_r2: float = math.nan
     train_mae: float = math.nan
-    test_mae: float = math.nan
+    val_mae: float = math.nan
+    val_loss: float = math.nan
+    lr: float = math.nan  # the learning rate of the last step
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    # Their names before validation had a loss.
+    test_accuracy = property(lambda self: self.val_accuracy)
+    test_r2 = property(lambda self: self.val_r2)
+    test_mae = property(lambda self: self.val_mae)
 
     @property
     def of_values(self) -> bool:
         """Whether scores are values."""
-        return not math.isnan(self.train_mae)
+        return not (math.isnan(self.train_mae) and math.isnan(self.val_mae))
+
+    def __getitem__(self, column: str) -> float:
+        """A figure by the name of its column."""
+        name = ALIASES.get(column, column)
+        if name in self.metrics:
+            return self.metrics[name]
+        if name not in COLUMNS:
+            known = [*COLUMNS, *self.metrics]
+            nearest = difflib.get_close_matches(str(column), known, 1)
+            advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise KeyError(f"{column!r}: expected one of {', '.join(known)}{advice}")
+        value: float = getattr(self, name)
+        return value
 
 
-OF_CLASSES = ("epoch", "train_loss", "train_accuracy", "test_accuracy", "seconds")
-OF_VALUES = (
-    *("epoch", "train_loss", "train_r2", "test_r2", "train_mae", "test_mae"),
-    "seconds",
-)
+OF_CLASSES = ("train_accuracy", "val_loss", "val_accuracy")
+OF_VALUES = ("train_r2", "train_mae", "val_loss", "val_r2", "val_mae")
+COLUMNS = ("epoch", "train_loss", *dict.fromkeys(OF_CLASSES + OF_VALUES), "lr", "seconds")
+ALIASES = {
+    "loss": "train_loss",
+    "accuracy": "train_accuracy",
+    "test_loss": "val_loss",
+    "test_accuracy": "val_accuracy",
+    "test_r2": "val_r2",
+    "test_mae": "val_mae",
+    "validation_loss": "val_loss",
+    "validation_accuracy": "val_accuracy",
+}
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """How a training run went.
 
@@ -62,18 +94,35 @@ class History:
         One for each finished epoch.
     losses : list of (steps,) float64 ndarray
         The loss of every batch, epoch by epoch.
+    rates : list of (steps,) float64 ndarray
+        The learning rate of every step, likewise.
     path : str
         How it was computed: backend and loop.
+    stopped : str
+        Why it ended before its last epoch; "" if it did not.
+    validation_rows : (rows,) int64 ndarray or None
+        Those of the training data that ``fit(..., validation=share)`` kept back.
+    state : dict
+        What schedule and early stopping remember, for a run that goes on.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
     losses: list[np.ndarray] = field(default_factory=list)
     path: str = ""
+    rates: list[np.ndarray] = field(default_factory=list)
+    stopped: str = ""
+    validation_rows: np.ndarray | None = None
+    state: dict[str, Any] = field(default_factory=dict)
 
     @property
     def loss_by_iteration(self) -> np.ndarray:
         """The loss of every batch of every finished epoch, (iterations,) float64."""
         return np.concatenate(self.losses) if self.losses else np.empty(0)
+
+    @property
+    def lr_by_iteration(self) -> np.ndarray:
+        """The learning rate of every step of every finished epoch, (iterations,) float64."""
+        return np.concatenate(self.rates) if self.rates else np.empty(0)
 
     @property
     def seconds(self) -> float:
@@ -83,21 +132,52 @@ class History:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of what is known of each epoch: of values no accuracy, but R² and MAE."""
-        return OF_VALUES if any(epoch.of_values for epoch in self.epochs) else OF_CLASSES
+        figures = OF_VALUES if any(epoch.of_values for epoch in self.epochs) else OF_CLASSES
+        own = dict.fromkeys(name for epoch in self.epochs for name in epoch.metrics)
+        return "epoch", "train_loss", *figures, *own, "lr", "seconds"
 
     def rows(self) -> list[dict[str, float]]:
         """What is known of each epoch, by the names of columns."""
-        return [{name: getattr(epoch, name) for name in self.columns} for epoch in self.epochs]
+        return [{name: epoch[name] for name in self.columns} for epoch in self.epochs]
 
     def __getitem__(self, column: str) -> list[float]:
-        """One column over the epochs, e.g. ``history["test_accuracy"]``."""
-        return [getattr(epoch, column) for epoch in self.epochs]
+        """One column over the epochs, e.g. ``history["val_accuracy"]``; "loss" is train_loss."""
+        if not isinstance(column, str):
+            raise TypeError(f"History: expected the name of a column, got {column!r}")
+        if not self.epochs:
+            return []
+        return [epoch[column] for epoch in self.epochs]
+
+    def __len__(self) -> int:
+        """How many epochs are finished."""
+        return len(self.epochs)
+
+    def __bool__(self) -> bool:
+        return True  # a history without epochs is one
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def keys(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.columns
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Every column over the epochs."""
+        return {name: self[name] for name in self.columns}
+
+    def to_dataframe(self) -> Any:
+        """The same as a pandas DataFrame, one row an epoch."""
+        try:
+            import pandas
+        except ModuleNotFoundError as missing:
+            raise ModuleNotFoundError(
+                "to_dataframe needs pandas, which is not installed: pip install pandas"
+            ) from missing
+        return pandas.DataFrame(self.to_dict())
 
     def to_csv(self, path: StrPath) -> None:
-        """Write one row an epoch: epoch, train_loss, train_accuracy, test_accuracy, seconds.
-
-        Of values train_r2, test_r2, train_mae and test_mae stand in place of the accuracies.
-        """
+        """Write one row an epoch, under the names of ``columns``."""
         import csv
 
         def write(file: TextIO) -> None:
@@ -106,3 +186,11 @@ class History:
             writer.writerows(row.values() for row in self.rows())
 
         write_atomically(path, write, "w")
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History(no epochs)"
+        known = {name: v for name, v in self.rows()[-1].items() if not math.isnan(v)}
+        del known["epoch"]
+        figures = ", ".join(f"{name}={value:.6g}" for name, value in known.items())
+        return f"History({len(self)} epoch{'s' * (len(self) > 1)}; the last: {figures})"

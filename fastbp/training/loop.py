@@ -1,124 +1,111 @@
-"""The training loop. ``_layered_epoch`` is the specification of what one epoch does."""
+"""The training loop. ``_layered`` is the specification of what the steps of an epoch do."""
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from fastbp._checks import as_count, check_kind
-from fastbp.backends import active
 from fastbp.engine.epochs import Engine
-from fastbp.engine.program import NotExpressible
-from fastbp.layers.nesting import every_layer, places
-from fastbp.layers.sizes import check_batch
+from fastbp.layers.nesting import every_layer
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
+from fastbp.schedules import Schedule, Span, checked_factors
 from fastbp.threads import limit_threads
 
-from .callbacks import Callback
-from .evaluation import Evaluation, evaluate_samples
-from .exclusive import check_trainable, exclusively
+from .assessment import Metrics, assessed
+from .callbacks import Hooks
+from .checkpoint import Writer
 from .history import DivergenceError, Epoch, History
-from .samples import Data, Samples, as_samples, batch_of, checked_scores
+from .samples import Samples, batch_of, checked_scores
+from .stopping import Best
+from .weighting import sums
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress
+PART = 0.1  # seconds between two looks at the time, where there is a limit
 
 
-def fit(
-    net: Sequential,
-    train: Data,
-    *,
-    loss: Loss,
-    optimizer: Optimizer,
-    epochs: int = 10,
-    batch_size: int = 32,
-    validation: Data | None = None,
-    seed: int = 0,
-    callbacks: Sequence[Callback] = (),
-    history: History | None = None,
-    threads: int | None = None,
-    fused: bool = True,
-) -> History:
-    """Train a network in place.
+@dataclass
+class Run:
+    """What the epochs of one call of fit share."""
 
-    Parameters
-    ----------
-    net : Sequential
-        Trained from where its parameters stand.
-    train, validation : Dataset or (x, y)
-        Samples and targets, as the loss takes them: labels, probabilities or values.
-    loss, optimizer
-        What is minimised, e.g. ``fb.HingeLoss()``, and how, e.g. ``fb.SGD(lr=0.01)``.
-    epochs, batch_size : int
-        The last batch of an epoch is smaller where the batch size does not divide the data.
-    seed : int
-        Of the order of the samples, which is drawn anew for each epoch from (seed, epoch).
-    callbacks : sequence of Callback
-        They may change rates, momenta, α, p and all other numbers, which count from the next step
-        on; and in ``on_epoch_end`` the parameters. They cannot train this network: that is
-        refused, and so is every other fit that would train it, or use this optimiser, meanwhile.
-    history : History
-        One to continue: its epochs count as done, and ``epochs`` more are added. It is filled
-        while training goes on, so it holds the finished epochs after an exception too.
-    threads : int, optional
-        How many threads train; the results are the same, bit for bit, for any number. Left out,
-        it is FASTBP_NUM_THREADS or what is measured to be fastest. In the layered loop it counts
-        for the NumPy backend's matrix products only.
-    fused : bool
-        Run whole epochs on the backend's engine where it has one that can; False for the layered
-        loop, which calls the layers one by one. ``history.path`` says which ran, and why.
+    net: Sequential
+    samples: Samples
+    validation: Samples | None
+    loss: Loss
+    optimizer: Optimizer
+    batch_size: int
+    epochs: int  # when all are done, those of the history before included
+    seed: int
+    history: History
+    hooks: Hooks
+    metrics: Metrics
+    threads: int | None = None
+    shuffle: bool = True
+    validate_every: int = 1
+    schedule: Schedule | None = None
+    best: Best | None = None  # of early stopping
+    max_seconds: float | None = None
+    writer: Writer | None = None  # of checkpoints
+    engine: Engine | None = None  # None for the layered loop
+    started: float = field(default_factory=lambda: time.perf_counter())
 
-    Returns
-    -------
-    History
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return -(-len(self.samples.x) // self.batch_size)
 
-    Notes
-    -----
-    What the loss makes of scores is written on the network, ``net.meaning``; see ``predict``.
-
-    Targets are copied. Other threads may predict with the network meanwhile: with the parameters
-    of the last finished epoch where an engine trains it, else of some step.
-
-    Raises
-    ------
-    DivergenceError
-        When the loss or a parameter becomes NaN or infinite.
-    ValueError, TypeError
-        When network, data and loss do not fit together.
-    RuntimeError
-        When network or optimiser are being trained already.
-    """
-    epochs, batch_size = as_count(epochs, "epochs"), as_count(batch_size, "batch_size")
-    history = History() if history is None else history
-    for part, kind in ((net, Sequential), (loss, Loss), (optimizer, Optimizer), (history, History)):
-        check_kind(part, kind, "fit")
-    callbacks = _as_callbacks(callbacks)
-    with exclusively(net, optimizer):
-        run = _prepare(
-            net, train, validation, loss, optimizer, batch_size, seed, callbacks, threads
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether max_seconds are over."""
+        return (
+            self.max_seconds is not None and time.perf_counter() - self.started >= self.max_seconds
         )
-        engine = _engine(run, fused, history)
-        net.meaning = run.samples.meaning
-        _train(run, engine, epochs, history)
-    return history
+
+    def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
+        """The message that says where a run diverged; steps count from 1."""
+        became = (
+            "NaN or infinite" if what != "the loss" else "NaN" if value != value else "infinite"
+        )
+        return (
+            f"{what} became {became} in epoch {epoch}, step {step}, with learning rate "
+            f"{self.optimizer.lr:g}; try a smaller rate, or check the scale of the data"
+        )
 
 
-def _as_callbacks(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
-    """A sequence of objects with a Callback's methods, whether or not of its class."""
-    if isinstance(callbacks, Iterable):
-        found = tuple(callbacks)
-        if all(map(_is_callback, found)):
-            return found
-    raise TypeError(f"fit callbacks: expected Callback objects, got {callbacks!r}")
+def train(run: Run) -> None:
+    """Train until all epochs are done, or something ends it before."""
+    history = run.history
+    history.stopped = ""
+    with limit_threads(run.threads), _training(run.net):
+        try:
+            for hook in run.hooks["on_train_begin"]:
+                hook(run.net)
+            for number in range(len(history.epochs) + 1, run.epochs + 1):
+                asked = _epoch(run, number)
+                history.stopped = _reason(run, asked) if number < run.epochs else ""
+                if run.writer is not None:
+                    run.writer.epoch_ended(number == run.epochs or bool(history.stopped))
+                if history.stopped:
+                    break
+        finally:
+            if run.best is not None:
+                run.best.restore(run.net)
+            for hook in run.hooks["on_train_end"]:
+                hook(run.net)
 
 
-def _is_callback(each: object) -> bool:
-    methods = (getattr(each, name, None) for name in ("on_progress", "on_epoch_end"))
-    return not isinstance(each, type) and all(map(callable, methods))
+def _reason(run: Run, asked: bool) -> str:
+    """Why training ends before its last epoch; "" if it goes on."""
+    if asked:
+        return "asked by a callback"
+    if run.best is not None and run.best.reason:
+        return run.best.reason
+    return f"max_seconds={run.max_seconds:g} are over" if run.is_out_of_time else ""
 
 
 @contextmanager
@@ -134,176 +121,145 @@ def _training(net: Sequential) -> Iterator[None]:
             layer.training = mode
 
 
-class _Run(NamedTuple):
-    """What the epochs of one call of fit share."""
+@dataclass
+class Pass:
+    """An epoch on its way."""
 
-    net: Sequential
-    samples: Samples
-    tests: Samples | None
-    loss: Loss
-    optimizer: Optimizer
-    batch_size: int
-    seed: int
-    callbacks: Sequence[Callback]
-    threads: int | None
+    number: int  # from 1
+    order: np.ndarray  # of the samples
+    factors: np.ndarray  # of the rate, for each step
+    kept: np.ndarray | None  # the scores of the samples, as their steps found them
+    losses: list[np.ndarray] = field(default_factory=list)  # of the steps, part by part
+    rates: list[np.ndarray] = field(default_factory=list)
+    reported: float = field(default_factory=lambda: time.perf_counter())
 
-    def evaluation(self, samples: Samples | None) -> Evaluation:
-        """How good the network is on these samples, but for the loss."""
-        if samples is None:
-            return Evaluation()
-        return evaluate_samples(self.net, samples, threads=self.threads)
-
-    def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
-        """The message that says where a run diverged; steps count from 1."""
-        became = (
-            "NaN or infinite" if what != "the loss" else "NaN" if value != value else "infinite"
-        )
-        return (
-            f"{what} became {became} in epoch {epoch}, step {step}, with learning rate "
-            f"{self.optimizer.lr:g}; try a smaller rate, or check the scale of the data"
-        )
+    @property
+    def steps(self) -> int:
+        """Those that are done."""
+        return sum(map(len, self.losses))
 
 
-def _prepare(
-    net: Sequential,
-    train: Data,
-    validation: Data | None,
-    loss: Loss,
-    optimizer: Optimizer,
-    batch_size: int,
-    seed: int,
-    callbacks: Sequence[Callback],
-    threads: int | None,
-) -> _Run:
-    """Check what fit is given, once."""
-    seed = as_count(seed, "seed", least=0)
-    check_trainable(net, "fit")
-    samples = as_samples(net, train, loss, "train")
-    tests = None if validation is None else as_samples(net, validation, loss, "validation")
-    check_batch(min(batch_size, len(samples.x)), net.sample_bytes)
-    _check_smallest_batch(net, len(samples.x), batch_size)
-    return _Run(net, samples, tests, loss, optimizer, batch_size, seed, callbacks, threads)
-
-
-def _check_smallest_batch(net: Sequential, samples: int, batch_size: int) -> None:
-    """Refuse to begin where an epoch's last batch, or every one, is too small for a layer."""
-    smallest = samples % batch_size or batch_size
-    for name, layer, before, _ in places(net.layers, net.input_shape):
-        least = layer.least_batch(before)
-        if smallest < least:
-            raise ValueError(
-                f"fit: layer {name}, {layer!r}, needs at least {least} samples in "
-                f"each batch, but with batch_size {batch_size} the last of {samples} samples come "
-                f"in a batch of {smallest}; choose another batch_size"
-            )
-
-
-def _train(run: _Run, engine: Engine | None, epochs: int, history: History) -> None:
-    """Train for so many epochs more than the history has."""
-    with limit_threads(run.threads), _training(run.net):
-        for number in range(len(history.epochs) + 1, len(history.epochs) + epochs + 1):
-            _epoch(run, engine, number, history)
-
-
-def _epoch(run: _Run, engine: Engine | None, number: int, history: History) -> None:
-    """Train for one epoch, measure what came of it, and tell."""
-    order = np.random.default_rng([run.seed, number]).permutation(len(run.samples.x))
+def _epoch(run: Run, number: int) -> bool:
+    """Train for one epoch, measure what came of it, and tell; whether a callback says stop."""
+    for hook in run.hooks["on_epoch_begin"]:
+        hook(number, run.net)
     start = time.perf_counter()
-    if engine is None:
-        losses = _layered_epoch(run, order, number)
-    else:
-        losses = _fused_epoch(run, engine, order, number)
+    now = _new_pass(run, number)
+    _run_steps(run, now)
+    losses = np.concatenate(now.losses)
     for what, numbers in (("a parameter", run.net.params), ("a buffer", run.net.buffers)):
         if not np.isfinite(numbers).all():  # the last update is seen by no loss
             message = run.divergence(what, math.nan, number, len(losses))
             raise DivergenceError(message, losses)
     seconds = time.perf_counter() - start
-    counts = np.diff(np.append(np.arange(0, len(order), run.batch_size), len(order)))
-    train, test = run.evaluation(run.samples), run.evaluation(run.tests)
-    record = Epoch(
-        number,
-        float(np.average(losses, weights=counts)),
-        train.accuracy,
-        test.accuracy,
-        seconds,
-        train.r2,
-        test.r2,
-        train.mae,
-        test.mae,
-    )
+    record = _record(run, now, losses, seconds)
+    history = run.history
     history.losses.append(losses)
+    history.rates.append(np.concatenate(now.rates))
     history.epochs.append(record)
-    for callback in run.callbacks:
-        callback.on_epoch_end(record, run.net)
+    if run.schedule is not None and run.schedule.monitor:
+        state = run.schedule.watched(history.state["schedule"], record[run.schedule.monitor])
+        history.state["schedule"] = state
+    if run.best is not None:
+        run.best.seen(record, run.net)
+    asked = [hook(record, run.net) is True for hook in run.hooks["on_epoch_end"]]
+    return any(asked)
 
 
-def _layered_epoch(run: _Run, order: np.ndarray, epoch: int) -> np.ndarray:
-    """One epoch, layer by layer: forward, loss, backward, step. Returns each batch's loss."""
+def _new_pass(run: Run, number: int) -> Pass:
+    """The order of an epoch's samples, and the rates of its steps."""
+    n = len(run.samples.x)
+    order = np.arange(n)
+    if run.shuffle:
+        order = np.random.default_rng([run.seed, number]).permutation(n)
+    factors = np.ones(run.steps)
+    if run.schedule is not None:
+        steps = np.arange(run.steps) + (number - 1) * run.steps
+        span = Span(run.steps, run.epochs * run.steps)
+        factors = checked_factors(run.schedule, steps, span, run.history.state["schedule"])
+    kept = np.empty((n, run.samples.outputs), run.net.dtype) if run.metrics.running else None
+    return Pass(number, order, factors, kept)
+
+
+def _record(run: Run, now: Pass, losses: np.ndarray, seconds: float) -> Epoch:
+    """What the epoch came to."""
+    done = now.order[: len(losses) * run.batch_size]
+    counts = sums(run.samples.weights, done, run.batch_size)
+    judged = now.number % run.validate_every == 0 or now.number == run.epochs
+    figures = assessed(run.net, run.metrics, run.samples, now.kept, done, run.threads)
+    if run.validation is not None and judged:
+        figures |= run.metrics.validated(run.net, run.validation, run.loss, run.threads)
+    return Epoch(
+        epoch=now.number,
+        train_loss=float(losses @ counts / counts.sum()) if counts.any() else 0.0,
+        seconds=seconds,
+        lr=float(now.rates[-1][-1]),
+        **figures,
+    )
+
+
+def _run_steps(run: Run, now: Pass) -> None:
+    """All steps of an epoch, or, where time is limited, those that there is time for."""
+    steps, done = run.steps, 0
+    count = steps if run.max_seconds is None else 1
+    while done < steps and not (done and run.is_out_of_time):
+        last, started = min(steps, done + count), time.perf_counter()
+        rows = now.order[done * run.batch_size : last * run.batch_size]
+        factors, lr = now.factors[done:last], run.optimizer.lr
+        losses = (_layered if run.engine is None else _fused)(run, now, rows, factors)
+        now.losses.append(losses)
+        now.rates.append(lr * factors)
+        if not math.isfinite(losses[-1]):
+            message = run.divergence("the loss", losses[-1], now.number, now.steps)
+            raise DivergenceError(message, np.concatenate(now.losses))
+        took, done = time.perf_counter() - started, last
+        count = max(1, min(8 * count, int(count * PART / max(took, 1e-9))))
+
+
+def _layered(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Some steps, layer by layer. Returns each batch's loss, up to one that is not finite."""
     starts = range(0, len(order), run.batch_size)
-    losses = np.empty(len(starts))
-    reported = time.perf_counter()
-    with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
+    losses, weights = np.empty(len(starts)), run.samples.weights
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, above
         for step, start in enumerate(starts):
-            x, target = batch_of(run.net, run.samples, order[start : start + run.batch_size])
+            rows = order[start : start + run.batch_size]
+            x, target = batch_of(run.net, run.samples, rows)
             buffers = run.net.buffers.copy()
             scores = checked_scores(run.net, run.net.forward(x), len(x), run.samples.outputs)
-            losses[step], gradient = run.loss.compute(scores, target)
+            if now.kept is not None:
+                now.kept[rows] = scores
+            of_rows = () if weights is None else (weights[rows],)
+            losses[step], gradient = run.loss.compute(scores, target, *of_rows)
             if not math.isfinite(losses[step]):
                 run.net.buffers = buffers  # a batch that diverges moves nothing
-                message = run.divergence("the loss", losses[step], epoch, step + 1)
-                raise DivergenceError(message, losses[: step + 1])
+                return losses[: step + 1]
             run.net.backward(gradient)
-            run.optimizer.step(run.net)
-            if run.callbacks and time.perf_counter() - reported > REPORT_EVERY:
-                reported = time.perf_counter()
-                for callback in run.callbacks:
-                    callback.on_progress(epoch, start + len(x), len(order), losses[step])
+            _step(run.optimizer, run.net, factors[step])
+            _report(run, now, now.steps + step + 1, losses[step])
     return losses
 
 
-def _engine(run: _Run, fused: bool, history: History) -> Engine | None:
-    """The engine that runs whole epochs, or None for the layered loop; history.path says why."""
-    backend = f"{active().name} {active().detail}"
-    try:
-        if not fused:
-            raise NotExpressible("asked for")
-        engine = Engine(
-            run.net,
-            run.samples.x,
-            run.samples.target,
-            run.samples.scale,
-            run.loss,
-            run.optimizer,
-            run.batch_size,
-            run.threads,
-        )
-    except MemoryError as problem:
-        raise MemoryError(
-            f"fit: batch_size {run.batch_size} needs {problem}; take a smaller one"
-        ) from None
-    except NotExpressible as reason:
-        history.path = f"{backend}, layered ({reason})"
-        return None
-    history.path = f"{backend}, fused"
-    return engine
+def _step(optimizer: Optimizer, net: Sequential, factor: float) -> None:
+    """One step, whose rate is the optimiser's times the factor."""
+    factor_of_schedule: Any = () if factor == 1 else (float(factor),)
+    optimizer.step(net, *factor_of_schedule)  # your own optimisers may know no factor
 
 
-def _fused_epoch(run: _Run, engine: Engine, order: np.ndarray, epoch: int) -> np.ndarray:
-    """One epoch on the engine; the same results but for rounding."""
-    reported = time.perf_counter()
+def _fused(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """The same on the engine; the same results but for rounding."""
+    assert run.engine is not None
+    before = now.steps
+    return run.engine.epoch(
+        order, lambda done, loss: _report(run, now, before + done, loss), factors, now.kept
+    )
 
-    def report(steps: int, loss: float) -> bool:
-        nonlocal reported
-        if not run.callbacks or time.perf_counter() - reported <= REPORT_EVERY:
-            return False
-        reported = time.perf_counter()
-        for callback in run.callbacks:
-            done = min(steps * run.batch_size, len(order))
-            callback.on_progress(epoch, done, len(order), loss)
-        return True
 
-    losses = engine.epoch(order, report)
-    if not math.isfinite(losses[-1]):
-        message = run.divergence("the loss", losses[-1], epoch, len(losses))
-        raise DivergenceError(message, losses)
-    return losses
+def _report(run: Run, now: Pass, steps: int, loss: float) -> bool:
+    """Tell how far the epoch is, unless somebody was told just now; whether anybody was."""
+    if not run.hooks["on_progress"] or time.perf_counter() - now.reported <= REPORT_EVERY:
+        return False
+    now.reported = time.perf_counter()
+    total = len(run.samples.x)
+    for hook in run.hooks["on_progress"]:
+        hook(now.number, min(steps * run.batch_size, total), total, float(loss))
+    return True

@@ -1,6 +1,6 @@
 """Data made fit for the loops: checked once, against the network and the loss."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,30 @@ class Samples(NamedTuple):
     meaning: Meaning  # of scores that are trained with them
     scale: float
     outputs: int  # columns of the scores that the targets were checked for
+    weights: np.ndarray | None = None  # (n,) float64; None where all are 1
+
+    def rows(self, rows: np.ndarray) -> "Samples":
+        """These samples alone, copied."""
+        labels, weights = (
+            None if part is None else part[rows] for part in (self.labels, self.weights)
+        )
+        x, target = self.x[rows], self.target[rows]
+        return self._replace(x=x, target=target, labels=labels, weights=weights)
+
+    def classes(self) -> np.ndarray | None:
+        """(n,) int64: each sample's class, of two classes from one output too; None of others."""
+        if self.meaning is Meaning.TWO_CLASSES:
+            return (self.target[:, 0] > 0.5).astype(np.int64)
+        return self.labels
+
+    def answers(self) -> np.ndarray:
+        """What ``predict`` should find: classes, yes and no, or values; (n,) or (n, outputs)."""
+        classes = self.classes()
+        if classes is not None:
+            return classes
+        if self.meaning is Meaning.LABELS:
+            return (self.target > 0.5).astype(np.int64)
+        return self.target.reshape(-1) if self.outputs == 1 else self.target
 
 
 def checked_scores(net: Sequential, scores: np.ndarray, rows: int, outputs: int) -> np.ndarray:
@@ -54,20 +78,27 @@ def batch_of(net: Sequential, samples: Samples, rows: np.ndarray) -> tuple[np.nd
     return x, samples.target[rows]
 
 
+def as_two(data: Any, name: str) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    """x and y of data that are no Dataset."""
+    try:
+        x, y = data
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
+        ) from None
+    return x, y
+
+
 def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
     """Check that data, network and loss fit together, once, before the loop."""
     y: npt.ArrayLike
+    weights = None
     if isinstance(data, Dataset):
-        x, y, scale = data.x, data.y, data.scale
+        x, y, scale, weights = data.x, data.y, data.scale, data.sample_weight
         if net.inputs not in (None, x.shape[1]):
             raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
     else:
-        try:
-            x_raw, y_raw = data
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
-            ) from None
+        x_raw, y_raw = as_two(data, name)
         x, y, scale = as_rows(net.as_input(x_raw, f"{name} x")), y_raw, 1.0
     if not len(x):
         raise ValueError(f"{name}: expected at least one sample, got none")
@@ -76,7 +107,7 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
     targets = _targets(y, len(x), shape[0], net.dtype, loss or TAKES[meaning_of(net)], name)
-    return Samples(x, *targets, scale, shape[0])
+    return Samples(x, *targets, scale, shape[0], weights)
 
 
 def _targets(

@@ -70,7 +70,9 @@ def test_config_is_what_was_asked_for(trained):
 
 def test_history_has_a_row_an_epoch_equal_to_the_json(trained):
     rows = read_history(trained.folder)
-    assert list(rows[0]) == ["epoch", "train_loss", "train_accuracy", "test_accuracy", "seconds"]
+    assert list(rows[0]) == [
+        *("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds")
+    ]
     numbers = [{name: float(value) for name, value in row.items()} for row in rows]
     assert numbers == trained.result.json["epochs"]
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -80,9 +82,10 @@ def test_json_summarises_its_epochs(trained):
     found = trained.result.json
     epochs = found["epochs"]
     assert found["seconds"] == pytest.approx(sum(epoch["seconds"] for epoch in epochs))
-    assert found["best_test_accuracy"] == max(epoch["test_accuracy"] for epoch in epochs)
-    for name in ("train_loss", "train_accuracy", "test_accuracy"):
+    assert found["best_test_accuracy"] == max(epoch["val_accuracy"] for epoch in epochs)
+    for name in ("train_loss", "train_accuracy"):
         assert found[name] == epochs[-1][name]
+    assert found["test_accuracy"] == epochs[-1]["val_accuracy"]
     assert found["output"] == str(trained.folder)
     assert found["parameters"] == 784 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10
     assert found["path"].startswith(backends.AUTOMATIC[0])
@@ -144,5 +147,5 @@ def test_report_names_results_and_never_cuts_the_folder(tmp_path):
         "Sequential(Linear(784, 8), Tanh(), Linear(8, 10)), 6,370 parameters"
     )
     assert facts["train accuracy"] == f"{100 * float(row['train_accuracy']):.2f} %"
-    assert facts["test accuracy"].startswith(f"{100 * float(row['test_accuracy']):.2f} % (best")
+    assert facts["test accuracy"].startswith(f"{100 * float(row['val_accuracy']):.2f} % (best")
     assert facts["kept in"] == str(folder)

@@ -33,7 +33,7 @@ def assert_model_is_the_last_row(folder, data):
     """Model, history and losses are of the same epoch."""
     net = fb.load(folder / "model.safetensors")
     rows = read_history(folder)
-    assert fb.evaluate(net, data).accuracy == float(rows[-1]["test_accuracy"])
+    assert fb.evaluate(net, data).accuracy == float(rows[-1]["val_accuracy"])
     assert [row["epoch"] for row in rows] == [str(n + 1) for n in range(len(rows))]
     losses = read_losses(folder).reshape(len(rows), -1)
     assert np.isfinite(losses).all()
@@ -176,7 +176,7 @@ sys.exit(main(sys.argv[1:]))""",
     net, row = fb.load(tmp_path / "run" / "model.safetensors"), read_history(tmp_path / "run")[-1]
     assert row["epoch"] == "2"
     accuracy = fb.evaluate(net, fb.datasets.mnist()[1]).accuracy
-    assert accuracy == float(row["test_accuracy"])
+    assert accuracy == float(row["val_accuracy"])
 
 
 def test_ctrl_c_before_the_first_epoch_is_finished(tmp_path):

@@ -132,7 +132,7 @@ def look_at_training(run: Path) -> list[str]:
         wrong.append(f"the model is neither that of epoch {len(rows)} nor of the next")
     if rows and np.array_equal(net.params, states[len(rows) - 1]):
         accuracy = fb.evaluate(net, test).accuracy
-        if accuracy != float(rows[-1]["test_accuracy"]):
+        if accuracy != float(rows[-1]["val_accuracy"]):
             wrong.append(f"test accuracy {accuracy}, but {rows[-1]}")
     return wrong
 

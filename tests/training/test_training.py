@@ -267,7 +267,15 @@ def test_history_as_csv(backend, tmp_path):
     history.to_csv(tmp_path / "history.csv")
     with (tmp_path / "history.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == ["epoch", "train_loss", "train_accuracy", "test_accuracy", "seconds"]
+    assert header == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "val_loss",
+        "val_accuracy",
+        "lr",
+        "seconds",
+    ]
     assert [row[0] for row in rows] == ["1", "2"]
     for row, epoch in zip(rows, history.epochs, strict=True):  # every digit comes back
         assert list(map(float, row)) == [getattr(epoch, column) for column in header]

@@ -1,0 +1,116 @@
+"""What fit makes of words and of nothing: a loss, an optimiser, and its arguments' other names."""
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastbp._arrays import as_array
+from fastbp._checks import check_kind
+from fastbp.datasets import Dataset
+from fastbp.losses import (
+    LOSSES,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    Loss,
+    MSELoss,
+)
+from fastbp.network import Sequential
+from fastbp.optimizers import OPTIMIZERS, Adam, Optimizer
+
+from .samples import Data, as_two
+
+RATE = 0.01  # of an optimiser by its name that has none by itself
+
+# What other libraries call fit's arguments, and what to write here.
+ELSEWHERE = {
+    "verbose": "progress=True",
+    "validation_data": "validation=(x, y)",
+    "validation_split": "validation=0.1",
+    "validation_fraction": "validation=0.1",
+    "validation_freq": "validate_every=n",
+    "lr": "optimizer=fb.Adam(lr=0.001)",
+    "learning_rate": "optimizer=fb.Adam(lr=0.001)",
+    "weight_decay": "optimizer=fb.Adam(weight_decay=1e-4), or l2=1e-4 for a penalty in the loss",
+    "momentum": "optimizer=fb.SGD(lr=0.01, momentum=0.9)",
+    "criterion": "loss=fb.CrossEntropyLoss()",
+    "scheduler": "schedule=fb.schedules.Cosine()",
+    "lr_scheduler": "schedule=fb.schedules.Cosine()",
+    "max_grad_norm": "clip_norm=1.0",
+    "clipnorm": "clip_norm=1.0",
+    "clipvalue": "clip_value=1.0",
+    "random_state": "seed=0",
+    "patience": "early_stopping=fb.EarlyStopping(patience=10)",
+    "n_iter_no_change": "early_stopping=fb.EarlyStopping(patience=10)",
+    "max_iter": "epochs=10",
+    "num_epochs": "epochs=10",
+    "n_epochs": "epochs=10",
+    "initial_epoch": "history=, a history to go on with",
+    "device": "nothing: there is the CPU, and threads=",
+    "X": "train=(x, y)",
+    "x": "train=(x, y)",
+    "data": "train=(x, y)",
+}
+
+
+def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Say what to write instead of an argument that fit has not."""
+    for name in given:
+        if name in ELSEWHERE:
+            advice = f"; write {ELSEWHERE[name]}"
+        else:
+            nearest = difflib.get_close_matches(name, known, 1)
+            advice = f"; did you mean {nearest[0]}=?" if nearest else f"; it has {', '.join(known)}"
+        raise TypeError(f"fit: it has no argument {name!r}{advice}")
+
+
+def as_optimizer(optimizer: Any) -> Optimizer:
+    """An optimiser from itself, its name, or nothing: Adam."""
+    if optimizer is None:
+        return Adam()
+    if isinstance(optimizer, str):
+        kind = OPTIMIZERS.get(optimizer.lower())
+        if kind is None:
+            raise ValueError(
+                f"fit optimizer: expected one of {', '.join(OPTIMIZERS)}, or an object such as "
+                f"fb.Adam(lr=0.001); got {optimizer!r}"
+            )
+        needs_rate = inspect.signature(kind).parameters["lr"].default is inspect.Parameter.empty
+        return kind(lr=RATE) if needs_rate else kind()  # type: ignore[call-arg]
+    check_kind(optimizer, Optimizer, "fit optimizer")
+    return optimizer
+
+
+def as_loss(loss: Any, net: Sequential, data: Data) -> Loss:
+    """A loss from itself, its name, or nothing: what fits the targets' kind."""
+    if loss is None:
+        return _fitting(net, data)
+    if isinstance(loss, str):
+        kind = LOSSES.get(loss.lower().replace("_", "-"))
+        if kind is None:
+            raise ValueError(
+                f"fit loss: expected one of {', '.join(LOSSES)}, or an object such as "
+                f"fb.CrossEntropyLoss(); got {loss!r}"
+            )
+        return kind()
+    check_kind(loss, Loss, "fit loss")
+    return loss
+
+
+def _fitting(net: Sequential, data: Data) -> Loss:
+    """The loss for these targets where none is named.
+
+    Whole numbers are classes: of several outputs cross-entropy's, of one output 0 and 1. Rows of
+    zeros and ones are classes where each has a single one, else answers of yes and no. All else are
+    values.
+    """
+    y = as_array(data.y if isinstance(data, Dataset) else as_two(data, "train")[1], "y")
+    whole = y.dtype.kind in "iub"
+    several = (net.outputs or 2) > 1
+    if y.ndim == 1 and whole and (several or np.isin(y, (0, 1)).all()):
+        return CrossEntropyLoss() if several else BCEWithLogitsLoss()
+    if y.ndim == 2 and several and (whole or y.dtype.kind == "f") and np.isin(y, (0, 1)).all():
+        return CrossEntropyLoss() if (y.sum(axis=1) == 1).all() else BCEWithLogitsLoss()
+    return MSELoss()
