@@ -7,7 +7,9 @@
 """
 
 import sys as _sys
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if not (_Path(__file__).parent / "kernels").is_dir():
     # A source checkout: kernels/ lies beside fastbp/, and is fastbp.kernels from here on.
@@ -16,7 +18,7 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 if _sys.argv[:1] == ["-m"]:  # python -m fastbp, which imports all of this before its __main__
     from . import _stopped as _stopped
 
-from . import datasets, models, schedules
+from . import _hints, datasets, models, schedules
 from ._version import __version__ as __version__
 from .backends import use_backend
 from .custom import GradientError, activation, loss
@@ -144,3 +146,16 @@ __all__ = [
     "schedules",
     "use_backend",
 ]
+
+if _TYPE_CHECKING:
+    from . import plots as plots
+else:
+    _missing = _hints.missing(__name__)
+
+    def __getattr__(name: str) -> object:
+        """fb.plots comes when it is asked for; of other names, what to write in their place."""
+        return _import_module("fastbp.plots") if name == "plots" else _missing(name)
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name.startswith("__")] + ["plots", *__all__]

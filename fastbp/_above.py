@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ._files import StrPath
 
 if TYPE_CHECKING:
     from .network import Sequential
+    from .training import Data, Evaluation, History
 
 
 class Above:
@@ -23,5 +25,44 @@ class Above:
     ]
     # fastbp.engine: what computes those of a single sample on the active kernels (network)
     one_sample: ClassVar[Callable[["Sequential"], Any]]
-    # fastbp.storage: writes a network's file
+    # fastbp.storage: writes a network's file, and reads it
     save: ClassVar[Callable[["Sequential", StrPath], None]]
+    load: ClassVar[Callable[..., "Sequential"]]
+    # fastbp.training: trains a network (network, data), and says how good it is
+    fit: ClassVar[Callable[..., "History"]]
+    evaluate: ClassVar[Callable[..., "Evaluation"]]
+
+
+class Offers:
+    """The same functions as a network's methods."""
+
+    def save(self, path: StrPath) -> None:
+        """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
+        Above.save(self, path)  # type: ignore[arg-type]
+
+    @staticmethod
+    def load(path: StrPath, **options: Any) -> "Sequential":
+        """``fb.load(path)``: the network of a file that ``save`` wrote."""
+        return Above.load(path, **options)
+
+    def fit(
+        self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
+    ) -> "History":
+        """``fb.fit(net, (x, y), ...)``, or of a Dataset ``fb.fit(net, x, ...)``."""
+        return Above.fit(self, _data(x, y), **options)
+
+    def evaluate(
+        self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
+    ) -> "Evaluation":
+        """``fb.evaluate(net, (x, y), ...)``, or of a Dataset ``fb.evaluate(net, x, ...)``."""
+        return Above.evaluate(self, _data(x, y), **options)
+
+    def score(self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None) -> float:
+        """The accuracy of ``evaluate``, or of values its R²."""
+        found = self.evaluate(x, y)
+        return found.accuracy if np.isnan(found.r2) else found.r2
+
+
+def _data(x: Any, y: Any) -> Any:
+    """What fit takes: a Dataset, or a pair."""
+    return x if y is None else (x, y)

@@ -1,5 +1,6 @@
 """Checks of what users pass in, done once, before any kernel sees it."""
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +20,18 @@ def check_kind(part: object, kind: type, name: str) -> None:
     if isinstance(part, kind):
         return
     if isinstance(part, type) and issubclass(part, kind):
-        raise TypeError(f"{name}: expected an object, {part.__name__}(...), got the class itself")
+        raise TypeError(
+            f"{name}: expected an object, {part.__name__}(...), got the class itself"
+            + class_itself(part)
+        )
     raise TypeError(f"{name}: expected {kind.__name__}, got {part!r:.60}")
+
+
+def class_itself(part: type) -> str:
+    """What ends a message about a class in place of an object: how one is made."""
+    needed = [p for p in inspect.signature(part).parameters.values() if p.default is p.empty]
+    before = "fb." if part.__module__.startswith("fastbp.") else ""
+    return f"; write {before}{part.__name__}({'...' if needed else ''})"
 
 
 def as_dtype(dtype: Any) -> np.dtype:
@@ -48,8 +59,11 @@ def as_matrix(
     """
     array = as_array(a, name)
     if array.ndim != 2:
+        column = "; write x[:, None] for one column" if columns == 1 and array.ndim == 1 else ""
+        single = "; write x[None] for a single sample" if array.shape == (columns,) else ""
         raise ValueError(
             f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
+            + (single or column)
         )
     return as_batch(
         array, name, dtype=dtype, rows=rows, shape=None if columns is None else (columns,)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ._arrays import as_array, described
 from ._checks import as_labels, as_matrix, as_weights
+from ._hints import Guessed
 from .kernels.numbers import LossKind
 from .meaning import Meaning
 
@@ -21,7 +22,7 @@ def given(weights: Given) -> np.ndarray:
     return UNWEIGHTED if weights is None else weights
 
 
-class Loss:
+class Loss(Guessed):
     """What is minimised: ``loss, gradient = loss_function(scores, target)``."""
 
     kind: ClassVar[LossKind | None] = None  # what engines know it by, where they do

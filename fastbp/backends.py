@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy
 
+from ._hints import Guessed
+
 AUTOMATIC = ("cython", "numba", "numpy")  # in the order they are tried
 LEVELS = ("v2", "v3", "v4")  # x86-64's, of which each includes the ones before
 
@@ -64,7 +66,7 @@ def reasons() -> dict[str, str]:
     return dict(_reasons)
 
 
-class use_backend:  # noqa: N801 - reads as a function, and is one that can also be undone
+class use_backend(Guessed):  # noqa: N801 - reads as a function, and is one that can also be undone
     """Choose the backend for the whole process, or for a ``with`` block.
 
     Parameters

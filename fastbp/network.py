@@ -1,34 +1,34 @@
 """Sequential: layers in a row, over flat vectors of their parameters, gradients and buffers."""
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import prediction
-from ._above import Above
-from ._arrays import as_array
-from ._checks import as_batch, as_count, as_dtype, as_matrix, as_shape
-from ._files import StrPath
+from ._above import Offers
+from ._checks import as_batch, as_count, as_dtype, as_shape
+from ._structure import Structure
 from .datasets import Dataset
-from .layers import Layer, Shape
+from .layers import Layer
 from .layers.base import named
-from .layers.binding import FlatVector, bind
+from .layers.binding import FlatVector, bind, flat, leave
 from .layers.initializers import Initializer, initializer
-from .layers.nesting import backward_through, columns_into, every_layer
-from .layers.sizes import MOST_BYTES, check_layers, check_sample, count_numbers, table
+from .layers.nesting import backward_through, every_layer
+from .layers.sizes import MOST_BYTES, check_layers, check_parts, check_sample, count_numbers, table
 from .meaning import Meaning, Meant, meaning_of, predictions, probabilities
 
 
-class Sequential:
+class Sequential(Structure, Offers):
     """Layers one after another: the output of each is the input of the next.
 
     Parameters
     ----------
     *layers : Layer
-        In order. The columns must fit: Linear(784, 100) is followed by Linear(100, ...).
+        In order, or a list of them. The columns must fit: Linear(784, 100) is followed by
+        Linear(100, ...). Layers of a network that is gone, and copies of layers, keep their
+        numbers: ``fb.Sequential(*net[:-1], fb.Linear(8, 3))`` starts from a copy of net's.
     input_shape : (channels, height, width), optional
         Of one sample, for networks on images. Samples may then come as images or as rows of their
         numbers, like a Dataset's.
@@ -57,7 +57,8 @@ class Sequential:
         What scores mean, by its word: "classes", "two classes", "labels", "values" or "counts".
         ``fit`` writes what its loss says. None, before that, stands for classes.
 
-    Layers, their sizes, ``input_shape`` and ``dtype`` stay as they are.
+    Layers, their sizes, ``input_shape`` and ``dtype`` stay as they are. ``net[0]`` is the first
+    layer, and ``net[:3]`` a network of its own of copies of the first three.
 
     Examples
     --------
@@ -72,7 +73,7 @@ class Sequential:
 
     def __init__(
         self,
-        *layers: Layer,
+        *layers: Layer | Sequence[Layer],
         input_shape: Sequence[int] | None = None,
         init: str | Initializer = "uniform",
         seed: int = 0,
@@ -82,84 +83,25 @@ class Sequential:
         self._input_shape = None if input_shape is None else as_shape(input_shape)
         self._dtype = as_dtype(dtype)
         self._most_bytes = as_count(most_bytes, "most_bytes")
-        self.sample_bytes = check_layers(layers, self.input_shape) * self.dtype.itemsize
+        self._layers, self.meaning = check_parts(layers, "Sequential"), None
+        self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
         check_sample(self.sample_bytes, self._most_bytes)
-        self._layers, self.meaning = layers, None
-        counts = count_numbers(layers, self.dtype)
-        self.vectors = bind(layers, *(np.zeros(count, self.dtype) for count in counts))
+        counts = count_numbers(self._layers, self._dtype)
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
         start = initializer(init)
+        kept = [leave(layer) for layer in every_layer(self._layers)]
+        self.vectors = bind(self, *(np.zeros(count, self._dtype) for count in counts))
         try:
             with np.errstate(over="raise"):
-                for layer in every_layer(layers):
-                    layer.initialize(rng, start)
+                for layer, numbers in zip(every_layer(self._layers), kept, strict=True):
+                    for name, array in numbers.items():
+                        setattr(layer, name, array)
+                    if not numbers:
+                        layer.initialize(rng, start)
         except FloatingPointError:
-            raise ValueError(f"init: {start!r} starts beyond every {self.dtype}") from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("layers", "input_shape", "dtype"):
-            raise AttributeError(
-                f"Sequential.{name}: it is fixed, for the network's arrays have their sizes; make "
-                "a new network" + (", net.astype(dtype)" if name == "dtype" else "")
-            )
-        super().__setattr__(name, value)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers, in order."""
-        return self._layers
-
-    @property
-    def input_shape(self) -> Shape | None:
-        """Of one sample, where it was named."""
-        return self._input_shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of parameters and arithmetic; see ``astype``."""
-        return self._dtype
+            raise ValueError(f"init: {start!r} starts beyond every {self._dtype}") from None
 
     params, grads, buffers = FlatVector(), FlatVector(), FlatVector()
-
-    @property
-    def inputs(self) -> int | None:
-        """Columns of x, or None where any number fits."""
-        if self.input_shape is not None:
-            return math.prod(self.input_shape)
-        return columns_into(self.layers)
-
-    @property
-    def outputs(self) -> int | None:
-        """Columns of the scores, or None where they are as many as the inputs."""
-        shape = self.shapes[-1]
-        return None if shape is None else math.prod(shape)
-
-    @property
-    def shapes(self) -> "list[Shape | None]":
-        """What shape a sample has behind each layer; None for that of the input."""
-        shapes, shape = [], self.input_shape
-        for layer in self.layers:
-            shape = layer.output_shape(shape)
-            shapes.append(shape)
-        return shapes
-
-    def train(self, mode: bool = True) -> "Sequential":
-        """Let ``forward`` and ``backward`` behave as in training: Dropout drops. So it is at first.
-
-        ``fit`` trains like that in any case, and ``scores``, ``predict`` and ``evaluate`` never do.
-        """
-        for layer in every_layer(self.layers):
-            layer.training = bool(mode)
-        return self
-
-    def eval(self) -> "Sequential":
-        """Let ``forward`` behave as in use, not in training: ``train(False)``."""
-        return self.train(False)
-
-    @property
-    def training(self) -> bool:
-        """Whether ``forward`` behaves as in training."""
-        return any(layer.training for layer in every_layer(self.layers))
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Run a batch through all layers.
@@ -198,21 +140,15 @@ class Sequential:
         gradient = as_batch(dy, named(self, ".backward"), dtype=self.dtype)
         return backward_through(self.layers, gradient, input_gradient)
 
-    def as_input(self, x: npt.ArrayLike, name: str, dtype: np.dtype | None = None) -> np.ndarray:
-        """Check samples, and shape them like ``input_shape`` if the network has one."""
-        shape = self.input_shape
-        if shape is None or len(shape) == 1:
-            return as_matrix(x, name, dtype=dtype, columns=self.inputs)
-        array = as_array(x, name)
-        if array.shape[1:] not in (shape, (self.inputs,)):
-            raise ValueError(
-                f"{name}: expected images {shape}, or rows of their {self.inputs} numbers; "
-                f"got shape {array.shape}"
-            )
-        return as_batch(array.reshape(len(array), *shape), name, dtype=dtype)
+    def __call__(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+        """``scores(x)``. For ``backward`` call ``forward``, which keeps what that needs."""
+        return self.scores(x)
 
     def scores(self, x: "npt.ArrayLike | Dataset", threads: int | None = None) -> np.ndarray:
         """The output of the last layer, (n, outputs), for any number of samples.
+
+        A single sample, (inputs,) or of ``input_shape``, gives its (outputs,) alone; so do
+        ``predict`` and ``predict_proba``.
 
         Unlike ``forward`` it leaves nothing behind for ``backward``, so it may be called at any
         time and from several threads, and it takes a Dataset too. Many samples are computed on the
@@ -234,7 +170,9 @@ class Sequential:
         (n, outputs) of the network's dtype, (n,) for one output
             Of "values": the scores. Of "counts": exp of the scores, which are logarithms.
         """
-        return predictions(prediction.row_scores(self, x), meaning_of(self))
+        samples, alone = prediction.as_samples(self, x)
+        found = predictions(prediction.row_scores(self, samples), meaning_of(self))
+        return found[0] if alone else found
 
     def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
         """The probabilities of classes, (n, outputs): the softmax of the scores.
@@ -248,7 +186,9 @@ class Sequential:
             single = prediction.of_one(self, x, softmax=True)
             if single is not None:
                 return single
-        return probabilities(prediction.row_scores(self, x), meaning, repr(self))
+        samples, alone = prediction.as_samples(self, x)
+        found = probabilities(prediction.row_scores(self, samples), meaning, repr(self))
+        return found[0] if alone else found
 
     def summary(self) -> None:
         """Print the layers, their output shapes and their numbers of parameters."""
@@ -264,10 +204,6 @@ class Sequential:
         size = (self.params.nbytes + self.buffers.nbytes) / 1e6
         end = f"{counts}, {self.dtype}, {size:.2f} MB"
         return "\n".join([lines[0], rule, *lines[1:], rule, end])
-
-    def save(self, path: StrPath) -> None:
-        """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
-        Above.save(self, path)
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """A copy of the network with parameters and arithmetic in dtype."""
@@ -295,6 +231,32 @@ class Sequential:
         other.vectors.freeze()
         return other
 
+    @overload
+    def __getitem__(self, places: SupportsIndex) -> Layer: ...
+
+    @overload
+    def __getitem__(self, places: slice) -> "Sequential": ...
+
+    def __getitem__(self, places: SupportsIndex | slice) -> "Layer | Sequential":
+        """The layer of that number. Of a slice, a network of copies of the layers there."""
+        if not isinstance(places, slice):
+            return self.layers[places]
+        chosen, numbers = self.layers[places], range(len(self))[places]
+        first, last = (numbers[0], numbers[-1]) if numbers else (0, 0)
+        shape = self.input_shape if not first else self.shapes[first - 1]
+        other = object.__new__(type(self))
+        other.__setstate__(
+            self.__getstate__()
+            | {
+                "layers": tuple(layer.unbound() for layer in chosen),
+                "input_shape": None if self.input_shape is None else shape,
+                "params": flat(chosen, "parameter_shapes", self.dtype),
+                "buffers": flat(chosen, "buffer_shapes", self.dtype),
+                "meaning": self.meaning if last == len(self) - 1 else None,
+            }
+        )
+        return other
+
     __copy__ = copy  # two networks cannot share layers, whose views are into one of them
 
     def __getstate__(self) -> dict[str, Any]:
@@ -310,19 +272,14 @@ class Sequential:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._layers, self._input_shape = state["layers"], state["input_shape"]
+        self._layers = check_parts(state["layers"], "Sequential")
+        self._input_shape = state["input_shape"]
         self._dtype, self._most_bytes = state["dtype"], state["most_bytes"]
         self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
         self.meaning = state.get("meaning")
         vectors = (
             np.require(state[name], self._dtype, ["C", "W", "O"]) for name in ("params", "buffers")
         )
-        self.vectors = bind(self._layers, *vectors)
-
-    def __repr__(self) -> str:
-        parts = [*map(repr, self.layers)]
-        if self.input_shape is not None:
-            parts.append(f"input_shape={self.input_shape}")
-        return f"Sequential({', '.join(parts)})"
+        self.vectors = bind(self, *vectors)
 
     __str__ = table

@@ -1,13 +1,13 @@
 """How a network's scores are computed: of one sample, on an engine, or layer by layer."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._above import Above
-from ._arrays import check_range
+from ._arrays import as_array, check_range
 from .backends import kernels
 from .datasets import Dataset
 from .layers import as_rows
@@ -19,12 +19,25 @@ if TYPE_CHECKING:
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
 
+def as_samples(net: "Sequential", x: Any) -> tuple[Any, bool]:
+    """Samples, and whether it was a single one: it becomes a batch of one."""
+    if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset):
+        return x, False
+    array = as_array(x, named(net))
+    if array.ndim == 1:
+        alone = len(array) == net.inputs or (net.inputs is None and len(array) > 0)
+    else:
+        alone = array.shape == net.input_shape
+    return (array[None], True) if alone else (array, False)
+
+
 def scores(
     net: "Sequential", x: "npt.ArrayLike | Dataset", threads: int | None = None
 ) -> np.ndarray:
     """See ``Sequential.scores``."""
     if (single := of_one(net, x, softmax=False)) is not None:
         return single
+    x, alone = as_samples(net, x)
     if isinstance(x, Dataset):
         if net.inputs not in (None, x.features):
             raise ValueError(f"{net!r}: expected {net.inputs} features, got {x!r}")
@@ -33,11 +46,12 @@ def scores(
     else:
         x = as_rows(net.as_input(x, named(net), net.dtype))
         found = Above.fused_scores(net, x, 1.0, threads)
-    return layered_scores(net, x) if found is None else found
+    found = layered_scores(net, x) if found is None else found
+    return found[0] if alone else found
 
 
-def row_scores(net: "Sequential", x: "npt.ArrayLike | Dataset") -> np.ndarray:
-    """The scores, (n, outputs), where no images come out of the network."""
+def row_scores(net: "Sequential", x: np.ndarray | Dataset) -> np.ndarray:
+    """The scores of samples, (n, outputs), where no images come out of the network."""
     found = scores(net, x)
     if found.ndim > 2:
         raise ValueError(

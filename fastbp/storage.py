@@ -136,6 +136,9 @@ def load(
     return net
 
 
+Above.load = load
+
+
 def from_file(file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int) -> Sequential:
     """What a file says, compared with what it holds before anything is allocated for it."""
     import json

@@ -20,7 +20,7 @@ ORDER = (
     ("many", "training"),
     ("gradcheck", "storage"),
     ("engine",),
-    ("network", "prediction"),
+    ("_structure", "network", "prediction"),
     ("custom",),
     (
         "_loss",
@@ -37,7 +37,8 @@ ORDER = (
     ("datasets", "pictures"),
     ("_settings",),
     ("_checks",),
-    ("_arrays", "_files", "_memory", "_stopped", "_version"),
+    ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version"),
+    ("_guesses",),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}

@@ -390,12 +390,15 @@ def test_repr_is_on_one_line():
             (fb.Linear(3, 5), fb.Tanh),
             TypeError,
             "Sequential: expected layers, fb.Sequential(fb.Linear(...), ...); got type at "
-            "position 1",
+            "position 1; write fb.Tanh()",
         ),
-        (([fb.Linear(3, 5)],), TypeError, "got list at position 0"),
+        (([fb.Linear(3, 5)], fb.Tanh()), TypeError, "got list at position 0"),
+        ((fb.Linear,), TypeError, "got type at position 0; write fb.Linear(...)"),
+        ((network(), fb.Tanh()), TypeError, "got Sequential at position 0; write *net[:] for cop"),
         ((3,), TypeError, "got int at position 0"),
+        (([],), ValueError, "Sequential: expected at least one layer"),
     ],
-    ids=["none", "columns do not fit", "class", "list", "number"],
+    ids=["none", "no fit", "class", "list", "sizes", "network", "number", "empty list"],
 )
 def test_layers_must_be_layers_that_fit(layers, error, text):
     with pytest.raises(error, match=re.escape(text)):
@@ -439,7 +442,7 @@ METHODS = ["forward", "scores", "predict", "predict_proba"]
     ("x", "error", "text"),
     [
         (np.zeros((5, 7)), ValueError, "expected 6 columns, got (5, 7)"),
-        (np.zeros(6), ValueError, "expected a two-dimensional array, one sample a row; got shape"),
+        (np.zeros(5), ValueError, "expected a two-dimensional array, one sample a row; got shape"),
         (np.zeros((5, 6), np.uint8), TypeError, "got uint8, which looks like raw pixels"),
         (np.full((5, 6), "a"), TypeError, "expected real numbers, got dtype <U1"),
     ],

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._checks import as_batch
+from fastbp._hints import Also, Guessed, refuse
 from fastbp.kernels.numbers import Column, Kind, Value
 
-from .binding import Bound, Shape, Vectors
+from .binding import Bound, Shape, Vectors, forget
 from .initializers import Initializer
 from .rules import HOW_TRAINED, Factor, Rule, Trainable
 
@@ -30,7 +31,7 @@ def as_rows(a: np.ndarray) -> np.ndarray:
     return a.reshape(len(a), math.prod(a.shape[1:]))
 
 
-class Layer:
+class Layer(Guessed):
     """One step of a network. Write your own by giving it ``forward`` and ``backward``.
 
     A layer with parameters returns their shapes from ``parameter_shapes``. ``Sequential`` then
@@ -61,6 +62,7 @@ class Layer:
     _layers: tuple[Layer, ...] = ()  # inside this one
     undecayed: ClassVar[tuple[str, ...]] = ("b",)  # parameters that decay_biases=False spares
     trainable, lr_factor, bias_lr_factor = Trainable(), Factor(least=0), Factor(least=0)
+    requires_grad = Also("trainable")
     _bound: Bound | None = None  # to a network
     _kept: Any = None  # what forward leaves behind: x, y and what else it used
     _borrows: bool = False  # whether forward may leave x where it is, for no backward follows
@@ -216,7 +218,7 @@ class Layer:
         self._check_parameters("d")
         y: np.ndarray | None = getattr(self, "y", None) if self._kept is None else self._kept[1]
         if y is None:
-            raise RuntimeError(f"{self!r}: call forward before backward")
+            raise RuntimeError(f"{self!r}: call forward before backward; scores keeps nothing")
         name = named(self, ".backward")
         return as_batch(dy, name, dtype=y.dtype, rows=len(y), shape=y.shape[1:])
 
@@ -250,9 +252,7 @@ class Layer:
     def unbound(self) -> Layer:
         """A copy that is part of no network, without parameters and what forward left behind."""
         other = self._copied(lambda inside: inside.unbound())
-        names = () if self._bound is None else self._bound.views
-        for name in (*names, "x", "y", "_kept", "_bound", "dtype"):
-            vars(other).pop(name, None)
+        forget(other, () if self._bound is None else self._bound.views)
         return other
 
     def in_use(self) -> Layer:
@@ -284,7 +284,7 @@ class Layer:
         """``x`` and ``y`` of the last forward, to look at."""
         kept = self._kept
         if kept is None or name not in ("x", "y"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            refuse(type(self), name)
         array = kept[name == "y"]
         return None if array is None else array.view()
 
@@ -330,16 +330,3 @@ def outputs_of(layers: Iterable[Layer], y: np.ndarray) -> Iterator[np.ndarray]:
     for layer in layers:
         y = layer.in_use().forward(y)
         yield y
-
-
-def check_parts(layers: tuple[Layer, ...], what: str) -> tuple[Layer, ...]:
-    """The layers that something is made of: at least one."""
-    if not layers:
-        raise ValueError(f"{what}: expected at least one layer")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"{what}: expected layers, fb.{what}(fb.Linear(...), ...); "
-                f"got {type(layer).__name__} at position {position}"
-            )
-    return layers

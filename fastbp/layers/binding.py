@@ -5,7 +5,8 @@ is one set of numbers, whichever way it is reached.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from fastbp._arrays import as_array
 
-from .nesting import Shape, named_layers
+from .nesting import Shape, every_layer, named_layers
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -30,6 +31,8 @@ class Vectors:
 
     Attributes
     ----------
+    network : weakref.ref
+        Whose they are. Once it is gone its layers may become part of another.
     own, own_buffers : ndarray
         The parameters and the buffers themselves. Nobody outside holds them: all that is shown are
         views, whose size nobody can change, and which can be made read-only.
@@ -44,7 +47,8 @@ class Vectors:
         from.
     """
 
-    def __init__(self, params: np.ndarray, buffers: np.ndarray) -> None:
+    def __init__(self, network: Any, params: np.ndarray, buffers: np.ndarray) -> None:
+        self.network = weakref.ref(network)
         self.own, self.own_buffers = params, buffers
         self.params, self.buffers = params.view(), buffers.view()
         self.grads = np.zeros_like(params).view()
@@ -91,21 +95,52 @@ class Vectors:
                 array.flags.writeable = True
 
 
-def bind(layers: "Sequence[Layer]", params: np.ndarray, buffers: np.ndarray) -> Vectors:
-    """Give the layers their views, one layer after another, into vectors of these numbers."""
-    vectors = Vectors(params, buffers)
-    for name, layer in named_layers(layers):
+def bind(network: Any, params: np.ndarray, buffers: np.ndarray) -> Vectors:
+    """Give a network's layers their views, one after another, into vectors of these numbers."""
+    vectors = Vectors(network, params, buffers)
+    for name, layer in named_layers(network.layers):
         layer.bind(vectors, name)
     for what, given, all_of_them in (
         ("parameters", vectors.given, params),
         ("buffers", vectors.given_buffers, buffers),
     ):
         if given != all_of_them.size:
-            raise ValueError(
-                f"Sequential({', '.join(map(repr, layers))}): expected {given} {what}, "
-                f"got {all_of_them.size}"
-            )
+            raise ValueError(f"{network!r}: expected {given} {what}, got {all_of_them.size}")
     return vectors
+
+
+def is_taken(layer: "Layer") -> bool:
+    """Whether a layer is part of a network that there still is."""
+    return layer._bound is not None and layer._bound.vectors.network() is not None
+
+
+def leave(layer: "Layer") -> dict[str, np.ndarray]:
+    """Let a layer be part of no network; returns the numbers that it had in one, by their names.
+
+    A layer that was copied alone has those of the network that it was copied from.
+    """
+    if layer.dtype is None:
+        return {}
+    names = (*layer.parameter_shapes(), *layer.buffer_shapes())
+    numbers = {name: getattr(layer, name) for name in names}
+    forget(layer, names if layer._bound is None else layer._bound.views)
+    return numbers
+
+
+def forget(layer: "Layer", names: Iterable[str]) -> None:
+    """Take from a layer its arrays, of these names, and what forward left behind."""
+    for name in (*names, "x", "y", "_kept", "_bound", "dtype"):
+        vars(layer).pop(name, None)
+
+
+def flat(layers: "Sequence[Layer]", of: str, dtype: np.dtype) -> np.ndarray:
+    """A copy of the layers' numbers in a row: "parameter_shapes" or "buffer_shapes"."""
+    found = [
+        getattr(layer, name).ravel()
+        for layer in every_layer(layers)
+        for name in getattr(layer, of)()
+    ]
+    return np.concatenate([np.empty(0, dtype), *found])
 
 
 class FlatVector:

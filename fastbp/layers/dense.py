@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._hints import Also
 from fastbp._settings import Count
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind
@@ -39,6 +40,7 @@ class Linear(Weighted):
     settings = ("inputs", "outputs", "bias")
     kind = Kind.DENSE
     inputs, outputs = Count(fixed=True), Count(fixed=True)
+    in_features, out_features = Also("inputs"), Also("outputs")
 
     def __init__(
         self,

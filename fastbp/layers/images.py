@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._hints import Also
 from fastbp._settings import Count, Padding, Pair
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Column, Kind
@@ -38,6 +39,7 @@ class _Windows(Layer):
 
     border = 0.0  # the padding's value
     kernel, stride, padding = Pair(), Pair(), Pair(least=0)
+    kernel_size = Also("kernel")
 
     def columns(self) -> dict[Column, int]:
         """The window, for rows and columns."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._hints import Also
 from fastbp._settings import Count, Flag, Number
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Column, Kind, Value
@@ -23,6 +24,7 @@ class _Norm(Layer):
     """
 
     undecayed = ("w", "b")
+    weight = Also("w")
 
     @property
     def inputs(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,9 @@ from fastbp._checks import as_batch
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind
 
-from .base import Layer, Shape, as_rows, check_parts, named
+from .base import Layer, Shape, as_rows, named
 from .nesting import backward_through, columns_into
+from .sizes import check_parts
 
 __all__ = ["Residual"]
 
@@ -26,7 +28,7 @@ class Residual(Layer):
     Parameters
     ----------
     *layers : Layer
-        At least one, in order.
+        At least one, in order, or a list of them.
 
     Attributes
     ----------
@@ -52,7 +54,7 @@ class Residual(Layer):
     settings = ("layers",)
     kind = Kind.ADD
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Layer | Sequence[Layer]) -> None:
         self._layers = check_parts(layers, type(self).__name__)
 
     @property

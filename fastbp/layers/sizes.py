@@ -6,16 +6,40 @@ are any arrays.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from fastbp._checks import class_itself
 from fastbp._memory import in_words, machine
 
-from .base import Layer, Shape, check_parts
+from .base import Layer, Shape
+from .binding import is_taken
 from .nesting import named_layers, places, short
 
 MOST_BYTES = 2**30  # that one sample may take on its way through a network, unless asked for more
 MOST_NUMBERS = 2**31 - 1  # that a layer may make of one sample: kernels may count in 32 bits
+
+
+def check_parts(layers: tuple[Any, ...], what: str) -> tuple[Layer, ...]:
+    """The layers that something is made of, given one by one or as a list: at least one."""
+    if len(layers) == 1 and isinstance(layers[0], list | tuple):
+        layers = tuple(layers[0])
+    if not layers:
+        raise ValueError(f"{what}: expected at least one layer")
+    for position, layer in enumerate(layers):
+        if isinstance(layer, Layer):
+            continue
+        hint = ""
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            hint = class_itself(layer)
+        elif hasattr(layer, "layers"):
+            hint = "; write *net[:] for copies of a network's layers"
+        raise TypeError(
+            f"{what}: expected layers, fb.{what}(fb.Linear(...), ...); "
+            f"got {type(layer).__name__} at position {position}{hint}"
+        )
+    return layers
 
 
 def check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> int:
@@ -24,16 +48,15 @@ def check_layers(layers: tuple[Layer, ...], shape: Shape | None) -> int:
     Returns how many numbers one sample takes on its way through them, as far as that is known.
     """
     numbers = 0 if shape is None else math.prod(shape)
-    check_parts(layers, "Sequential")
     seen = set()
     for name, layer in named_layers(layers):
         if id(layer) in seen:
             raise ValueError(f"Sequential: {layer!r} at position {name} is used twice")
         seen.add(id(layer))
-        if layer.dtype is not None:
+        if is_taken(layer):
             raise ValueError(
-                f"Sequential: {layer!r} at position {name} is part of another network; "
-                "make a new layer, or use net.copy()"
+                f"Sequential: {layer!r} at position {name} is part of another network; make a "
+                "new layer, or take copies of that network's, fb.Sequential(*net[:2], ...)"
             )
     for position, layer in enumerate(layers):
         try:

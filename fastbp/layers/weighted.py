@@ -7,11 +7,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastbp._hints import Also
 from fastbp._settings import Flag
 from fastbp.kernels.numbers import Column
 
 from .base import Layer
 from .initializers import Initializer, initializer
+
+
+class _Bias(Flag):
+    """Whether there is a b. In other libraries a layer's bias is what is b here."""
+
+    def check(self, value: Any, name: str, obj: Any) -> bool:
+        """The value as a bool."""
+        if isinstance(value, np.ndarray):
+            raise TypeError(f"{name}: it says whether there is a b; write layer.b = array")
+        return super().check(value, name, obj)
 
 
 class Weighted(Layer):
@@ -24,7 +35,7 @@ class Weighted(Layer):
         stay None without a bias.
     """
 
-    bias = Flag(fixed=True)
+    weight, bias = Also("w"), _Bias(fixed=True)
     defaults: ClassVar[dict[str, Any]] = {"bias": True}
 
     def __init__(self, init: str | Initializer | None, bias: bool) -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+from fastbp._hints import Also
 from fastbp._settings import Flag, Number
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import OptimizerKind, Setting
@@ -35,7 +36,7 @@ class Adam(Optimizer):
     states = 2
     kind, name = OptimizerKind.ADAM, "adam"
     beta1, beta2 = Number(least=0, below=1), Number(least=0, below=1)
-    epsilon = Number(above=0)
+    epsilon, eps = Number(above=0), Also("epsilon")
     epsilon_outside = Flag()
 
     def __init__(

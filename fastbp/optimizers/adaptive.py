@@ -1,5 +1,6 @@
 """Steps scaled by what the gradient's squares come to, in a running mean or in all."""
 
+from fastbp._hints import Also
 from fastbp._settings import Number
 from fastbp.backends import kernels
 from fastbp.kernels.numbers import OptimizerKind, Setting
@@ -33,7 +34,7 @@ class RMSprop(Optimizer):
     states = 2
     kind, name = OptimizerKind.RMSPROP, "rmsprop"
     alpha, momentum = Number(least=0, below=1), Number(least=0, below=1)
-    epsilon = Number(above=0)
+    epsilon, eps = Number(above=0), Also("epsilon")
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Adagrad(Optimizer):
 
     states = 1
     kind, name = OptimizerKind.ADAGRAD, "adagrad"
-    epsilon = Number(above=0)
+    epsilon, eps = Number(above=0), Also("epsilon")
     lr_decay, initial_accumulator_value = Number(least=0), Number(least=0)
 
     def __init__(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from fastbp._checks import as_number
+from fastbp._hints import Also, Guessed
 from fastbp._settings import Count, Flag, Number
 from fastbp.kernels.numbers import OptimizerKind, Setting
 from fastbp.layers.rules import trained_pieces
@@ -26,7 +27,7 @@ class Part(NamedTuple):
     decay: float
 
 
-class Optimizer:
+class Optimizer(Guessed):
     """What all optimisers share: a rate, weight decay, and vectors they remember between steps.
 
     Parameters
@@ -52,6 +53,7 @@ class Optimizer:
     first_memory: float = 0.0  # what fills the vectors at first
 
     lr = Number(above=0)
+    learning_rate = Also("lr")
     weight_decay = Number(least=0)
     decay_biases = Flag()
     steps = Count(least=0)

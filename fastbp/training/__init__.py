@@ -1,5 +1,7 @@
 """Training: data made fit, the loop, what watches it, how it went, and how good the result is."""
 
+from fastbp._above import Above
+
 from .callbacks import Callback as Callback
 from .checkpoint import Checkpoint as Checkpoint
 from .evaluation import Evaluation as Evaluation
@@ -17,3 +19,5 @@ from .resuming import Resumed as Resumed
 from .resuming import resume as resume
 from .samples import Data as Data
 from .stopping import EarlyStopping as EarlyStopping
+
+Above.fit, Above.evaluate = fit, evaluate

@@ -103,7 +103,8 @@ def test_one_sample_that_is_no_plain_array_goes_the_general_way():
         x.astype(">f4"),
     ):
         assert np.allclose(net.scores(same), expected)
-    for wrong in (x[:, :12], x[0], np.zeros((1, 13), np.uint8), np.float32(1), np.array(1.0)):
+    assert np.allclose(net.scores(x[0]), expected[0])
+    for wrong in (x[:, :12], x[0, :12], np.zeros((1, 13), np.uint8), np.float32(1), np.array(1.0)):
         with pytest.raises((ValueError, TypeError)):
             net.scores(wrong)
 

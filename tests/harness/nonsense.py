@@ -58,6 +58,7 @@ INNER = {  # methods that fastbp calls with what it has checked
     "outputs_for": "of losses: by the command line",
     "example_target": "of losses: for checks",
     "as_input": "of networks: by whoever checks samples",
+    "fit": "of networks: fb.fit, which is called itself",
     "factors": "of schedules: by fit, as checked_factors",
     "watched": "of schedules: by fit",
 }

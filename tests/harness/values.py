@@ -143,6 +143,8 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
         "title": lambda: "a network",
     },
     "logs.Log": {"path": lambda: "log.csv"},
+    "_above.Offers.evaluate": {"x": _data},
+    "_above.Offers.score": {"x": _data},
     "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
     "initializers.initializer": {"init": lambda: "glorot"},
     "normalization.BatchNorm1d": {"num_features": lambda: COLUMNS},

@@ -155,7 +155,7 @@ def test_inputs_are_those_of_the_first_layer_that_names_them():
     assert fb.Sequential(fb.Residual(fb.Tanh())).inputs is None
 
 
-LINEAR = fb.Linear(4, 4)
+LINEAR, NESTED = fb.Linear(4, 4), nested()
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ LINEAR = fb.Linear(4, 4)
             r"Linear\(4, 4\) at position 1\.0 is used twice",
         ),
         (
-            lambda: fb.Sequential(*nested().layers[1].layers[:1]),
+            lambda: fb.Sequential(*NESTED.layers[1].layers[:1]),
             ValueError,
             "is part of another network",
         ),
         (
-            lambda: fb.Sequential(fb.Residual(nested().layers[0])),
+            lambda: fb.Sequential(fb.Residual(NESTED.layers[0])),
             ValueError,
             r"at position 0\.0 is part of another network",
         ),

@@ -297,8 +297,14 @@ def test_a_last_layer_that_puts_out_other_columns_is_refused(backend, loss):
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"loss": fb.HingeLoss}, r"expected an object, HingeLoss\(...\), got the class"),
-        ({"optimizer": fb.SGD}, r"expected an object, SGD\(...\), got the class"),
+        (
+            {"loss": fb.HingeLoss},
+            r"expected an object, HingeLoss\(...\), got .*write fb.HingeLoss\(\)$",
+        ),
+        (
+            {"optimizer": fb.SGD},
+            r"expected an object, SGD\(...\), got .*write fb.SGD\(...\)$",
+        ),
         ({"loss": 3}, "expected Loss, got 3"),
         ({"optimizer": 3}, "expected Optimizer, got 3"),
         ({"history": 3}, "expected History, got 3"),

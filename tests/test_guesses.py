@@ -1,0 +1,206 @@
+"""What people type who come from other libraries works, or says what to write here."""
+
+import copy
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp._guesses import NAMES, OPTIONS
+from fastbp._hints import Also, Guessed
+from fastbp.layers import BUILT_IN, Layer
+from fastbp.losses import LOSSES, Loss
+from fastbp.optimizers import OPTIMIZERS, Optimizer
+
+MODULES = {"fastbp": fb, "fastbp.datasets": fb.datasets}
+KINDS = {kind.__name__: kind for kind in (fb.Sequential, Layer, Loss, Optimizer)}
+NAMED = {**KINDS, **BUILT_IN, **{kind.__name__: kind for kind in LOSSES.values()}}
+
+
+def an(owner):
+    """An object of each class."""
+    linear = fb.Linear(4, 8)
+    parts = {"Layer": linear, "Loss": fb.MSELoss(), "Optimizer": fb.SGD(0.1)}
+    return parts.get(owner) or fb.Sequential(linear)
+
+
+# What is not here
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(owner, name) for owner, names in NAMES.items() for name in names]
+)
+def test_a_name_that_is_not_here_says_what_to_write(owner, name):
+    of = MODULES.get(owner) or an(owner)
+    assert not hasattr(of, name)  # else what stands in the table is never said
+    with pytest.raises(AttributeError, match=re.escape(f"{name!r}: {NAMES[owner][name]}") + "$"):
+        getattr(of, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [(kind, option) for kind, options in OPTIONS.items() for option in options]
+)
+def test_an_option_that_is_not_here_says_what_to_write(kind, option):
+    makes = {"Layer": fb.ReLU, "Loss": fb.MSELoss, "Optimizer": fb.SGD}.get(kind) or NAMED[kind]
+    hint = f"{makes.__name__} has no option {option!r}: {OPTIONS[kind][option]}"
+    with pytest.raises(TypeError, match=f"^{re.escape(hint)}$"):
+        makes(**{option: 1})
+
+
+@pytest.mark.parametrize(
+    "said", sorted({said for table in (NAMES, OPTIONS) for row in table.values() for said in row})
+)
+def test_what_is_said_to_write_is_there(said):
+    texts = [row[said] for table in (NAMES, OPTIONS) for row in table.values() if said in row]
+    for text in texts:
+        for path in re.findall(r"\bfb\.((?:\w+\.)*\w+)", text):
+            thing = fb
+            for name in path.split("."):
+                thing = getattr(thing, name)
+        for name in re.findall(r"\bnet\.(\w+)", text):
+            assert hasattr(an("Sequential"), name)
+        for name in re.findall(r"\blayer\.(\w+)", text):
+            assert hasattr(an("Layer"), name)
+        for name in re.findall(r"\boptimizer\.(\w+)", text):
+            assert hasattr(an("Optimizer"), name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (lambda: fb.Lienar, "module 'fastbp' has no attribute 'Lienar'; did you mean fb.Linear?"),
+        (lambda: fb.relu, "module 'fastbp' has no attribute 'relu'; did you mean fb.ReLU?"),
+        (lambda: fb.cross_entropy_loss, "did you mean fb.CrossEntropyLoss?"),
+        (lambda: fb.datasets.minst, "did you mean fb.datasets.mnist?"),
+        (lambda: an("Sequential").parms, "'Sequential' object has no attribute 'parms'; did you"),
+        (lambda: fb.SGD(0.1).momentun, "did you mean momentum?"),
+        (lambda: fb.SGD(0.1, momentun=0.9), "SGD has no option 'momentun'; did you mean momentum?"),
+        (lambda: fb.Adam(beta_1=0.9), "Adam has no option 'beta_1'; did you mean beta1?"),
+        (lambda: fb.HuberLoss(Delta=1), "HuberLoss has no option 'Delta'; did you mean delta?"),
+        (lambda: fb.Linear(4, 8, bais=False), "did you mean bias?"),
+        (lambda: fb.ReLU(slope=1), "ReLU has no option 'slope'; it is ReLU()"),
+        (lambda: fb.Linear(4), "Linear: missing a required argument: 'outputs'; it is Linear(inp"),
+        (lambda: fb.SGD(), "SGD: missing a required argument: 'lr'; it is SGD(lr, momentum=0.0"),
+        (lambda: fb.Tanh(3), "Tanh: too many positional arguments; it is Tanh()"),
+        (lambda: fb.Adam([1], lr=1), "Adam: multiple values for argument 'lr'; it is Adam(lr="),
+        (lambda: fb.use_backend(), "use_backend: missing a required argument: 'name'; it is use_"),
+        (lambda: fb.SGD(lr=1, learning_rate=1), "SGD: learning_rate is another name of lr; give"),
+        (lambda: setattr(fb.Linear(4, 8), "bias", np.ones(8)), "Linear bias: it says whether"),
+        (lambda: fb.nothing_like_it, "module 'fastbp' has no attribute 'nothing_like_it'"),
+        (lambda: an("Layer")._private, "'Linear' object has no attribute '_private'"),
+    ],
+)
+def test_a_mistake_names_what_is_near(wrong, text):
+    with pytest.raises((AttributeError, TypeError), match=re.escape(text)):
+        wrong()
+
+
+def test_a_layer_of_ones_own_is_named_where_it_is_wrong():
+    class Mine(fb.Linear):
+        def __init__(self, size, **more):
+            super().__init__(size, size, **more)
+
+    with pytest.raises(TypeError, match=r"^Mine: missing .*'size'; it is Mine\(size, \*\*more\)$"):
+        Mine()
+    with pytest.raises(TypeError, match=r"^Linear has no option 'baise'; did you mean bias"):
+        Mine(3, baise=False)
+
+
+# What works
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (lambda: fb.Linear(in_features=4, out_features=8), "Linear(4, 8)"),
+        (lambda: fb.Linear(4, out_features=8), "Linear(4, 8)"),
+        (lambda: fb.Conv2d(1, 2, kernel_size=3), "Conv2d(1, 2, 3, 1, 0)"),
+        (lambda: fb.MaxPool2d(kernel_size=2), "MaxPool2d(2, 2, 0)"),
+        (lambda: fb.SGD(learning_rate=0.5), "SGD(lr=0.5)"),
+    ],
+)
+def test_options_go_by_other_names_too(made, text):
+    assert repr(made()) == text
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values())
+def test_a_learning_rate_is_an_lr(kind):
+    optimizer = kind(learning_rate=0.5)
+    assert (optimizer.lr, optimizer.learning_rate) == (0.5, 0.5)
+    optimizer.learning_rate = 0.25
+    assert optimizer.lr == 0.25
+    with pytest.raises(ValueError, match="lr: expected a number above 0, got -1"):
+        optimizer.learning_rate = -1
+    if hasattr(optimizer, "epsilon"):
+        assert kind(lr=1, eps=0.125).epsilon == 0.125
+
+
+def test_weight_and_requires_grad_are_w_and_trainable():
+    net = fb.Sequential(fb.Linear(2, 3), fb.LayerNorm(3))
+    for layer in net.layers:
+        layer.weight = 7 * np.ones(layer.w.shape)
+        assert (layer.w == 7).all()
+        assert layer.weight is layer.w
+        layer.requires_grad = False
+        assert layer.trainable is False
+    assert np.count_nonzero(net.params == 7) == 9
+    with pytest.raises(ValueError, match="expected shape"):
+        net.layers[0].weight = np.ones(2)
+
+
+def test_other_names_are_of_options_that_there_are():
+    for kind in (*NAMED.values(), *OPTIMIZERS.values()):
+        own = vars(kind) | inspect.signature(kind).parameters
+        for name in dir(kind):
+            also = getattr(kind, name, None)
+            if isinstance(also, Also):
+                assert hasattr(kind, also.name) or also.name in own or also.name == "w"
+                assert name not in inspect.signature(kind).parameters
+
+
+# What stays as it was
+
+
+@pytest.mark.parametrize("owner", KINDS)
+def test_copies_pickles_and_questions_go_on(owner):
+    thing = an(owner)
+    for other in (copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert repr(other) == repr(thing)
+    assert not hasattr(thing, "parms")
+    assert not hasattr(thing, "__array__")
+    assert getattr(thing, "weights", 5) == 5
+    assert isinstance(thing, Guessed)
+
+
+def test_an_error_can_be_sent_elsewhere():
+    with pytest.raises(AttributeError) as caught:
+        an("Sequential").parameters()
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_constructors_keep_their_signatures():
+    assert not inspect.signature(fb.ReLU).parameters
+    assert [*inspect.signature(fb.Linear).parameters] == ["inputs", "outputs", "init", "bias"]
+    assert inspect.signature(fb.SGD).parameters["momentum"].default == 0.0
+    assert "class Tanh(Layer):" in inspect.getsource(fb.Tanh)
+
+
+def test_dir_lists_what_is_public():
+    names = dir(fb)
+    assert {*fb.__all__, "plots", "__version__", "__all__"} <= {*names}
+    assert not [name for name in names if re.match("_[a-zA-Z]", name)]
+    assert all(hasattr(fb, name) for name in names)
+
+
+def test_plots_come_when_they_are_asked_for():
+    code = (
+        "import sys, fastbp as fb; assert 'fastbp.plots' not in sys.modules; "
+        "print(fb.plots.network.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "network\n"
