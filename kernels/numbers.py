@@ -91,6 +91,7 @@ class PlanColumn(IntEnum):
     PARTS = auto()  # of what blocks of a batch leave for BatchNorm
     STATISTICS = auto()  # of a norm's batch, from forward to backward: two of each column or row
     STEP = auto()  # scratch: for the step that W takes (native), for the gradients of a norm
+    SQUARES = auto()  # of rows: sums over parts of a layer's weights or gradient, in doubles
     # The native engine's alone:
     EXCHANGE = auto()  # the size of a buffer for sums, of which there are two
     PRIVATE = auto()  # from what one thread has to itself to what the next one has
@@ -188,6 +189,10 @@ class Setting(IntEnum):
     DECAY = auto()
     LR_DECAY = auto()  # Adagrad's
     MU_DECAY = auto()  # of NAdam's momentum
+    L2 = auto()  # of the penalty on weights; of this and the next two, 0 stands for none
+    CLIP_VALUE = auto()  # what each number of a gradient is clipped to
+    CLIP_NORM = auto()  # what the norm of all gradients is
+    CLIP_EPSILON = auto()  # added to that norm
     VALUES = auto()  # from here on each layer's numbers, VALUE_COLUMNS of them; then the loss's
 
 

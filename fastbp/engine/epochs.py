@@ -28,6 +28,7 @@ from fastbp.layers.nesting import every_layer
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import BUILT_IN, Optimizer
+from fastbp.optimizers.limits import Limits
 
 from .pace import Threads
 from .program import NotExpressible, compile_network, kind_of, user_code
@@ -37,6 +38,7 @@ from .workspace import Workspace, is_sparse, run_choices, run_settings, source_o
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
 MOST_SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
+NO_LIMITS = Limits()
 TURNS = 2000  # turns of waiting before a thread yields its processor
 
 
@@ -63,6 +65,8 @@ class Engine:
         How much each sample counts, >= 0; 1, if left out.
     training : bool
         Whether layers behave as in training, or as in use.
+    limits : Limits
+        Of weights and gradients.
 
     Raises
     ------
@@ -82,10 +86,12 @@ class Engine:
         threads: int | None,
         weights: np.ndarray | None = None,
         training: bool = True,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         if not active().can("engine"):
             raise NotExpressible(f"the {active().name} backend has no engine")
         self.kernels, self.net, self.optimizer = active().kernels, net, optimizer
+        self.limits = limits
         self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training)
@@ -165,14 +171,14 @@ class Engine:
         if self._optimizer_kind() != self.laid_out_for:
             self._lay_out()
         self.program.read_layers(self.optimizer.decay_biases)
-        slots = {Setting.SCALE: self.scale} | self.optimizer.numbers()
+        slots = {Setting.SCALE: self.scale} | self.optimizer.numbers() | self.limits.numbers()
         own = self.loss.numbers(int(self.program.rows[-1, Column.OUTPUTS]))
         self.settings = run_settings(self.program, slots, own)
         self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
         self.choices[Choice.LOWEST] = self.program.lowest
         # What is infinite times zero must be seen.
         finite = np.isfinite(self.net.vectors.own).all()
-        self.choices[Choice.SPARSE] = self.sparse and finite
+        self.choices[Choice.SPARSE] = self.sparse and finite and not self.limits
         self.choices[Choice.SKIP] = self.skip and finite
 
     def _compile(self) -> None:

@@ -42,9 +42,9 @@ class Vectors:
         Whether nobody can change parameters and buffers any more.
     single : tuple, optional
         The active kernels and their way for one sample, made by the first that is asked for.
-    pieces : tuple, optional
-        Of the parameters, as optimisers move them (``rules.trained_pieces``), and what they follow
-        from.
+    pieces : dict
+        Of the parameters, as optimisers move them (``rules.pieces``), and what they follow from:
+        with weight decay of all, and with that of weights alone.
     """
 
     def __init__(self, network: Any, params: np.ndarray, buffers: np.ndarray) -> None:
@@ -56,7 +56,7 @@ class Vectors:
         self.given, self.given_buffers = 0, 0  # how many numbers layers have views of
         self.frozen = False
         self.single: tuple[Any, Any] | None = None
-        self.pieces: tuple[Any, Any] | None = None
+        self.pieces: dict[bool, tuple[Any, Any]] = {}
 
     def parameter(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         """The next layer's next parameter, and its gradient."""

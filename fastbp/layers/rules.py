@@ -55,16 +55,23 @@ class Piece(NamedTuple):
     rule: Rule
 
 
+def pieces(
+    vectors: Vectors, layers: Sequence[Layer], decay_biases: bool = False
+) -> tuple[Piece, ...]:
+    """All parameters, in as few pieces as there can be."""
+    key, kept = [layer.rule for layer in layers], vectors.pieces.get(decay_biases)
+    if kept is None or kept[0] != key:
+        kept = vectors.pieces[decay_biases] = key, tuple(_pieces(layers, decay_biases))
+    found: tuple[Piece, ...] = kept[1]
+    return found
+
+
 def trained_pieces(
     vectors: Vectors, layers: Sequence[Layer], decay_biases: bool
 ) -> tuple[Piece, ...]:
-    """All parameters that an optimiser moves, in as few pieces as there can be."""
-    key = decay_biases, *(layer.rule for layer in layers)
-    if vectors.pieces is None or vectors.pieces[0] != key:
-        found = tuple(piece for piece in _pieces(layers, decay_biases) if piece.rule.trained)
-        vectors.pieces = key, found
-    pieces: tuple[Piece, ...] = vectors.pieces[1]
-    return pieces
+    """Those that an optimiser moves."""
+    found = pieces(vectors, layers, decay_biases)
+    return tuple(piece for piece in found if piece.rule.trained)
 
 
 def _pieces(layers: Iterable[Layer], decay_biases: bool) -> Iterator[Piece]:

@@ -165,12 +165,18 @@ def pass_back(run, layer, n, batch):
 
 
 @core
+def gradient_whole(run, layer, vector):
+    """That of w (0) or b (1)."""
+    return _whole_of(run, layer, _DW + vector)
+
+
+@core
 def finish(run, step, layer, batch):
     """The step of w and b, and of the running averages, in this thread's copy of them."""
     (channels, pixels, _), apart = _sizes_of(run, layer), _vector_width(run, layer)
     w, row = w_of(run, layer), row_of(run, layer)
     for vector in range(row[Column.PARAM_VECTORS] if takes_steps(run, layer) else 0):
-        g = _whole_of(run, layer, _DW + vector)
+        g = gradient_whole(run, layer, vector)
         optimize(run, step, layer, vector > 0, g, shift(w, vector * apart), channels)
     share, running = values_of(run, layer)[Value.SHARE], place_of(run, layer, PlanColumn.BUFFER)
     if share < 0:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastbp.kernels.numbers import Choice, Column, Kind
+from fastbp.kernels.numbers import Choice, Column, Kind, Setting
 
 from .active import find_active, keep_active
 from .barrier import floating_mode, flush_denormals, meet
@@ -10,10 +10,11 @@ from .batch import gather_samples, sort_columns
 from .epoch_images import forward_images, train_images
 from .jit import engine, inline, jit
 from .layout import prepare
-from .norms import backward_norm, move_running, norm_gradient, step_norm
+from .norms import backward_norm, move_running
 from .pointers import addresses_of, at, shift
 from .program import (
     begin_step,
+    clipped,
     is_norm,
     kind_of,
     meets,
@@ -21,8 +22,32 @@ from .program import (
     row_width,
     y_of,
 )
-from .stages import backward_layer, forward_layer, loss_of, targets_of, weight_of_batch
+from .squares import gradient_clip, leave_squares, penalty
+from .stages import (
+    backward_layer,
+    forward_layer,
+    loss_of,
+    step_layer,
+    targets_of,
+    weight_of_batch,
+)
 from .steps import step_at, update_layer
+
+
+@inline
+def _find_loss(run, n, chosen, zeros, targets, loss):
+    """Forward and loss of one batch; False if it was given up or diverged."""
+    for layer in range(run.layers):
+        if meets(run, layer) and not meet(run):
+            return False
+        forward_layer(run, layer, n, zeros)
+    if run.settings[Setting.L2] > 0:
+        leave_squares(run, 0, n, True)
+    if not meet(run):
+        return False
+    if run.thread == 0:
+        loss[0] = loss_of(run, n, chosen, targets) + penalty(run)
+    return meet(run) and loss[0] - loss[0] == 0  # else NaN or infinite
 
 
 @inline
@@ -30,17 +55,10 @@ def _train_step(run, step, n, data, chosen, zeros, targets, loss):
     """Forward, loss, backward and update of one batch; False if it was given up or diverged.
 
     The update of a layer must wait until every thread has read its W for dx, which the next
-    meeting shows; until then it is pending.
+    meeting shows; until then it is pending. If gradients are clipped by their norm, all updates
+    wait until that is known.
     """
-    for layer in range(run.layers):
-        if meets(run, layer) and not meet(run):
-            return False
-        forward_layer(run, layer, n, zeros)
-    if not meet(run):
-        return False
-    if run.thread == 0:
-        loss[0] = loss_of(run, n, chosen, targets)
-    if not meet(run) or loss[0] - loss[0] != 0:  # NaN or infinite
+    if not _find_loss(run, n, chosen, zeros, targets, loss):
         return False
     move_running(run, n)
     count = find_active(run, n)
@@ -52,7 +70,7 @@ def _train_step(run, step, n, data, chosen, zeros, targets, loss):
         if not meet(run):
             return False
     pending, fresh = 0, False  # fresh: whether dy was written since all last met
-    lowest = run.choices[Choice.LOWEST]
+    lowest, still = run.choices[Choice.LOWEST], run.settings[Setting.CLIP_NORM] > 0
     for layer in range(run.layers - 1, lowest, -1):
         kind = kind_of(run, layer)
         dense, across = kind == Kind.DENSE, kind == Kind.LAYER_NORM
@@ -60,10 +78,10 @@ def _train_step(run, step, n, data, chosen, zeros, targets, loss):
             return False
         if not is_norm(kind):
             backward_layer(run, layer, n)
-        elif not backward_norm(run, step, layer, n):
+        elif not backward_norm(run, step, layer, n, still):
             return False
         fresh = not across
-        if dense:
+        if dense and not still:
             if pending:
                 update_layer(run, step, pending, n, zeros)
             pending = layer
@@ -71,11 +89,13 @@ def _train_step(run, step, n, data, chosen, zeros, targets, loss):
             if not meet(run):
                 return False
             fresh = False
-    if lowest < run.layers and kind_of(run, lowest) == Kind.DENSE:
-        update_layer(run, step, lowest, n, zeros)
-    elif lowest < run.layers:
-        norm_gradient(run, lowest, n)
-        step_norm(run, step, lowest)
+    if still:
+        leave_squares(run, lowest, n, False)
+        if not meet(run):
+            return False
+    here = clipped(run, gradient_clip(run, lowest) if still else 1.0)
+    for layer in range(lowest, run.layers if still else min(lowest + 1, run.layers)):
+        step_layer(here, step, layer, n, zeros)
     if pending:
         if not meet(run):
             return False

@@ -15,13 +15,12 @@ import typing
 
 import numpy as np
 
-from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Source
+from fastbp.kernels.numbers import Choice, Kind, PlanColumn, Setting, Source
 
 from .barrier import floating_mode, flush_denormals, meet
 from .block_norms import (
     combine_gradients,
     combine_statistics,
-    finish,
     leave_gradient,
     leave_statistics,
     normalize,
@@ -29,9 +28,8 @@ from .block_norms import (
 )
 from .blocks import backward_block, flatten_block, forward_block, unflatten_block
 from .jit import core, engine, inline, jit
-from .layout import SCRATCH, prepare
+from .layout import prepare
 from .losses import mean_of
-from .norms import norm_gradient, step_norm
 from .pointers import at, copy, fill, shift
 from .program import (
     begin_step,
@@ -39,16 +37,12 @@ from .program import (
     from_row,
     kind_of,
     outputs_of,
-    parameters_of,
     partial_gradient,
     place_of,
     plan_of,
-    program_of,
     row_of,
     row_width,
-    takes_steps,
     vectors_size,
-    w_of,
     weights_of,
     whole,
     windows_of,
@@ -63,7 +57,8 @@ from .stages import (
     targets_of,
     weight_of_batch,
 )
-from .steps import optimize, scale_gradient, step_at, update_dense
+from .steps import scale_gradient, step_at
+from .steps_images import clip, penalty, update_all
 from .vectors import SAMPLES
 
 
@@ -288,41 +283,6 @@ def _mean_loss(run, flatten, n):
     return mean_of(total, loss_parts(run))
 
 
-@core
-def _update_convolution(run, step, layer):
-    """A step of a convolution's w and b, from the sums of all segments in their order."""
-    row, g, w, start = row_of(run, layer), run.scratch, w_of(run, layer), 0
-    size, weights = parameters_of(row), weights_of(row) - row[Column.OUT_CHANNELS]
-    while start < size:
-        count = min(SCRATCH, (weights if start < weights else size) - start)
-        fill(g, count, 0)
-        for segment in range(run.choices[Choice.SEGMENTS]):
-            sums = shift(partial_gradient(run, layer, segment), start)
-            for i in range(count):
-                g[i] += sums[i]
-        optimize(run, step, layer, start >= weights, g, shift(w, start), count)
-        start += count
-
-
-@inline
-def _update_all(run, step, flatten, n):
-    """A step of this thread's copy of all weights."""
-    _show_rows(run, flatten, 0)
-    for layer in range(run.layers):
-        if kind_of(run, layer) == Kind.BATCH_NORM:
-            finish(run, step, layer, n)
-            continue
-        if not takes_steps(run, layer):
-            continue
-        if kind_of(run, layer) == Kind.CONV:
-            _update_convolution(run, step, layer)
-        elif kind_of(run, layer) == Kind.DENSE:
-            update_dense(run, step, layer, n)
-        elif program_of(run, layer, Column.PARAM_VECTORS):
-            norm_gradient(run, layer, n)
-            step_norm(run, step, layer)
-
-
 @inline
 def _copy_weights(run):
     """Take over what the first thread has, which alone took part in every step so far."""
@@ -357,12 +317,14 @@ def train_images(real, addresses, layers, count, thread, first, last):
         here = begin_step(run, step, factors, weight_of_batch(targets, chosen, n))
         if not _train_batch(here, team, addresses, flatten, chosen, n) or not meet(team):
             break
-        loss = _mean_loss(here, flatten, n)
+        loss = _mean_loss(here, flatten, n) + penalty(here, flatten)
         if thread == 0:
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite
             break
-        _update_all(here, step_at(here, choices[Choice.STEPS_BEFORE] + step + 1), flatten, n)
+        _show_rows(here, flatten, 0)
+        here = clip(here, flatten, n)
+        update_all(here, step_at(here, choices[Choice.STEPS_BEFORE] + step + 1), n)
         step += 1
     floating_mode(before)
     return step

@@ -46,7 +46,7 @@ def prepare(real, addresses, layers, thread, threads):
     chosen = at(shift(scratch, SCRATCH), np.int64)
     rows = shift(chosen, batch)
     given = program, plan, layers, settings, choices, work, thread, threads, sync
-    run = Run(*given, x, scratch, listed, rows, chosen, 0.0, 0.0, 0, 0)
+    run = Run(*given, x, scratch, listed, rows, chosen, 1.0, 0.0, 0.0, 0, 0)
     for r in range(batch):
         rows[r] = r  # all of them, but in backward
     sizes = _words_of_zeros(batch, features)
@@ -194,6 +194,12 @@ def _lay_out_rows(room, program, batch, states, segments, itemsize, plan):
         for layer in range(len(program)):
             size = batch * own[layer, PlanColumn.WIDTH]
             own[layer, _Y_AND_DY] = room.take(size), room.take(size)
+            own[layer, PlanColumn.SQUARES] = _take_parts(room, own[layer], itemsize)
+
+
+def _take_parts(room, place, itemsize):
+    """A double for each part of a row: a vector's columns, or at least four."""
+    return room.take(place[PlanColumn.WIDTH] // max(VECTOR_BYTES // itemsize, 4) * 8 // itemsize)
 
 
 def _padded(count, length):
@@ -242,6 +248,8 @@ def _lay_out_by_samples(room, program, batch, states, segments, itemsize, plan):
             _lay_out_batch(room, program, flatten, batch, segments, own)
             own[flatten, PlanColumn.LOSSES] = room.take(2 * batch * 8 // itemsize)
         own[:, PlanColumn.ORIGIN] = plan[0, :, PlanColumn.W]
+        widest = own[own[:, PlanColumn.WIDTH].argmax()]
+        own[flatten, PlanColumn.SQUARES] = _take_parts(room, widest, itemsize)
 
 
 def _lay_out_weights(room, program, states, plan):

@@ -165,14 +165,16 @@ def move_running(run, n):
 
 
 @core
-def backward_norm(run, step, layer, n):
+def backward_norm(run, step, layer, n, still):
     """From dy dy of the layer before (layer > 0), and the step of w and b; False if given up.
 
-    LayerNorm's w must stay until every thread has read it, whole.
+    LayerNorm's w must stay until every thread has read it, whole. With still it is not the time of
+    steps.
     """
     norm_gradient(run, layer, n)
     norm_input(run, layer, n)
     if kind_of(run, layer) == Kind.LAYER_NORM and not meet(run):
         return False
-    step_norm(run, step, layer)
+    if not still:
+        step_norm(run, step, layer)
     return True

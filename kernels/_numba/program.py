@@ -9,7 +9,15 @@ how many threads there are, so neither do the sums.
 
 import typing
 
-from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Value
+from fastbp.kernels.numbers import (
+    Choice,
+    Column,
+    Kind,
+    OptimizerKind,
+    PlanColumn,
+    Setting,
+    Value,
+)
 
 from .dropout import masks_from
 from .jit import core
@@ -35,6 +43,7 @@ class Run(typing.NamedTuple):
     listed: bool  # whether the batch's zeros are left out
     rows: typing.Any  # the numbers in the batch of the rows that are computed, and of their samples
     samples: typing.Any
+    clip: float  # what the step's gradients are multiplied by
     lr: float  # of the step
     batch_weight: float  # of the step's batch: the sum of its samples'
     step: int  # of the epoch, and the batch's first row that is computed: dropout's masks want both
@@ -44,7 +53,13 @@ class Run(typing.NamedTuple):
 @core
 def begin_step(run, step, factors, batch_weight):
     """The same in this step of the epoch, for a batch of this weight."""
-    return Run(*run[:-4], run.settings[Setting.LR] * factors[step], batch_weight, step, 0)
+    return Run(*run[:-5], 1.0, run.settings[Setting.LR] * factors[step], batch_weight, step, 0)
+
+
+@core
+def clipped(run, clip):
+    """The same with its gradients multiplied by clip."""
+    return Run(*run[:-5], clip, *run[-4:])
 
 
 @core
@@ -136,6 +151,20 @@ def rule_of(run, layer, bias):
         rate = values[Value.LR_FACTOR] * values[Value.BIAS_LR_FACTOR]
         return rate, values[Value.BIAS_DECAYS]
     return values[Value.LR_FACTOR], values[Value.DECAYS]
+
+
+@core
+def penalty_of(run, layer, bias):
+    """The factor of the penalty on a layer's weights, from which other parameters are spared."""
+    return 0.0 if bias or is_norm(kind_of(run, layer)) else run.settings[Setting.L2]
+
+
+@core
+def adds_at_once(run):
+    """Whether a step is so plain that nobody looks at the gradient: W takes it up."""
+    s, plain = run.settings, run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN
+    clips = s[Setting.CLIP_VALUE] > 0 or s[Setting.CLIP_NORM] > 0
+    return plain and s[Setting.L2] == 0 and not clips
 
 
 @core

@@ -12,7 +12,7 @@ from fastbp.kernels.numbers import Choice, Column, Kind
 from . import activations, losses
 from .dropout import drop_row
 from .jit import core, inline
-from .norms import forward_norm, norm_input
+from .norms import forward_norm, norm_gradient, norm_input, step_norm
 from .pointers import at, copy, shift
 from .program import (
     code_of,
@@ -33,6 +33,7 @@ from .program import (
 )
 from .rowwise import log_softmax_backward_row, log_softmax_row
 from .shortcut import is_shortcut, sum_of
+from .steps import update_layer
 from .tile import PANEL, PANEL_ROWS, add_listed_rows, product, product_of_rows
 from .vectors import lanes_of
 
@@ -197,6 +198,16 @@ def backward_layer(run, layer, n):
     w, outputs = shift(w_of(run, layer), first), outputs_of(run, layer)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
     product(n, columns, outputs, dy, dy_row, 1, w, dx_row, dx, dx_row, dx, dx_row)
+
+
+@core
+def step_layer(run, step, layer, n, zeros):
+    """The update of this thread's part of a layer's parameters, by the dy that is there."""
+    if kind_of(run, layer) == Kind.DENSE:
+        update_layer(run, step, layer, n, zeros)
+    elif program_of(run, layer, Column.PARAM_VECTORS):
+        norm_gradient(run, layer, n)
+        step_norm(run, step, layer)
 
 
 class _Targets(typing.NamedTuple):

@@ -1,16 +1,19 @@
 """The optimiser's step of this thread's part of a dense layer's W and b."""
 
-from fastbp.kernels.numbers import Choice, Column, OptimizerKind, Value
+from fastbp.kernels.numbers import Choice, Column, Value
 
 from . import updates
 from .batch import GROUP, groups_of
 from .jit import core
+from .limits import limit
 from .pointers import shift
 from .program import (
+    adds_at_once,
     dy_of,
     input_of,
     outputs_of,
     owned,
+    penalty_of,
     program_of,
     row_width,
     rule_of,
@@ -32,10 +35,19 @@ def step_at(run, number):
 
 @core
 def optimize(run, step, layer, bias, g, w, n):
-    """One optimiser step of n weights of a layer in a row, or of its bias."""
+    """One optimiser step of n weights of a layer in a row, or of its bias; g gets its limits."""
     kind, (to_m, to_v) = run.choices[Choice.OPTIMIZER], to_memory(run, layer)
     rule = rule_of(run, layer, bias)
+    limit(run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
     updates.update(kind, run.settings, step, rule, g, w, shift(w, to_m), shift(w, to_v), n)
+
+
+@core
+def tile_of(m, n, depth, a, a_depth, b, b_depth, g):
+    """g (m, n) = a.T @ b, of at most ROWS rows and PANEL vectors."""
+    for e in range(m * n):
+        g[e] = 0
+    product(m, n, depth, a, 1, a_depth, b, b_depth, g, n, g, n)
 
 
 @core
@@ -44,16 +56,14 @@ def _update(run, step, layer, rows, columns, depth, a, a_depth, b, b_depth, w, w
 
     For plain SGD, b or a is times the layer's -lr already, and the gradient is never stored.
     """
-    if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
+    if adds_at_once(run):
         product(rows, columns, depth, a, 1, a_depth, b, b_depth, w, w_row, w, w_row)
         return
     unit, g = lanes_of(w[0]) * PANEL, run.scratch
     for i in range(0, rows, ROWS):
         for j in range(0, columns, unit):
             m, n = min(ROWS, rows - i), min(unit, columns - j)
-            for e in range(m * n):
-                g[e] = 0
-            product(m, n, depth, shift(a, i), 1, a_depth, shift(b, j), b_depth, g, n, g, n)
+            tile_of(m, n, depth, shift(a, i), a_depth, shift(b, j), b_depth, g)
             for r in range(m):
                 w_r = shift(w, (i + r) * w_row + j)
                 optimize(run, step, layer, False, shift(g, r * n), w_r, n)
@@ -84,7 +94,7 @@ def scale_gradient(run, layer, n):
     first, last = owned(run, layer)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
     factor = type(dy[0])(-(run.lr * values_of(run, layer)[Value.LR_FACTOR]))
-    if run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN:
+    if adds_at_once(run):
         for r in range(n):
             for j in range(first, last):
                 dy[r * dy_row + j] *= factor
@@ -96,7 +106,7 @@ def _update_bias(run, step, layer, n, first, last, b):
     if not program_of(run, layer, Column.BIAS):
         return
     factor = type(b[0])(values_of(run, layer)[Value.BIAS_LR_FACTOR])
-    plain = run.choices[Choice.OPTIMIZER] == OptimizerKind.PLAIN
+    plain = adds_at_once(run)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
     unit, g = lanes_of(b[0]), run.scratch
     for p in range(first, last, unit):

@@ -158,6 +158,13 @@ cdef inline void combine_gradients(
                 total[c] += part[c]
 
 
+cdef inline real* gradient_whole(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t vector,
+) noexcept nogil:
+    """That of w (0) or b (1)."""
+    return whole_of[real](run, layer, work, DW + vector)
+
+
 cdef inline void pass_back(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t batch,
 ) noexcept nogil:
@@ -193,7 +200,7 @@ cdef inline void finish(
     cdef double share = values_of(run, layer)[SHARE]
     cdef real* running = work + plan[BUFFER]
     for vector in range(row[PARAM_VECTORS] if takes_steps(run, layer) else 0):
-        optimize[real](run, layer, vector > 0, whole_of[real](run, layer, work, DW + vector),
+        optimize[real](run, layer, vector > 0, gradient_whole[real](run, layer, work, vector),
                        work + plan[W] + vector * apart, row[VECTOR])
     if share < 0:
         share = 1.0 / (row[BATCHES] + run.mask + 1)

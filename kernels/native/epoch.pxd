@@ -8,13 +8,14 @@ from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather
 from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
-    BATCH, BATCH_NORM, BLOCK, BUFFER, BYTES, COLUMNS, DENSE, FEATURES, FLOATS, KIND, LOWEST,
-    MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES, TAKEN, W,
-    WHOLE, WIDTH, X, X_STRIDE, Y,
+    BATCH, BATCH_NORM, BLOCK, BUFFER, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS, KIND,
+    LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES,
+    TAKEN, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
 from program cimport Input, Run, buffers_size, hidden_input, meet
-from stages cimport backward_layer, forward_apart, loss_of
+from squares cimport add_penalty, find_clip
+from stages cimport backward_layer, forward_apart, loss_of, step_layer
 from steps cimport begin_step
 from tile cimport real
 
@@ -97,6 +98,22 @@ cdef inline Input active_samples(
     return gather_samples[real](run, work, data, samples, step % 2, n)
 
 
+cdef inline bint backward_clipped(
+    Run* run, real* work, const Input* batch, const Input* coming,
+) noexcept nogil:
+    """Backward through all layers, and then their update: by gradients of a norm that is known."""
+    cdef Py_ssize_t layer, lowest = run.choices[LOWEST]
+    run.still = True
+    for layer in range(run.layers - 1, lowest - 1, -1):
+        if not backward_layer[real](run, layer, work, batch, NULL):
+            return False
+    if not find_clip[real](run, work, batch):
+        return False
+    for layer in range(run.layers - 1, lowest, -1):
+        step_layer[real](run, layer, work, batch)
+    return lowest == run.layers or backward_layer[real](run, lowest, work, batch, coming)
+
+
 cdef inline bint train_step(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
     const Input* first, const Input* coming, const int64_t* labels, const real* values,
@@ -115,6 +132,8 @@ cdef inline bint train_step(
         if not forward_apart[real](run, layer, work, &hidden):
             return False
     loss = loss_of[real](run, work, first.n, chosen, labels, values)
+    if not add_penalty[real](run, work, &loss):
+        return False
     if run.thread == 0:
         losses[0] = loss
     if loss - loss != 0:  # NaN or infinite; all threads find the same
@@ -123,6 +142,8 @@ cdef inline bint train_step(
         if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
             move_running[real](run, layer, work, first.n)
     batch = active_samples[real](run, work, data, chosen, step, first)
+    if run.settings[CLIP_NORM] > 0:
+        return backward_clipped[real](run, work, &batch, coming)
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
         if not backward_layer[real](run, layer, work, &batch, coming):
             return False

@@ -9,26 +9,27 @@ from libc.string cimport memcpy
 
 from batch cimport bytes_of, fetch_rows, source
 from block_norms cimport (
-    blocks_in, combine_gradients, combine_statistics, finish, leave_gradient, leave_statistics,
-    normalize, pass_back,
+    blocks_in, combine_gradients, combine_statistics, leave_gradient, leave_statistics, normalize,
+    pass_back,
 )
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
 from losses cimport mean_of
-from norms cimport norm_gradient, norm_input, step_norm
+from norms cimport norm_input
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
-    INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, OUT_CHANNELS, PARAM_VECTORS, PARITY, PLAN_COLUMNS,
-    SAMPLES, SCALE, SEGMENTS, SOURCE, STEP, TAKEN, W, WIDTH,
+    INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE,
+    TAKEN, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
-    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, parameters_of, partial_gradient,
-    takes_steps, weights_of, y_of,
+    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, partial_gradient, weights_of,
+    y_of,
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows, forward_apart, loss_row
-from steps cimport begin_step, optimize, step_of, update_weights
+from steps cimport begin_step
+from steps_images cimport penalty, update_all
 from tile cimport pinned, real
 
 cdef extern from *:
@@ -282,50 +283,6 @@ cdef inline bint train_batch(
             return True
 
 
-cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
-    """A step of this thread's copy of w and b, by the segments' gradients added in order."""
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef Py_ssize_t size = parameters_of(row), weights = weights_of(row) - row[OUT_CHANNELS]
-    cdef Py_ssize_t j, segment
-    cdef real* g = work + plan[STEP]
-    cdef real* w = work + plan[W]
-    cdef const real* part = partial_gradient[real](run, layer, work, 0)
-    for j in range(size):
-        g[j] = part[j]
-    for segment in range(1, run.choices[SEGMENTS]):
-        part = partial_gradient[real](run, layer, work, segment)
-        for j in range(size):
-            g[j] += part[j]
-    optimize[real](run, layer, False, g, w, weights)
-    optimize[real](run, layer, True, g + weights, w + weights, size - weights)
-
-
-cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nogil:
-    """A step of this thread's copy of all weights, from what all threads have computed."""
-    cdef Py_ssize_t layer
-    cdef const int64_t* row
-    cdef const real* step
-    cdef Input hidden
-    for layer in range(run.layers):
-        row = run.program + layer * COLUMNS
-        if row[KIND] == BATCH_NORM:
-            finish[real](run, layer, work, batch)
-            continue
-        if not takes_steps(run, layer):
-            continue
-        if row[KIND] == CONV:
-            update_convolution[real](run, layer, work)
-        elif row[KIND] == DENSE:
-            hidden = hidden_input[real](run, layer, work, batch)
-            step = step_of[real](run, layer, work, batch, 0, row[OUTPUTS])
-            update_weights[real](run, layer, work, &hidden, step, 0, row[INPUTS], 0, row[OUTPUTS])
-        elif row[PARAM_VECTORS]:
-            hidden = hidden_input[real](run, layer, work, batch)
-            norm_gradient[real](run, layer, work, &hidden, 0, row[OUTPUTS])
-            step_norm[real](run, layer, work, 0, row[OUTPUTS])
-
-
 cdef inline Py_ssize_t train_steps(
     Run* run, real* work, const uint8_t* data, const int64_t* labels,
     const real* values, const int64_t* order, Py_ssize_t samples,
@@ -351,7 +308,7 @@ cdef inline Py_ssize_t train_steps(
         loss = 0
         for r in range(n):
             loss += rows[r]
-        loss = mean_of(loss, run.batch_weight)
+        loss = mean_of(loss, run.batch_weight) + penalty[real](run, work)
         if run.thread == 0:
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite; all threads find the same

@@ -10,7 +10,7 @@ from numbers cimport (
     ACTIVE, BATCH_NORM, BIAS, BLOCK, BLOCK_STRIDE, BUFFER, BUFFERS, BY_INPUTS, BY_OUTPUTS, CHANNELS,
     COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES, INPUTS, KIND,
     LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PARTS, PLAN_COLUMNS,
-    PRIVATE, SAMPLES, SPLIT, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    PRIVATE, SAMPLES, SPLIT, SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from program cimport (
     MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
@@ -222,12 +222,25 @@ cdef inline Py_ssize_t lay_out_by_samples(
     return size
 
 
+cdef inline Py_ssize_t lay_out_squares(
+    Py_ssize_t layers, Py_ssize_t segments, Py_ssize_t size, int64_t* plan, const real* _real,
+) noexcept nogil:
+    """Sums over parts of each layer, two times: see squares."""
+    cdef Py_ssize_t layer, parts
+    for layer in range(layers):
+        parts = max(segments, <Py_ssize_t> plan[layer * PLAN_COLUMNS + WIDTH]
+                    // panel_width[real](_real))
+        plan[layer * PLAN_COLUMNS + SQUARES] = size
+        size += 2 * parts * <Py_ssize_t> (sizeof(double) // sizeof(real))
+    return pages[real](size, _real)
+
+
 cdef inline Py_ssize_t lay_out_by_columns(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
     Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
 ) noexcept nogil:
     """For a program of rows on rows, of which threads share the columns."""
-    cdef Py_ssize_t layer, thread, exchanged = 0, shared, size, start
+    cdef Py_ssize_t layer, thread, exchanged = 0, shared, size, squares, start
     cdef const int64_t* row
     cdef int64_t* plan
     for layer in range(layers):
@@ -237,11 +250,13 @@ cdef inline Py_ssize_t lay_out_by_columns(
         elif row[KIND] == DENSE and plan[SPLIT] == BY_OUTPUTS and layer:
             exchanged = max(exchanged, width_of[real](row[INPUTS], params))
     exchanged *= segments * min(batch, MOST_EXCHANGED)
-    start = pages[real](2 * exchanged, params)
+    squares = pages[real](2 * exchanged, params)
+    start = lay_out_squares[real](layers, segments, squares, plans, params)
     shared = size = pages[real](
         lay_out_weights[real](program, layers, states, False, start, plans, params), params)
     for thread in range(threads):
         plan = plans + thread * layers * PLAN_COLUMNS
+        lay_out_squares[real](layers, segments, squares, plan, params)
         lay_out_weights[real](program, layers, states, False, start, plan, params)
         size = lay_out_weights[real](program, layers, states, True, size, plan, params)
         size = pages[real](

@@ -72,6 +72,7 @@ cdef enum:  # PlanColumn
     PARTS
     STATISTICS
     STEP
+    SQUARES
     EXCHANGE
     PRIVATE
     BLOCK_STRIDE
@@ -147,6 +148,10 @@ cdef enum:  # Setting
     DECAY
     LR_DECAY
     MU_DECAY
+    L2
+    CLIP_VALUE
+    CLIP_NORM
+    CLIP_EPSILON
     VALUES
 
 cdef enum:  # Value

@@ -25,10 +25,11 @@ from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
 from numbers cimport (
     ADD, BATCH, BATCH_NORM, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BUFFERS, BY_INPUTS, BY_OUTPUTS,
-    CHANNELS, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK, FROZEN,
-    GROUPS, HEIGHT, INPUTS, KERNEL, KIND, LAYER_NORM, LR_FACTOR, MASKS, OUTPUTS, OUT_CHANNELS,
-    OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAN_COLUMNS, SEED, SEGMENTS, SPLIT,
-    STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE, WIDTH, Y,
+    CHANNELS, CLIP_VALUE, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK,
+    FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, L2, LAYER_NORM, LR_FACTOR, MASKS, OPTIMIZER,
+    OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAIN, PLAN_COLUMNS,
+    SEED, SEGMENTS, SPLIT, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE, WIDTH,
+    Y,
 )
 from tile cimport PANEL, dvec, fvec, real
 from updates cimport Rates, Rule
@@ -49,6 +50,9 @@ cdef struct Run:  # everything a thread needs to know
     void* scores  # NULL, or where those of each sample's training pass are to go
     Py_ssize_t step  # of all epochs, from 1
     Rates rates  # of that step
+    double clip  # what its gradients are multiplied by
+    bint still  # whether parameters must not move yet, for that is not known
+    Py_ssize_t summed  # how often threads have summed squares so far
     Py_ssize_t thread
     Py_ssize_t threads
     int64_t* sync
@@ -70,6 +74,7 @@ cdef inline Run run_from(
     run.program, run.layers, run.plan = program, layers, plan
     run.settings, run.choices = settings, choices
     run.thread, run.threads, run.sync = thread, threads, sync
+    run.clip = 1
     return run
 
 
@@ -189,8 +194,19 @@ cdef inline const double* values_of(const Run* run, Py_ssize_t layer) noexcept n
 
 
 cdef inline bint takes_steps(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """Whether the optimiser moves a layer's parameters."""
-    return not run.program[layer * COLUMNS + FROZEN]
+    """Whether the optimiser moves a layer's parameters, and now."""
+    return not run.program[layer * COLUMNS + FROZEN] and not run.still
+
+
+cdef inline double penalty_of(const Run* run, Py_ssize_t layer, bint bias) noexcept nogil:
+    """The factor of the penalty on a layer's weights, from which others' parameters are spared."""
+    return 0 if bias or is_norm(run.program[layer * COLUMNS + KIND]) else run.settings[L2]
+
+
+cdef inline bint adds_at_once(const Run* run) noexcept nogil:
+    """Whether a step is so plain that nobody looks at the gradient: W's tile takes it up."""
+    return (run.choices[OPTIMIZER] == PLAIN and run.settings[L2] == 0
+            and run.settings[CLIP_VALUE] == 0)
 
 
 cdef inline Rule rule_of(const Run* run, Py_ssize_t layer, bint bias) noexcept nogil:

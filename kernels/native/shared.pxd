@@ -9,12 +9,12 @@ from libc.string cimport memcpy
 
 cimport panels
 from numbers cimport (
-    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, LOWEST, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS,
-    PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
+    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, LOWEST, OUTPUTS, PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT,
+    W, WIDTH, Y,
 )
 from program cimport (
-    Input, Run, dy_of, exchanged_at_once, first_segment, meet, output_columns, own_weights,
-    panel_width, partial_sums, segment_start, share_of, takes_steps, vectors_of, y_of,
+    Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
+    own_weights, panel_width, partial_sums, segment_start, share_of, takes_steps, vectors_of, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
@@ -167,7 +167,7 @@ cdef inline void dx_and_step(
 ) noexcept nogil:
     """dx = dy @ w.T of these rows and columns of w, and then their update, while they are near."""
     cdef Py_ssize_t k = first_row, end
-    cdef bint plain = run.choices[OPTIMIZER] == PLAIN, moves = takes_steps(run, layer)
+    cdef bint plain = adds_at_once(run), moves = takes_steps(run, layer)
     if plain and moves and 0 < input.n <= FEW:
         k = step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
                            dx, dx_row)
@@ -215,6 +215,17 @@ cdef inline bint backward_by_outputs(
     return True
 
 
+cdef inline void step_dense(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """The update of this thread's part of W and b, by the dy that is there."""
+    cdef Py_ssize_t first_row, last_row, first, last
+    cdef const real* step
+    own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
+    step = step_of[real](run, layer, work, input.n, first, last)
+    update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)
+
+
 cdef inline bint backward_dense(
     Run* run, Py_ssize_t layer, real* work, const Input* input, const Input* coming,
 ) noexcept nogil:
@@ -225,7 +236,9 @@ cdef inline bint backward_dense(
     cdef Py_ssize_t first_row, last_row, first, last
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
     cdef const real* step = NULL
-    cdef bint moves = input.n or run.choices[OPTIMIZER] != PLAIN
+    cdef bint moves = input.n or not adds_at_once(run)
+    if run.still and layer == run.choices[LOWEST]:
+        return True
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
     if takes_steps(run, layer):
         step = step_of[real](run, layer, work, input.n, first, last)

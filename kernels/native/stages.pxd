@@ -13,16 +13,16 @@ cimport losses
 cimport rowwise
 cimport shortcut
 from activations cimport is_elementwise
-from norms cimport backward_norm, forward_norm
+from norms cimport backward_norm, forward_norm, norm_gradient, step_norm
 from numbers cimport (
-    BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOWEST, OUTPUTS, PLAN_COLUMNS,
-    SPLIT, W, WIDTH,
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOWEST, OUTPUTS,
+    PARAM_VECTORS, PLAN_COLUMNS, SPLIT, W, WIDTH,
 )
 from program cimport (
     Input, Run, dy_of, gathers_input, hidden_input, is_norm, masks_of, meet, output_columns,
-    panel_width, partner_of, values_of, y_of,
+    panel_width, partner_of, takes_steps, values_of, y_of,
 )
-from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply
+from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply, step_dense
 from shortcut cimport is_shortcut
 from sparse cimport sparse_layer
 from tile cimport pinned, real
@@ -188,6 +188,26 @@ cdef inline bint backward_layer(
     elif layer > run.choices[LOWEST]:
         backward_rows[real](run, layer, work, first.n, begin, end)
     return True
+
+
+cdef inline void step_layer(
+    const Run* run, Py_ssize_t layer, real* work, const Input* first,
+) noexcept nogil:
+    """The update of this thread's part of a layer's parameters, by the dy that is there."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    cdef Py_ssize_t begin, end
+    cdef Input input = first[0]
+    if not takes_steps(run, layer):
+        return
+    if layer:
+        input = hidden_input[real](run, layer, work, first.n)
+    if row[KIND] == DENSE:
+        step_dense[real](run, layer, work, &input)
+    elif row[PARAM_VECTORS]:
+        output_columns(run, layer, panel_width[real](work), &begin, &end)
+        if begin < end:
+            norm_gradient[real](run, layer, work, &input, begin, end)
+            step_norm[real](run, layer, work, begin, end)
 
 
 cdef inline double loss_row(

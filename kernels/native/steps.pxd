@@ -5,14 +5,17 @@ There is no mathematics here, only calls of the cores that the single kernels wr
 
 from libc.stdint cimport int64_t
 
+cimport limits
 cimport panels
 cimport updates
 from losses cimport sum_of_weights
 from numbers cimport (
     BETA1, BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER,
-    PLAIN, PLAN_COLUMNS, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
+    PLAN_COLUMNS, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
-from program cimport Input, Run, dy_of, panel_width, rule_of, values_of, vectors_of
+from program cimport (
+    Input, Run, adds_at_once, dy_of, panel_width, penalty_of, rule_of, values_of, vectors_of,
+)
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
 
 
@@ -30,13 +33,30 @@ cdef inline void begin_step(
 
 
 cdef inline void optimize(
-    const Run* run, Py_ssize_t layer, bint bias, const real* g, real* w, Py_ssize_t n,
+    const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t n,
 ) noexcept nogil:
-    """One optimiser step of n weights of a layer in a row, or of its bias."""
+    """One optimiser step of n weights of a layer in a row, or of its bias; g gets its limits."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef updates.Rule rule = rule_of(run, layer, bias)
+    limits.limit[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
     updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule,
                          g, w, w + plan[M] - plan[W], w + plan[V] - plan[W], n)
+
+
+cdef inline Py_ssize_t rows_at(
+    const Input* input, Py_ssize_t k, Py_ssize_t last, const real* dy, Py_ssize_t dy_row, real* g,
+    Py_ssize_t panel,
+) noexcept nogil:
+    """g = the gradient of a few rows of a panel, from row k on; returns how many."""
+    cdef Py_ssize_t count = ROWS if k + ROWS <= last else 1
+    cdef const real* x = <const real*> input.x + k
+    if real is float:
+        panels.gradient_rows[float, fvec](
+            count, input.n, x, input.row, <const fvec*> dy, dy_row, <fvec*> g, panel)
+    else:
+        panels.gradient_rows[double, dvec](
+            count, input.n, x, input.row, <const dvec*> dy, dy_row, <dvec*> g, panel)
+    return count
 
 
 cdef inline void optimize_panel(
@@ -45,16 +65,9 @@ cdef inline void optimize_panel(
 ) noexcept nogil:
     """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
     cdef real g[ROWS * MOST_LANES * PANEL]
-    cdef const real* x = <const real*> input.x
     cdef Py_ssize_t k = first, count
     while k < last:
-        count = ROWS if k + ROWS <= last else 1
-        if real is float:
-            panels.gradient_rows[float, fvec](
-                count, input.n, x + k, input.row, <const fvec*> dy, dy_row, <fvec*> &g[0], panel)
-        else:
-            panels.gradient_rows[double, dvec](
-                count, input.n, x + k, input.row, <const dvec*> dy, dy_row, <dvec*> &g[0], panel)
+        count = rows_at[real](input, k, last, dy, dy_row, &g[0], panel)
         optimize[real](run, layer, False, &g[0], w + k * panel, count * panel)
         k += count
 
@@ -72,8 +85,8 @@ cdef inline const real* step_of(
     cdef real* step = work + plan[STEP]
     cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
-    cdef bint plain = run.choices[OPTIMIZER] == PLAIN
-    cdef real factor = <real> -(run.rates.lr * rule_of(run, layer, False).rate)
+    cdef bint plain = adds_at_once(run)
+    cdef real factor = <real> -(run.rates.lr * rule_of(run, layer, False).rate * run.clip)
     cdef real of_bias = <real> values_of(run, layer)[BIAS_LR_FACTOR]
     # A bias that several threads read only in sums (program.pxd) is the first one's.
     cdef bint has_bias = run.program[layer * COLUMNS + BIAS] and (
@@ -113,7 +126,7 @@ cdef inline void update_weights(
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * panel
-        if run.choices[OPTIMIZER] != PLAIN:
+        if not adds_at_once(run):
             optimize_panel[real](run, layer, input, first_row, last_row, step + p, width,
                                  w - first_row * panel, panel)
         elif real is float:

@@ -1,0 +1,90 @@
+"""What keeps gradients and weights small, as fastbp.optimizers.limits specifies it."""
+
+from libc.math cimport sqrt
+
+from numbers cimport CLIP_EPSILON, CLIP_NORM, CLIP_VALUE
+from tile cimport real
+
+cdef extern from *:
+    """
+    /* The sum of n squares, in double precision and in one order whatever the vectors. */
+    #if defined(__GNUC__)
+    #define SQUARES(real) \\
+        typedef real part __attribute__((vector_size(8 * sizeof(real)), aligned(sizeof(real)), \\
+                                         may_alias)); \\
+        typedef double sums __attribute__((vector_size(64))); \\
+        sums a = {0}, b = {0}; \\
+        for (; i + 16 <= n; i += 16) { \\
+            sums x = __builtin_convertvector(*(const part *) (v + i), sums); \\
+            sums y = __builtin_convertvector(*(const part *) (v + i + 8), sums); \\
+            a += x * x; \\
+            b += y * y; \\
+        } \\
+        a += b; \\
+        for (int j = 0; j < 8; j++) total += a[j];
+    #else
+    #define SQUARES(real)
+    #endif
+    static inline double fsquares(const float *v, Py_ssize_t n) {
+        double total = 0;
+        Py_ssize_t i = 0;
+        SQUARES(float)
+        for (; i < n; i++) total += (double) v[i] * v[i];
+        return total;
+    }
+    static inline double dsquares(const double *v, Py_ssize_t n) {
+        double total = 0;
+        Py_ssize_t i = 0;
+        SQUARES(double)
+        for (; i < n; i++) total += v[i] * v[i];
+        return total;
+    }
+    """
+    double fsquares(const float* v, Py_ssize_t n) noexcept nogil
+    double dsquares(const double* v, Py_ssize_t n) noexcept nogil
+
+
+cdef inline double squares(const real* v, Py_ssize_t n) noexcept nogil:
+    """The sum of n numbers' squares."""
+    if real is float:
+        return fsquares(v, n)
+    else:
+        return dsquares(v, n)
+
+
+cdef inline void add_penalty(real l2, const real* w, real* g, Py_ssize_t n) noexcept nogil:
+    """g += l2 * w, the penalty's gradient."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] += l2 * w[i]
+
+
+cdef inline void clip_values(real most, real* g, Py_ssize_t n) noexcept nogil:
+    """g into -most..most; NaN stays NaN."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] = most if g[i] > most else g[i]
+        g[i] = -most if g[i] < -most else g[i]
+
+
+cdef inline void limit(
+    const double* s, double l2, double clip, const real* w, real* g, Py_ssize_t n,
+) noexcept nogil:
+    """The gradient of n parameters as limits leave it; s are a run's settings.
+
+    l2 is what of the penalty these parameters have, and clip the factor of this step's gradients.
+    """
+    cdef Py_ssize_t i
+    if l2 > 0:
+        add_penalty[real](<real> l2, w, g, n)
+    if s[CLIP_VALUE] > 0:
+        clip_values[real](<real> s[CLIP_VALUE], g, n)
+    if clip != 1:  # or NaN
+        for i in range(n):
+            g[i] *= <real> clip
+
+
+cdef inline double clip_factor(const double* s, double total) noexcept nogil:
+    """What all gradients are multiplied by, whose squares sum up to total; NaN stays NaN."""
+    cdef double factor = s[CLIP_NORM] / (sqrt(total) + s[CLIP_EPSILON])
+    return 1 if factor > 1 else factor

@@ -1,0 +1,206 @@
+"""Sums of squares: of all weights, for the penalty, and of a step's gradients, for their norm.
+
+Rows on rows are shared by threads, so each leaves the sums of its parts: of a panel, or where W is
+shared by inputs of a segment of rows. Then they meet, and each adds all parts in their order. So
+the bits are the same for every number of threads. On images each thread has all parts itself.
+"""
+
+from libc.stdint cimport int64_t
+
+cimport limits
+from norms cimport norm_gradient
+from numbers cimport (
+    BIAS, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, L2, LOWEST, OUTPUTS, PARAM_VECTORS,
+    PLAN_COLUMNS, SEGMENTS, SPLIT, SQUARES, STEP, W, WHOLE, WIDTH,
+)
+from program cimport (
+    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, output_columns, panel_width,
+    penalty_of, segment_start,
+)
+from steps cimport rows_at
+from tile cimport MOST_LANES, PANEL, ROWS, real
+
+
+cdef inline double weight_squares(
+    const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t first_row, Py_ssize_t last_row,
+    Py_ssize_t p,
+) noexcept nogil:
+    """Of these rows of the panel that starts at column p."""
+    cdef Py_ssize_t panel = panel_width[real](work)
+    cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W]
+    w += p * run.program[layer * COLUMNS + INPUTS]
+    return limits.squares[real](w + first_row * panel, (last_row - first_row) * panel)
+
+
+cdef inline double gradient_squares(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first_row,
+    Py_ssize_t last_row, Py_ssize_t p,
+) noexcept nogil:
+    """Of their gradient, with the penalty's."""
+    cdef real g[ROWS * MOST_LANES * PANEL]
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), k = first_row, count
+    cdef const real* dy = dy_of[real](run, layer, work) + p
+    cdef const real* w = work + plan[W] + p * run.program[layer * COLUMNS + INPUTS]
+    cdef real l2 = <real> penalty_of(run, layer, False)
+    cdef double total = 0
+    while k < last_row:
+        count = rows_at[real](input, k, last_row, dy, plan[WIDTH], &g[0], panel)
+        if l2 > 0:
+            limits.add_penalty[real](l2, w + k * panel, &g[0], count * panel)
+        total += limits.squares[real](&g[0], count * panel)
+        k += count
+    return total
+
+
+cdef inline double bias_squares(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t p,
+) noexcept nogil:
+    """Of the gradient of a panel's columns of b."""
+    cdef real g[MOST_LANES * PANEL]
+    cdef Py_ssize_t panel = panel_width[real](work), width = run.plan[layer * PLAN_COLUMNS + WIDTH]
+    cdef Py_ssize_t r, j
+    cdef const real* dy = dy_of[real](run, layer, work) + p
+    if not run.program[layer * COLUMNS + BIAS]:
+        return 0
+    for j in range(panel):
+        g[j] = 0
+    for r in range(n):
+        for j in range(panel):
+            g[j] += dy[r * width + j]
+    return limits.squares[real](&g[0], panel)
+
+
+cdef inline double norm_squares(
+    const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """Of these columns of the gradients that norm_gradient left."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t vector
+    cdef double total = 0
+    for vector in range(run.program[layer * COLUMNS + PARAM_VECTORS]):
+        total += limits.squares[real](
+            work + plan[STEP] + vector * plan[WIDTH] + first, last - first)
+    return total
+
+
+cdef inline double panel_squares(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t p,
+) noexcept nogil:
+    """Of a panel's columns of a row's weights (input NULL) or of the gradient of all of theirs."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    if input == NULL:
+        return weight_squares[real](run, layer, work, 0, row[INPUTS], p)
+    if row[KIND] == DENSE:
+        return (gradient_squares[real](run, layer, work, input, 0, row[INPUTS], p)
+                + bias_squares[real](run, layer, work, input.n, p))
+    return norm_squares[real](run, layer, work, p, min(p + panel_width[real](work), row[OUTPUTS]))
+
+
+cdef inline double segment_squares(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t segment,
+) noexcept nogil:
+    """The same of the rows of W that are a segment's, the first of which has b too."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), p = 0
+    cdef Py_ssize_t first = min(row[INPUTS], segment_start(run, row[INPUTS], panel, segment))
+    cdef Py_ssize_t last = min(row[INPUTS], segment_start(run, row[INPUTS], panel, segment + 1))
+    cdef double total = 0
+    while p < row[OUTPUTS]:
+        if input == NULL:
+            total += weight_squares[real](run, layer, work, first, last, p)
+        else:
+            total += gradient_squares[real](run, layer, work, input, first, last, p)
+        if input != NULL and segment == 0:
+            total += bias_squares[real](run, layer, work, input.n, p)
+        p += panel
+    return total
+
+
+cdef inline bint has_squares(const Run* run, Py_ssize_t layer, bint of_weights) noexcept nogil:
+    """Whether a row has weights that are penalized, or a gradient that is used."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    if of_weights or row[KIND] == DENSE:
+        return row[KIND] == DENSE and (of_weights or not row[FROZEN])
+    return is_norm(row[KIND]) and row[PARAM_VECTORS] and not row[FROZEN]
+
+
+cdef inline Py_ssize_t parts_in(const Run* run, Py_ssize_t layer, const real* _real) noexcept nogil:
+    """How many parts a row of rows has."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return (run.choices[SEGMENTS] if plan[SPLIT] == BY_INPUTS
+            else plan[WIDTH] // panel_width[real](_real))
+
+
+cdef inline double* parts_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """Where the sums of its parts are; two times in turn, for others may still read the last."""
+    cdef double* parts = <double*> (work + run.plan[layer * PLAN_COLUMNS + SQUARES])
+    return parts + run.summed % 2 * parts_in[real](run, layer, work)
+
+
+cdef inline void leave_squares(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input,
+) noexcept nogil:
+    """This thread's parts of a row: of its weights (input NULL), or of its gradient."""
+    cdef Py_ssize_t split = run.plan[layer * PLAN_COLUMNS + SPLIT], first, last, p
+    cdef Py_ssize_t panel = panel_width[real](work)
+    cdef double* parts = parts_of[real](run, layer, work)
+    if split == WHOLE and run.thread:  # all have the same
+        return
+    if split == BY_INPUTS:
+        for p in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+            parts[p] = segment_squares[real](run, layer, work, input, p)
+        return
+    output_columns(run, layer, panel, &first, &last)
+    if first < last and is_norm(run.program[layer * COLUMNS + KIND]):
+        norm_gradient[real](run, layer, work, input, first, last)
+    p = first
+    while p < last:
+        parts[p // panel] = panel_squares[real](run, layer, work, input, p)
+        p += panel
+
+
+cdef inline bint sum_squares(
+    Run* run, real* work, const Input* first, double* total,
+) noexcept nogil:
+    """total = of all weights (first NULL), or of their gradients; 0 if the run was given up.
+
+    first is what the first layer read.
+    """
+    cdef Py_ssize_t layer, i, lowest = run.choices[LOWEST] if first != NULL else 0
+    cdef Input input
+    for layer in range(lowest, run.layers):
+        if first != NULL:
+            input = hidden_input[real](run, layer, work, first.n) if layer else first[0]
+        if has_squares(run, layer, first == NULL):
+            leave_squares[real](run, layer, work, &input if first != NULL else NULL)
+    if not meet(run):
+        return False
+    total[0] = 0
+    for layer in range(lowest, run.layers):
+        for i in range(parts_in[real](run, layer, work)
+                       if has_squares(run, layer, first == NULL) else 0):
+            total[0] += parts_of[real](run, layer, work)[i]
+    run.summed += 1
+    return True
+
+
+cdef inline bint add_penalty(Run* run, real* work, double* loss) noexcept nogil:
+    """loss += the penalty on all weights as they are; 0 if the run was given up."""
+    cdef double total
+    if run.settings[L2] == 0:
+        return True
+    if not sum_squares[real](run, work, NULL, &total):
+        return False
+    loss[0] += run.settings[L2] / 2 * total
+    return True
+
+
+cdef inline bint find_clip(Run* run, real* work, const Input* first) noexcept nogil:
+    """Set what gradients are multiplied by, and let parameters move; 0 if the run was given up."""
+    cdef double total
+    run.still = False
+    if not sum_squares[real](run, work, first, &total):
+        return False
+    run.clip = limits.clip_factor(run.settings, total)
+    return True
