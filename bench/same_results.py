@@ -66,7 +66,8 @@ def results(setting: Setting, how: dict[str, Any]) -> tuple[str, Arrays]:
     for name, used in (("", net), ("frozen ", net.frozen())):
         for rows in (few[:1], few):
             found[f"{name}scores of {len(rows)}"] = used.scores(rows, threads=threads)
-            found[f"{name}probabilities of {len(rows)}"] = used.predict_proba(rows)
+            if not net.meaning.is_values:  # which have none
+                found[f"{name}probabilities of {len(rows)}"] = used.predict_proba(rows)
     found["classes"] = net.predict(x)
     return history.path.partition(", ")[2], found
 

@@ -219,7 +219,7 @@ def cross_entropy_loss(x, labels, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
     n, rows = max(len(x), 1), np.arange(len(x))
     log_softmax_forward(x, dx)
-    loss = _mean(-dx[rows, labels], n, weights)
+    loss = -_mean(dx[rows, labels], n, weights)
     if smoothing:
         loss -= smoothing * (loss + _mean(dx.mean(axis=1, dtype=np.float64), n, weights))
     np.exp(dx, out=dx)
@@ -233,7 +233,7 @@ def soft_cross_entropy_loss(x, target, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
     n, q = max(len(x), 1), (1 - smoothing) * target + smoothing / x.shape[1]
     log_softmax_forward(x, dx)
-    loss = _mean(-(q.astype(np.float64) * dx), n, weights)
+    loss = -_mean(q.astype(np.float64) * dx, n, weights)
     dx[...] = _weighed((q.sum(axis=1, keepdims=True) * np.exp(dx) - q) / n, weights)
     return loss
 
@@ -243,7 +243,7 @@ def nll_loss(x, labels, weights, dx):
     n, rows = max(len(x), 1), np.arange(len(x))
     dx[...] = 0
     dx[rows, labels] = _weighed(np.full(len(x), -1 / n), weights)
-    return _mean(-x[rows, labels], n, weights)
+    return -_mean(x[rows, labels], n, weights)
 
 
 def squared_error_loss(x, target, weights, dx):
