@@ -39,10 +39,14 @@ class Also:
         setattr(obj, self.name, value)
 
 
-def refuse(kind: type, name: str) -> NoReturn:
-    """There is no such attribute. The words come when somebody reads them: most are asked for by
-    ``hasattr``.
+def refuse(thing: object, name: str) -> NoReturn:
+    """An object has no such attribute: what its ``__getattr__`` does with other names.
+
+    The words come when somebody reads them, for most are asked for by ``hasattr``.
     """
+    kind = type(thing)
+    if hasattr(kind, name):  # a property, which failed: it says why itself
+        object.__getattribute__(thing, name)
     raise AttributeError(_Words(kind, name))
 
 
@@ -70,7 +74,8 @@ def missing(module: str) -> Callable[[str], Any]:
         text = f"module {module!r} has no attribute {name!r}"
         known = () if name.startswith("_") else dir(sys.modules[module])
         known = [f"{module.replace('fastbp', 'fb')}.{each}" for each in known]
-        raise AttributeError(text + _hint(name, [NAMES[module]], known))
+        rows = [NAMES.get(module, {}), NAMES["fastbp"]]
+        raise AttributeError(text + _hint(name, rows, known))
 
     return __getattr__
 
@@ -166,4 +171,4 @@ class Guessed:
     if not TYPE_CHECKING:  # which know all names that there are
 
         def __getattr__(self, name):
-            refuse(type(self), name)
+            refuse(self, name)

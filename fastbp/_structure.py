@@ -31,7 +31,7 @@ class Structure(Guessed):
                 "a new network" + (", net.astype(dtype)" if name == "dtype" else "")
             )
         if name in OF_LAYERS:
-            refuse(type(self), name)
+            refuse(self, name)
         super().__setattr__(name, value)
 
     @property

@@ -4,11 +4,14 @@ A loss is averaged over the batch, so its gradient is too: a learning rate means
 batch size. Where samples have weights w, the mean is Σ w·l / Σ w.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_array
 from ._checks import as_matrix
+from ._hints import missing
 from ._loss import Computed, Given, given
 from ._loss import Loss as Loss
 from ._loss import ValuesLoss as ValuesLoss
@@ -334,3 +337,6 @@ LOSSES: dict[str, type[Loss]] = {
     for value in list(vars().values())
     if isinstance(value, type) and issubclass(value, Loss) and value.kind is not None
 }
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__)

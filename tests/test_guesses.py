@@ -1,11 +1,13 @@
 """What people type who come from other libraries works, or says what to write here."""
 
+import ast
 import copy
 import inspect
 import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,14 +21,68 @@ from fastbp.optimizers import OPTIMIZERS, Optimizer
 
 MODULES = {"fastbp": fb, "fastbp.datasets": fb.datasets}
 KINDS = {kind.__name__: kind for kind in (fb.Sequential, Layer, Loss, Optimizer)}
+DATA = fb.datasets.Dataset(np.zeros((4, 2)), [0, 1, 0, 1])
 NAMED = {**KINDS, **BUILT_IN, **{kind.__name__: kind for kind in LOSSES.values()}}
 
 
 def an(owner):
     """An object of each class."""
     linear = fb.Linear(4, 8)
-    parts = {"Layer": linear, "Loss": fb.MSELoss(), "Optimizer": fb.SGD(0.1)}
-    return parts.get(owner) or fb.Sequential(linear)
+    parts = {
+        "Layer": linear,
+        "Loss": fb.MSELoss(),
+        "Optimizer": fb.SGD(0.1),
+        "Schedule": fb.schedules.Cosine(),
+        "Dataset": DATA,
+        "Evaluation": fb.Sequential(fb.Linear(2, 2)).evaluate(DATA),
+    }
+    return parts[owner] if owner in parts else fb.Sequential(linear)
+
+
+def written(text):
+    """The pieces of code in a sentence: names with a dot, and calls of them."""
+    for match in re.finditer(
+        r"(?<!\")\b(?:fb|np|net|layer|optimizer|data|found|history)\.[\w.]*\w", text
+    ):
+        end, depth = match.end(), 0
+        while end < len(text) and (depth or text[end] == "("):
+            depth += (text[end] == "(") - (text[end] == ")")
+            end += 1
+        yield text[match.start() : end]
+
+
+def surroundings():
+    """What sentences speak of."""
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
+    net = fb.Sequential(fb.Linear(4, 3), fb.ReLU())
+    net.save("net.safetensors")
+    for name in ("data.csv", "iris.csv"):
+        Path(name).write_text("label,a\n" + "0,1.5\n1,2.5\n" * 10)
+    sizes = dict.fromkeys(("inputs", "outputs", "columns", "channels", "kernel", "k", "classes"), 3)
+    history = net.fit(x, y, epochs=1)
+    net.forward(x)
+    return sizes | {
+        "fb": fb,
+        "np": np,
+        "net": net,
+        "layer": net[0],
+        "x": x,
+        "y": y,
+        "name": "numpy",
+        "scores": net.scores(x),
+        "gradient": np.ones((60, 3)),
+        "array": net.params.copy(),
+        "path": "net.safetensors",
+        "in_channels": 1,
+        "out_channels": 2,
+        "optimizer": fb.SGD(0.1),
+        "data": fb.datasets.Dataset(x, y),
+        "found": net.evaluate(x, y),
+        "history": history,
+        "counts": np.eye(3, dtype=int),
+        "f1_score": max,
+        "schedule": fb.schedules.Cosine(),
+    }
 
 
 # What is not here
@@ -52,22 +108,22 @@ def test_an_option_that_is_not_here_says_what_to_write(kind, option):
         makes(**{option: 1})
 
 
+@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
 @pytest.mark.parametrize(
     "said", sorted({said for table in (NAMES, OPTIONS) for row in table.values() for said in row})
 )
-def test_what_is_said_to_write_is_there(said):
+def test_what_is_said_to_write_is_there(said, tmp_path, monkeypatch, backend):
     texts = [row[said] for table in (NAMES, OPTIONS) for row in table.values() if said in row]
-    for text in texts:
-        for path in re.findall(r"\bfb\.((?:\w+\.)*\w+)", text):
-            thing = fb
-            for name in path.split("."):
-                thing = getattr(thing, name)
-        for name in re.findall(r"\bnet\.(\w+)", text):
-            assert hasattr(an("Sequential"), name)
-        for name in re.findall(r"\blayer\.(\w+)", text):
-            assert hasattr(an("Layer"), name)
-        for name in re.findall(r"\boptimizer\.(\w+)", text):
-            assert hasattr(an("Optimizer"), name)
+    monkeypatch.chdir(tmp_path)
+    known = surroundings()
+    for code in (code for text in texts for code in written(text)):
+        tree = ast.parse(code, mode="eval").body
+        if "..." in code:  # of a call that leaves arguments out
+            function = eval(ast.unparse(tree.func), known)
+            names = {keyword.arg for keyword in tree.keywords}
+            assert names <= {*inspect.signature(function).parameters}
+        else:
+            eval(code, known)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +132,14 @@ def test_what_is_said_to_write_is_there(said):
         (lambda: fb.Lienar, "module 'fastbp' has no attribute 'Lienar'; did you mean fb.Linear?"),
         (lambda: fb.relu, "module 'fastbp' has no attribute 'relu'; did you mean fb.ReLU?"),
         (lambda: fb.cross_entropy_loss, "did you mean fb.CrossEntropyLoss?"),
+        (lambda: fb.layers.Dense, "module 'fastbp.layers' has no attribute 'Dense': write fb.Lin"),
+        (lambda: fb.optimizers.adam_w, "did you mean fb.optimizers.AdamW?"),
+        (lambda: fb.losses.MAELoss, "write fb.L1Loss()"),
+        (lambda: fb.schedules.StepLR, "write fb.fit(..., schedule=fb.schedules.Step(...))"),
+        (lambda: fb.schedules.Cosine(warmup=2), "Cosine has no option 'warmup'; did you mean war"),
+        (lambda: DATA.lables, "'Dataset' object has no attribute 'lables'"),
+        (lambda: an("Evaluation")["f1"], "'Evaluation' object has no attribute 'f1': write fb."),
+        (lambda: fb.evaluate(an("Sequential"), DATA, DATA.y), "write fb.evaluate(net, (x, y))"),
         (lambda: fb.datasets.minst, "did you mean fb.datasets.mnist?"),
         (lambda: an("Sequential").parms, "'Sequential' object has no attribute 'parms'; did you"),
         (lambda: fb.SGD(0.1).momentun, "did you mean momentum?"),
@@ -109,6 +173,21 @@ def test_a_layer_of_ones_own_is_named_where_it_is_wrong():
         Mine()
     with pytest.raises(TypeError, match=r"^Linear has no option 'baise'; did you mean bias"):
         Mine(3, baise=False)
+
+
+def test_a_property_that_fails_says_why_itself():
+    class Mine(fb.Layer):
+        @property
+        def half(self):
+            return self.nothing // 2
+
+        def output_shape(self, shape):
+            return (self.sise,)
+
+    with pytest.raises(AttributeError, match="'Mine' object has no attribute 'nothing'"):
+        getattr(Mine(), "half")  # noqa: B009 - for what it raises
+    with pytest.raises(AttributeError, match="'Mine' object has no attribute 'sise'"):
+        fb.Sequential(Mine())
 
 
 # What works

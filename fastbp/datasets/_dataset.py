@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastbp._checks import as_training_weights
+from fastbp._hints import Guessed
 
 from ._checked import check_classes, check_labels, check_samples, check_scale, check_values
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dataset:
+class Dataset(Guessed):
     """Samples, their labels or values, and how to read them.
 
     Parameters

@@ -3,6 +3,9 @@
 Whatever a module names in its ``__all__`` is there: a new layer is a class in one of them.
 """
 
+from typing import TYPE_CHECKING
+
+from fastbp._hints import missing
 from fastbp.kernels.numbers import is_elementwise, is_norm
 
 from .activations import *
@@ -39,3 +42,6 @@ NORMALIZATIONS: dict[str, type[Layer]] = {
     for layer in BUILT_IN.values()
     if layer.kind is not None and is_norm(layer.kind) and layer.name
 }
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__)

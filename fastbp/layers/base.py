@@ -284,7 +284,7 @@ class Layer(Guessed):
         """``x`` and ``y`` of the last forward, to look at."""
         kept = self._kept
         if kept is None or name not in ("x", "y"):
-            refuse(type(self), name)
+            refuse(self, name)
         array = kept[name == "y"]
         return None if array is None else array.view()
 

@@ -11,6 +11,10 @@ network that it steps then.
 Whatever a module names in its ``__all__`` is there: a new optimiser is a class in one of them.
 """
 
+from typing import TYPE_CHECKING
+
+from fastbp._hints import missing
+
 from .adam import *
 from .adaptive import *
 from .base import *
@@ -29,3 +33,6 @@ BUILT_IN: dict[str, type[Optimizer]] = {
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     value.name: value for value in BUILT_IN.values() if value.name
 }
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__)

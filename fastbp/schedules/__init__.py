@@ -12,7 +12,9 @@ Whatever a module names in its ``__all__`` is there: a new schedule is a class i
 """
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from fastbp._hints import missing
 
 from .base import *
 from .base import OfSteps, Schedule, Span
@@ -70,3 +72,7 @@ def _by_name(kind: type[Schedule]) -> Schedule:
             f"write fb.schedules.{kind.__name__}({', '.join(needed)})"
         )
     return kind()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__)

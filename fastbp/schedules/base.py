@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from fastbp._checks import as_number
+from fastbp._hints import Guessed
 
 __all__ = ["Schedule", "Span"]
 
@@ -20,7 +21,7 @@ class Span(NamedTuple):
     steps: int  # of the whole run, all of its epochs
 
 
-class Schedule:
+class Schedule(Guessed):
     """What the optimiser's rate is multiplied by, step by step.
 
     A schedule remembers nothing itself: what it has seen of a run is the run's state, which ``fit``

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from fastbp._checks import check_kind
+from fastbp._hints import refuse
 from fastbp.backends import kernels
 from fastbp.engine.scores import fused_scores
 from fastbp.losses import Loss
@@ -42,6 +43,15 @@ class Evaluation(_Pair):
         self = super().__new__(cls, accuracy, loss)
         self.r2, self.mae = r2, mae
         return self
+
+    def __getitem__(self, key: Any) -> Any:
+        """By number, as of any pair, or by name: ``found["accuracy"]``."""
+        return getattr(self, key) if isinstance(key, str) else super().__getitem__(key)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            refuse(self, name)
 
     def __repr__(self) -> str:
         return f"Evaluation({self.accuracy}, {self.loss}, r2={self.r2}, mae={self.mae})"
@@ -80,6 +90,8 @@ def evaluate(
     ValueError, TypeError
         When network, data and loss do not fit together.
     """
+    if isinstance(loss, np.ndarray | list):
+        raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")
     for part, kind in ((net, Sequential), (Loss() if loss is None else loss, Loss)):
         check_kind(part, kind, "evaluate")
     return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
