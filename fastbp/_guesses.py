@@ -142,7 +142,7 @@ NAMES: dict[str, dict[str, str]] = {
         "intercepts_": "write [layer.b for layer in net if layer.parameter_shapes()]",
         "load_state_dict": "write net.params = array, or fb.load(path)",
         "load_weights": "write fb.load(path)",
-        "loss_curve_": "write history.losses of what net.fit returns",
+        "loss_curve_": 'write history["train_loss"], of what net.fit returns',
         "modules": "write net.layers",
         "n_layers_": "write len(net)",
         "named_parameters": _FLAT,

@@ -7,10 +7,10 @@ import pickle
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from coming_from import BOTH, PAGE, page, surroundings
 
 import fastbp as fb
 from fastbp._guesses import NAMES, OPTIONS
@@ -49,40 +49,6 @@ def written(text):
             depth += (text[end] == "(") - (text[end] == ")")
             end += 1
         yield text[match.start() : end]
-
-
-def surroundings():
-    """What sentences speak of."""
-    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
-    net = fb.Sequential(fb.Linear(4, 3), fb.ReLU())
-    net.save("net.safetensors")
-    for name in ("data.csv", "iris.csv"):
-        Path(name).write_text("label,a\n" + "0,1.5\n1,2.5\n" * 10)
-    sizes = dict.fromkeys(("inputs", "outputs", "columns", "channels", "kernel", "k", "classes"), 3)
-    history = net.fit(x, y, epochs=1)
-    net.forward(x)
-    return sizes | {
-        "fb": fb,
-        "np": np,
-        "net": net,
-        "layer": net[0],
-        "x": x,
-        "y": y,
-        "name": "numpy",
-        "scores": net.scores(x),
-        "gradient": np.ones((60, 3)),
-        "array": net.params.copy(),
-        "path": "net.safetensors",
-        "in_channels": 1,
-        "out_channels": 2,
-        "optimizer": fb.SGD(0.1),
-        "data": fb.datasets.Dataset(x, y),
-        "found": net.evaluate(x, y),
-        "history": history,
-        "counts": np.eye(3, dtype=int),
-        "f1_score": max,
-        "schedule": fb.schedules.Cosine(),
-    }
 
 
 # What is not here
@@ -191,6 +157,21 @@ def test_a_property_that_fails_says_why_itself():
 
 
 # What works
+
+
+@pytest.mark.parametrize("other", BOTH)
+def test_two_names_are_the_same(other, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, two = (eval(code, surroundings()) for code in (other, BOTH[other]))
+    assert repr(one) == repr(two) or isinstance(one, fb.History)
+    if isinstance(one, fb.History):
+        assert one["train_loss"] == two["train_loss"]
+    if isinstance(one, fb.Sequential):
+        assert np.array_equal(one.params, two.params)
+
+
+def test_the_page_says_what_fastbp_says():
+    assert PAGE.read_text("utf-8") == page(), "run python tests/coming_from.py"
 
 
 @pytest.mark.parametrize(
