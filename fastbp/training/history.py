@@ -167,7 +167,13 @@ class History:
         return {name: self[name] for name in self.columns}
 
     def to_dataframe(self) -> Any:
-        """The same as a pandas DataFrame, one row an epoch."""
+        """The same as a pandas DataFrame, one row an epoch.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without pandas: ``pip install pandas``.
+        """
         try:
             import pandas
         except ModuleNotFoundError as missing:

@@ -2,9 +2,10 @@
 
     python tests/harness/kills.py --kills 200 --seed 1
 
-Three things are killed in turn: ``train`` (model, history and settings are whole, and belong
-together), ``experiment --resume`` until it ends (in the end the same bits as undisturbed), and
-saving in a loop (the old file or the new one, whole). Exit code 1 if anything is wrong.
+Four things are killed in turn: ``train`` (model, history and settings are whole, and belong
+together), ``experiment --resume`` until it ends (in the end the same bits as undisturbed), a
+training that goes on from its checkpoint until it ends (likewise), and saving in a loop (the old
+file or the new one, whole). Exit code 1 if anything is wrong.
 """
 
 import argparse
@@ -15,9 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import workers
@@ -36,6 +38,26 @@ EXPERIMENT = (
     *("--quiet", "--resume", "--output"),
 )
 TRIES = 12  # kills of one experiment, after which it may end
+GO_ON = """
+import os, sys
+import numpy as np
+import fastbp as fb
+rng = np.random.default_rng(0)
+x = rng.normal(size=(600, 20))
+y = (x @ rng.normal(size=(20, 3))).argmax(axis=1)
+path = sys.argv[1] + "/checkpoint.safetensors"
+if os.path.exists(path):
+    net = (going := fb.resume(path)).net
+    going.fit(x, y)
+else:
+    layers = fb.Linear(20, 64), fb.BatchNorm1d(64), fb.ReLU(), fb.Dropout(0.1), fb.Linear(64, 3)
+    net = fb.Sequential(*layers)
+    fb.fit(
+        *(net, x, y), epochs=150, validation=0.1, schedule="cosine", class_weight="balanced",
+        early_stopping=fb.EarlyStopping(patience=140), checkpoint=path,
+    )
+net.save(sys.argv[1] + "/end.safetensors")
+"""
 SAVE = """
 import sys
 import fastbp as fb
@@ -187,6 +209,24 @@ def kill_experiment(
     return kills, wrong if page.exists() else [*wrong, "there is no report"]
 
 
+# A training with checkpoints
+
+
+def kill_going_on(
+    folder: Path, random: Random, calm: bytes, longest: float, most: int
+) -> tuple[int, list[str]]:
+    """Kill a training and let it go on until it ends: how many kills, and what is wrong."""
+    kills, command = 0, [sys.executable, "-c", GO_ON, folder]
+    while kills < min(most, TRIES):
+        if not kill(start(command, folder / "log"), longest * random.random()):
+            break  # it came to its end, or failed, as the next one will say
+        kills += 1
+    if start(command, folder / "log").wait() != 0:
+        return kills, [f"it cannot go on: {(folder / 'log').read_text()[-300:]}"]
+    end = (folder / "end.safetensors").read_bytes()
+    return kills, [] if end == calm else ["the network differs from that of an undisturbed run"]
+
+
 # Saving
 
 
@@ -203,21 +243,37 @@ def kill_saving(folder: Path, random: Random) -> list[str]:
     return []
 
 
+def undisturbed_training(folder: Path) -> bytes:
+    """The network of a training that nobody kills."""
+    folder.mkdir()
+    if start([sys.executable, "-c", GO_ON, folder], folder / "log").wait() != 0:
+        raise RuntimeError((folder / "log").read_text())
+    return (folder / "end.safetensors").read_bytes()
+
+
+def timed(make: Callable[[Path], Any], folder: Path) -> tuple[Any, float]:
+    """What comes of a folder, and the seconds that it took."""
+    began = time.monotonic()
+    return make(folder), time.monotonic() - began
+
+
 def kills(count: int, seed: int, root: Path) -> list[str]:
     """Kill so often, in turn; what is wrong, each with where it lies."""
     random = Random(seed)
-    began = time.monotonic()
-    calm = undisturbed(root)
-    longest = time.monotonic() - began
+    calm = {
+        "experiment": (kill_experiment, *timed(undisturbed, root)),
+        "going-on": (kill_going_on, *timed(undisturbed_training, root / "calm-training")),
+    }
     found, done, turn = [], 0, 0
     while done < count:
-        kind = ("saving", "training", "experiment")[turn % 3]
+        kind = ("saving", "training", "experiment", "going-on")[turn % 4]
         folder = root / f"{turn}-{kind}"
         folder.mkdir()
         killed = 1
-        if kind == "experiment":
+        if kind in calm:
             most = min(TRIES, max(2, count // 3), count - done)
-            killed, wrong = kill_experiment(folder, random, calm, longest, most)
+            repeat, wanted, longest = calm[kind]
+            killed, wrong = repeat(folder, random, wanted, longest, most)
         else:
             wrong = (kill_training if kind == "training" else kill_saving)(folder, random)
         done, turn = done + max(killed, 1), turn + 1

@@ -7,11 +7,13 @@ file's path in their text are the right answers to a bad file, everything else i
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+from samples import trained_on
 
 import fastbp as fb
 from fastbp import models, pictures, runs
@@ -104,6 +106,20 @@ def check_network(net: fb.Sequential, random: Random) -> None:
         expect(np.allclose(sums, 1, atol=room), f"probabilities add up to {sums[0]}")
 
 
+def check_checkpoint(folder: Path, random: Random) -> None:
+    """A checkpoint: its network predicts, and its training goes on, or says why not."""
+    path = the_file(folder)
+    going = fb.resume(path)
+    check_network(going.net, random)
+    expect(all(epoch.epoch >= 1 for epoch in going.history.epochs), "an epoch before the first")
+    going.arguments["epochs"] = min(going.arguments["epochs"], 3) or 1
+    with np.errstate(all="ignore"), suppress(fb.DivergenceError):
+        try:
+            going.fit(*trained_on())
+        except (TypeError, ValueError) as problem:  # which knows no file
+            raise ValueError(f"{path}: {problem}") from problem
+
+
 def check_model_toml(folder: Path, random: Random) -> None:
     """A model as TOML: it builds a network, or says why not."""
     path = the_file(folder)
@@ -177,6 +193,7 @@ CHECKS: dict[str, Check] = {
     "idx": check_idx,
     "npz": check_table,
     "model": check_model,
+    "checkpoint": check_checkpoint,
     "model.toml": check_model_toml,
     "explain.toml": check_explain_toml,
     "run": check_run,
@@ -186,5 +203,5 @@ ONE_SAMPLE = 1 << 30  # bytes that a sample may take on its way through a networ
 PEAK_OF_OTHERS = 300 << 20
 PEAK = {  # bytes while a file is read and used
     "picture": 450 << 20,
-    **dict.fromkeys(("model", "model.toml", "run"), ONE_SAMPLE + PEAK_OF_OTHERS),
+    **dict.fromkeys(("model", "checkpoint", "model.toml", "run"), ONE_SAMPLE + PEAK_OF_OTHERS),
 }

@@ -209,12 +209,39 @@ def _pictures() -> list[Files]:
     return found
 
 
+def trained_on() -> tuple[np.ndarray, np.ndarray]:
+    """What the trainings of checkpoints are about."""
+    return np.random.default_rng(5).normal(size=(20, 4)), np.arange(20) % 2
+
+
+def _checkpoints() -> list[Files]:
+    found = []
+    for optimizer in (fb.Adam(), fb.SGD(0.1)):
+        net = fb.Sequential(fb.Linear(4, 3), fb.BatchNorm1d(3), fb.Dropout(0.1), fb.Linear(3, 2))
+        stop = fb.EarlyStopping() if optimizer.states else None
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "run.safetensors")
+            fb.fit(
+                *(net, *trained_on()),
+                optimizer=optimizer,
+                epochs=2,
+                batch_size=4,
+                validation=0.2,
+                schedule="plateau",
+                early_stopping=stop,
+                checkpoint=path,
+            )
+            found.append({path.name: path.read_bytes()})
+    return found
+
+
 MAKERS = {
     "csv": _csv,
     "csv.gz": _csv_gz,
     "idx": _idx,
     "npz": _npz,
     "model": _models,
+    "checkpoint": _checkpoints,
     "model.toml": _model_toml,
     "explain.toml": _explain_toml,
     "run": _run,

@@ -145,6 +145,7 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "logs.Log": {"path": lambda: "log.csv"},
     "_above.Offers.evaluate": {"x": _data},
     "_above.Offers.score": {"x": _data},
+    "resuming.resume": {"path": lambda: _file("run.safetensors", _write_checkpoint)},
     "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
     "initializers.initializer": {"init": lambda: "glorot"},
     "normalization.BatchNorm1d": {"num_features": lambda: COLUMNS},
@@ -161,6 +162,10 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
 
 def _write_csv(path: Path) -> None:
     path.write_text("label,a,b\n" + "".join(f"{n % 3},{n},0.5\n" for n in range(ROWS)))
+
+
+def _write_checkpoint(path: Path) -> None:
+    fb.fit(_net(), _x(), _y(), epochs=1, checkpoint=path)
 
 
 def good(name: str, of: Any = None) -> Any:
