@@ -15,6 +15,7 @@ from fastbp.layers.sizes import check_batch
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
+from fastbp.optimizers.limits import Limits
 from fastbp.schedules import Schedule, as_schedule
 
 from .assessment import Metric, as_metrics
@@ -246,6 +247,7 @@ def _prepare(
         history,
         Hooks(options.callbacks),
         as_metrics(options.metrics),
+        Limits(options.l2, options.clip_value, options.clip_norm),
         threads=options.threads,
         shuffle=as_flag(options.shuffle, "shuffle"),
         validate_every=as_count(options.validate_every, "validate_every"),
@@ -334,6 +336,7 @@ def _engine(run: Run, fused: bool) -> Engine | None:
             run.batch_size,
             run.threads,
             run.samples.weights,
+            limits=run.limits,
         )
     except MemoryError as problem:
         raise MemoryError(

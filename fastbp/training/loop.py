@@ -14,6 +14,7 @@ from fastbp.layers.nesting import every_layer
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
+from fastbp.optimizers.limits import Limits
 from fastbp.schedules import Schedule, Span, checked_factors
 from fastbp.threads import limit_threads
 
@@ -44,6 +45,7 @@ class Run:
     history: History
     hooks: Hooks
     metrics: Metrics
+    limits: Limits
     threads: int | None = None
     shuffle: bool = True
     validate_every: int = 1
@@ -229,11 +231,13 @@ def _layered(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.
             if now.kept is not None:
                 now.kept[rows] = scores
             of_rows = () if weights is None else (weights[rows],)
-            losses[step], gradient = run.loss.compute(scores, target, *of_rows)
+            loss, gradient = run.loss.compute(scores, target, *of_rows)
+            losses[step] = loss + run.limits.penalty(run.net)
             if not math.isfinite(losses[step]):
                 run.net.buffers = buffers  # a batch that diverges moves nothing
                 return losses[: step + 1]
             run.net.backward(gradient)
+            run.limits.apply(run.net)
             _step(run.optimizer, run.net, factors[step])
             _report(run, now, now.steps + step + 1, losses[step])
     return losses

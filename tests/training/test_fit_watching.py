@@ -329,3 +329,32 @@ def test_a_history_is_pickled_and_copied():
     history = fit(net(), early_stopping=fb.EarlyStopping())
     again = pickle.loads(pickle.dumps(history))
     assert again.to_dict() == history.to_dict()
+
+
+# Limits
+
+
+@pytest.mark.parametrize("limits", [{"l2": 0.1}, {"clip_value": 1e-3}, {"clip_norm": 1e-2}])
+def test_limits_on_both_paths(backend, limits):
+    fused, layered, without = net(), net(), net()
+    options = {"optimizer": fb.SGD(0.5), "schedule": "cosine", "class_weight": "balanced"}
+    first = fit(fused, **options | limits)
+    second = fit(layered, fused=False, **options | limits)
+    np.testing.assert_allclose(fused.params, layered.params, rtol=1e-10)
+    np.testing.assert_allclose(first["train_loss"], second["train_loss"], rtol=1e-10)
+    fit(without, **options)
+    assert not np.allclose(fused.params, without.params, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ({"clip_norm": 0}, "clip_norm: expected a number above 0, got 0"),
+        ({"clip_value": math.nan}, "clip_value: expected a finite number, got nan"),
+        ({"l2": -1}, "l2: expected at least 0, got -1"),
+        ({"clip_norm": 1.0, "clip_value": 1.0}, "clip_value and clip_norm: expected one of them"),
+    ],
+)
+def test_limits_that_are_none(limits, text):
+    with pytest.raises(ValueError, match=text):
+        fit(net(), **limits)
