@@ -117,6 +117,9 @@ KERNELS: dict[str, Kernel] = {
         "dx",
         "dx = w / sqrt(var + eps) * (dy - (db + dw * xhat) / n)",
     ),
+    "batch_norm_backward_input_in_use": _kernel(
+        "dy var w eps", "dx", "dx = w / sqrt(var + eps) * dy, where mean and var are no batch's"
+    ),
     "running_average": _kernel("x share factor", "y", "y = y + share * (factor * x - y)"),
     # row by row; mean, rstd (n,): one a sample
     "layer_norm_forward": _kernel(

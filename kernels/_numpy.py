@@ -20,6 +20,9 @@ from fastbp.kernels._numpy_images import pad2d_backward as pad2d_backward
 from fastbp.kernels._numpy_images import pad2d_forward as pad2d_forward
 from fastbp.kernels._numpy_norms import batch_norm_backward as batch_norm_backward
 from fastbp.kernels._numpy_norms import batch_norm_backward_input as batch_norm_backward_input
+from fastbp.kernels._numpy_norms import (
+    batch_norm_backward_input_in_use as batch_norm_backward_input_in_use,
+)
 from fastbp.kernels._numpy_norms import batch_norm_forward as batch_norm_forward
 from fastbp.kernels._numpy_norms import batch_statistics as batch_statistics
 from fastbp.kernels._numpy_norms import layer_norm_backward as layer_norm_backward

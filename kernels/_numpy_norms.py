@@ -47,6 +47,11 @@ def batch_norm_backward_input(x, dy, mean, var, w, dw, db, eps, dx):
     dx[...] = w / s * (dy - (db + dw * (x - mean) / s) / max(len(x), 1))
 
 
+def batch_norm_backward_input_in_use(dy, var, w, eps, dx):
+    """dx = w / sqrt(var + eps) * dy, where mean and var are no batch's"""
+    dx[...] = dy / np.sqrt(var + dy.dtype.type(eps)) * w
+
+
 def running_average(x, share, factor, y):
     """y = y + share * (factor * x - y)"""
     y += share * (factor * x - y)

@@ -91,12 +91,10 @@ class Engine:
         if not active().can("engine"):
             raise NotExpressible(f"the {active().name} backend has no engine")
         self.kernels, self.net, self.optimizer = active().kernels, net, optimizer
-        self.limits = limits
+        self.limits, self.training = limits, training
         self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training)
-        if not training and Kind.BATCH_NORM in self.program.kinds:
-            raise NotExpressible("BatchNorm has a backward of training only")
         kind_of(loss, LOSSES, "loss")  # refuses what is not built in
         self.loss_kind = loss.kind_for(target)
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
@@ -162,7 +160,7 @@ class Engine:
             Choice.STATES: states,
             Choice.SKIP: self.skip,
             Choice.LOWEST: self.program.lowest,
-            Choice.TRAINING: True,
+            Choice.TRAINING: self.training,
         }
         self.choices = run_choices(slots, self.addresses)
 
@@ -227,7 +225,7 @@ class Engine:
             finally:
                 self._store()
                 self.optimizer.steps += done
-                for layer in self.net.layers:
+                for layer in self.net.layers if self.training else ():
                     layer.stepped(done)
                     layer.seen(done)
         return losses

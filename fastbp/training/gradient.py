@@ -33,9 +33,9 @@ def loss_and_gradient(
         Samples and labels, or values, as ``fit`` takes them.
     loss : Loss
     threads : int, optional
-        How many threads compute, where the backend has an engine, which networks with BatchNorm do
-        without; the results are the same, bit for bit, for any number. Left out, it is
-        FASTBP_NUM_THREADS or what is measured to be fastest.
+        How many threads compute, where the backend has an engine; the results are the same, bit
+        for bit, for any number. Left out, it is FASTBP_NUM_THREADS or what is measured to be
+        fastest.
 
     Returns
     -------

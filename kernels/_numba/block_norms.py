@@ -4,17 +4,22 @@ It needs all of the batch at once. So each block leaves its parts of what is sum
 threads meet, and each of them makes the same whole of all parts, in their order: of mean and
 variance on the way forward, and of dw and db on the way back. Where the parts lie all threads see
 them; the whole is each one's own. There is no mathematics here, only calls.
+
+In use mean and variance are the running ones: then it is a row as others, but that dw and db are
+wholes of parts too, in the end.
 """
 
-from fastbp.kernels.numbers import Choice, Column, PlanColumn, Value
+from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Value
 
 from . import normalization, normalization_blocks
+from .barrier import meet
 from .jit import core
 from .norms import eps_of
 from .pointers import shift
 from .program import (
     dy_of,
     input_of,
+    kind_of,
     place_of,
     program_of,
     row_of,
@@ -52,8 +57,11 @@ def _part_of(run, layer, which, block):
 
 @core
 def _whole_of(run, layer, which):
-    """What all of them make."""
-    return shift(place_of(run, layer, PlanColumn.STATISTICS), which * _vector_width(run, layer))
+    """What all of them make; in use, of mean and variance the running ones."""
+    place = place_of(run, layer, PlanColumn.STATISTICS)
+    if which <= _DEVIATION and not run.choices[Choice.TRAINING]:
+        place = place_of(run, layer, PlanColumn.BUFFER)
+    return shift(place, which * _vector_width(run, layer))
 
 
 @core
@@ -102,11 +110,8 @@ def combine_statistics(run, layer, batch):
 def normalize(run, layer, n):
     """What the row puts out for a block: in training by the batch's statistics."""
     (channels, pixels, images), apart = _sizes_of(run, layer), _vector_width(run, layer)
-    w, mean, eps = w_of(run, layer), place_of(run, layer, PlanColumn.BUFFER), eps_of(run, layer)
-    b, y = shift(w, apart), y_of(run, layer)
-    if run.choices[Choice.TRAINING]:
-        mean = _whole_of(run, layer, _MEAN)
-    var = shift(mean, apart)
+    w, mean, eps = w_of(run, layer), _whole_of(run, layer, _MEAN), eps_of(run, layer)
+    b, y, var = shift(w, apart), y_of(run, layer), shift(mean, apart)
     if images:
         x = _image_input(run, layer)
         normalization_blocks.block_norm(channels, pixels, x, mean, var, w, b, eps, y)
@@ -146,8 +151,36 @@ def combine_gradients(run, layer, batch):
 
 
 @core
+def combine_gradients_in_use(run, team, batch):
+    """The same of all rows, once all threads have left their parts; False if one gave up."""
+    met = False
+    for layer in range(run.layers):
+        if kind_of(run, layer) == Kind.BATCH_NORM:
+            if not met and not meet(team):
+                return False
+            met = True
+            combine_gradients(run, layer, batch)
+    return True
+
+
+@core
+def _pass_back_in_use(run, layer, n):
+    channels, pixels, images = _sizes_of(run, layer)
+    var, w, eps = _whole_of(run, layer, _DEVIATION), w_of(run, layer), eps_of(run, layer)
+    dy, dx = dy_of(run, layer), dy_of(run, layer - 1)
+    if images:
+        normalization_blocks.block_norm_input_in_use(channels, pixels, dy, var, w, eps, dx)
+    else:
+        dy_row, dx_row = row_width(run, layer), row_width(run, layer - 1)
+        normalization.batch_norm_input_in_use(n, channels, dy, dy_row, var, w, eps, dx, dx_row)
+
+
+@core
 def pass_back(run, layer, n, batch):
     """From a block's dy the dy of the row before."""
+    if not run.choices[Choice.TRAINING]:
+        _pass_back_in_use(run, layer, n)
+        return
     channels, pixels, images = _sizes_of(run, layer)
     mean, var = _whole_of(run, layer, _MEAN), _whole_of(run, layer, _DEVIATION)
     dw, db = _whole_of(run, layer, _DW), _whole_of(run, layer, _DB)
@@ -178,6 +211,8 @@ def finish(run, step, layer, batch):
     for vector in range(row[Column.PARAM_VECTORS] if takes_steps(run, layer) else 0):
         g = gradient_whole(run, layer, vector)
         optimize(run, step, layer, vector > 0, g, shift(w, vector * apart), channels)
+    if not run.choices[Choice.TRAINING]:
+        return
     share, running = values_of(run, layer)[Value.SHARE], place_of(run, layer, PlanColumn.BUFFER)
     if share < 0:
         share = 1.0 / (row[Column.BATCHES] + run.step + 1)

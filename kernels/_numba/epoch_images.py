@@ -20,6 +20,7 @@ from fastbp.kernels.numbers import Choice, Kind, PlanColumn, Setting, Source
 from .barrier import floating_mode, flush_denormals, meet
 from .block_norms import (
     combine_gradients,
+    combine_gradients_in_use,
     combine_statistics,
     leave_gradient,
     leave_statistics,
@@ -152,6 +153,8 @@ def _backward_through(run, flatten, segment, top, bottom, n, batch):
     for layer in range(top, max(bottom, lowest) - 1, -1):
         kind = kind_of(run, layer)
         if kind == Kind.BATCH_NORM:
+            if not run.choices[Choice.TRAINING]:
+                leave_gradient(run, layer, n)
             if layer > lowest:
                 pass_back(run, layer, n, batch)
         elif layer > flatten:
@@ -217,7 +220,9 @@ def _train_segment(run, addresses, flatten, segment, chosen, n, stretch):
 
 @core
 def _norm_from(run, layer):
-    """The next row of BatchNorm, from this row on, or `layers`."""
+    """The next row of BatchNorm, from this row on, or `layers`; in use there is no need to stop."""
+    if not run.choices[Choice.TRAINING]:
+        return run.layers
     while layer < run.layers and kind_of(run, layer) != Kind.BATCH_NORM:
         layer += 1
     return layer
@@ -226,6 +231,8 @@ def _norm_from(run, layer):
 @core
 def _behind_norm(run, layer):
     """Which row follows the last one of BatchNorm below this row, that backward reaches, or 0."""
+    if not run.choices[Choice.TRAINING]:
+        return 0
     lowest = run.choices[Choice.LOWEST]
     while layer > lowest and kind_of(run, layer - 1) != Kind.BATCH_NORM:
         layer -= 1
@@ -247,7 +254,7 @@ def _train_batch(run, team, addresses, flatten, chosen, n):
         ):
             _train_segment(run, addresses, flatten, segment, chosen, n, stretch)
         if last == layers and bottom == 0:
-            return True
+            return run.choices[Choice.TRAINING] or combine_gradients_in_use(run, team, n)
         if not meet(team):
             return False
         if last < layers:

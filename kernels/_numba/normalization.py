@@ -170,6 +170,20 @@ def batch_norm_input(
 
 
 @core
+def batch_norm_input_in_use(n, columns, dy, dy_row, var, w, eps, dx, dx_row):
+    """dx = w / sqrt(var + eps) * dy"""
+    factor = few(dy)
+    for start in range(0, columns, AT_ONCE):
+        width = min(AT_ONCE, columns - start)
+        for j in range(width):
+            factor[j] = w[start + j] / math.sqrt(var[start + j] + eps)
+        for r in range(n):
+            dy_r, dx_r = shift(dy, r * dy_row + start), shift(dx, r * dx_row + start)
+            for j in range(width):
+                dx_r[j] = dy_r[j] * factor[j]
+
+
+@core
 def average(x, share, factor, y, n):
     """y += share * (factor * x - y)"""
     share, factor = type(x[0])(share), type(x[0])(factor)
@@ -305,6 +319,13 @@ def batch_norm_backward_input(x, dy, mean, var, w, dw, db, eps, dx):
     (n, o), eps_ = x.shape, dx.dtype.type(eps)
     given = pointer(mean), pointer(var), pointer(w), pointer(dw), pointer(db)
     batch_norm_input(n, o, pointer(x), o, pointer(dy), o, *given, eps_, n, pointer(dx), o)
+
+
+@jit
+def batch_norm_backward_input_in_use(dy, var, w, eps, dx):
+    """dx = w / sqrt(var + eps) * dy, where mean and var are no batch's"""
+    (n, o), eps_ = dy.shape, dx.dtype.type(eps)
+    batch_norm_input_in_use(n, o, pointer(dy), o, pointer(var), pointer(w), eps_, pointer(dx), o)
 
 
 @jit

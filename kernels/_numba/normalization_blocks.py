@@ -78,6 +78,20 @@ def block_norm_gradient(n, channels, pixels, x, dy, mean, var, eps, dw, db):
 
 
 @core
+def block_norm_input_in_use(channels, pixels, dy, var, w, eps, dx):
+    """dx = w / sqrt(var + eps) * dy"""
+    size = pixels * SAMPLES
+    for c in range(channels):
+        dy_c, dx_c, factor = (
+            shift(dy, c * size),
+            shift(dx, c * size),
+            w[c] / math.sqrt(var[c] + eps),
+        )
+        for i in range(size):
+            dx_c[i] = dy_c[i] * factor
+
+
+@core
 def block_norm_input(n, channels, pixels, x, dy, mean, var, w, dw, db, eps, count, dx):
     """As batch_norm_input, over so many numbers of a channel; of samples that are not there, 0."""
     all_, size = type(x[0])(count), pixels * SAMPLES

@@ -39,11 +39,17 @@ def vector_width(run, layer):
 
 @core
 def statistics_of(run, layer):
-    """A norm's means and what it keeps beside them: of columns, or of the samples at hand."""
+    """A norm's means and what it keeps beside them: of columns, or of the samples at hand.
+
+    BatchNorm's in use are the running ones.
+    """
     batch, start = run.choices[Choice.BATCH], place_of(run, layer, PlanColumn.STATISTICS)
     if kind_of(run, layer) == Kind.LAYER_NORM:
         start = shift(start, run.step % 2 * 2 * batch + run.row)  # some still read the last step's
         return start, shift(start, batch)
+    if not run.choices[Choice.TRAINING]:
+        start = place_of(run, layer, PlanColumn.BUFFER)
+        return start, shift(start, vector_width(run, layer))
     return start, shift(start, row_width(run, layer))
 
 
@@ -74,12 +80,11 @@ def forward_norm(run, layer, n):
     elif kind == Kind.STANDARDIZE:
         normalization.standardize(n, count, x, x_row, kept, beside, y, width)
     else:
+        (mean, var), eps = statistics_of(run, layer), eps_of(run, layer)
+        mean, var = shift(mean, first), shift(var, first)
         if run.choices[Choice.TRAINING]:
-            mean, var = statistics_of(run, layer)
-            kept, beside = shift(mean, first), shift(var, first)
-            normalization.statistics(n, count, x, x_row, kept, beside)
-        eps = eps_of(run, layer)
-        normalization.batch_norm(n, count, x, x_row, kept, beside, w, b, eps, y, width)
+            normalization.statistics(n, count, x, x_row, mean, var)
+        normalization.batch_norm(n, count, x, x_row, mean, var, w, b, eps, y, width)
 
 
 @core
@@ -128,9 +133,12 @@ def norm_input(run, layer, n):
         g, eps = shift(place_of(run, layer, PlanColumn.STEP), first), eps_of(run, layer)
         mean, var = shift(mean, first), shift(beside, first)
         db = shift(g, vector_width(run, layer))
-        normalization.batch_norm_input(
-            n, count, x, x_row, dy, width, mean, var, w, g, db, eps, n, dx, x_row
-        )
+        if run.choices[Choice.TRAINING]:
+            normalization.batch_norm_input(
+                n, count, x, x_row, dy, width, mean, var, w, g, db, eps, n, dx, x_row
+            )
+        else:
+            normalization.batch_norm_input_in_use(n, count, dy, width, var, w, eps, dx, x_row)
 
 
 @core
@@ -158,8 +166,8 @@ def _move_running(run, layer, n):
 
 @core
 def move_running(run, n):
-    """The same of all rows."""
-    for layer in range(run.layers):
+    """The same of all rows, in training."""
+    for layer in range(run.layers if run.choices[Choice.TRAINING] else 0):
         if kind_of(run, layer) == Kind.BATCH_NORM:
             _move_running(run, layer, n)
 

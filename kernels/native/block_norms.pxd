@@ -4,6 +4,9 @@ It needs all of the batch at once. So each block leaves its parts of what is sum
 threads meet, and each of them makes the same whole of all parts, in their order: of mean and
 variance on the way forward, and of dw and db on the way back. Where the parts lie all threads see
 them; the whole is each one's own. There is no mathematics here, only calls.
+
+In use mean and variance are the running ones: then it is a row as others, but that dw and db are
+wholes of parts too, in the end.
 """
 
 from libc.stdint cimport int64_t
@@ -13,10 +16,10 @@ cimport normalization_blocks
 from blocks cimport block_before, block_dx, block_dy, block_y
 from norms cimport eps_of
 from numbers cimport (
-    BATCH, BATCHES, BUFFER, CHANNELS, COLUMNS, OUTPUTS, PARAM_VECTORS, PARTS, PLAN_COLUMNS, SAMPLES,
-    SHARE, STATISTICS, TRAINING, VECTOR, W, WIDTH,
+    BATCH, BATCHES, BATCH_NORM, BUFFER, CHANNELS, COLUMNS, KIND, OUTPUTS, PARAM_VECTORS, PARTS,
+    PLAN_COLUMNS, SAMPLES, SHARE, STATISTICS, TRAINING, VECTOR, W, WIDTH,
 )
-from program cimport Input, Run, dy_of, hidden_input, takes_steps, values_of, width_of, y_of
+from program cimport Input, Run, dy_of, hidden_input, meet, takes_steps, values_of, width_of, y_of
 from steps cimport optimize
 from tile cimport real
 
@@ -48,8 +51,10 @@ cdef inline real* part_of(
 cdef inline real* whole_of(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t which,
 ) noexcept nogil:
-    """What all of them make."""
-    return (work + run.plan[layer * PLAN_COLUMNS + STATISTICS]
+    """What all of them make; in use, of mean and variance the running ones."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef bint running = which <= DEVIATION and not run.choices[TRAINING]
+    return (work + (plan[BUFFER] if running else plan[STATISTICS])
             + which * vector_width[real](run, layer, work))
 
 
@@ -102,11 +107,9 @@ cdef inline void normalize(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t apart = vector_width[real](run, layer, work)
     cdef const real* w = work + plan[W]
-    cdef const real* mean = work + plan[BUFFER]
+    cdef const real* mean = whole_of[real](run, layer, work, MEAN)
     cdef real eps = eps_of[real](run, layer, work)
     cdef Input input
-    if run.choices[TRAINING]:
-        mean = whole_of[real](run, layer, work, MEAN)
     if row[CHANNELS]:
         normalization_blocks.block_norm[real](
             row[VECTOR], pixels_of(row), block_before[real](run, layer, work), mean, mean + apart,
@@ -165,6 +168,39 @@ cdef inline real* gradient_whole(
     return whole_of[real](run, layer, work, DW + vector)
 
 
+cdef inline bint combine_gradients_in_use(
+    const Run* run, real* work, Py_ssize_t batch,
+) noexcept nogil:
+    """The same of all rows, once all threads have left their parts; False if one gave up."""
+    cdef Py_ssize_t layer
+    cdef bint met = False
+    for layer in range(run.layers):
+        if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
+            if not met and not meet(run):
+                return False
+            met = True
+            combine_gradients[real](run, layer, work, batch)
+    return True
+
+
+cdef inline void pass_back_in_use(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
+) noexcept nogil:
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    cdef const real* var = whole_of[real](run, layer, work, DEVIATION)
+    cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W]
+    cdef real eps = eps_of[real](run, layer, work)
+    if row[CHANNELS]:
+        normalization_blocks.block_norm_input_in_use[real](
+            row[VECTOR], pixels_of(row), block_dy[real](run, layer, work), var, w, eps,
+            block_dx[real](run, layer, work))
+    else:
+        normalization.batch_norm_input_in_use[real](
+            n, row[VECTOR], dy_of[real](run, layer, work), run.plan[layer * PLAN_COLUMNS + WIDTH],
+            var, w, eps, dy_of[real](run, layer - 1, work),
+            run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+
+
 cdef inline void pass_back(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t batch,
 ) noexcept nogil:
@@ -177,6 +213,9 @@ cdef inline void pass_back(
     cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W]
     cdef real eps = eps_of[real](run, layer, work)
     cdef Input input
+    if not run.choices[TRAINING]:
+        pass_back_in_use[real](run, layer, work, n)
+        return
     if row[CHANNELS]:
         normalization_blocks.block_norm_input[real](
             n, row[VECTOR], pixels_of(row), block_before[real](run, layer, work),
@@ -202,6 +241,8 @@ cdef inline void finish(
     for vector in range(row[PARAM_VECTORS] if takes_steps(run, layer) else 0):
         optimize[real](run, layer, vector > 0, gradient_whole[real](run, layer, work, vector),
                        work + plan[W] + vector * apart, row[VECTOR])
+    if not run.choices[TRAINING]:
+        return
     if share < 0:
         share = 1.0 / (row[BATCHES] + run.mask + 1)
     normalization.running_average[real](

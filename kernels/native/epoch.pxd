@@ -10,7 +10,7 @@ from norms cimport move_running
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK, BUFFER, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS, KIND,
     LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES,
-    TAKEN, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    TAKEN, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
 from program cimport Input, Run, buffers_size, hidden_input, meet
@@ -138,7 +138,7 @@ cdef inline bint train_step(
         losses[0] = loss
     if loss - loss != 0:  # NaN or infinite; all threads find the same
         return False
-    for layer in range(run.layers):
+    for layer in range(run.layers if run.choices[TRAINING] else 0):
         if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
             move_running[real](run, layer, work, first.n)
     batch = active_samples[real](run, work, data, chosen, step, first)

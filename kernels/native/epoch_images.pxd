@@ -9,8 +9,8 @@ from libc.string cimport memcpy
 
 from batch cimport bytes_of, fetch_rows, source
 from block_norms cimport (
-    blocks_in, combine_gradients, combine_statistics, leave_gradient, leave_statistics, normalize,
-    pass_back,
+    blocks_in, combine_gradients, combine_gradients_in_use, combine_statistics, leave_gradient,
+    leave_statistics, normalize, pass_back,
 )
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
@@ -19,7 +19,7 @@ from norms cimport norm_input
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
     INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE,
-    TAKEN, WIDTH,
+    TAKEN, TRAINING, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
@@ -164,6 +164,8 @@ cdef inline void backward_through(
     cdef Input hidden
     for layer in range(top, max(bottom, lowest) - 1, -1):
         row = run.program + layer * COLUMNS
+        if row[KIND] == BATCH_NORM and not run.choices[TRAINING]:
+            leave_gradient[real](run, layer, work, n)
         if layer <= flat and row[KIND] != BATCH_NORM:
             block_stage[real](run, layer, work, n, segment, True)
         elif layer == lowest:
@@ -244,7 +246,9 @@ cdef inline void train_stretch(
 
 
 cdef inline Py_ssize_t norm_from(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """The next row of BatchNorm, from this row on, or `layers`."""
+    """The next row of BatchNorm, from this row on, or `layers`; in use there is no need to stop."""
+    if not run.choices[TRAINING]:
+        return run.layers
     while layer < run.layers and run.program[layer * COLUMNS + KIND] != BATCH_NORM:
         layer += 1
     return layer
@@ -252,6 +256,8 @@ cdef inline Py_ssize_t norm_from(const Run* run, Py_ssize_t layer) noexcept nogi
 
 cdef inline Py_ssize_t behind_norm(const Run* run, Py_ssize_t layer) noexcept nogil:
     """Which row follows the last one of BatchNorm below this row, that backward reaches, or 0."""
+    if not run.choices[TRAINING]:
+        return 0
     while layer > run.choices[LOWEST] and run.program[(layer - 1) * COLUMNS + KIND] != BATCH_NORM:
         layer -= 1
     return layer if layer > run.choices[LOWEST] else 0
@@ -269,7 +275,7 @@ cdef inline bint train_batch(
     while True:
         train_stretch[real](run, work, data, chosen, batch, labels, values, &s)
         if s.last == layers and s.bottom == 0:
-            return True
+            return run.choices[TRAINING] or combine_gradients_in_use[real](run, work, batch)
         if not meet(run):
             return False
         if s.last < layers:

@@ -193,6 +193,23 @@ cdef inline void batch_norm_input(
         start += width
 
 
+cdef inline void batch_norm_input_in_use(
+    Py_ssize_t n, Py_ssize_t columns, const real* dy, Py_ssize_t dy_row, const real* var,
+    const real* w, real eps, real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    """dx = w / sqrt(var + eps) * dy"""
+    cdef real factor[AT_ONCE]
+    cdef Py_ssize_t start = 0, width, r, k
+    while start < columns:
+        width = min(<Py_ssize_t> AT_ONCE, columns - start)
+        for k in range(width):
+            factor[k] = w[start + k] / root[real](var[start + k] + eps)
+        for r in range(n):
+            for k in range(width):
+                dx[r * dx_row + start + k] = dy[r * dy_row + start + k] * factor[k]
+        start += width
+
+
 cdef inline void running_average(
     const real* x, double share, double factor, real* y, Py_ssize_t n,
 ) noexcept nogil:

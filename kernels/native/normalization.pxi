@@ -67,6 +67,15 @@ def batch_norm_backward_input(const real[:, ::1] x, const real[:, ::1] dy, const
             <real> eps, x.shape[0], &dx[0, 0], o)
 
 
+def batch_norm_backward_input_in_use(const real[:, ::1] dy, const real[::1] var,
+                                     const real[::1] w, double eps, real[:, ::1] dx):
+    """dx = w / sqrt(var + eps) * dy, where mean and var are no batch's"""
+    cdef Py_ssize_t o = dy.shape[1]
+    with nogil:
+        normalization.batch_norm_input_in_use[real](
+            dy.shape[0], o, &dy[0, 0], o, &var[0], &w[0], <real> eps, &dx[0, 0], o)
+
+
 def running_average(const real[::1] x, double share, double factor, real[::1] y):
     """y = y + share * (factor * x - y)"""
     with nogil:

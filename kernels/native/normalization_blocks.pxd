@@ -107,6 +107,21 @@ cdef inline void block_norm_gradient(
         dy += size
 
 
+cdef inline void block_norm_input_in_use(
+    Py_ssize_t channels, Py_ssize_t pixels, const real* dy, const real* var, const real* w,
+    real eps, real* dx,
+) noexcept nogil:
+    """dx = w / sqrt(var + eps) * dy"""
+    cdef real factor
+    cdef Py_ssize_t size = pixels * SAMPLES, c, i
+    for c in range(channels):
+        factor = w[c] / root[real](var[c] + eps)
+        for i in range(size):
+            dx[i] = dy[i] * factor
+        dy += size
+        dx += size
+
+
 cdef inline void block_norm_input(
     Py_ssize_t n, Py_ssize_t channels, Py_ssize_t pixels, const real* x, const real* dy,
     const real* mean, const real* var, const real* w, const real* dw, const real* db, real eps,

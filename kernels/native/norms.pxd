@@ -23,11 +23,16 @@ from tile cimport real
 cdef inline real* statistics_of(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t which,
 ) noexcept nogil:
-    """A norm's means (0), or what it keeps beside them (1): of columns, or of samples at hand."""
+    """A norm's means (0), or what it keeps beside them (1): of columns, or of samples at hand.
+
+    BatchNorm's in use are the running ones.
+    """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef real* start = work + plan[STATISTICS] + run.shift
     if run.program[layer * COLUMNS + KIND] == LAYER_NORM:
         return start + which * run.choices[BATCH] + run.sample
+    if not run.choices[TRAINING]:
+        start = work + plan[BUFFER]
     return start + which * plan[WIDTH]
 
 
@@ -55,9 +60,9 @@ cdef inline void forward_norm(
     elif kind == STANDARDIZE:
         normalization.standardize[real](n, count, x, input.row, mean, var, y, width)
     elif kind == BATCH_NORM:
+        mean = statistics_of[real](run, layer, work, 0) + first
+        var = statistics_of[real](run, layer, work, 1) + first
         if run.choices[TRAINING]:
-            mean = statistics_of[real](run, layer, work, 0) + first
-            var = statistics_of[real](run, layer, work, 1) + first
             normalization.statistics[real](n, count, x, input.row, mean, var)
         normalization.batch_norm[real](n, count, x, input.row, mean, var, w, w + width,
                                        eps_of[real](run, layer, work), y, width)
@@ -113,6 +118,9 @@ cdef inline void norm_input(
     elif kind == STANDARDIZE:
         normalization.unstandardize[real](
             n, count, dy, width, work + plan[BUFFER] + width + first, dx, dx_row)
+    elif kind == BATCH_NORM and not run.choices[TRAINING]:
+        normalization.batch_norm_input_in_use[real](
+            n, count, dy, width, other + first, w, eps_of[real](run, layer, work), dx, dx_row)
     elif kind == BATCH_NORM:
         normalization.batch_norm_input[real](
             n, count, x, input.row, dy, width, mean + first, other + first, w, g, g + width,

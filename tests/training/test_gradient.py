@@ -5,7 +5,10 @@ import parts
 import pytest
 
 import fastbp as fb
+from fastbp.backends import active
 from fastbp.engine import sharing
+from fastbp.layers.rules import trained_pieces
+from fastbp.training.gradient import Objective
 
 N = 1100  # two whole batches, and some left
 RNG = np.random.default_rng(0)
@@ -114,6 +117,50 @@ def test_norms_are_as_in_use(backend):
     assert found.loss < value
     assert np.array_equal(net.buffers, buffers)
     assert net.layers[2].num_batches_tracked == tracked
+
+
+NORMED = {
+    "rows": lambda: (
+        fb.BatchNorm1d(13), fb.Linear(13, 70), fb.BatchNorm1d(70), fb.SiLU(), fb.Dropout(0.5),
+        fb.Linear(70, 5, bias=False), fb.BatchNorm1d(5, affine=False),
+    ),
+    "images": lambda: (
+        fb.Conv2d(1, 3, 3, bias=False), fb.BatchNorm2d(3), fb.ReLU(),
+        fb.Residual(fb.Conv2d(3, 3, 3, padding=1), fb.BatchNorm2d(3, momentum=None)),
+        fb.MaxPool2d(2), fb.Flatten(), fb.BatchNorm1d(12), fb.Linear(12, 5),
+    ),
+    "images, first": lambda: (
+        fb.BatchNorm2d(1), fb.Conv2d(1, 17, 3), fb.BatchNorm2d(17, affine=False), fb.Tanh(),
+        fb.Flatten(), fb.Linear(272, 5),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("frozen", [(), (0,), (1, 2, 3)])
+@pytest.mark.parametrize("name", NORMED)
+def test_batch_norm_runs_on_the_engine(backend, dtype, name, frozen):
+    shape, x = ((13,), ROWS) if name == "rows" else ((1, 6, 6), IMAGES)
+    net = fb.Sequential(*NORMED[name](), input_shape=shape, dtype=dtype)
+    data, loss = (x.astype(dtype), np.arange(N) % 5), fb.CrossEntropyLoss()
+    fb.fit(net, data, loss=loss, optimizer=fb.SGD(0.1), epochs=1)
+    before = net.buffers.copy(), [layer.state() for layer in net.layers]
+    expected = layered(net, *data, loss)
+    for number in frozen:
+        net.layers[number].trainable = False
+    trained = np.zeros(net.params.size, bool)
+    for part, _ in trained_pieces(net.vectors, net.layers, True):
+        trained[part] = True
+    expected[1][~trained] = 0
+    found = [fb.loss_and_gradient(net, data, loss, threads=threads) for threads in (1, 2, 3)]
+    for value, gradient in found[1:]:
+        assert value == found[0][0]
+        np.testing.assert_array_equal(gradient, found[0][1])
+    tolerance = 2e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(value, expected[0], rtol=tolerance)
+    np.testing.assert_allclose(gradient, expected[1], rtol=tolerance, atol=tolerance)
+    assert np.array_equal(net.buffers, before[0])
+    assert [layer.state() for layer in net.layers] == before[1]
+    assert (Objective(net, data, loss, 1).engine is not None) == active().can("engine")
 
 
 @pytest.mark.parametrize("where", [0, N - 1])
