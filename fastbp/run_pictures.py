@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(folder: Path, net: Sequential, history: History, test: Dataset, batch_size: int) -> None:
+def draw(
+    folder: Path, net: Sequential, history: History, test: Dataset, batch_size: int, judge: str
+) -> None:
     """Draw what a run came to; pictures of samples and weights only where samples are pictures.
 
-    Of values there is the loss alone.
+    What judged its epochs is called ``judge``: the test data, or what was kept back for it.
     """
-    losses = history.loss_by_iteration
-    figures = {"loss_by_iteration": plots.loss_by_iteration(losses, batch_size=batch_size)}
-    if not history.epochs[-1].of_values:
-        accuracies = {"train": history["train_accuracy"], "test": history["test_accuracy"]}
-        figures["accuracy_by_epoch"] = plots.accuracy_by_epoch(accuracies)
+    figures = pictures_of_training(history, batch_size, judge)
     if not test.values:
         probabilities = net.predict_proba(test)
         matrix = confusion(test, probabilities.argmax(axis=1))
@@ -40,6 +38,25 @@ def draw(folder: Path, net: Sequential, history: History, test: Dataset, batch_s
     figures |= pictures_of_norms(net)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
+
+
+def pictures_of_training(history: History, batch_size: int, judge: str) -> dict[str, Figure]:
+    """Name -> figure: losses, accuracies where there are classes, and the rate if it moved."""
+
+    def by_epoch(figure: str) -> dict[str, list[float]]:
+        found = {"train": history[f"train_{figure}"], judge: history[f"val_{figure}"]}
+        return {name: values for name, values in found.items() if np.isfinite(values).any()}
+
+    losses, rates = history.loss_by_iteration, history.lr_by_iteration
+    figures = {
+        "loss_by_iteration": plots.loss_by_iteration(losses, batch_size=batch_size),
+        "loss_by_epoch": plots.loss_by_epoch(by_epoch("loss")),
+    }
+    if not history.epochs[-1].of_values:
+        figures["accuracy_by_epoch"] = plots.accuracy_by_epoch(by_epoch("accuracy"))
+    if np.ptp(rates) > 0:
+        figures["rate_by_iteration"] = plots.rate_by_iteration(rates)
+    return figures
 
 
 def mistakes(test: Dataset, probabilities: np.ndarray, most: int = 30) -> tuple[Figure, int]:

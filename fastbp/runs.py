@@ -1,9 +1,10 @@
 """The folder of a training run: its settings, its model and its history.
 
 ``config.toml`` has the settings, ``history.csv`` the epochs, ``loss_by_iteration.npz`` each batch's
-loss, ``model.safetensors`` the network. The command line writes them while it trains. An experiment
-keeps a network when it is finished, all at once, with ``run.json`` for what is known besides, the
-other files' digests among it; one that diverged has no model.
+loss, ``model.safetensors`` the network, ``checkpoint.safetensors`` what it takes to go on. The
+command line writes them while it trains. An experiment keeps a network when it is finished, all at
+once, with ``run.json`` for what is known besides, the other files' digests among it; one that
+diverged has no model.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from .training import Callback, DivergenceError, Epoch, History
 from .training.history import ALIASES, COLUMNS
 
 LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
+CHECKPOINT = "checkpoint.safetensors"
 FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
@@ -64,15 +66,10 @@ def new_folder(name: str) -> Path:
         return folder
 
 
-def write_config(
-    folder: Path,
-    model: Model,
-    path: str | None,
-    train: Dataset,
-    test: Dataset,
-    backend: Backend,
-) -> None:
-    """Write everything that determines the run; train --model reads it again."""
+def config_of(
+    model: Model, path: str | None, train: Dataset, test: Dataset, backend: Backend
+) -> bytes:
+    """A config.toml: everything that determines the run. train --model reads it again."""
     data = {
         "path": path or "MNIST, embedded",
         "train_samples": len(train),
@@ -84,8 +81,7 @@ def write_config(
     computation = {"backend": backend.name, "detail": backend.detail}
     settings = {"fastbp": __version__, "data": data, **model.as_data()}
     settings["computation"] = computation
-    text = tomli_w.dumps(settings).encode("utf-8", "replace")  # names of files may be any bytes
-    write_atomically(folder / "config.toml", lambda file: file.write(text))
+    return tomli_w.dumps(settings).encode("utf-8", "replace")  # names of files may be any bytes
 
 
 def write_losses(folder: Path, history: History, error: DivergenceError | None = None) -> None:
@@ -101,15 +97,39 @@ def write_losses(folder: Path, history: History, error: DivergenceError | None =
 class Recorder(Callback):
     """Writes history and model after every epoch, so that nothing finished is ever lost."""
 
-    def __init__(self, folder: Path, history: History) -> None:
-        self.folder, self.history = folder, history
-        history.to_csv(folder / "history.csv")
+    def __init__(self, folder: Path, history: History, config: bytes | None) -> None:
+        self.folder, self.history, self.config = folder, history, config
+        self.began = False
+        self._held_back = ExitStack()
+
+    def on_train_begin(self, net: Sequential) -> None:
+        """Write what is known; before that nothing is, for what ``fit`` refuses leaves nothing."""
+        if (config := self.config) is not None:
+            write_atomically(self.folder / "config.toml", lambda file: file.write(config))
+        self.history.to_csv(self.folder / "history.csv")
+        self.began = True
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
-        """Replace both files, each atomically."""
-        with signals_held_back():
-            net.save(self.folder / "model.safetensors")
-            self.history.to_csv(self.folder / "history.csv")
+        """Replace both files, each atomically. Signals wait until the checkpoint is written too."""
+        self._held_back.enter_context(signals_held_back())
+        net.save(self.folder / "model.safetensors")
+        self.history.to_csv(self.folder / "history.csv")
+
+    def on_epoch_begin(self, epoch: int, net: Sequential) -> None:
+        """Signals wait no longer."""
+        self._held_back.close()
+
+    def on_train_end(self, net: Sequential) -> None:
+        """Nor do they here."""
+        self._held_back.close()
+
+    def finish(self) -> None:
+        """Write the losses of whatever is finished; where nothing began, the folder goes."""
+        if self.began:
+            write_losses(self.folder, self.history)
+            return
+        with suppress(OSError):  # one that goes on has its files
+            self.folder.rmdir()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from fastbp import backends, datasets
+from fastbp._checks import as_number
 from fastbp.datasets import Dataset
 from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
@@ -30,15 +31,28 @@ def whole(least: int) -> Callable[[str], int]:
     return parse
 
 
-def positive(text: str) -> float:
-    """An argument type: a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (number > 0 and math.isfinite(number)):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return number
+def number(text: str) -> int | float:
+    """An argument type: a number, whole where it is written so."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+
+
+def within(**limits: float | None) -> Callable[[str], float]:
+    """An argument type: a finite number within the limits that ``as_number`` knows."""
+
+    def parse(text: str) -> float:
+        try:
+            return as_number(number(text), "", **limits)
+        except ValueError as problem:
+            expected = str(problem).removeprefix(": ").partition(", got")[0]
+            raise argparse.ArgumentTypeError(f"{expected}, got {text!r}") from None
+
+    return parse
+
+
+positive = within(above=0)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

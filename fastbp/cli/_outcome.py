@@ -1,45 +1,68 @@
-"""What epochs came to, as figures and in words: accuracies, or of values R² and MAE."""
+"""What a training came to, as figures and in words: accuracies, or of values R² and MAE.
 
-from fastbp.training import Epoch, History
+Each epoch is judged by the test data; or by a share of the training data, and the network that is
+kept is tested at the end.
+"""
 
+import math
 
-def line(epoch: Epoch) -> str:
-    """The latest figures, for a display."""
-    if epoch.of_values:
-        return f"train R² {epoch.train_r2:.4f}  test R² {epoch.test_r2:.4f}"
-    return f"train {100 * epoch.train_accuracy:.2f} %  test {100 * epoch.test_accuracy:.2f} %"
-
-
-def as_data(history: History) -> dict[str, float]:
-    """The last epoch's figures, and the best one's on the test data."""
-    last, name = history.epochs[-1], _judged_by(history)
-    best = _best(history, name)
-    names = ("r2", "mae") if last.of_values else ("accuracy",)
-    columns = [f"{part}_{name}" for name in names for part in ("train", "test")]
-    figures = {column: last[column] for column in columns}
-    return {"train_loss": last.train_loss} | figures | {f"best_{name}": best[name]}
+from fastbp.training import Epoch, Evaluation, History
 
 
-def as_facts(history: History) -> dict[str, str]:
+def as_data(history: History, tested: Evaluation | None) -> dict[str, float]:
+    """Figures of the epoch whose network was kept, and the best ones of what judges each."""
+    epoch, (name, *_) = _kept(history), _figures(history)
+    found = {"train_loss": epoch.train_loss}
+    for figure in _figures(history):
+        found[f"train_{figure}"] = epoch[f"train_{figure}"]
+        found[f"{_judge(tested)}_{figure}"] = epoch[f"val_{figure}"]
+        if tested is not None:
+            found[f"test_{figure}"] = getattr(tested, figure)
+    return found | {f"best_{_judge(tested)}_{name}": _best(history)[f"val_{name}"]}
+
+
+def as_facts(history: History, tested: Evaluation | None) -> dict[str, str]:
     """The same in words."""
-    last = history.epochs[-1]
-    best = _best(history, _judged_by(history))
-    if last.of_values:
-        return {
-            "train R²": f"{last.train_r2:.4f}, mean absolute error {last.train_mae:.6g}",
-            "test R²": f"{last.test_r2:.4f}, mean absolute error {last.test_mae:.6g} "
-            f"(best R² {best.test_r2:.4f} after epoch {best.epoch})",
-        }
-    return {
-        "train accuracy": f"{100 * last.train_accuracy:.2f} %",
-        "test accuracy": f"{100 * last.test_accuracy:.2f} % "
-        f"(best {100 * best.test_accuracy:.2f} % after epoch {best.epoch})",
-    }
+    epoch, best, judge = _kept(history), _best(history), _judge(tested)
+    what = "R²" if epoch.of_values else "accuracy"
+    facts = {f"train {what}": _said(epoch["train_r2"], epoch["train_accuracy"], epoch["train_mae"])}
+    facts[f"{judge} {what}"] = (
+        f"{_said(epoch.val_r2, epoch.val_accuracy, epoch.val_mae)} "
+        f"(best {'R² ' * best.of_values}{_said(best.val_r2, best.val_accuracy)} "
+        f"after epoch {best.epoch})"
+    )
+    if tested is not None:
+        facts[f"test {what}"] = _said(tested.r2, tested.accuracy, tested.mae)
+    if history.stopped:
+        back = (
+            "" if epoch is history.epochs[-1] else f"; the network is that of epoch {epoch.epoch}"
+        )
+        facts["stopped"] = history.stopped + back
+    return facts
 
 
-def _judged_by(history: History) -> str:
-    return "test_r2" if history.epochs[-1].of_values else "test_accuracy"
+def _said(r2: float, accuracy: float, mae: float = math.nan) -> str:
+    if math.isnan(r2):
+        return "not computed" if math.isnan(accuracy) else f"{100 * accuracy:.2f} %"
+    return f"{r2:.4f}" + ("" if math.isnan(mae) else f", mean absolute error {mae:.6g}")
 
 
-def _best(history: History, name: str) -> Epoch:
-    return max(history.epochs, key=lambda epoch: float(getattr(epoch, name)))
+def _judge(tested: Evaluation | None) -> str:
+    """What the data are called that judge each epoch."""
+    return "test" if tested is None else "val"
+
+
+def _figures(history: History) -> tuple[str, ...]:
+    """What is known of each epoch; the first tells which is the best."""
+    return ("r2", "mae") if history.epochs[-1].of_values else ("accuracy",)
+
+
+def _kept(history: History) -> Epoch:
+    """The epoch whose network was kept: the last, unless early stopping went back to a better."""
+    best = history.state.get("best")
+    return history.epochs[-1 if best is None or best.snapshot is None else best.epoch - 1]
+
+
+def _best(history: History) -> Epoch:
+    name = f"val_{_figures(history)[0]}"
+    return max(history.epochs, key=lambda epoch: epoch[name])

@@ -8,17 +8,14 @@ from fastbp.network import Sequential
 from fastbp.training import Epoch, progress
 
 
-def display(epochs: int, samples: int, quiet: bool) -> "Display":
+def display(epochs: int, samples: int, first: int, quiet: bool) -> "Display":
     """The display for this stderr: nothing if quiet, a bar on a terminal, else lines."""
-    if quiet:
-        return Display(epochs, samples)
-    return Bar(epochs, samples) if sys.stderr.isatty() else Lines(epochs, samples)
+    kind = Display if quiet else Bar if sys.stderr.isatty() else Lines
+    return kind(epochs, samples, first)
 
 
 class Display(Silent, progress.Progress):
-    """Shows nothing; what is held out is the test data."""
-
-    held_out = "test"
+    """Shows nothing."""
 
 
 class Lines(Plain, Display):

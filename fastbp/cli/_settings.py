@@ -1,89 +1,124 @@
-"""The losses' and optimisers' settings on the command line, as their constructors have them."""
+"""How a model is trained, on the command line: an option for each key of its training table."""
 
 import argparse
 import inspect
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from fastbp.losses import LOSSES
-from fastbp.models import Model
-from fastbp.optimizers import OPTIMIZERS
+from fastbp import models
+from fastbp._settings import Count, Number, Setting, Word
+from fastbp.cli import _arguments
+from fastbp.models import KEYS, PARTS, Model
 
-
-class _Part(NamedTuple):
-    """A part of a model that has settings of its own."""
-
-    attribute: str  # of Model: which one it is
-    options: str  # of Model: its settings
-    known: dict[str, type]
-    what: str
-
-    def parameters(self, name: str) -> dict[str, Any]:
-        """The settings of one beside its rate, and their defaults."""
-        parameters = inspect.signature(self.known[name]).parameters.values()
-        return {p.name: p.default for p in parameters if p.name != "lr"}
-
-    def settings(self) -> dict[str, dict[str, Any]]:
-        """Of each setting its default in everything that has it."""
-        found: dict[str, dict[str, Any]] = {}
-        for name in self.known:
-            for setting, default in self.parameters(name).items():
-                found.setdefault(setting, {})[name] = default
-        return found
+NAMES = (*(part.name for part in PARTS), *KEYS)
 
 
-PARTS = (
-    _Part("loss", "loss_options", LOSSES, "loss"),
-    _Part("optimizer", "options", OPTIMIZERS, "optimiser"),
-)
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """What a model's parts are, and its single keys."""
+    for part in PARTS:
+        help_ = part.said + of_named(part.name)
+        parser.add_argument(option(part.name), choices=part.known, help=help_)
+    for name, key in KEYS.items():
+        help_ = key.said + of_named(name)
+        parser.add_argument(option(name), help=help_, **_type_of(key.setting))
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """An option for each; what is true or false has two, --nesterov and --no-nesterov."""
+    """An option for each of its parts' settings; what is a truth has two, --no-nesterov too."""
     for part in PARTS:
         group = parser.add_argument_group(
             f"settings of the {part.what}", "(default: the model's, else as named)"
         )
         for name, defaults in part.settings().items():
-            if isinstance(next(iter(defaults.values())), bool):
-                flag = argparse.BooleanOptionalAction
-                group.add_argument(_option(name), action=flag, help=_said(defaults))
-            else:
-                group.add_argument(_option(name), type=float, metavar="X", help=_said(defaults))
+            default = next(iter(defaults.values()))
+            how: dict[str, Any] = {"type": _arguments.number, "metavar": "X"}
+            if isinstance(default, bool):
+                how = {"action": argparse.BooleanOptionalAction}
+            elif isinstance(default, str):
+                how = {"metavar": "NAME"}
+            group.add_argument(option(name), help=_said(defaults), **how)
+
+
+def of_parts() -> tuple[str, ...]:
+    """The names of all parts' settings."""
+    return tuple(name for part in PARTS for name in part.settings())
 
 
 def with_settings(model: Model, args: argparse.Namespace) -> Model:
-    """The model, its loss and optimiser with the settings that the arguments name.
+    """The model, its parts with the settings that the arguments name.
 
     Raises
     ------
     ValueError
-        If the loss or the optimiser has no such setting, or refuses its value.
+        If a part has no such setting, or lacks one, or refuses its value.
     """
     for part in PARTS:
         given = {name: v for name in part.settings() if (v := getattr(args, name)) is not None}
-        chosen = getattr(model, part.attribute)
+        chosen = getattr(model, part.name)
         has = part.parameters(chosen)
         for name in given:
+            if part.known[chosen] is None:
+                whose = ", ".join(part.settings()[name])
+                raise ValueError(f"{option(name)} goes with --{part.name} {whose}")
             if name not in has:
-                known = ", ".join(map(_option, has)) or "none"
-                raise ValueError(f"{chosen} has no {_option(name)}; it has {known}")
+                known = ", ".join(map(option, has)) or "none"
+                raise ValueError(f"{chosen} has no {option(name)}; it has {known}")
         options = getattr(model, part.options) | given
+        for name, parameter in has.items():
+            if parameter.default is parameter.empty and name not in options:
+                raise ValueError(f"{part.what} {chosen} needs {option(name)}")
         model = replace(model, **{part.options: options})
-    model.make_loss()  # which checks them, before anything is computed or written
-    model.make_optimizer()
+    model.fit_arguments()  # which checks them, before anything is computed or written
     return model
 
 
-def _option(name: str) -> str:
+def _type_of(setting: Setting) -> dict[str, Any]:
+    """How argparse reads a key."""
+    if isinstance(setting, Word):
+        return {"choices": setting.words}
+    if isinstance(setting, Count):
+        return {"type": _arguments.whole(setting.least), "metavar": "N"}
+    if isinstance(setting, Number):
+        return {"type": _arguments.within(**setting.limits), "metavar": "X"}
+
+    return {"type": _weights, "metavar": "balanced|1,2,…"}
+
+
+def _weights(text: str) -> str | list[float]:
+    """An argument type: "balanced", or a number for each class."""
+    if text == "balanced":
+        return text
+    return [_arguments.within(least=0)(number) for number in text.split(",")]
+
+
+def of_named(name: str) -> str:
+    """What the named models have, for --help."""
+    values = {model: getattr(models.read(model), name) for model in models.NAMED}
+    if {*values.values()} == {None}:
+        return ""
+    listed = ", ".join(f"{model} {value}" for model, value in values.items())
+    return f" (default: the model's; {listed})"
+
+
+def option(name: str) -> str:
+    """What a key is called on the command line."""
     return "--" + name.replace("_", "-")
 
 
 def _said(defaults: dict[str, Any]) -> str:
-    """Which losses or optimisers have a setting, and what it is there."""
+    """Which parts have a setting, and what it is there."""
     by_value: dict[str, list[str]] = {}
     for name, default in defaults.items():
-        text = f"{default:g}" if isinstance(default, float) else "none"
-        text = ("on" if default else "off") if isinstance(default, bool) else text
-        by_value.setdefault(text, []).append(name)
-    return "; ".join(f"{', '.join(names)} {text}" for text, names in by_value.items())
+        by_value.setdefault(_shown(default), []).append(name)
+    return "; ".join(f"{', '.join(names)} {text}".strip() for text, names in by_value.items())
+
+
+def _shown(default: Any) -> str:
+    """A default; nothing where there is none."""
+    if default is None:
+        return "none"
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if default is inspect.Parameter.empty:
+        return "(to be given)"
+    return default if isinstance(default, str) else f"{default:g}"

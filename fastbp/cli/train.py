@@ -5,26 +5,25 @@ import sys
 from pathlib import Path
 
 import fastbp as fb
-from fastbp import models, run_pictures, runs
+from fastbp import models, runs
 from fastbp._checks import as_dtype
-from fastbp.cli import _arguments, _outcome, _progress, _settings
-from fastbp.cli._arguments import FAILURE, USAGE
-from fastbp.cli._stopping import exit_code
+from fastbp.backends import Backend
+from fastbp.cli import _arguments, _settings
+from fastbp.cli._arguments import USAGE
+from fastbp.cli._training import Training
 from fastbp.datasets import Dataset
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
-from fastbp.losses import LOSSES
+from fastbp.meaning import meaning_of
 from fastbp.models import Model
-from fastbp.network import Sequential
-from fastbp.optimizers import OPTIMIZERS
 from fastbp.threads import requested
-from fastbp.training import Callback
 
 HELP = "train a network and keep its model, history and pictures"
 
 
 # What the options below override: the model's, by the same names.
-OVERRIDES = ("loss", "optimizer", "batch_size", "lr", "epochs", "init", "seed", "dtype")
+OVERRIDES = (*_settings.NAMES, "init", "dtype")
+DENSE = ("hidden", "activation", "normalization")  # what describes a network in place of a model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     values_help = "the --label column, or y, is no class but a number to predict"
     parser.add_argument("--values", action="store_true", help=values_help)
     _add_network(parser)
-    _add_training(parser)
+    _settings.add_training(parser)
+    _add_start(parser)
     _settings.add_settings(parser)
     _arguments.add_backend(parser)
     whole, add = _arguments.whole, parser.add_argument
@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=whole(1), metavar="N", help="train on the first N samples only")
     output_help = "a new or empty folder (default: runs/TIME-NAME)"
     add("--output", type=Path, metavar="DIR", help=output_help)
+    resume_help = "go on with a run that was stopped; with its --data and --limit"
+    add("--resume", type=Path, metavar="DIR", help=resume_help)
     add("--no-plots", action="store_true", help="draw no pictures")
     add("--quiet", action="store_true", help="show no progress")
     _arguments.add_json(parser)
@@ -69,91 +71,79 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     add("--normalization", choices=NORMALIZATIONS, help=norm_help)
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
-    """How it is trained."""
-    whole, positive, add = _arguments.whole, _arguments.positive, parser.add_argument
-    named = {name: models.read(name) for name in models.NAMED}
-    loss_help = (
-        "of scores; nll of LogSoftmax, which is added; bce tells two classes apart by one output; "
-        "mse, l1 and huber of 1 for the class, 0 for others, or with --values of the values"
-    )
-    add("--loss", choices=LOSSES, help=loss_help + _defaults(named, "loss"))
-    optimizer_help = "how parameters follow the gradient" + _defaults(named, "optimizer")
-    add("--optimizer", choices=OPTIMIZERS, help=optimizer_help)
-    add(
-        "--batch-size",
-        type=whole(1),
-        metavar="N",
-        help="samples a step" + _defaults(named, "batch_size"),
-    )
-    add("--lr", type=positive, help="learning rate" + _defaults(named, "lr"))
-    add(
-        "--epochs",
-        type=whole(1),
-        metavar="N",
-        help="times through the data" + _defaults(named, "epochs"),
-    )
-    add(
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    """How a network starts."""
+    parser.add_argument(
         "--init",
         type=_init,
         metavar=f"{{{','.join(INITS)}}}",
-        help="how weights start; normal:STD sets its deviation" + _defaults(named, "init"),
+        help="how weights start; normal:STD sets its deviation" + _settings.of_named("init"),
     )
-    seed_help = "of the weights and the order of the samples (default: 0)"
-    add("--seed", type=whole(0), metavar="N", help=seed_help)
-    add("--dtype", choices=("float32", "float64"), help="(default: float32)")
+    parser.add_argument("--dtype", choices=("float32", "float64"), help="(default: float32)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, and write the folder: all of it, or what was finished when it stopped."""
-    dense = {
-        "--hidden": args.hidden is not None,
-        "--activation": args.activation,
-        "--normalization": args.normalization,
-    }
-    if args.model and any(dense.values()):
-        other = next(option for option, given in dense.items() if given)
-        sys.stderr.write(
-            f"python -m fastbp train: error: {other} describes a dense network: it does not go "
-            "with --model\n"
-        )
+    if clash := _clash(args):
+        sys.stderr.write(f"python -m fastbp train: error: {clash}\n")
         return USAGE
     backend = _arguments.choose_backend(args)
     requested(args.threads)  # a wrong FASTBP_NUM_THREADS ends here, before the folder is made
-    model = chosen_model(args)
-    train, test = _arguments.load_data(args, args.values)
-    train = train if args.limit is None else train.first(args.limit)
-    outputs = _outputs(model, train)
-    model = model.fitted(train.features, outputs)
-    net = model.build(train.features, outputs)
-    folder = make_folder(args.output, model, "" if args.model else _dense_name(model))
-    runs.write_config(folder, model, args.data, train, test, backend)
-
-    history = fb.History()
-    show = _progress.display(model.epochs, len(train), args.quiet)
-    code, ending = 0, ""
-    try:
-        with show:
-            show.say(
-                f"{net!r}\n{train!r}\n{backend.name} {backend.detail}, {net.dtype} -> {folder}"
-            )
-            _fit(args, model, net, train, test, history, (runs.Recorder(folder, history), show))
-    except KeyboardInterrupt as stop:
-        code, ending = exit_code(stop), "stopped"
-    except fb.DivergenceError as divergence:
-        code, ending = FAILURE, f"error: {divergence}"
-    finally:
-        with runs.signals_held_back():
-            runs.write_losses(folder, history)
-    if code:
-        finished = f"finished {len(history.epochs)} of {model.epochs} epochs"
-        _arguments.tell(f"{ending}; {finished}; what there is lies in {folder}")
+    work = _begun(args, backend) if args.resume is None else _resumed(args)
+    show = work.display(args.quiet)
+    computed = f"{backend.name} {backend.detail}, {work.net.dtype}"
+    heading = f"{work.net!r}\n{work.data!r}\n{computed} -> {work.folder}"
+    if code := work.train(show, heading, args.threads):
         return code
     if not args.no_plots:
         show.say("drawing pictures")
-        run_pictures.draw(folder, net, history, test, model.batch_size)
-    _report(args, net, history, folder)
+        work.draw()
+    work.report(args.json)
     return 0
+
+
+def _clash(args: argparse.Namespace) -> str:
+    """What is wrong with options that do not go together; "" if nothing is."""
+    dense = [name for name in DENSE if getattr(args, name) is not None]
+    if args.model and dense:
+        return f"--{dense[0]} describes a dense network: it does not go with --model"
+    others = ("model", "output", *DENSE, *OVERRIDES, *_settings.of_parts())
+    given = [name for name in others if getattr(args, name) is not None]
+    if args.resume and given:
+        option = _settings.option(given[0])
+        return f"--resume goes on with what the folder says: {option} does not go with it"
+    return ""
+
+
+def _data(args: argparse.Namespace, values: bool) -> tuple[Dataset, Dataset]:
+    train, test = _arguments.load_data(args, values)
+    return (train if args.limit is None else train.first(args.limit)), test
+
+
+def _begun(args: argparse.Namespace, backend: Backend) -> Training:
+    """A new training, whose folder has its config.toml."""
+    model = chosen_model(args)
+    train, test = _data(args, args.values)
+    outputs = _outputs(model, train)
+    model = model.fitted(train.features, outputs)
+    net = model.build(train.features, outputs)
+    arguments = model.fit_arguments()
+    folder = make_folder(args.output, model, "" if args.model else _dense_name(model))
+    checkpoint = fb.Checkpoint(folder / runs.CHECKPOINT, keep_best=False)
+    arguments |= {"history": fb.History(), "checkpoint": checkpoint}
+    config = runs.config_of(model, args.data, train, test, backend)
+    return Training(net, train, test, folder, arguments, config=config)
+
+
+def _resumed(args: argparse.Namespace) -> Training:
+    """One that goes on in its folder, from the last epoch that was finished."""
+    going = fb.resume(args.resume / runs.CHECKPOINT)
+    if not going.arguments["epochs"]:
+        ending = going.history.stopped or "all of its epochs are finished"
+        raise ValueError(f"--resume {args.resume}: there is nothing left to do: {ending}")
+    train, test = _data(args, not meaning_of(going.net).is_classes)
+    done = len(going.history)
+    return Training(going.net, train, test, args.resume, going.arguments, done)
 
 
 def _outputs(model: Model, train: Dataset) -> int:
@@ -168,30 +158,6 @@ def _outputs(model: Model, train: Dataset) -> int:
             f"loss {model.loss} does not go with data of {kind}: {problem}{advice}"
         ) from None
     return outputs
-
-
-def _fit(
-    args: argparse.Namespace,
-    model: Model,
-    net: Sequential,
-    train: Dataset,
-    test: Dataset,
-    history: fb.History,
-    callbacks: tuple[Callback, ...],
-) -> None:
-    fb.fit(
-        net,
-        train,
-        loss=model.make_loss(),
-        optimizer=model.make_optimizer(),
-        epochs=model.epochs,
-        batch_size=model.batch_size,
-        validation=test,
-        seed=model.seed,
-        callbacks=callbacks,
-        history=history,
-        threads=args.threads,
-    )
 
 
 def chosen_model(args: argparse.Namespace) -> Model:
@@ -246,37 +212,3 @@ def _dense_name(model: Model) -> str:
     kinds = {row["type"].lower() for row in model.layers}
     between = [name for name in ACTIVATIONS if name in kinds]
     return "-".join(map(str, [model.layers[0]["inputs"], *outputs, *between]))
-
-
-def _defaults(named: dict[str, Model], setting: str) -> str:
-    """What the named models have, for --help."""
-    values = [f"{name} {getattr(model, setting)}" for name, model in named.items()]
-    return f" (default: the model's; {', '.join(values)})"
-
-
-def _report(args: argparse.Namespace, net: Sequential, history: fb.History, folder: Path) -> None:
-    if args.json:
-        _arguments.print_json(
-            {
-                "output": str(folder),
-                "network": repr(net),
-                "parameters": net.params.size,
-                "path": history.path,
-                "seconds": history.seconds,
-                **_outcome.as_data(history),
-                "epochs": history.rows(),
-            }
-        )
-        return
-    _arguments.print_facts(
-        "",
-        {
-            "network": f"{net!r}, {net.params.size:,} parameters",
-            "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
-            **_outcome.as_facts(history),
-            "training time": f"{history.seconds:.3g} s over {len(history.epochs)} epochs, "
-            "without evaluation",
-            "computed by": f"{history.path}, {net.dtype}",
-            "kept in": str(folder),
-        },
-    )

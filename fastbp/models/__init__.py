@@ -5,13 +5,14 @@ run of ``python -m fastbp train`` leaves.
 
 >>> model = fb.models.read("lenet")                       # or fb.models.read("mine.toml")
 >>> net = model.build(features=784, classes=10)
->>> fb.fit(net, train, loss=model.make_loss(), optimizer=model.make_optimizer(),
-...        epochs=model.epochs, batch_size=model.batch_size)
+>>> fb.fit(net, train, **model.fit_arguments())
 """
 
 from ._described import Setting as Setting
 from ._described import dense as dense
 from ._described import described as described
+from ._keys import KEYS as KEYS
+from ._keys import PARTS as PARTS
 from ._reader import NAMED as NAMED
 from ._reader import read as read
 from .model import Model as Model

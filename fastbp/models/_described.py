@@ -8,8 +8,9 @@ from fastbp._checks import as_count
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.network import Sequential
 
+from ._keys import PARTS, chosen
 from ._reader import read
-from .model import Model, chosen
+from .model import Model
 
 PIXELS, DIGITS = 784, 10  # MNIST's
 
@@ -23,14 +24,13 @@ def described(
 ) -> Model:
     """The model of that name or file, else ``dense``; settings that are None stay its own.
 
-    Another optimiser starts with its own options, and another loss too.
+    Another optimiser, loss or schedule starts with its own options.
     """
     model = read(name) if name else dense(hidden, activation, normalization)
     given = {key: value for key, value in settings.items() if value is not None}
-    if given.get("optimizer", model.optimizer) != model.optimizer:
-        given = {"options": {}} | given
-    if given.get("loss", model.loss) != model.loss:
-        given = {"loss_options": {}} | given
+    for part in PARTS:
+        if given.get(part.name, getattr(model, part.name)) != getattr(model, part.name):
+            given = {part.options: {}} | given
     return replace(model, **given)
 
 

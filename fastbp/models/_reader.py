@@ -11,22 +11,20 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from fastbp._checks import as_count, as_dtype, as_number, as_shape
+from fastbp._checks import as_dtype, as_shape
 from fastbp._files import read_toml
 from fastbp.layers import BUILT_IN
 from fastbp.layers.data import INSIDE
 from fastbp.layers.initializers import initializer
 from fastbp.layers.rules import HOW_TRAINED
-from fastbp.losses import LOSSES
-from fastbp.optimizers import OPTIMIZERS
 
+from ._keys import KEYS, PARTS, Part, chosen
 from .model import PROBLEMS, TAKES, Model, placed
 
 NAMED: dict[str, Path] = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.toml"))}
 TABLES = ("network", "training")
 OF_A_RUN = ("fastbp", "data", "computation")  # tables and keys that ``train`` adds
 NETWORK = ("model", "input_shape", "init", "dtype", "layers")
-TRAINING = ("loss", "optimizer", "lr", "batch_size", "epochs", "seed")
 MOST_LAYERS = 1000
 
 
@@ -64,6 +62,7 @@ def _model(written: dict[str, Any], source: str, name: str) -> Model:
     model = Model(**settings)
     _text(model.name, "network: model")
     _in("network", lambda: (initializer(model.init), as_dtype(model.dtype)))
+    _in("training", model.fit_arguments)  # which makes its parts, and so checks their settings
     return model
 
 
@@ -103,31 +102,32 @@ def _check_layer(row: dict[str, Any]) -> None:
 
 def _training(training: dict[str, Any]) -> dict[str, Any]:
     """The settings of a model that its training table gives."""
-    for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
-        value = training.get(name, getattr(Model, name))
-        if not isinstance(value, str) or value not in known:
-            raise ValueError(f"training: {name}: expected {', '.join(known)}; got {value!r}")
-    loss = LOSSES[training.get("loss", Model.loss)]
-    optimizer = OPTIMIZERS[training.get("optimizer", Model.optimizer)]
-    of_loss = list(inspect.signature(loss).parameters)
-    parameters = inspect.signature(optimizer).parameters
-    options = [name for name in parameters if name != "lr"]
-    keys = (*TRAINING, *of_loss, *options)
-    _refuse_unknown(training, keys, keys, "training: ")
-    found = {name: value for name, value in training.items() if name in TRAINING}
-    for name, least in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
-        if name in found:
-            found[name] = as_count(found[name], f"training: {name}", least=least)
-    if "lr" in found:
-        found["lr"] = as_number(found["lr"], "training: lr", above=0)
-    found["options"] = {name: training[name] for name in options if name in training}
-    for name, value in found["options"].items():
-        if isinstance(parameters[name].default, bool) and not isinstance(value, bool):
-            raise TypeError(f"training: {name}: expected true or false, got {value!r}")
-    lr = found.get("lr", Model.lr)
-    _in("training", lambda: optimizer(lr=lr, **found["options"]))
-    found["loss_options"] = {name: training[name] for name in of_loss if name in training}
-    _in("training", lambda: loss(**found["loss_options"]))
+    parts = [(part, training.get(part.name, getattr(Model, part.name))) for part in PARTS]
+    for part, name in parts:
+        chosen(part.known, name, f"training: {part.name}")
+    settings = [key for part, name in parts for key in part.parameters(name)]
+    known = (*(part.name for part in PARTS), *KEYS, *settings)
+    _refuse_unknown(training, known, known, "training: ")
+    found = {
+        name: key.setting.check(training[name], f"training: {name}", None)
+        for name, key in KEYS.items()
+        if name in training
+    }
+    for part, name in parts:
+        found |= {part.name: name, part.options: _options(training, part, name)}
+    return found
+
+
+def _options(training: dict[str, Any], part: Part, name: str) -> dict[str, Any]:
+    """Those of a part; its constructor checks their values, but for those that are truths."""
+    found = {}
+    for key, parameter in part.parameters(name).items():
+        if key in training:
+            found[key] = training[key]
+            if isinstance(parameter.default, bool) and not isinstance(found[key], bool):
+                raise TypeError(f"training: {key}: expected true or false, got {found[key]!r}")
+        elif parameter.default is parameter.empty:
+            raise ValueError(f"training: {name}: {key!r} is missing")
     return found
 
 

@@ -10,9 +10,13 @@ from typing import Any
 from fastbp.layers import BUILT_IN, Conv2d, Linear, LogSoftmax, Shape
 from fastbp.layers.data import INSIDE, as_data, from_data
 from fastbp.layers.nesting import places
-from fastbp.losses import LOSSES, Loss
+from fastbp.losses import Loss
 from fastbp.network import Sequential
-from fastbp.optimizers import OPTIMIZERS, Optimizer
+from fastbp.optimizers import Optimizer
+from fastbp.schedules import Schedule
+from fastbp.training import EarlyStopping
+
+from ._keys import KEYS, NONE, PARTS, Part, chosen
 
 # What a layer takes, which it need not be told where layers come before it.
 TAKES = {
@@ -40,10 +44,15 @@ class Model:
         ``outputs`` of the last Linear, in the network and in a Residual.
     input_shape : (channels, height, width), optional
         Of one sample, for networks on images.
-    init, dtype, loss, optimizer : str
+    init, dtype, loss, optimizer, schedule : str
         By their names.
-    options, loss_options : dict
-        Settings of the optimiser beside its rate, and of the loss.
+    options, loss_options, schedule_options : dict
+        Settings of the optimiser beside its rate, of the loss and of the schedule.
+    validation, class_weight, clip_norm, clip_value, l2, max_seconds
+        As ``fit`` takes them; None for what is not said.
+    early_stopping : int, optional
+        The patience.
+    metrics : {"epoch", "running", "none"}
     source : str
         What error messages call it: the name, or the file.
     """
@@ -62,6 +71,16 @@ class Model:
     options: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     loss_options: dict[str, Any] = field(default_factory=dict)
+    schedule: str = NONE
+    schedule_options: dict[str, Any] = field(default_factory=dict)
+    validation: float | None = None
+    early_stopping: int | None = None
+    class_weight: str | list[float] | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    l2: float | None = None
+    max_seconds: float | None = None
+    metrics: str = "epoch"
 
     def fitted(self, features: int, classes: int) -> Model:
         """The model with every size filled in, for samples of so many numbers and so many classes.
@@ -95,12 +114,39 @@ class Model:
 
     def make_loss(self) -> Loss:
         """What is minimised."""
-        return chosen(LOSSES, self.loss, f"{self.source}: loss")(**self.loss_options)
+        loss: Loss = self._made(PARTS[0])
+        return loss
 
     def make_optimizer(self) -> Optimizer:
         """How."""
-        kind = chosen(OPTIMIZERS, self.optimizer, f"{self.source}: optimizer")
-        return kind(lr=self.lr, **self.options)
+        optimizer: Optimizer = self._made(PARTS[1], lr=self.lr)
+        return optimizer
+
+    def make_schedule(self) -> Schedule | None:
+        """What the rate is multiplied by, if anything."""
+        schedule: Schedule | None = self._made(PARTS[2])
+        return schedule
+
+    def _made(self, part: Part, **more: Any) -> Any:
+        kind = chosen(part.known, getattr(self, part.name), f"{self.source}: {part.name}")
+        return None if kind is None else kind(**more, **getattr(self, part.options))
+
+    def fit_arguments(self) -> dict[str, Any]:
+        """How it is trained: what ``fit`` takes beside the network, the data and who watches.
+
+        Loss, optimiser and schedule are made anew. Where no share of the training data is kept
+        back there is no ``validation`` among them.
+        """
+        names = {*KEYS} - {"lr", "early_stopping", "metrics"}
+        found = {name: value for name in names if (value := getattr(self, name)) is not None}
+        patience = self.early_stopping
+        return found | {
+            "loss": self.make_loss(),
+            "optimizer": self.make_optimizer(),
+            "schedule": self.make_schedule(),
+            "early_stopping": None if patience is None else EarlyStopping(patience=patience),
+            "metrics": None if self.metrics == NONE else self.metrics,
+        }
 
     def as_data(self) -> dict[str, Any]:
         """The model as the tables of its TOML file."""
@@ -108,11 +154,11 @@ class Model:
         if self.input_shape is not None:
             network["input_shape"] = list(self.input_shape)
         network |= {"init": self.init, "dtype": self.dtype, "layers": list(self.layers)}
-        training = {
-            name: getattr(self, name)
-            for name in ("loss", "optimizer", "lr", "batch_size", "epochs", "seed")
-        }
-        return {"network": network, "training": training | self.loss_options | self.options}
+        names = [*(part.name for part in PARTS), *KEYS]
+        training = {n: value for n in names if (value := getattr(self, n)) is not None}
+        for part in PARTS:
+            training |= getattr(self, part.options)
+        return {"network": network, "training": training}
 
     def _fitted_rows(self, features: int, classes: int) -> list[dict[str, Any]]:
         rows, shape = _filled_rows(self.layers, self._start(features), classes)
@@ -143,13 +189,6 @@ def placed(problem: Exception, where: str) -> ValueError | TypeError:
     """The same problem, and where it was."""
     kind = TypeError if isinstance(problem, TypeError) else ValueError
     return kind(f"{where}: {problem}")
-
-
-def chosen(known: dict[str, Any], name: Any, what: str) -> Any:
-    """What has that name; an error that lists the names, if nothing has."""
-    if not isinstance(name, str) or name not in known:
-        raise ValueError(f"{what}: expected {', '.join(known)}; got {name!r}")
-    return known[name]
 
 
 def multiply_adds(net: Sequential) -> list[int]:

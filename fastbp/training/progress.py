@@ -61,6 +61,11 @@ class Progress(Callback):
         self.began = self.epoch_began = time.perf_counter()
         self._of_epochs = ""
 
+    @property
+    def total(self) -> int:
+        """All samples of all epochs."""
+        return (self.epochs - self.first + 1) * self.samples
+
     def show(self, samples: int) -> None:
         """Show the figures; so many samples of all are done."""
 
@@ -70,6 +75,7 @@ class Progress(Callback):
 
     def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
         """Show the latest loss."""
+        self.samples = total  # of which the caller may have had a guess
         elapsed = max(time.perf_counter() - self.epoch_began, 1e-9)
         self._update(epoch, samples, loss, samples / elapsed)
 
@@ -90,9 +96,8 @@ class Progress(Callback):
         self.show(done)
 
     def _time_left(self, done: int) -> str:
-        total = (self.epochs - self.first + 1) * self.samples
         elapsed = time.perf_counter() - self.began
-        seconds = max(math.ceil(elapsed * (total / max(done, 1) - 1)), 0)
+        seconds = max(math.ceil(elapsed * (self.total / max(done, 1) - 1)), 0)
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
 
 
@@ -121,8 +126,7 @@ class Bar(Progress):
             refresh_per_second=10,
             expand=True,
         )
-        total = (epochs - first + 1) * samples
-        self.task = self.bar.add_task("", total=total, now=self.now, left="", figures="")
+        self.task = self.bar.add_task("", total=self.total, now=self.now, left="", figures="")
 
     def on_train_begin(self, net: Sequential) -> None:
         """The bar comes up."""
@@ -132,7 +136,12 @@ class Bar(Progress):
     def show(self, samples: int) -> None:
         """Move the bar."""
         self.bar.update(
-            self.task, completed=samples, now=self.now, left=self.left, figures=self.figures
+            self.task,
+            completed=samples,
+            total=self.total,
+            now=self.now,
+            left=self.left,
+            figures=self.figures,
         )
 
     def on_train_end(self, net: Sequential) -> None:
@@ -166,7 +175,7 @@ class Line(Progress):
 def of_epoch(epoch: Epoch, held_out: str) -> str:
     """Accuracies, or of values R², of training data and of what was held out, where known."""
     kind, sign = ("r2", "R² ") if epoch.of_values else ("accuracy", "")
-    parts = (("train", getattr(epoch, f"train_{kind}")), (held_out, getattr(epoch, f"test_{kind}")))
+    parts = (("train", getattr(epoch, f"train_{kind}")), (held_out, getattr(epoch, f"val_{kind}")))
     return "  ".join(
         f"{data} {sign}{value:.4f}" if epoch.of_values else f"{data} {100 * value:.2f} %"
         for data, value in parts

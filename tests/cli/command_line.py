@@ -26,8 +26,10 @@ FASTBP = (sys.executable, "-m", "fastbp")
 LIMIT = 60  # seconds after which a command counts as hanging
 SOON = 3  # seconds from Ctrl-C to the end: 2, and one for a busy machine
 
-ALWAYS = {"config.toml", "history.csv", "loss_by_iteration.npz", "model.safetensors"}
-PLOTS = {"loss_by_iteration.png", "accuracy_by_epoch.png", "confusion_matrix.png"}
+TENSORS = {"checkpoint.safetensors", "loss_by_iteration.npz", "model.safetensors"}
+ALWAYS = {"config.toml", "history.csv"} | TENSORS
+PLOTS = {"loss_by_iteration.png", "loss_by_epoch.png", "accuracy_by_epoch.png"}
+PLOTS |= {"confusion_matrix.png"}
 PICTURE_PLOTS = {"misclassified.png", "first_layer_weights.png"}  # where samples are pictures
 
 

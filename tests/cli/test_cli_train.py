@@ -56,10 +56,12 @@ def test_config_is_what_was_asked_for(trained):
         "training": {
             "loss": "cross-entropy",
             "optimizer": "sgd",
+            "schedule": "none",
             "lr": 0.05,
             "batch_size": 16,
             "epochs": 3,
             "seed": 7,
+            "metrics": "epoch",
         },
     }
     assert computation == {

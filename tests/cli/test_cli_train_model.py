@@ -70,6 +70,8 @@ def test_a_named_model_brings_its_settings(lenet):
         "batch_size": 32,
         "epochs": 2,
         "seed": 0,
+        "schedule": "none",
+        "metrics": "epoch",
     }
     assert config["network"]["model"] == "lenet"
     assert config["network"]["input_shape"] == [1, 28, 28]
@@ -111,7 +113,7 @@ def test_the_saved_model_evaluates_predicts_and_takes_pictures(lenet, tmp_path):
         tmp_path,
     )
     last = read_history(lenet)[-1]
-    assert evaluated.json["accuracy"] == pytest.approx(float(last["test_accuracy"]))
+    assert evaluated.json["accuracy"] == pytest.approx(float(last["val_accuracy"]))
     net = fb.load(model)
     expected = net.predict_proba(test.batch([3])[0])[0]
     np.testing.assert_allclose(sample.json["probabilities"], expected, rtol=1e-5)
@@ -145,6 +147,8 @@ def test_a_file_says_everything(mine):
         "batch_size": 48,
         "epochs": 2,
         "seed": 4,
+        "schedule": "none",
+        "metrics": "epoch",
         "beta1": 0.8,
     }
     net = fb.Sequential(

@@ -229,7 +229,8 @@ def test_settings_of_the_loss_and_the_optimizer(tmp_path):
     folder = tmp_path / "new"
     assert run(*SMALL, *options.split(), "--output", folder, cwd=tmp_path).code == 0
     training = read_config(folder)["training"]
-    assert {name: training[name] for name in training if name not in ("loss", "lr", "seed")} == {
+    unchanged = ("loss", "lr", "seed", "schedule", "metrics")
+    assert {name: training[name] for name in training if name not in unchanged} == {
         "optimizer": "adam",
         "batch_size": 8,
         "epochs": 1,

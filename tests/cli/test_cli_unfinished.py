@@ -189,7 +189,7 @@ def test_ctrl_c_before_the_first_epoch_is_finished(tmp_path):
         out, err, code = press_ctrl_c(process)
     assert (out, code) == ("", 130)
     assert_one_line(err, "stopped; finished 0 of 25 epochs", str(folder))
-    assert names(folder) == ALWAYS - {"model.safetensors"}
+    assert names(folder) == ALWAYS - {"model.safetensors", "checkpoint.safetensors"}
     assert read_history(folder) == []
     assert read_losses(folder).shape == (0,)
 
@@ -286,7 +286,7 @@ def test_divergence_names_epoch_step_and_rate(pixels, tmp_path):
     epoch, step, rate, finished = diverge(pixels, tmp_path / "run", "--lr", 10)
     assert (epoch, rate, finished) == (1, 10, 0)
     assert 1 < step < 250
-    assert names(tmp_path / "run") == ALWAYS - {"model.safetensors"}
+    assert names(tmp_path / "run") == ALWAYS - {"model.safetensors", "checkpoint.safetensors"}
 
 
 @pytest.mark.parametrize("backend", AUTOMATIC)

@@ -21,6 +21,7 @@ from command_line import (
 import fastbp as fb
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
+from fastbp.schedules import SCHEDULES
 
 WRONG_USAGE = {  # command line -> what is named
     "": "COMMAND",
@@ -48,6 +49,16 @@ WRONG_USAGE = {  # command line -> what is named
     "train --dtype float16": "--dtype",
     "train --model letnet": "--model: expected dense, lenet or a TOML file; there is no 'letnet'",
     "train --backend torch": "--backend",
+    "train --schedule cosin": "--schedule",
+    "train --validation 1": "--validation: expected a number below 1, got '1'",
+    "train --early-stopping 0": "--early-stopping: expected a whole number >= 1, got '0'",
+    "train --class-weight 1,-2": "--class-weight: expected at least 0, got '-2'",
+    "train --class-weight equal": "--class-weight: expected a number, got 'equal'",
+    "train --clip-norm 0": "--clip-norm: expected a number above 0, got '0'",
+    "train --l2 inf": "--l2: expected a finite number, got 'inf'",
+    "train --max-seconds soon": "--max-seconds: expected a number, got 'soon'",
+    "train --metrics all": "--metrics",
+    "train --patience many": "--patience: expected a number, got 'many'",
     "train --data x --classes 1": "--classes",
     "train --data x --scale 0": "--scale",
     "evaluate": "MODEL",
@@ -100,16 +111,17 @@ def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
 
 
 DATA = "--data --label --classes --scale "
-SETTINGS = {  # of losses and optimisers: an option each
+SETTINGS = {  # of losses, optimisers and schedules: an option each
     "--" + name.replace("_", "-")
-    for kind in (*LOSSES.values(), *OPTIMIZERS.values())
+    for kind in (*LOSSES.values(), *OPTIMIZERS.values(), *SCHEDULES.values())
     for name in inspect.signature(kind).parameters
 }
 FLAGS = {
     "train": DATA
     + "--values --model --hidden --activation --normalization --loss --optimizer --batch-size "
     "--lr --epochs --init --seed --dtype --backend --threads --limit --output --no-plots --quiet "
-    "--json " + " ".join(SETTINGS),
+    "--json --schedule --validation --early-stopping --class-weight --clip-norm --clip-value --l2 "
+    "--max-seconds --metrics --resume " + " ".join(SETTINGS),
     "evaluate": DATA + "--split --backend --json",
     "predict": DATA + "--index --invert --split --backend --plot --json",
     "experiment": "--epochs --limit --seeds --output --resume --docs --backend --quiet --json",

@@ -1,5 +1,6 @@
 """Models: what their TOML files say is what is built, and what is wrong in one is named."""
 
+import inspect
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import fastbp as fb
 from fastbp import models
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.losses import LOSSES
+from fastbp.models import KEYS, PARTS
 from fastbp.optimizers import OPTIMIZERS
 
 LENET = (
@@ -259,7 +261,19 @@ WRONG = {  # what is replaced in FILE, by what -> what the error says
     ("seed = 5", "seed = -1"): "training: seed: expected at least 0, got -1",
     ("seed = 5", "epochs = 1.5"): "training: epochs: expected a whole number, got 1.5",
     ("seed = 5", 'loss = "l0"'): f"training: loss: expected {', '.join(LOSSES)}; got 'l0'",
-    ("seed = 5", "rate = 1"): "training: unknown key 'rate'; known are loss, optimizer, lr",
+    ("seed = 5", 'schedule = "cos"'): "training: schedule: expected none, adaptive, plateau, cosi",
+    ("seed = 5", 'schedule = "step"'): "training: step: 'step_size' is missing",
+    ("seed = 5", "warm_up = 1"): "training: unknown key 'warm_up'; known are loss, optimizer, sch",
+    ("seed = 5", 'schedule = "cosine"\nwarm_up = -1'): "training: Cosine warm_up: expected at lea",
+    ("seed = 5", "validation = 1"): "training: validation: expected a number below 1, got 1",
+    ("seed = 5", "early_stopping = true"): "training: early_stopping: expected a whole number, go",
+    ("seed = 5", 'class_weight = "even"'): "training: class_weight: expected 'balanced' or a weig",
+    ("seed = 5", "class_weight = [1, -1]"): "training: class_weight: expected at least 0, got -1",
+    ("seed = 5", 'metrics = "all"'): "training: metrics: expected 'epoch' or 'running' or 'none'",
+    (
+        "seed = 5",
+        "rate = 1",
+    ): "training: unknown key 'rate'; known are loss, optimizer, schedule, lr",
 }
 
 
@@ -364,3 +378,56 @@ layers = [
         "Flatten()",
         "Linear(120, 3, bias=False)",
     ]
+
+
+AROUND = """
+[network]
+layers = [{type = "Linear"}]
+[training]
+optimizer = "adam"
+schedule = "cosine"
+warm_up = 2
+minimum = 0.1
+validation = 0.2
+early_stopping = 5
+class_weight = [1, 2.5]
+clip_norm = 1
+l2 = 0.001
+max_seconds = 60
+metrics = "none"
+"""
+
+
+def test_what_comes_around_the_gradient_arrives_at_fit(tmp_path):
+    model = models.read(written(tmp_path, AROUND))
+    arguments = model.fit_arguments()
+    shown = {name: repr(value) for name, value in arguments.items() if name not in ("loss",)}
+    assert shown == {
+        "optimizer": "Adam(lr=0.01)",
+        "schedule": "Cosine(warm_up=2.0, minimum=0.1)",
+        "batch_size": "32",
+        "epochs": "10",
+        "seed": "0",
+        "validation": "0.2",
+        "early_stopping": repr(fb.EarlyStopping(patience=5)),
+        "class_weight": "[1.0, 2.5]",
+        "clip_norm": "1.0",
+        "l2": "0.001",
+        "max_seconds": "60.0",
+        "metrics": "None",
+    }
+    again = models.read(written(tmp_path, tomli_w.dumps(model.as_data()), "config.toml"))
+    assert replace(again, source=model.source) == model
+    assert models.described(str(tmp_path / "mine.toml"), schedule="none").schedule_options == {}
+
+
+def test_every_argument_is_one_of_fit():
+    names = {*models.read("dense").fit_arguments(), *KEYS} - {"lr"}
+    assert names <= {*inspect.signature(fb.fit).parameters}
+
+
+def test_no_two_settings_have_one_name():
+    """They stand in one table, and are options of one command."""
+    names = [name for part in PARTS for name in part.settings()]
+    names += [*KEYS, *(part.name for part in PARTS)]
+    assert len(names) == len({*names})

@@ -1,0 +1,106 @@
+"""A training that the command line begins: in its folder, from its first epoch to its report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fastbp as fb
+from fastbp import run_pictures, runs
+from fastbp.cli import _arguments, _outcome, _progress
+from fastbp.cli._arguments import FAILURE
+from fastbp.cli._stopping import exit_code
+from fastbp.datasets import Dataset
+
+
+@dataclass
+class Training:
+    """What is trained, on what, how, and where it is kept."""
+
+    net: fb.Sequential
+    data: Dataset
+    test: Dataset
+    folder: Path
+    arguments: dict[str, Any]  # of fit
+    before: int = 0  # epochs that were finished before it went on
+    config: bytes | None = None  # what config.toml will have, where it is not there yet
+
+    @property
+    def history(self) -> fb.History:
+        """How it goes."""
+        history: fb.History = self.arguments["history"]
+        return history
+
+    @property
+    def share(self) -> float:
+        """Of the training data, what judges each epoch; 0 where the test data do."""
+        return float(self.arguments.get("validation", 0))
+
+    @property
+    def epochs(self) -> int:
+        """When all are done, those before it went on included."""
+        return self.before + int(self.arguments["epochs"])
+
+    def display(self, quiet: bool) -> _progress.Display:
+        """What shows how it goes."""
+        samples = round(len(self.data) * (1 - self.share))
+        show = _progress.display(self.epochs, samples, self.before + 1, quiet)
+        show.held_out = "val" if self.share else "test"
+        return show
+
+    def train(self, show: _progress.Display, heading: str, threads: int | None) -> int:
+        """Train to the end, and keep what is finished in any case; the exit code."""
+        code, ending = 0, ""
+        recorder = runs.Recorder(self.folder, self.history, self.config)
+        arguments = {"validation": self.test} | self.arguments
+        try:
+            with show:
+                show.say(heading)
+                watchers = (recorder, show)
+                fb.fit(self.net, self.data, **arguments, callbacks=watchers, threads=threads)
+            self.net.save(self.folder / "model.safetensors")  # early stopping may have gone back
+        except KeyboardInterrupt as stop:
+            code, ending = exit_code(stop), "stopped"
+        except fb.DivergenceError as divergence:
+            code, ending = FAILURE, f"error: {divergence}"
+        finally:
+            with runs.signals_held_back():
+                recorder.finish()
+        if code:
+            finished = f"finished {len(self.history)} of {self.epochs} epochs"
+            _arguments.tell(f"{ending}; {finished}; what there is lies in {self.folder}")
+        return code
+
+    def draw(self) -> None:
+        """Draw what came of it."""
+        batch_size = self.arguments["batch_size"]
+        judge = "validation" if self.share else "test"
+        run_pictures.draw(self.folder, self.net, self.history, self.test, batch_size, judge)
+
+    def report(self, as_json: bool) -> None:
+        """Print what came of it."""
+        net, history = self.net, self.history
+        tested = fb.evaluate(net, self.test) if self.share else None
+        if as_json:
+            facts = {
+                "output": str(self.folder),
+                "network": repr(net),
+                "parameters": net.params.size,
+                "path": history.path,
+                "seconds": history.seconds,
+                "stopped": history.stopped,
+            }
+            facts |= _outcome.as_data(history, tested) | {"epochs": history.rows()}
+            _arguments.print_json(facts)
+            return
+        _arguments.print_facts(
+            "",
+            {
+                "network": f"{net!r}, {net.params.size:,} parameters",
+                "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
+                **_outcome.as_facts(history, tested),
+                "training time": f"{history.seconds:.3g} s over {len(history)} epochs, "
+                "without evaluation",
+                "computed by": f"{history.path}, {net.dtype}",
+                "kept in": str(self.folder),
+            },
+        )
