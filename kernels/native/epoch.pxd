@@ -15,7 +15,7 @@ from numbers cimport (
 from processors cimport leave_taken_processor
 from program cimport Input, Run, buffers_size, hidden_input, meet
 from squares cimport add_penalty, find_clip
-from stages cimport backward_layer, forward_apart, loss_of, step_layer
+from stages cimport backward_layer, forward_apart, loss_of, step_apart
 from steps cimport begin_step
 from tile cimport real
 
@@ -98,20 +98,18 @@ cdef inline Input active_samples(
     return gather_samples[real](run, work, data, samples, step % 2, n)
 
 
-cdef inline bint backward_clipped(
+cdef inline bint step_clipped(
     Run* run, real* work, const Input* batch, const Input* coming,
 ) noexcept nogil:
-    """Backward through all layers, and then their update: by gradients of a norm that is known."""
-    cdef Py_ssize_t layer, lowest = run.choices[LOWEST]
-    run.still = True
-    for layer in range(run.layers - 1, lowest - 1, -1):
-        if not backward_layer[real](run, layer, work, batch, NULL):
-            return False
+    """The update that waited until the norm of all gradients is known, as train_step has it."""
+    cdef Py_ssize_t layer
     if not find_clip[real](run, work, batch):
         return False
-    for layer in range(run.layers - 1, lowest, -1):
-        step_layer[real](run, layer, work, batch)
-    return lowest == run.layers or backward_layer[real](run, lowest, work, batch, coming)
+    for layer in range(run.choices[LOWEST], run.layers):
+        step_apart[real](run, layer, work, batch)
+    if coming != NULL and run.choices[LOWEST] == 0 and run.program[KIND] == DENSE:
+        return forward_apart[real](run, 0, work, coming)
+    return True
 
 
 cdef inline bint train_step(
@@ -142,12 +140,11 @@ cdef inline bint train_step(
         if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
             move_running[real](run, layer, work, first.n)
     batch = active_samples[real](run, work, data, chosen, step, first)
-    if run.settings[CLIP_NORM] > 0:
-        return backward_clipped[real](run, work, &batch, coming)
+    run.still = run.settings[CLIP_NORM] > 0
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
-        if not backward_layer[real](run, layer, work, &batch, coming):
+        if not backward_layer[real](run, layer, work, &batch, NULL if run.still else coming):
             return False
-    return True
+    return not run.still or step_clipped[real](run, work, &batch, coming)
 
 
 cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:

@@ -3,7 +3,7 @@
 from libc.math cimport sqrt
 
 from numbers cimport CLIP_EPSILON, CLIP_NORM, CLIP_VALUE
-from tile cimport real
+from tile cimport pinned, real
 
 cdef extern from *:
     """
@@ -82,6 +82,27 @@ cdef inline void limit(
     if clip != 1:  # or NaN
         for i in range(n):
             g[i] *= <real> clip
+
+
+# Called in many places, through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef void (*float_limit)(
+    const double*, double, double, const float*, float*, Py_ssize_t) noexcept nogil
+ctypedef void (*double_limit)(
+    const double*, double, double, const double*, double*, Py_ssize_t) noexcept nogil
+
+
+cdef inline void limit_apart(
+    const double* s, double l2, double clip, const real* w, real* g, Py_ssize_t n,
+) noexcept nogil:
+    """limit, as a function of its own, where there is any."""
+    cdef float_limit of_floats = limit[float]
+    cdef double_limit of_doubles = limit[double]
+    if l2 == 0 and s[CLIP_VALUE] == 0 and clip == 1:
+        return
+    if real is float:
+        (<float_limit> pinned(<const void*> of_floats))(s, l2, clip, w, g, n)
+    else:
+        (<double_limit> pinned(<const void*> of_doubles))(s, l2, clip, w, g, n)
 
 
 cdef inline double clip_factor(const double* s, double total) noexcept nogil:

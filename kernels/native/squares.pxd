@@ -18,7 +18,7 @@ from program cimport (
     penalty_of, segment_start,
 )
 from steps cimport rows_at
-from tile cimport MOST_LANES, PANEL, ROWS, real
+from tile cimport MOST_LANES, PANEL, ROWS, pinned, real
 
 
 cdef inline double weight_squares(
@@ -32,7 +32,7 @@ cdef inline double weight_squares(
     return limits.squares[real](w + first_row * panel, (last_row - first_row) * panel)
 
 
-cdef inline double gradient_squares(
+cdef inline double squares_of_gradient(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first_row,
     Py_ssize_t last_row, Py_ssize_t p,
 ) noexcept nogil:
@@ -51,6 +51,29 @@ cdef inline double gradient_squares(
         total += limits.squares[real](&g[0], count * panel)
         k += count
     return total
+
+
+# Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef double (*float_squares)(
+    const Run*, Py_ssize_t, float*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+ctypedef double (*double_squares)(
+    const Run*, Py_ssize_t, double*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+) noexcept nogil
+
+
+cdef inline double gradient_squares(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first_row,
+    Py_ssize_t last_row, Py_ssize_t p,
+) noexcept nogil:
+    """squares_of_gradient, as a function of its own."""
+    cdef float_squares of_floats = squares_of_gradient[float]
+    cdef double_squares of_doubles = squares_of_gradient[double]
+    if real is float:
+        return (<float_squares> pinned(<const void*> of_floats))(
+            run, layer, work, input, first_row, last_row, p)
+    else:
+        return (<double_squares> pinned(<const void*> of_doubles))(
+            run, layer, work, input, first_row, last_row, p)
 
 
 cdef inline double bias_squares(

@@ -210,6 +210,22 @@ cdef inline void step_layer(
             step_norm[real](run, layer, work, begin, end)
 
 
+ctypedef void (*float_step)(const Run*, Py_ssize_t, float*, const Input*) noexcept nogil
+ctypedef void (*double_step)(const Run*, Py_ssize_t, double*, const Input*) noexcept nogil
+
+
+cdef inline void step_apart(
+    const Run* run, Py_ssize_t layer, real* work, const Input* first,
+) noexcept nogil:
+    """step_layer, as a function of its own."""
+    cdef float_step of_floats = step_layer[float]
+    cdef double_step of_doubles = step_layer[double]
+    if real is float:
+        (<float_step> pinned(<const void*> of_floats))(run, layer, work, first)
+    else:
+        (<double_step> pinned(<const void*> of_doubles))(run, layer, work, first)
+
+
 cdef inline double loss_row(
     const Run* run, real* work, Py_ssize_t r, Py_ssize_t sample, const int64_t* labels,
     const real* values,

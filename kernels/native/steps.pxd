@@ -38,7 +38,7 @@ cdef inline void optimize(
     """One optimiser step of n weights of a layer in a row, or of its bias; g gets its limits."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef updates.Rule rule = rule_of(run, layer, bias)
-    limits.limit[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
+    limits.limit_apart[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
     updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule,
                          g, w, w + plan[M] - plan[W], w + plan[V] - plan[W], n)
 

@@ -18,7 +18,7 @@ from program cimport (
     weights_of,
 )
 from squares cimport panel_squares
-from stages cimport step_layer
+from stages cimport step_apart
 from steps cimport optimize
 from tile cimport real
 
@@ -134,4 +134,4 @@ cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nog
         elif row[KIND] == CONV and takes_steps(run, layer):
             update_convolution[real](run, layer, work)
         elif row[KIND] == DENSE or row[PARAM_VECTORS]:
-            step_layer[real](run, layer, work, &images)
+            step_apart[real](run, layer, work, &images)
