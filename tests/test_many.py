@@ -1,7 +1,10 @@
 """Networks that train side by side end as if each had been alone."""
 
+import inspect
 import threading
 import time
+from copy import copy
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -52,6 +55,47 @@ def test_each_ends_as_if_alone(backend, threads):
         assert np.array_equal(one.history.loss_by_iteration, history.loss_by_iteration)
         assert one.history["test_accuracy"] == history["test_accuracy"]
         assert many.error is None
+
+
+def test_a_job_takes_what_fit_takes():
+    others = {"net", "train", "y", "progress", "threads", "other"}
+    assert {each.name for each in fields(fb.Job)} - {"net", "error"} == (
+        {*inspect.signature(fb.fit).parameters} - others
+    )
+    for each in fields(fb.Job):
+        parameter = inspect.signature(fb.fit).parameters.get(each.name)
+        if each.name not in ("history", "net", "error"):
+            assert each.default == parameter.default, each.name
+
+
+def test_each_job_has_its_own_options(backend, tmp_path):
+    """Weights, schedules, limits, early stopping, shares and checkpoints, as if alone."""
+
+    def make(folder):
+        layers = [fb.Linear(9, 12), fb.Tanh(), fb.Linear(12, 4)]
+        return [
+            fb.Job(
+                fb.Sequential(*map(copy, layers), seed=seed), epochs=6, validation=0.2, **options
+            )
+            for seed, options in enumerate(
+                (
+                    {"class_weight": "balanced", "schedule": "cosine", "metrics": "running"},
+                    {"early_stopping": fb.EarlyStopping("train_loss", 1, 10.0), "l2": 0.01},
+                    {"clip_norm": 0.1, "checkpoint": folder / "c", "shuffle": False},
+                )
+            )
+        ]
+
+    (tmp_path / "alone").mkdir()
+    alone, together = make(tmp_path / "alone"), make(tmp_path)
+    for job in alone:
+        fb.fit(job.net, X, Y, **job.arguments())
+    fb.fit_many(together, (X, Y), threads=2)
+    for one, many in zip(alone, together, strict=True):
+        assert np.array_equal(one.net.params, many.net.params)
+        assert one.history["val_loss"] == many.history["val_loss"]
+    assert [len(job.history) for job in together] == [6, 2, 6]
+    assert np.array_equal(fb.resume(tmp_path / "c").net.params, together[2].net.params)
 
 
 def test_they_do_train_at_the_same_time(backend):

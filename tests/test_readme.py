@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastbp as fb
@@ -81,3 +82,16 @@ def test_a_models_file_says_names_that_there_are() -> None:
     for key, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
         comment = re.search(rf"^{key} = \S+ +# or ([^;…]+), …", file, re.MULTILINE)[1]
         assert {training[key], *comment.split(", ")} <= set(known)
+
+
+def test_what_is_said_of_training_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 4)), np.arange(60) % 3
+    net = fb.Sequential(fb.Linear(4, 8), fb.Tanh(), fb.Linear(8, 3))
+    names = {"fb": fb, "net": net, "x": x, "y": y, "weights": rng.random(60)}
+    found = blocks((ROOT / "docs/training.md").read_text("utf-8"), "python")
+    assert len(found) == 7
+    for block in found:
+        exec(block, names)
+    assert names["going"].history.epochs[-1].epoch == 10
