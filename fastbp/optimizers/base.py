@@ -25,6 +25,7 @@ class Part(NamedTuple):
     memory: tuple[np.ndarray, ...]  # what the optimiser remembers of them
     lr: float
     decay: float
+    rate: float  # the step's, whatever factors the layers have
 
 
 class Optimizer(Guessed):
@@ -85,7 +86,7 @@ class Optimizer(Guessed):
         for part, rule in trained_pieces(net.vectors, net.layers, self.decay_biases):
             remembered = tuple(vector[part] for vector in memory)
             lr, decay = rate * rule.rate, self.weight_decay * rule.decays
-            self.update(Part(net.grads[part], net.params[part], remembered, lr, decay))
+            self.update(Part(net.grads[part], net.params[part], remembered, lr, decay, rate))
 
     def update(self, part: Part) -> None:
         """One call of the optimiser's kernel."""

@@ -19,4 +19,4 @@ class Gradients(Optimizer):
     def update(self, part: Part) -> None:
         """Add the gradients, whatever factors the layers' rates have."""
         total = part.memory[0]
-        total += self.lr * part.grads
+        total += part.rate * part.grads

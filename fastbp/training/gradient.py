@@ -14,6 +14,7 @@ from fastbp.optimizers import Gradients
 from fastbp.threads import limit_threads
 
 from .samples import Data, as_samples, batch_of, checked_scores
+from .weighting import sums
 
 AT_ONCE = 512  # samples at a time, whatever the number of threads
 
@@ -24,7 +25,8 @@ def loss_and_gradient(
     """The mean loss of all samples, and its gradient by the network's parameters.
 
     They are those of the network as in use, whatever mode it is in: Dropout drops nothing, and
-    BatchNorm takes its running averages. The network is left as it is.
+    BatchNorm takes its running averages. The network is left as it is. Where a Dataset's samples
+    have weights, the mean is weighted by them.
 
     Parameters
     ----------
@@ -79,7 +81,9 @@ class Objective:
         try:
             x, target, scale = self.samples.x, self.samples.target, self.samples.scale
             self.engine = Engine(
-                self.net, x, target, scale, loss, self.total, self.batch, threads, training=False
+                *(self.net, x, target, scale, loss, self.total, self.batch, threads),
+                weights=self.samples.weights,
+                training=False,
             )
         except NotExpressible:
             pass
@@ -94,28 +98,38 @@ class Objective:
             if not len(part):
                 continue
             self.total.lr = min(self.batch, len(part)) / len(samples)
-            losses = self._layered(part) if self.engine is None else self._fused(part)
-            value += self.total.lr * float(losses.sum())
+            factors = self._factors(part)
+            losses = (self._layered if self.engine is None else self._fused)(part, factors)
+            value += self.total.lr * float((factors[: len(losses)] * losses).sum())
             if not math.isfinite(value):
                 return value, np.full_like(self.net.params, math.nan)
         return value, self.total.memory[0]
 
-    def _fused(self, samples: np.ndarray) -> np.ndarray:
+    def _factors(self, samples: np.ndarray) -> np.ndarray:
+        """What each batch counts, by the number of its samples: their mean weight."""
+        counts, weights = sums(None, samples, self.batch), self.samples.weights
+        if weights is None:
+            return np.ones(len(counts))
+        return sums(weights, samples, self.batch) / counts / weights.mean()
+
+    def _fused(self, samples: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """Each batch's loss, whose gradients are added to the total."""
         assert self.engine is not None
-        return self.engine.epoch(samples, lambda steps, loss: False)
+        return self.engine.epoch(samples, lambda steps, loss: False, factors)
 
-    def _layered(self, samples: np.ndarray) -> np.ndarray:
+    def _layered(self, samples: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """The same, layer by layer."""
-        net, losses = self.net, []
+        net, losses, weights = self.net, [], self.samples.weights
         with limit_threads(self.threads), np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(samples), self.batch):
-                x, target = batch_of(net, self.samples, samples[start : start + self.batch])
+            for start, factor in zip(range(0, len(samples), self.batch), factors, strict=True):
+                rows = samples[start : start + self.batch]
+                x, target = batch_of(net, self.samples, rows)
                 scores = checked_scores(net, net.forward(x), len(x), self.samples.outputs)
-                value, gradient = self.loss.compute(scores, target)
+                of_rows = () if weights is None else (weights[rows],)
+                value, gradient = self.loss.compute(scores, target, *of_rows)
                 losses.append(value)
                 if not math.isfinite(value):
                     break
                 net.backward(gradient)
-                self.total.step(net)
+                self.total.step(net, factor)
         return np.array(losses)

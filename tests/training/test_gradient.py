@@ -119,6 +119,19 @@ def test_norms_are_as_in_use(backend):
     assert net.layers[2].num_batches_tracked == tracked
 
 
+@pytest.mark.parametrize("make", [on_rows, on_images])
+def test_whole_weights_of_a_dataset_are_repeated_samples(backend, make):
+    net, x, y = make(), ROWS if make is on_rows else IMAGES.reshape(N, -1), np.arange(N) % 5
+    counts, loss = np.random.default_rng(1).integers(0, 4, N), fb.CrossEntropyLoss()
+    counts[:512] = 0  # a batch that does not count
+    repeated = np.repeat(np.arange(N), counts)
+    data = fb.datasets.Dataset(x, y, sample_weight=counts)
+    value, gradient = fb.loss_and_gradient(net, data, loss)
+    expected = layered(net, net.as_input(x[repeated], "x"), y[repeated], loss)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-9, atol=1e-12)
+
+
 NORMED = {
     "rows": lambda: (
         fb.BatchNorm1d(13), fb.Linear(13, 70), fb.BatchNorm1d(70), fb.SiLU(), fb.Dropout(0.5),
