@@ -22,6 +22,43 @@ NEEDED = {"step": (2,), "exponential": (0.9,), "cosine-log": (3,)}
 SPAN = Span(steps_per_epoch=10, steps=200)
 
 
+EXAMPLES = (
+    schedules.Step(5),
+    schedules.Exponential(0.8),
+    schedules.Cosine(),
+    schedules.Cosine(warm_up=2, minimum=0.1),
+    schedules.Cosine(period=5, mult=2),
+    schedules.OneCycle(),
+    schedules.CosineLog(3),
+    schedules.InverseScaling(),
+    schedules.ReduceOnPlateau(),
+    schedules.Adaptive(),
+)  # of docs/schedules.md
+EPOCHS = (0, 1, 2, 5, 10, 19)
+
+
+def table():
+    """What docs/schedules.md shows: factors where some epochs of 20 begin, each of 100 steps."""
+    rows = [["", "on the command line", *(f"epoch {n + 1}" for n in EPOCHS)]]
+    rows.append(["---"] * len(rows[0]))
+    for schedule in EXAMPLES:
+        words = [f"--schedule {schedule.name}"]
+        words += [f"--{k.replace('_', '-')} {v:g}" for k, v in schedule.settings.items()]
+        steps = 100 * np.array(EPOCHS)
+        found = checked_factors(schedule, steps, Span(100, 2000), schedule.start())
+        figures = [f"{factor:.3g}" for factor in found]
+        if schedule.monitor:
+            figures[1:] = [f"falls where {schedule.monitor} halts", *[""] * (len(EPOCHS) - 2)]
+        rows.append([f"`{schedule!r}`", f"`{' '.join(words)}`", *figures])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def test_the_documented_table_is_what_schedules_do():
+    page = (Path(__file__).parents[1] / "docs/schedules.md").read_text("utf-8")
+    assert {type(schedule) for schedule in EXAMPLES} == {*SCHEDULES.values()}
+    assert table() in page, f"put this into docs/schedules.md:\n{table()}"
+
+
 def named(case):
     return f"{case['name']}-{case['settings']}"
 
