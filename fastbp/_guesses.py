@@ -197,6 +197,13 @@ NAMES: dict[str, dict[str, str]] = {
         "f1": 'write fb.fit(..., metrics={"f1": f1_score}), of any function of y and predictions',
         "score": "write found.accuracy, or of values found.r2",
     },
+    "History": {
+        "history": 'write history["train_loss"], or history.to_dict()',
+        "plot": "write fb.plots.loss_by_iteration(history.loss_by_iteration)",
+        "best_epoch": "write fb.fit(..., early_stopping=fb.EarlyStopping()), which leaves it",
+        "to_pandas": "write history.to_dataframe()",
+        "values": "write history.to_dict()",
+    },
     "Schedule": {
         "get_last_lr": 'write history["lr"]',
         "step": "leave it out, fb.fit(..., schedule=schedule) asks for each step's factor",
@@ -250,6 +257,18 @@ OPTIONS: dict[str, dict[str, str]] = {
         "size_average": _MEANS,
         "from_logits": "leave it out, fb.CrossEntropyLoss() and fb.BCEWithLogitsLoss() take raw "
         "scores",
+    },
+    "EarlyStopping": {
+        "restore_best_weights": "write restore_best=True",
+        "metric": 'write monitor="val_loss"',
+        "n_iter_no_change": "write patience=10",
+        "tol": "write min_delta=0.0001",
+        "verbose": "leave it out, history.stopped says why it ended",
+    },
+    "Checkpoint": {
+        "filepath": "write path first, fb.Checkpoint(path)",
+        "save_best_only": "write keep_best=True, the best epoch is kept beside the last",
+        "save_freq": "write every=60, in seconds",
     },
     "CrossEntropyLoss": {"weight": "write fb.fit(..., class_weight=[1, 2, 3])"},
     "HuberLoss": {"beta": "write delta=1.0"},

@@ -142,7 +142,10 @@ def _check(jobs: list[Job]) -> None:
     """Refuse what is no job, and jobs that would train one thing twice at a time."""
     for number, job in enumerate(jobs):
         if not isinstance(job, Job):
-            raise TypeError(f"fit_many: expected Job objects, got {type(job).__name__} as {number}")
+            raise TypeError(
+                f"fit_many: expected Job objects, got {type(job).__name__} as {number}; write "
+                "fb.fit_many([fb.Job(net), ...], (x, y))"
+            )
         for other in jobs[:number]:
             shared = other.optimizer is job.optimizer and isinstance(job.optimizer, Optimizer)
             if other.net is job.net or shared:

@@ -49,6 +49,7 @@ OF = {
     "Optimizer": "An optimiser's",
     "Schedule": "A schedule's",
     "Dataset": "A Dataset's",
+    "History": "A history's",
     "Evaluation": "What `evaluate` returns",
 }
 

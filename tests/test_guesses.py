@@ -22,7 +22,8 @@ from fastbp.optimizers import OPTIMIZERS, Optimizer
 MODULES = {"fastbp": fb, "fastbp.datasets": fb.datasets}
 KINDS = {kind.__name__: kind for kind in (fb.Sequential, Layer, Loss, Optimizer)}
 DATA = fb.datasets.Dataset(np.zeros((4, 2)), [0, 1, 0, 1])
-NAMED = {**KINDS, **BUILT_IN, **{kind.__name__: kind for kind in LOSSES.values()}}
+OTHERS = (*LOSSES.values(), fb.EarlyStopping, fb.Checkpoint)
+NAMED = {**KINDS, **BUILT_IN, **{kind.__name__: kind for kind in OTHERS}}
 
 
 def an(owner):
@@ -34,6 +35,7 @@ def an(owner):
         "Optimizer": fb.SGD(0.1),
         "Schedule": fb.schedules.Cosine(),
         "Dataset": DATA,
+        "History": fb.History(),
         "Evaluation": fb.Sequential(fb.Linear(2, 2)).evaluate(DATA),
     }
     return parts[owner] if owner in parts else fb.Sequential(linear)

@@ -17,6 +17,7 @@ import numpy as np
 
 from fastbp._checks import as_flag, as_number
 from fastbp._files import StrPath, write_atomically
+from fastbp._hints import Guessed
 from fastbp.layers.data import as_data
 from fastbp.losses import LOSSES, Loss
 from fastbp.network import Sequential
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "fastbp checkpoint", 1
 
 
-class Checkpoint:
+class Checkpoint(Guessed):
     """Where and how often a training run is kept, so that it can go on: see ``fb.resume``.
 
     Parameters

@@ -4,12 +4,13 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp._files import StrPath, write_atomically
+from fastbp._hints import refuse
 
 
 class DivergenceError(ArithmeticError):
@@ -113,6 +114,11 @@ class History:
     stopped: str = ""
     validation_rows: np.ndarray | None = None
     state: dict[str, Any] = field(default_factory=dict)
+
+    if not TYPE_CHECKING:  # which knows all names that there are
+
+        def __getattr__(self, name):
+            refuse(self, name)
 
     @property
     def loss_by_iteration(self) -> np.ndarray:

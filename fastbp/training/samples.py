@@ -84,7 +84,8 @@ def as_two(data: Any, name: str) -> tuple[npt.ArrayLike, npt.ArrayLike]:
         x, y = data
     except (TypeError, ValueError):
         raise TypeError(
-            f"{name}: expected a Dataset or (x, y), got {type(data).__name__}"
+            f"{name}: expected a Dataset or (x, y), got {type(data).__name__}; write "
+            "fb.fit(net, x, y)"
         ) from None
     return x, y
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp._hints import Guessed
 from fastbp._settings import Count, Flag, Number, Setting, Word
 from fastbp.layers.nesting import every_layer
 from fastbp.network import Sequential
@@ -23,7 +24,7 @@ class Monitor(Setting):
         return ALIASES.get(value, value)
 
 
-class EarlyStopping:
+class EarlyStopping(Guessed):
     """Ends training after some epochs without progress; the network is then that of the best one.
 
     Parameters

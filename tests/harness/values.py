@@ -142,6 +142,7 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
         "edges": lambda: {(0, 0, 0): "1", (0, 1, 0): "2"},
         "title": lambda: "a network",
     },
+    "logs.TensorBoard": {"folder": lambda: "events"},
     "logs.Log": {"path": lambda: "log.csv"},
     "_above.Offers.evaluate": {"x": _data},
     "_above.Offers.score": {"x": _data},
