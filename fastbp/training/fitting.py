@@ -267,7 +267,9 @@ def _watch(run: Run, parts: Parts, options: Options) -> None:
     for part in (run.schedule, rule):
         if part is not None and part.monitor:
             _check_monitor(part, run)
-    state.setdefault("schedule", {} if run.schedule is None else run.schedule.start())
+    if run.schedule is not None:  # what went on without one, or with another, has other state
+        state["schedule"] = run.schedule.start() | state.get("schedule", {})
+    state.setdefault("schedule", {})
     if rule is not None:
         run.best = state.get("best")
         if run.best is None or run.best.rule.settings != rule.settings:

@@ -45,6 +45,11 @@ class Log(Callback):
         self._rows: list[Row] | None = None  # of the epochs so far, once they are known
         self._written: tuple[int, list[str]] = (0, [])  # how many of them, in which columns
 
+    def on_train_begin(self, net: Sequential) -> None:
+        """Refuse what could not be written before an epoch is trained for it."""
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
+
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Add the line."""
         if self._rows is None:

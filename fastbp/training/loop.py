@@ -160,8 +160,10 @@ def _epoch(run: Run, number: int) -> bool:
     history.rates.append(np.concatenate(now.rates))
     history.epochs.append(record)
     if run.schedule is not None and run.schedule.monitor:
-        state = run.schedule.watched(history.state["schedule"], record[run.schedule.monitor])
-        history.state["schedule"] = state
+        figure = record[run.schedule.monitor]
+        if not math.isnan(figure):  # as in epochs that are not validated
+            state = run.schedule.watched(history.state["schedule"], figure)
+            history.state["schedule"] = state
     if run.best is not None:
         run.best.seen(record, run.net)
     asked = [hook(record, run.net) is True for hook in run.hooks["on_epoch_end"]]

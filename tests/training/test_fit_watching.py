@@ -127,6 +127,21 @@ def test_a_plateau_is_seen(backend):
     assert fit(net(), schedule=schedule)["lr"] == [0.02, 0.02, 0.01, 0.005]
 
 
+def test_a_plateau_counts_epochs_that_are_validated():
+    schedule = fb.schedules.ReduceOnPlateau(patience=0, factor=0.5, threshold=9)
+    history = fit(net(), epochs=7, schedule=schedule, validate_every=2)
+    assert history["lr"] == [0.02, 0.02, 0.02, 0.02, 0.01, 0.01, 0.005]
+
+
+def test_another_schedule_goes_on_with_a_history():
+    network, optimizer = net(), fb.Adam(0.02)
+    history = fit(network, epochs=2, optimizer=optimizer)
+    for schedule in (fb.schedules.Adaptive(patience=1, tolerance=9), "plateau", None):
+        fit(network, epochs=2, optimizer=optimizer, history=history, schedule=schedule)
+    # The first epoch is progress, the second none; the next schedule begins where that one is.
+    assert history["lr"] == pytest.approx([0.02] * 4 + [0.004, 0.004] + [0.02] * 2)
+
+
 @pytest.mark.parametrize("factor", [math.nan, -1.0, math.inf])
 def test_a_schedule_that_is_no_rate(factor):
     network = net()

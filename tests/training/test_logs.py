@@ -116,8 +116,10 @@ def test_what_is_no_log_is_not_gone_on_with(tmp_path, text, ending):
 def test_bad_paths(tmp_path):
     with pytest.raises(ValueError, match=r"expected a path ending in .csv or .jsonl, got 'log.txt"):
         fb.Log("log.txt")
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        train(fb.Log(tmp_path / "nowhere/log.csv"))
+    history = fb.History()
+    with pytest.raises(FileNotFoundError, match=r"nowhere/log.csv: the folder .* does not exist"):
+        train(fb.Log(tmp_path / "nowhere/log.csv"), history=history)
+    assert not history.epochs
 
 
 def test_logs_are_copied_and_sent():
@@ -142,9 +144,7 @@ def events(folder):
 
 def test_tensorboard_has_each_figure(tmp_path):
     pytest.importorskip("tensorboardX")
-    board = fb.TensorBoard(tmp_path / "tb")
-    history = train(board, epochs=3)
-    board.on_train_end(None)
+    history = train(fb.TensorBoard(tmp_path / "tb"), epochs=3)
     found, starts = events(tmp_path / "tb")
     assert {"train_loss", "train_accuracy", "seconds"} <= set(found)
     assert not any("epoch" in tag or "val" in tag for tag in found)
@@ -155,11 +155,8 @@ def test_tensorboard_has_each_figure(tmp_path):
 
 def test_tensorboard_hides_what_a_killed_run_wrote(tmp_path):
     pytest.importorskip("tensorboardX")
-    history = None
-    for epochs in (2, 1):
-        board = fb.TensorBoard(tmp_path)
-        history = train(board, history=history, epochs=epochs)
-        board.on_train_end(None)
+    history = train(fb.TensorBoard(tmp_path))
+    train(fb.TensorBoard(tmp_path), history=history, epochs=1)
     assert events(tmp_path)[1] == [1, 3]
 
 

@@ -5,8 +5,10 @@ import re
 import sys
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
+import fastbp as fb
 from fastbp.training import Epoch, progress
 from fastbp.training.progress import progress_for
 
@@ -71,6 +73,21 @@ def test_one_line_in_a_notebook(notebook):
     watch(shows)
     assert notebook[4][0] == "new"
     assert notebook[4][1] != notebook[0][1]
+
+
+def test_fit_shows_it(monkeypatch):
+    rng, terminal = np.random.default_rng(0), Terminal()
+    x = rng.normal(size=(50, 3))
+    net = fb.Sequential(fb.Linear(3, 1))
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    options = {"loss": "mse", "epochs": 2, "validation": 0.2, "progress": True}
+    history = fb.fit(net, x, x.sum(axis=1), **options)
+    fb.fit(net, x, x.sum(axis=1), history=history, **options)
+    for epoch in (2, 4):  # the last of each
+        figures = f"train R² {history['train_r2'][epoch - 1]:.4f}  val R² "
+        assert f"epoch {epoch}/{epoch} " in terminal.getvalue()
+        assert figures in terminal.getvalue()
 
 
 def test_silent_where_neither(capfd):
