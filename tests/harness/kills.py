@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import workers
@@ -45,7 +45,9 @@ import fastbp as fb
 rng = np.random.default_rng(0)
 x = rng.normal(size=(600, 20))
 y = (x @ rng.normal(size=(20, 3))).argmax(axis=1)
-path = sys.argv[1] + "/checkpoint.safetensors"
+folder, backend, fused = sys.argv[1:]
+fb.use_backend(backend)
+path = folder + "/checkpoint.safetensors"
 if os.path.exists(path):
     net = (going := fb.resume(path)).net
     going.fit(x, y)
@@ -54,10 +56,11 @@ else:
     net = fb.Sequential(*layers)
     fb.fit(
         *(net, x, y), epochs=150, validation=0.1, schedule="cosine", class_weight="balanced",
-        early_stopping=fb.EarlyStopping(patience=140), checkpoint=path,
+        early_stopping=fb.EarlyStopping(patience=140), checkpoint=path, fused=fused == "fused",
     )
-net.save(sys.argv[1] + "/end.safetensors")
+net.save(folder + "/end.safetensors")
 """
+WAYS = (("cython", "fused"), ("numpy", "layered"), ("cython", "layered"), ("numba", "fused"))
 SAVE = """
 import sys
 import fastbp as fb
@@ -212,11 +215,27 @@ def kill_experiment(
 # A training with checkpoints
 
 
+def going_on(folder: Path, way: tuple[str, str]) -> list[str | Path]:
+    """The command that trains, or goes on, to the end: with a backend, fused or layered."""
+    return [sys.executable, "-c", GO_ON, folder, *way]
+
+
+@cache
+def undisturbed_training(way: tuple[str, str]) -> tuple[bytes, float]:
+    """The network of a training that nobody kills, and how long it takes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, began = Path(name), time.monotonic()
+        if start(going_on(folder, way), folder / "log").wait() != 0:
+            raise RuntimeError((folder / "log").read_text())
+        return (folder / "end.safetensors").read_bytes(), time.monotonic() - began
+
+
 def kill_going_on(
-    folder: Path, random: Random, calm: bytes, longest: float, most: int
+    folder: Path, random: Random, way: tuple[str, str], most: int
 ) -> tuple[int, list[str]]:
     """Kill a training and let it go on until it ends: how many kills, and what is wrong."""
-    kills, command = 0, [sys.executable, "-c", GO_ON, folder]
+    calm, longest = undisturbed_training(way)
+    kills, command = 0, going_on(folder, way)
     while kills < min(most, TRIES):
         if not kill(start(command, folder / "log"), longest * random.random()):
             break  # it came to its end, or failed, as the next one will say
@@ -224,7 +243,7 @@ def kill_going_on(
     if start(command, folder / "log").wait() != 0:
         return kills, [f"it cannot go on: {(folder / 'log').read_text()[-300:]}"]
     end = (folder / "end.safetensors").read_bytes()
-    return kills, [] if end == calm else ["the network differs from that of an undisturbed run"]
+    return kills, [] if end == calm else [f"{way}: not the network of an undisturbed run"]
 
 
 # Saving
@@ -243,37 +262,23 @@ def kill_saving(folder: Path, random: Random) -> list[str]:
     return []
 
 
-def undisturbed_training(folder: Path) -> bytes:
-    """The network of a training that nobody kills."""
-    folder.mkdir()
-    if start([sys.executable, "-c", GO_ON, folder], folder / "log").wait() != 0:
-        raise RuntimeError((folder / "log").read_text())
-    return (folder / "end.safetensors").read_bytes()
-
-
-def timed(make: Callable[[Path], Any], folder: Path) -> tuple[Any, float]:
-    """What comes of a folder, and the seconds that it took."""
-    began = time.monotonic()
-    return make(folder), time.monotonic() - began
-
-
 def kills(count: int, seed: int, root: Path) -> list[str]:
     """Kill so often, in turn; what is wrong, each with where it lies."""
     random = Random(seed)
-    calm = {
-        "experiment": (kill_experiment, *timed(undisturbed, root)),
-        "going-on": (kill_going_on, *timed(undisturbed_training, root / "calm-training")),
-    }
+    began = time.monotonic()
+    calm = undisturbed(root)
+    longest = time.monotonic() - began
     found, done, turn = [], 0, 0
     while done < count:
         kind = ("saving", "training", "experiment", "going-on")[turn % 4]
         folder = root / f"{turn}-{kind}"
         folder.mkdir()
-        killed = 1
-        if kind in calm:
-            most = min(TRIES, max(2, count // 3), count - done)
-            repeat, wanted, longest = calm[kind]
-            killed, wrong = repeat(folder, random, wanted, longest, most)
+        killed, most = 1, min(TRIES, max(2, count // 3), count - done)
+        if kind == "experiment":
+            killed, wrong = kill_experiment(folder, random, calm, longest, most)
+        elif kind == "going-on":
+            way = WAYS[turn // 4 % len(WAYS)]
+            killed, wrong = kill_going_on(folder, random, way, most)
         else:
             wrong = (kill_training if kind == "training" else kill_saving)(folder, random)
         done, turn = done + max(killed, 1), turn + 1
