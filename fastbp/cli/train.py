@@ -136,11 +136,8 @@ def _begun(args: argparse.Namespace, backend: Backend) -> Training:
 
 
 def _resumed(args: argparse.Namespace) -> Training:
-    """One that goes on in its folder, from the last epoch that was finished."""
+    """One that goes on in its folder, from the last epoch that was finished, were it the last."""
     going = fb.resume(args.resume / runs.CHECKPOINT)
-    if not going.arguments["epochs"]:
-        ending = going.history.stopped or "all of its epochs are finished"
-        raise ValueError(f"--resume {args.resume}: there is nothing left to do: {ending}")
     train, test = _data(args, not meaning_of(going.net).is_classes)
     done = len(going.history)
     return Training(going.net, train, test, args.resume, going.arguments, done)

@@ -82,7 +82,8 @@ class Run:
 def train(run: Run) -> None:
     """Train until all epochs are done, or something ends it before."""
     history = run.history
-    history.stopped = ""
+    if len(history.epochs) < run.epochs:
+        history.stopped = ""
     with limit_threads(run.threads), _training(run.net):
         try:
             for hook in run.hooks["on_train_begin"]:

@@ -107,10 +107,14 @@ def test_early_stopping_keeps_the_best_network(tmp_path):
     assert found["test_accuracy"] == float(rows[best]["val_accuracy"])
     net, (_, test) = fb.load(tmp_path / "run/model.safetensors"), fb.datasets.mnist()
     assert fb.evaluate(net, test).accuracy == found["test_accuracy"]
-    assert_error(
-        run("train", "--resume", "run", "--limit", 600, cwd=tmp_path),
-        "--resume run: there is nothing left to do: no better val_loss in 2 epochs",
+    before = (tmp_path / "run/model.safetensors").read_bytes()
+    (tmp_path / "run/model.safetensors").unlink()  # as if it had been killed before the end
+    again = run(
+        *("train", "--resume", "run", "--limit", 600, "--no-plots", "--quiet", "--json"),
+        cwd=tmp_path,
     )
+    assert again.json == found
+    assert (tmp_path / "run/model.safetensors").read_bytes() == before
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(trained, tmp_path):
