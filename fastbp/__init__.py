@@ -150,7 +150,7 @@ __all__ = [
 if _TYPE_CHECKING:
     from . import plots as plots
 else:
-    _missing = _hints.missing(__name__)
+    _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:
         """fb.plots comes when it is asked for; of other names, what to write in their place."""

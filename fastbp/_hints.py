@@ -67,13 +67,13 @@ class _Words:
         return str, (str(self),)  # as it reads, wherever an exception is sent to
 
 
-def missing(module: str) -> Callable[[str], Any]:
-    """A module's ``__getattr__``, which knows the names that other libraries have there."""
+def missing(module: str, shown: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module, which users know as ``shown``: what to write for a name."""
 
     def __getattr__(name: str) -> Any:  # noqa: N807 - what a module calls it
         text = f"module {module!r} has no attribute {name!r}"
         known = () if name.startswith("_") else dir(sys.modules[module])
-        known = [f"{module.replace('fastbp', 'fb')}.{each}" for each in known]
+        known = [f"{shown}.{each}" for each in known]
         rows = [NAMES.get(module, {}), NAMES["fastbp"]]
         raise AttributeError(text + _hint(name, rows, known))
 
@@ -133,6 +133,7 @@ def _translated(
     for option, value in options.items():
         also = None if option in signature.parameters else getattr(kind, option, None)
         own = also.name if isinstance(also, Also) else option
+        own = own if own in signature.parameters else option
         if own in found or (own != option and own in options):
             raise TypeError(f"{name}: {option} is another name of {own}; give one of them")
         found[own] = value

@@ -339,4 +339,4 @@ LOSSES: dict[str, type[Loss]] = {
 }
 
 if not TYPE_CHECKING:
-    __getattr__ = missing(__name__)
+    __getattr__ = missing(__name__, "fb.losses")

@@ -121,6 +121,9 @@ def test_what_is_said_to_write_is_there(said, tmp_path, monkeypatch, backend):
         (lambda: fb.Tanh(3), "Tanh: too many positional arguments; it is Tanh()"),
         (lambda: fb.Adam([1], lr=1), "Adam: multiple values for argument 'lr'; it is Adam(lr="),
         (lambda: fb.use_backend(), "use_backend: missing a required argument: 'name'; it is use_"),
+        (lambda: fb.Linear(4, 8, weight=3), "Linear has no option 'weight'; it is Linear(inputs"),
+        (lambda: fb.initializers.XavierUniform, 'write fb.Sequential(..., init="glorot")'),
+        (lambda: fb.initializers.normal, "did you mean fb.initializers.Normal?"),
         (lambda: fb.SGD(lr=1, learning_rate=1), "SGD: learning_rate is another name of lr; give"),
         (lambda: setattr(fb.Linear(4, 8), "bias", np.ones(8)), "Linear bias: it says whether"),
         (lambda: fb.nothing_like_it, "module 'fastbp' has no attribute 'nothing_like_it'"),
@@ -172,8 +175,10 @@ def test_two_names_are_the_same(other, tmp_path, monkeypatch):
         assert np.array_equal(one.params, two.params)
 
 
-def test_the_page_says_what_fastbp_says():
+def test_the_page_says_what_fastbp_says(rng):
     assert PAGE.read_text("utf-8") == page(), "run python tests/coming_from.py"
+    example = re.search(r"```python\n(.*?)```", page(), re.DOTALL)[1]
+    exec(example, {"fb": fb, "x": rng.normal(size=(90, 4)), "y": rng.integers(3, size=90)})
 
 
 @pytest.mark.parametrize(

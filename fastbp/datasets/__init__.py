@@ -12,4 +12,4 @@ from ._load import load, mnist
 __all__ = ["MOST_BYTES", "DataError", "Dataset", "load", "mnist"]
 
 if not TYPE_CHECKING:
-    __getattr__ = missing(__name__)
+    __getattr__ = missing(__name__, "fb.datasets")

@@ -44,4 +44,4 @@ NORMALIZATIONS: dict[str, type[Layer]] = {
 }
 
 if not TYPE_CHECKING:
-    __getattr__ = missing(__name__)
+    __getattr__ = missing(__name__, "fb.layers")

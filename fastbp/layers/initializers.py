@@ -8,10 +8,12 @@ start from the same numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastbp._checks import as_number
+from fastbp._hints import missing
 
 Start = tuple[np.ndarray, np.ndarray | float]
 
@@ -115,3 +117,7 @@ def initializer(init: str | Initializer) -> Initializer:
             f"got {init!r}"
         )
     return NAMES[name]()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, "fb.initializers")

@@ -35,4 +35,4 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 if not TYPE_CHECKING:
-    __getattr__ = missing(__name__)
+    __getattr__ = missing(__name__, "fb.optimizers")

@@ -75,4 +75,4 @@ def _by_name(kind: type[Schedule]) -> Schedule:
 
 
 if not TYPE_CHECKING:
-    __getattr__ = missing(__name__)
+    __getattr__ = missing(__name__, "fb.schedules")
