@@ -30,7 +30,7 @@ from workers import Found, Limits
 
 KINDS = tuple(samples.MAKERS)
 ALLOWED = (ValueError, TypeError, OSError)
-TEXTS = {"csv", "model.toml", "explain.toml"}
+TEXTS = {"csv", "log", "model.toml", "explain.toml"}
 
 
 def broken(kind: str, random: Random) -> Files:

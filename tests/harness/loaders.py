@@ -21,6 +21,7 @@ from fastbp.experiments.reproduce import open_folder
 from fastbp.experiments.runner import Settings
 from fastbp.explain.example import read_example
 from fastbp.explain.explanation import as_text, explain
+from fastbp.training import Epoch
 
 MANY = 600  # samples: so many are predicted by the engine
 SLOW, HUGE = {"outputs": 1000}, 10**9  # sizes in a model's TOML file, the others' from 60
@@ -138,17 +139,14 @@ def check_model_toml(folder: Path, random: Random) -> None:
     check_network(net, random)
     if net.params.size > LARGE or sum(models.multiply_adds(net)) > LARGE:
         return
-    x = np.zeros((5, features), net.dtype)
+    x = np.zeros((15, features), net.dtype)
     try:
         with np.errstate(all="ignore"):
-            fb.fit(
-                *(net, (x, np.arange(5) % 3)),
-                loss=model.make_loss(),
-                optimizer=model.make_optimizer(),
-                epochs=1,
-            )
+            fb.fit(net, x, np.arange(15) % 3, **model.fit_arguments() | {"epochs": 1})
     except fb.DivergenceError:
         pass  # so it may, with such numbers
+    except (TypeError, ValueError) as problem:  # which knows no file
+        raise ValueError(f"{path}: {problem}") from problem
 
 
 def check_explain_toml(folder: Path, random: Random) -> None:
@@ -177,6 +175,16 @@ def check_run(folder: Path, random: Random) -> None:
     open_folder(folder, Settings(limit=100), resume=True)
 
 
+def check_log(folder: Path, random: Random) -> None:
+    """A log: the next epoch's line is its last, after those of epochs before."""
+    path, epoch = the_file(folder), random.randrange(2, 6)
+    fb.Log(path).on_epoch_end(Epoch(epoch, 0.5, 0.75, 0.25, 1.0), None)  # type: ignore[arg-type]
+    log = fb.Log(path)
+    log.on_epoch_end(Epoch(epoch + 1, 0.5, 0.75, 0.25, 1.0), None)  # type: ignore[arg-type]
+    lines = path.read_text("utf-8").splitlines()
+    expect(any(f"{epoch + 1}" in part for part in lines[-1].split(",")), "no last line")
+
+
 def check_picture(folder: Path, random: Random) -> None:
     """A picture."""
     side = random.choice((28, 28, 9, 12))
@@ -197,6 +205,7 @@ CHECKS: dict[str, Check] = {
     "model.toml": check_model_toml,
     "explain.toml": check_explain_toml,
     "run": check_run,
+    "log": check_log,
     "picture": check_picture,
 }
 ONE_SAMPLE = 1 << 30  # bytes that a sample may take on its way through a network that was read

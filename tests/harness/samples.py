@@ -133,7 +133,7 @@ seed = 3
 
 def _model_toml() -> list[Files]:
     found = [path.read_bytes() for path in models.NAMED.values()]
-    return [{"model.toml": data} for data in (*found, SMALL.encode())]
+    return [{"model.toml": data} for data in (*found, SMALL.encode(), AROUND.encode())]
 
 
 CLASSES = """
@@ -235,6 +235,34 @@ def _checkpoints() -> list[Files]:
     return found
 
 
+def _logs() -> list[Files]:
+    found = []
+    for name in ("log.csv", "log.jsonl"):
+        with TemporaryDirectory() as folder:
+            log = fb.Log(Path(folder, name))
+            fb.fit(fb.Sequential(fb.Linear(4, 2)), *trained_on(), epochs=3, callbacks=log)
+            found.append({name: log.path.read_bytes()})
+    return found
+
+
+AROUND = """
+[network]
+layers = [{type = "Linear"}]
+
+[training]
+optimizer = "adam"
+schedule = "cosine"
+warm_up = 0.5
+period = 2
+validation = 0.2
+early_stopping = 3
+class_weight = [1, 2, 0.5]
+clip_norm = 1.5
+l2 = 1e-4
+max_seconds = 60
+metrics = "running"
+"""
+
 MAKERS = {
     "csv": _csv,
     "csv.gz": _csv_gz,
@@ -245,6 +273,7 @@ MAKERS = {
     "model.toml": _model_toml,
     "explain.toml": _explain_toml,
     "run": _run,
+    "log": _logs,
     "picture": _pictures,
 }
 
