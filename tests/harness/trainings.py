@@ -50,7 +50,47 @@ def images() -> fb.Sequential:
     )
 
 
-def trained(make: Callable[[], fb.Sequential], threads: int, **makers: Maker) -> np.ndarray:
+def normed(make: Callable[[], fb.Sequential]) -> fb.Sequential:
+    """The same kind of network with BatchNorm in it."""
+    if make is dense:
+        return fb.Sequential(
+            *(fb.Linear(40, 96), fb.BatchNorm1d(96), fb.Tanh(), fb.Linear(96, 64)),
+            *(fb.BatchNorm1d(64), fb.Linear(64, CLASSES)),
+        )
+    return fb.Sequential(
+        *(fb.Conv2d(1, 6, 3), fb.BatchNorm2d(6), fb.ReLU(), fb.MaxPool2d(2), fb.Flatten()),
+        *(fb.Linear(150, 24), fb.BatchNorm1d(24), fb.Linear(24, CLASSES)),
+        input_shape=(1, 12, 12),
+    )
+
+
+def options() -> dict[str, Any]:
+    """Whatever fit may be told besides."""
+    weights = np.random.default_rng(1).integers(0, 3, ROWS)
+    return {
+        "sample_weight": weights,
+        "schedule": fb.schedules.Exponential(0.5),
+        "metrics": "running",
+        "clip_norm": 0.1,
+        "l2": 0.01,
+    }
+
+
+def whole_gradient(make: Callable[[], fb.Sequential], threads: int) -> np.ndarray:
+    """That of many samples, of the network as in use."""
+    net, rng = make(), np.random.default_rng(0)
+    x = rng.random((13 * ROWS, net.inputs or 1)).astype(net.dtype)
+    y = rng.integers(0, CLASSES, len(x))
+    _, gradient = fb.loss_and_gradient(net, (x, y), fb.CrossEntropyLoss(), threads=threads)
+    return gradient
+
+
+def trained(
+    make: Callable[[], fb.Sequential],
+    threads: int,
+    settings: dict[str, Any] | None = None,
+    **makers: Maker,
+) -> np.ndarray:
     """Its parameters after two epochs, with all that it predicts."""
     net = make()
     rng = np.random.default_rng(0)
@@ -58,7 +98,7 @@ def trained(make: Callable[[], fb.Sequential], threads: int, **makers: Maker) ->
     made = {"loss": fb.HingeLoss, "optimizer": partial(fb.SGD, 0.01)} | makers
     chosen = {name: maker() for name, maker in made.items()}
     y = chosen["loss"].example_target(rng, ROWS, CLASSES)
-    fb.fit(net, (x, y), epochs=2, batch_size=16, threads=threads, **chosen)
+    fb.fit(net, (x, y), epochs=2, batch_size=16, threads=threads, **chosen, **settings or {})
     many = np.tile(x, (7, 1))
     return np.concatenate([net.params, net.scores(many, threads=threads).ravel()])
 
@@ -79,6 +119,14 @@ def cases() -> Iterator[tuple[str, Callable[[], fb.Sequential], dict[str, Maker]
             )
 
         yield name, net, {}
+
+
+def besides(make: Callable[[], fb.Sequential]) -> Iterator[tuple[str, Callable[..., np.ndarray]]]:
+    """What else is the same for any number of threads."""
+    norms = partial(normed, make)
+    yield "all options", partial(trained, make, settings=options())
+    yield "BatchNorm, all options", partial(trained, norms, settings=options())
+    yield "BatchNorm in use", partial(whole_gradient, norms)
 
 
 def side_by_side(make: Callable[[], fb.Sequential]) -> list[np.ndarray]:
@@ -102,6 +150,10 @@ def main() -> int:
             sys.stdout.write(f"{name}: {'the same' if same else 'NOT THE SAME'}\n")
             wrong += not same
         for make in (dense, images):
+            for way, found in besides(make):
+                same = np.array_equal(found(threads=1), found(threads=2))
+                sys.stdout.write(f"{make.__name__}, {way}: {'the same' if same else 'NOT'}\n")
+                wrong += not same
             alone = trained(make, 1)
             same = all(np.array_equal(alone, result) for result in side_by_side(make))
             sys.stdout.write(f"{make.__name__}, four at once: {'the same' if same else 'NOT'}\n")
