@@ -149,13 +149,15 @@ __all__ = [
 
 if _TYPE_CHECKING:
     from . import plots as plots
+    from . import sklearn as sklearn
 else:
+    _LATE = {"plots": "fastbp.plots", "sklearn": "fastbp.sklearn"}
     _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:
-        """fb.plots comes when it is asked for; of other names, what to write in their place."""
-        return _import_module("fastbp.plots") if name == "plots" else _missing(name)
+        """What comes when it is asked for; of other names, what to write in their place."""
+        return _import_module(_LATE[name]) if name in _LATE else _missing(name)
 
 
 def __dir__() -> list[str]:
-    return [name for name in globals() if name.startswith("__")] + ["plots", *__all__]
+    return [name for name in globals() if name.startswith("__")] + ["plots", "sklearn", *__all__]

@@ -16,7 +16,7 @@ ORDER = (
     ("cli", "__main__"),
     ("__init__",),
     ("experiments",),
-    ("explain", "interop", "models", "plots", "run_pictures", "runs"),
+    ("explain", "interop", "models", "plots", "run_pictures", "runs", "sklearn"),
     ("many", "training"),
     ("gradcheck", "storage"),
     ("engine",),

@@ -13,7 +13,7 @@ from fastbp.network import Sequential
 from fastbp.optimizers import Gradients
 from fastbp.threads import limit_threads
 
-from .samples import Data, as_samples, batch_of, checked_scores
+from .samples import Data, Samples, as_samples, batch_of, checked_scores
 from .weighting import sums
 
 AT_ONCE = 512  # samples at a time, whatever the number of threads
@@ -58,7 +58,7 @@ def loss_and_gradient(
     """
     for part, kind in ((net, Sequential), (loss, Loss)):
         check_kind(part, kind, "loss_and_gradient")
-    return Objective(net, data, loss, threads)()
+    return Objective(net, as_samples(net, data, loss, "data"), loss, threads)()
 
 
 class Objective:
@@ -69,11 +69,20 @@ class Objective:
     net : Sequential
         The copy, whose parameters may be changed between calls.
     samples : Samples
+    kept : (n, outputs) ndarray of the network's dtype, or None
+        Where given, each sample's scores are written there.
     """
 
-    def __init__(self, net: Sequential, data: Data, loss: Loss, threads: int | None) -> None:
+    def __init__(
+        self,
+        net: Sequential,
+        samples: Samples,
+        loss: Loss,
+        threads: int | None,
+        kept: np.ndarray | None = None,
+    ) -> None:
         self.net, self.loss, self.threads = net.copy().eval(), loss, threads
-        self.samples = as_samples(self.net, data, loss, "data")
+        self.samples, self.kept = samples, kept
         self.total = Gradients(lr=1.0)
         fitting = max(1, MOST_BYTES // max(self.net.sample_bytes, 1))
         self.batch = min(AT_ONCE, fitting, len(self.samples.x))
@@ -115,7 +124,7 @@ class Objective:
     def _fused(self, samples: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """Each batch's loss, whose gradients are added to the total."""
         assert self.engine is not None
-        return self.engine.epoch(samples, lambda steps, loss: False, factors)
+        return self.engine.epoch(samples, lambda steps, loss: False, factors, self.kept)
 
     def _layered(self, samples: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """The same, layer by layer."""
@@ -125,6 +134,8 @@ class Objective:
                 rows = samples[start : start + self.batch]
                 x, target = batch_of(net, self.samples, rows)
                 scores = checked_scores(net, net.forward(x), len(x), self.samples.outputs)
+                if self.kept is not None:
+                    self.kept[rows] = scores
                 of_rows = () if weights is None else (weights[rows],)
                 value, gradient = self.loss.compute(scores, target, *of_rows)
                 losses.append(value)

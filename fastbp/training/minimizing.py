@@ -14,7 +14,7 @@ from fastbp.network import Sequential
 from .exclusive import check_trainable, exclusively
 from .gradient import Objective
 from .history import DivergenceError
-from .samples import Data
+from .samples import Data, as_samples
 
 METHODS = ("L-BFGS-B", "BFGS", "CG")  # SciPy's that make the best of a gradient
 TOO_LARGE = 1e100  # what a loss that is no number counts as: the step there was too long
@@ -117,7 +117,8 @@ def minimize(
     search = _search()
     with exclusively(net):
         check_trainable(net, "minimize")
-        target = _Target(Objective(net, data, loss, threads), l2, decay_biases)
+        samples = as_samples(net, data, loss, "data")
+        target = _Target(Objective(net, samples, loss, threads), l2, decay_biases)
         net.meaning = target.objective.samples.meaning
         target.check_start()
         try:

@@ -9,6 +9,7 @@ from fastbp.backends import active
 from fastbp.engine import sharing
 from fastbp.layers.rules import trained_pieces
 from fastbp.training.gradient import Objective
+from fastbp.training.samples import as_samples
 
 N = 1100  # two whole batches, and some left
 RNG = np.random.default_rng(0)
@@ -173,7 +174,8 @@ def test_batch_norm_runs_on_the_engine(backend, dtype, name, frozen):
     np.testing.assert_allclose(gradient, expected[1], rtol=tolerance, atol=tolerance)
     assert np.array_equal(net.buffers, before[0])
     assert [layer.state() for layer in net.layers] == before[1]
-    assert (Objective(net, data, loss, 1).engine is not None) == active().can("engine")
+    samples = as_samples(net, data, loss, "data")
+    assert (Objective(net, samples, loss, 1).engine is not None) == active().can("engine")
 
 
 @pytest.mark.parametrize("where", [0, N - 1])

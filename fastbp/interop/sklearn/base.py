@@ -1,0 +1,109 @@
+"""What both estimators share: checks, the start, both ways of training, and scores."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .lbfgs import fit_lbfgs
+from .losses import FORMS
+from .network import network, random_layers, scores_of
+from .stochastic import Part, fit_stochastic
+
+STOCHASTIC = ("sgd", "adam")
+
+
+class Perceptron(BaseEstimator):
+    """A multi-layer perceptron in scikit-learn's ways, which fastbp trains."""
+
+    loss: str
+    _parameter_constraints: dict[str, list[Any]]
+
+    def _keep(self, parameters: Mapping[str, Any]) -> None:
+        """Set what the constructor was given, as it is."""
+        for name in self._get_param_names():
+            setattr(self, name, parameters[name])
+
+    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """The samples, and the targets as values."""
+        raise NotImplementedError
+
+    def _out_activation(self) -> str:
+        """What scores go through to be predictions."""
+        raise NotImplementedError
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> None:
+        """What fit and partial_fit do."""
+        hidden = list(np.atleast_1d(np.asarray(self.hidden_layer_sizes)))
+        if any(size <= 0 for size in hidden):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        x, values = self._checked(X, y, incremental, first)
+        weights = self._weights(sample_weight, x, y)
+        values = values.reshape(len(values), -1)
+        self.n_outputs_ = values.shape[1]
+        self._random_state = check_random_state(self.random_state)
+        if first:
+            self._start([x.shape[1], *map(int, hidden), self.n_outputs_], x.dtype)
+        dtype = self.coefs_[0].dtype
+        net = network(self.coefs_, self.intercepts_, self.activation, dtype)
+        data = Part(x, values, weights)
+        if self.solver in STOCHASTIC:
+            fit_stochastic(self, net, data, incremental)
+        else:
+            fit_lbfgs(self, net, data)
+        if not all(np.isfinite(numbers).all() for numbers in [*self.coefs_, *self.intercepts_]):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+
+    def _weights(self, sample_weight: Any, x: Any, y: Any) -> np.ndarray | None:
+        """The weight of each sample, in float64; None where all are 1."""
+        if sample_weight is None:
+            return None
+        found: np.ndarray = _check_sample_weight(sample_weight, x)
+        return found.astype(np.float64)
+
+    def _start(self, sizes: list[int], dtype: np.dtype) -> None:
+        """All attributes, as they are before the first epoch."""
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(sizes)
+        self.out_activation_ = self._out_activation()
+        self.coefs_, self.intercepts_ = random_layers(
+            self._random_state, sizes, self.activation, dtype
+        )
+        self._best_coefs = [coef.copy() for coef in self.coefs_]
+        self._best_intercepts = [intercept.copy() for intercept in self.intercepts_]
+        if self.solver in STOCHASTIC:
+            self.loss_curve_: list[float] = []
+            self._no_improvement_count = 0
+            stops = self.early_stopping
+            self.validation_scores_: list[float] | None = [] if stops else None
+            self.best_validation_score_ = -np.inf if stops else None
+            self.best_loss_ = None if stops else np.inf
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """The activated scores of samples, (n, outputs)."""
+        check_is_fitted(self)
+        x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        dtype = np.result_type(x.dtype, self.coefs_[0].dtype)
+        net = network(self.coefs_, self.intercepts_, self.activation, dtype)
+        return FORMS[self.out_activation_].activate(scores_of(net, x, None))
+
+    def _is_stochastic(self) -> bool:
+        """Whether there is a partial_fit; if not, an AttributeError says why."""
+        if self.solver not in STOCHASTIC:
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{self.solver} is not stochastic."
+            )
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,257 @@
+"""MLPClassifier and MLPRegressor."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.validation import validate_data
+
+from .base import Perceptron
+
+DTYPES = (np.float64, np.float32)
+BEYOND: dict[str, list[Any]] = {
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+}
+
+
+class MLPClassifier(ClassifierMixin, Perceptron):
+    """scikit-learn's MLPClassifier, trained by fastbp.
+
+    It has scikit-learn's parameters, attributes and methods; the same ``random_state`` gives the
+    same numbers but for rounding. Their documentation is that of
+    ``sklearn.neural_network.MLPClassifier``; what follows is there besides.
+
+    Parameters
+    ----------
+    n_threads : int, optional
+        How many threads compute; the results are the same, bit for bit, for any number. Left out,
+        it is FASTBP_NUM_THREADS or what is measured to be fastest.
+
+    Examples
+    --------
+    >>> from fastbp.sklearn import MLPClassifier
+    >>> classifier = MLPClassifier(hidden_layer_sizes=(50,), random_state=1).fit(x, y)
+    >>> classifier.predict(x[:5])
+    """
+
+    loss = "log_loss"
+    _parameter_constraints: dict[str, list[Any]] = (
+        neural_network.MLPClassifier._parameter_constraints | BEYOND
+    )
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        n_threads: int | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
+        """Train on samples X and their classes y.
+
+        Parameters
+        ----------
+        X : (n, features) array or sparse matrix
+        y : (n,) classes, or (n, labels) zeros and ones
+        sample_weight : (n,) array, optional
+            How much each sample counts.
+        """
+        self._train(X, y, sample_weight, incremental=False)
+        return self
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> "MLPClassifier":
+        """Train for one epoch.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As fit's.
+        classes : (classes,) array
+            All that there will be; needed by the first call.
+        """
+        if _check_partial_fit_first_call(self, classes):
+            several = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if several else classes)
+        self._train(X, y, sample_weight, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of each sample, (n,); of several labels yes and no, (n, labels)."""
+        found = self._outputs(X)
+        found = found.ravel() if self.n_outputs_ == 1 else found
+        classes: np.ndarray = self._label_binarizer.inverse_transform(found)
+        return classes
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, (n, classes), in the order of ``classes_``."""
+        found = self._outputs(X)
+        return np.hstack([1 - found, found]) if self.n_outputs_ == 1 else found
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """The logarithms of ``predict_proba``."""
+        found = self.predict_proba(X)
+        return np.log(found, out=found)
+
+    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        x, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=DTYPES, reset=reset
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            self._check_classes(unique_labels(y))
+        return x, self._label_binarizer.transform(y).astype(bool)
+
+    def _check_classes(self, found: np.ndarray) -> None:
+        """Refuse classes that training cannot go on with."""
+        if self.warm_start and {*found} != {*self.classes_}:
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {found}"
+            )
+        if not self.warm_start and len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {found}."
+            )
+
+    def _out_activation(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, Perceptron):
+    """scikit-learn's MLPRegressor, trained by fastbp.
+
+    It has scikit-learn's parameters, attributes and methods; the same ``random_state`` gives the
+    same numbers but for rounding. Their documentation is that of
+    ``sklearn.neural_network.MLPRegressor``; what follows is there besides.
+
+    Parameters
+    ----------
+    n_threads : int, optional
+        As MLPClassifier's.
+
+    Examples
+    --------
+    >>> from fastbp.sklearn import MLPRegressor
+    >>> regressor = MLPRegressor(random_state=1).fit(x, y)
+    >>> regressor.score(x, y)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = (
+        neural_network.MLPRegressor._parameter_constraints | BEYOND
+    )
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        n_threads: int | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+        """Train on samples X and their values y.
+
+        Parameters
+        ----------
+        X : (n, features) array or sparse matrix
+        y : (n,) or (n, outputs) numbers
+        sample_weight : (n,) array, optional
+            How much each sample counts.
+        """
+        self._train(X, y, sample_weight, incremental=False)
+        return self
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+        """Train for one epoch; the parameters are fit's."""
+        self._train(X, y, sample_weight, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The values of each sample: (n,) of one output, else (n, outputs)."""
+        found = self._outputs(X)
+        return found.ravel() if found.shape[1] == 1 else found
+
+    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        x, y = validate_data(
+            *(self, X, y),
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=True,
+            dtype=DTYPES,
+            reset=reset,
+        )
+        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _out_activation(self) -> str:
+        return "exp" if self.loss == "poisson" else "identity"

@@ -1,0 +1,100 @@
+"""scikit-learn's losses by fastbp's: the gradients are the same but for a factor, the values too.
+
+scikit-learn sums the outputs' losses, and fastbp takes their mean. scikit-learn's squared error is
+half of it, averaged over outputs as a loss, but summed in the gradient. Its logistic losses are of
+probabilities, which it keeps away from 0 and 1, and its Poisson loss is a deviance.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, log_softmax, softmax, xlogy
+
+from fastbp.losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, PoissonNLLLoss
+
+# From this share of -log(eps) on, scores are such that scikit-learn's probabilities lose digits.
+EXTREME = 0.4
+
+
+class Form(NamedTuple):
+    """What an output activation says: the loss, and how it differs from scikit-learn's."""
+
+    loss: Loss
+    activate: Callable[[np.ndarray], np.ndarray]
+    # fastbp's and scikit-learn's loss of each sample, from scores and targets: (n,)
+    own: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    theirs: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    share: float = 1.0  # of scikit-learn's gradient in fastbp's, times the outputs
+    saturates: bool = False
+
+    def factor(self, outputs: int) -> float:
+        """What scikit-learn's gradient is of fastbp's."""
+        return self.share * (1 if isinstance(self.loss, CrossEntropyLoss) else outputs)
+
+    def target(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """What the loss takes of (n, outputs) values, or of rows with a one for the class."""
+        if isinstance(self.loss, CrossEntropyLoss):
+            return y.argmax(axis=1)
+        return np.ascontiguousarray(y, dtype)
+
+    def differs(self, scores: np.ndarray) -> bool:
+        """Whether a loss is another than the factor makes it."""
+        if isinstance(self.loss, MSELoss):
+            return scores.shape[1] > 1
+        if not self.saturates:
+            return True
+        most = -EXTREME * np.log(np.finfo(scores.dtype).eps)
+        return not (-most < scores.min() and scores.max() < most)
+
+
+def _clipped(p: np.ndarray) -> np.ndarray:
+    eps = np.finfo(p.dtype).eps
+    return np.clip(p, eps, 1 - eps)
+
+
+def _own_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return -log_softmax(scores, axis=1)[np.arange(len(labels)), labels]
+
+
+def _cross_entropy(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return -np.log(_clipped(softmax(scores, axis=1))[np.arange(len(labels)), labels])
+
+
+def _own_binary(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (np.logaddexp(0, scores) - y * scores).mean(axis=1)
+
+
+def _binary(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    p = _clipped(expit(scores))
+    return -(xlogy(y, p) + xlogy(1 - y, 1 - p)).sum(axis=1)
+
+
+def _own_squares(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return ((scores - y) ** 2).mean(axis=1)
+
+
+def _squares(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return ((scores - y) ** 2).mean(axis=1) / 2
+
+
+def _own_poisson(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (np.exp(scores) - y * scores).mean(axis=1)
+
+
+def _poisson(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    rates = np.exp(scores)
+    return (xlogy(y, y / rates) - y + rates).sum(axis=1)
+
+
+FORMS = {
+    "softmax": Form(
+        CrossEntropyLoss(),
+        lambda scores: softmax(scores, axis=1),
+        *(_own_cross_entropy, _cross_entropy),
+        saturates=True,
+    ),
+    "logistic": Form(BCEWithLogitsLoss(), expit, _own_binary, _binary, saturates=True),
+    "identity": Form(MSELoss(), lambda scores: scores, _own_squares, _squares, share=0.5),
+    "exp": Form(PoissonNLLLoss(), np.exp, _own_poisson, _poisson),
+}

@@ -1,0 +1,66 @@
+"""A network as scikit-learn has it, two lists of arrays, and as fastbp's: there and back."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from fastbp.layers import ACTIVATIONS, Layer, Linear
+from fastbp.layers.initializers import Nothing
+from fastbp.network import Sequential
+
+# By scikit-learn's names, where they are others.
+NAMES = {"logistic": "sigmoid"}
+GAIN, LOGISTIC_GAIN = 6.0, 2.0  # of the bound that weights start within (Glorot & Bengio 2010)
+
+AT_ONCE = 2048  # sparse samples that are made dense at a time
+
+
+def random_layers(
+    rng: np.random.RandomState, sizes: Sequence[int], activation: str, dtype: Any
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The coefs and intercepts that scikit-learn starts from: layer by layer, w before b."""
+    coefs, intercepts = [], []
+    for inputs, outputs in pairwise(sizes):
+        gain = LOGISTIC_GAIN if activation == "logistic" else GAIN
+        bound = np.sqrt(gain / (inputs + outputs))
+        coefs.append(rng.uniform(-bound, bound, (inputs, outputs)).astype(dtype))
+        intercepts.append(rng.uniform(-bound, bound, outputs).astype(dtype))
+    return coefs, intercepts
+
+
+def network(
+    coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str, dtype: Any
+) -> Sequential:
+    """A network that computes with copies of these numbers; its scores are yet to be activated."""
+    layers: list[Layer] = []
+    for coef in coefs:
+        if layers and activation != "identity":
+            layers.append(ACTIVATIONS[NAMES.get(activation, activation)]())
+        layers.append(Linear(coef.shape[0], coef.shape[1], init=Nothing()))
+    net = Sequential(layers, dtype=dtype)
+    for layer, coef, intercept in zip(dense_layers(net), coefs, intercepts, strict=True):
+        layer.w, layer.b = coef, intercept
+    return net
+
+
+def dense_layers(net: Sequential) -> list[Linear]:
+    """Those that coefs and intercepts are of."""
+    return [layer for layer in net.layers if isinstance(layer, Linear)]
+
+
+def read(net: Sequential) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Copies of the network's coefs and intercepts."""
+    layers = dense_layers(net)
+    return [np.array(layer.w) for layer in layers], [np.array(layer.b) for layer in layers]
+
+
+def scores_of(net: Sequential, x: Any, threads: int | None) -> np.ndarray:
+    """The scores of samples, (n, outputs); sparse ones are made dense part by part."""
+    if not issparse(x):
+        return net.scores(x, threads)
+    rows, starts = x.tocsr(), range(0, x.shape[0], AT_ONCE)
+    parts = [net.scores(rows[start : start + AT_ONCE].toarray(), threads) for start in starts]
+    return np.concatenate(parts)

@@ -1,0 +1,123 @@
+"""The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from fastbp._memory import machine
+from fastbp.engine.epochs import Engine
+from fastbp.engine.program import NotExpressible
+from fastbp.network import Sequential
+from fastbp.optimizers import Optimizer
+from fastbp.optimizers.limits import Limits
+
+from .losses import Form
+from .network import dense_layers
+
+DENSE_SHARE = 0.25  # of the machine's memory, that sparse samples may take as dense ones
+
+
+class Steps:
+    """One training of a network.
+
+    Parameters
+    ----------
+    x : (n, inputs) array or sparse matrix of rows, of the network's dtype
+    target : (n,) labels or (n, outputs) values
+    weights : (n,) float64 or None
+    alpha : float
+        Of scikit-learn's penalty α/2·Σw² / (the sum of the batch's weights).
+    """
+
+    def __init__(
+        self,
+        net: Sequential,
+        x: Any,
+        target: np.ndarray,
+        weights: np.ndarray | None,
+        form: Form,
+        optimizer: Optimizer,
+        batch_size: int,
+        alpha: float,
+        threads: int | None,
+    ) -> None:
+        self.net, self.target, self.weights, self.form = net.train(), target, weights, form
+        self.x, self.optimizer, self.batch_size = as_dense(x, net.dtype), optimizer, batch_size
+        outputs = int(dense_layers(net)[-1].outputs)
+        self.factor = form.factor(outputs)
+        self.alpha = alpha / self.factor
+        self.kept = np.empty((x.shape[0], outputs), net.dtype)
+        self.engine: Engine | None = None
+        if not issparse(self.x):
+            with suppress(NotExpressible):
+                self.engine = Engine(
+                    *(net, self.x, target, 1.0, form.loss, optimizer, batch_size, threads),
+                    weights=weights,
+                )
+
+    def epoch(self, order: np.ndarray) -> float:
+        """Train on the samples in this order; returns the loss, as scikit-learn counts it."""
+        starts = np.arange(0, len(order), self.batch_size)
+        counts = np.diff(starts, append=len(order))
+        sums = counts if self.weights is None else np.add.reduceat(self.weights[order], starts)
+        losses = np.concatenate([self._run(*part) for part in self._parts(order, sums)])
+        total = float(losses @ counts) / len(order) * self.factor
+        if not self.form.differs(self.kept):
+            return total
+        with np.errstate(all="ignore"):
+            scores, target = self.kept[order], self.target[order]
+            more = self.form.theirs(scores, target) - self.factor * self.form.own(scores, target)
+            if self.weights is not None:
+                more *= self.weights[order] * np.repeat(counts / sums, counts)
+        return total + float(more.sum()) / len(order)
+
+    def _parts(self, order: np.ndarray, sums: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+        """Batches in a row whose penalty has the same factor, and that factor."""
+        if not self.alpha:
+            yield order, 0.0
+            return
+        first = [0, *(np.flatnonzero(np.diff(sums)) + 1)]
+        for start, end in zip(first, [*first[1:], len(sums)], strict=True):
+            rows = order[start * self.batch_size : end * self.batch_size]
+            yield rows, self.alpha / float(sums[start]) if sums[start] > 0 else 0.0
+
+    def _run(self, order: np.ndarray, l2: float) -> np.ndarray:
+        """Some steps; returns the loss of each."""
+        limits = Limits(l2=l2)
+        if self.engine is None:
+            return self._layered(order, limits)
+        self.engine.limits = limits
+        losses = self.engine.epoch(order, lambda steps, loss: False, kept=self.kept)
+        if np.isfinite(losses[-1]):
+            return losses
+        self.engine = None  # which ends where scikit-learn goes on
+        rest = order[(len(losses) - 1) * self.batch_size :]
+        return np.concatenate([losses[:-1], self._layered(rest, limits)])
+
+    def _layered(self, order: np.ndarray, limits: Limits) -> np.ndarray:
+        """The same, layer by layer, whatever becomes of the loss."""
+        net, losses = self.net, []
+        with np.errstate(all="ignore"):
+            for start in range(0, len(order), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                of_rows = () if self.weights is None else (self.weights[rows],)
+                x = self.x[rows]
+                self.kept[rows] = scores = net.forward(x.toarray() if issparse(x) else x)
+                loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
+                losses.append(loss + limits.penalty(net))
+                net.backward(gradient)
+                limits.apply(net)
+                self.optimizer.step(net)
+        return np.array(losses)
+
+
+def as_dense(x: Any, dtype: np.dtype) -> Any:
+    """Samples as an engine takes them; sparse ones stay so where that would take much memory."""
+    if not issparse(x):
+        return np.ascontiguousarray(x, dtype)
+    if x.shape[0] * x.shape[1] * dtype.itemsize > DENSE_SHARE * machine():
+        return x.tocsr().astype(dtype)
+    return np.ascontiguousarray(x.toarray(), dtype)

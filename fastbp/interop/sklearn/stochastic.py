@@ -1,0 +1,175 @@
+"""fit and partial_fit by sgd and adam: epochs, stopping, and what is noted of them."""
+
+import math
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
+
+from fastbp.network import Sequential
+
+from .losses import FORMS, Form
+from .network import read, scores_of
+from .rates import Rates, tell
+from .steps import Steps, as_dense
+
+MOST_AUTO = 200  # samples of a batch that "auto" makes
+
+
+class Part(NamedTuple):
+    """Samples, to train on or to judge by."""
+
+    x: Any
+    y: np.ndarray  # (n, outputs)
+    weights: np.ndarray | None
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return int(self.x.shape[0])
+
+
+def fit_stochastic(estimator: Any, net: Sequential, data: Part, incremental: bool) -> None:
+    """Train the network for an estimator, and leave there what came of it."""
+    if estimator.early_stopping and incremental:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    form = FORMS[estimator.out_activation_]
+    if not incremental or not hasattr(estimator, "_optimizer"):
+        estimator._optimizer = Rates(estimator, form.factor(estimator.n_outputs_))
+    train, held_out = data, None
+    if estimator.early_stopping:
+        train, held_out = _split(estimator, data)
+    steps = Steps(
+        *(net, train.x, form.target(train.y, net.dtype), train.weights, form),
+        estimator._optimizer.for_new_network(),
+        *(_batch_size(estimator.batch_size, train.samples), estimator.alpha, estimator.n_threads),
+    )
+    judge = None if held_out is None else _Judge(estimator, net, form, held_out)
+    try:
+        _epochs(estimator, steps, judge, 1 if incremental else estimator.max_iter, incremental)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=4)
+    if judge is None:
+        estimator.coefs_, estimator.intercepts_ = read(net)
+    else:
+        estimator.coefs_, estimator.intercepts_ = estimator._best_coefs, estimator._best_intercepts
+
+
+def _split(estimator: Any, data: Part) -> tuple[Part, Part]:
+    """Samples to train on and others to judge by, drawn as scikit-learn draws them."""
+    stratified = is_classifier(estimator) and estimator.n_outputs_ == 1
+    arrays = [array for array in data if array is not None]
+    parts = train_test_split(
+        *arrays,
+        random_state=estimator._random_state,
+        test_size=estimator.validation_fraction,
+        stratify=data.y if stratified else None,
+    )
+    weights = parts[4:] or [None, None]
+    train, held_out = (Part(parts[i], parts[2 + i], weights[i]) for i in (0, 1))
+    if held_out.samples < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            "or the size of your dataset."
+        )
+    return train, held_out
+
+
+def _batch_size(asked: Any, samples: int) -> int:
+    if asked == "auto":
+        return min(MOST_AUTO, samples)
+    if asked > samples:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=5,
+        )
+    return int(min(asked, samples))
+
+
+def _epochs(
+    estimator: Any, steps: Steps, judge: "_Judge | None", most: int, incremental: bool
+) -> None:
+    """Train until an estimator's patience or its epochs are at an end."""
+    n, rates = len(steps.target), estimator._optimizer
+    order = np.arange(n)
+    estimator.n_iter_ = 0
+    for _ in range(most):
+        if estimator.shuffle:  # what is shuffled already, again
+            places = np.arange(n)
+            estimator._random_state.shuffle(places)
+            order = order[places]
+        estimator.loss_ = steps.epoch(order)
+        estimator.n_iter_ += 1
+        estimator.t_ += n
+        estimator.loss_curve_.append(estimator.loss_)
+        tell(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}", estimator.verbose)
+        _count_no_improvement(estimator, judge)
+        rates.epoch_ended(estimator.t_)
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            if rates.stops(_reason(estimator), estimator.verbose):
+                return
+            estimator._no_improvement_count = 0
+        if not incremental and estimator.n_iter_ == estimator.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+
+def _reason(estimator: Any) -> str:
+    what = "Validation score" if estimator.early_stopping else "Training loss"
+    return (
+        f"{what} did not improve more than tol={estimator.tol:f} for "
+        f"{estimator.n_iter_no_change:g} consecutive epochs."
+    )
+
+
+def _count_no_improvement(estimator: Any, judge: "_Judge | None") -> None:
+    """Compare the epoch with the best so far."""
+    if judge is None:
+        loss = estimator.loss_curve_[-1]
+        worse = loss > estimator.best_loss_ - estimator.tol
+        estimator.best_loss_ = min(estimator.best_loss_, loss)
+    else:
+        score = judge.score()
+        estimator.validation_scores_.append(score)
+        tell(f"Validation score: {score:f}", estimator.verbose)
+        worse = score < estimator.best_validation_score_ + estimator.tol
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            estimator._best_coefs, estimator._best_intercepts = read(judge.net)
+    estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
+
+
+class _Judge:
+    """The score of a network on samples that are held out, as the estimator's ``score``."""
+
+    def __init__(self, estimator: Any, net: Sequential, form: Form, data: Part) -> None:
+        self.net, self.form, self.weights = net, form, data.weights
+        self.threads, self.values = estimator.n_threads, not is_classifier(estimator)
+        self.one_of_many = estimator.out_activation_ == "softmax"
+        self.x, self.right = as_dense(data.x, net.dtype), self._decided(data.y)
+
+    def score(self) -> float:
+        """Accuracy, or R²; NaN where values are not finite."""
+        with np.errstate(all="ignore"):
+            scores = scores_of(self.net, self.x, self.threads)
+            found = self._decided(self.form.activate(scores))
+        if not self.values:
+            hits = (found == self.right).reshape(len(found), -1).all(axis=1)
+            return float(np.average(hits, weights=self.weights))
+        if not np.isfinite(found).all():
+            return math.nan
+        return float(r2_score(self.right, found, sample_weight=self.weights))
+
+    def _decided(self, y: np.ndarray) -> np.ndarray:
+        """The class of each row of probabilities, or yes and no of each; values as they are."""
+        if self.values:
+            return y
+        return y.argmax(axis=1) if self.one_of_many else y > 0.5
