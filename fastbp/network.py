@@ -57,6 +57,10 @@ class Sequential(Structure, Offers):
         What scores mean, by its word: "classes", "two classes", "labels", "values" or "counts".
         ``fit`` writes what its loss says. None, before that, stands for classes.
 
+    table : Table or None
+        How a table's columns become inputs, and what is predicted is called; ``fit`` writes that of
+        its data. Then ``scores``, ``predict`` and ``predict_proba`` take a DataFrame too.
+
     Layers, their sizes, ``input_shape`` and ``dtype`` stay as they are. ``net[0]`` is the first
     layer, and ``net[:3]`` a network of its own of copies of the first three.
 
@@ -70,6 +74,7 @@ class Sequential(Structure, Offers):
     """
 
     meaning = Meant()
+    table = prediction.OfTable()
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class Sequential(Structure, Offers):
         self._dtype = as_dtype(dtype)
         self._most_bytes = as_count(most_bytes, "most_bytes")
         self._layers, self.meaning = check_parts(layers, "Sequential"), None
+        self.table = None
         self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
         check_sample(self.sample_bytes, self._most_bytes)
         counts = count_numbers(self._layers, self._dtype)
@@ -169,9 +175,13 @@ class Sequential(Structure, Offers):
             Of "labels": 1 for yes, where the score is above 0, else 0.
         (n, outputs) of the network's dtype, (n,) for one output
             Of "values": the scores. Of "counts": exp of the scores, which are logarithms.
+
+        Of a DataFrame, where there is a ``table``, the classes' names, or values in their unit.
         """
         samples, alone = prediction.as_samples(self, x)
         found = predictions(prediction.row_scores(self, samples), meaning_of(self))
+        if prediction.is_of_table(self, x):
+            return self.table.label.decode(found)
         return found[0] if alone else found
 
     def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
@@ -180,6 +190,8 @@ class Sequential(Structure, Offers):
         For a network that ends in LogSoftmax they are exp of its output, which is the same. Of "two
         classes" they are those of no and yes, (n, 2), and of "labels" that of each yes,
         (n, outputs): the sigmoid of the scores. Values have none: a ValueError says so.
+
+        Of a DataFrame, where there is a ``table``, they are a DataFrame with a column a class.
         """
         meaning = meaning_of(self)
         if meaning is Meaning.CLASSES:
@@ -188,13 +200,15 @@ class Sequential(Structure, Offers):
                 return single
         samples, alone = prediction.as_samples(self, x)
         found = probabilities(prediction.row_scores(self, samples), meaning, repr(self))
+        if prediction.is_of_table(self, x):
+            return self.table.frame_of(found, x)
         return found[0] if alone else found
 
     def summary(self) -> None:
         """Print the layers, their output shapes and their numbers of parameters."""
-        print(self.table())  # noqa: T201 - printing is what it is for
+        print(self)  # noqa: T201 - printing is what it is for
 
-    def table(self) -> str:
+    def __str__(self) -> str:
         """What ``summary`` prints."""
         lines = table(self.layers, self.input_shape)
         rule = "-" * len(lines[0])
@@ -253,6 +267,7 @@ class Sequential(Structure, Offers):
                 "params": flat(chosen, "parameter_shapes", self.dtype),
                 "buffers": flat(chosen, "buffer_shapes", self.dtype),
                 "meaning": self.meaning if last == len(self) - 1 else None,
+                "table": self.table if len(chosen) == len(self) else None,
             }
         )
         return other
@@ -269,6 +284,7 @@ class Sequential(Structure, Offers):
             "buffers": self.vectors.own_buffers,
             "most_bytes": self._most_bytes,
             "meaning": self.meaning,
+            "table": self.table,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -276,10 +292,8 @@ class Sequential(Structure, Offers):
         self._input_shape = state["input_shape"]
         self._dtype, self._most_bytes = state["dtype"], state["most_bytes"]
         self.sample_bytes = check_layers(self._layers, self._input_shape) * self._dtype.itemsize
-        self.meaning = state.get("meaning")
+        self.meaning, self.table = state.get("meaning"), state.get("table")
         vectors = (
             np.require(state[name], self._dtype, ["C", "W", "O"]) for name in ("params", "buffers")
         )
         self.vectors = bind(self, *vectors)
-
-    __str__ = table

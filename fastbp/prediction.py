@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from ._above import Above
 from ._arrays import as_array, check_range
+from ._settings import Setting
 from .backends import kernels
-from .datasets import Dataset
+from .datasets import Classes, Dataset, Table, is_frame
 from .layers import as_rows
 from .layers.base import named, outputs_of
 
@@ -19,16 +20,45 @@ if TYPE_CHECKING:
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
 
+class OfTable(Setting):
+    """A network's Table, or None, which stands for inputs that are numbers already."""
+
+    def check(self, value: Any, name: str, obj: Any) -> Table | None:
+        """The Table, if it makes as many numbers as the network takes."""
+        if value is None:
+            return None
+        if not isinstance(value, Table):
+            raise TypeError(f"{name}: expected a Table, got {value!r:.60}")
+        if obj.inputs not in (None, len(value.features)):
+            raise ValueError(
+                f"{name}: the network takes {obj.inputs} inputs, but {value!r} makes "
+                f"{len(value.features)}"
+            )
+        targets = len(value.label.names) if isinstance(value.label, Classes) else 1
+        if obj.outputs not in (None, targets, targets - 1 if targets == 2 else targets):
+            raise ValueError(
+                f"{name}: the network has {obj.outputs} outputs, but {value!r} has {targets}"
+            )
+        return value
+
+
 def as_samples(net: "Sequential", x: Any) -> tuple[Any, bool]:
     """Samples, and whether it was a single one: it becomes a batch of one."""
     if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset):
         return x, False
+    if is_of_table(net, x):
+        return net.table.encode(x), False
     array = as_array(x, named(net))
     if array.ndim == 1:
         alone = len(array) == net.inputs or (net.inputs is None and len(array) > 0)
     else:
         alone = array.shape == net.input_shape
     return (array[None], True) if alone else (array, False)
+
+
+def is_of_table(net: "Sequential", x: object) -> bool:
+    """Whether samples are rows of a table as the network was trained on."""
+    return type(x) is not np.ndarray and net.table is not None and is_frame(x)
 
 
 def scores(

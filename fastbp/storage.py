@@ -1,10 +1,10 @@
 """Saving and loading networks: one .safetensors file holds architecture, parameters and buffers.
 
 The file is data only: loading executes nothing. The architecture is JSON in the file's metadata,
-beside the word for what the scores mean, where ``fit`` wrote one on the network,
-and so is the state of layers that have one, as the step of a Dropout, which its next mask comes
-from. The tensors are named "<layer>.<parameter>", like "0.w" (inputs, outputs) and "0.b"; inside a
-Residual like "2.0.w". Those of buffers are named likewise.
+beside the word for what the scores mean and the Table of the columns that became inputs, where
+``fit`` wrote them on the network, and so is the state of layers that have one, as the step of a
+Dropout, which its next mask comes from. The tensors are named "<layer>.<parameter>", like "0.w"
+(inputs, outputs) and "0.b"; inside a Residual like "2.0.w". Those of buffers are named likewise.
 """
 
 import os
@@ -17,6 +17,7 @@ import numpy as np
 from ._above import Above
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
+from .datasets import Table
 from .layers import BUILT_IN, Layer
 from .layers.data import as_data, from_data
 from .layers.initializers import Nothing
@@ -58,6 +59,8 @@ def to_bytes(net: Sequential) -> bytes:
     }
     if net.meaning is not None:
         metadata["meaning"] = str(net.meaning)
+    if net.table is not None:
+        metadata["table"] = json.dumps(net.table.as_data(), allow_nan=False)
     if net.input_shape is not None:
         metadata["input_shape"] = json.dumps(net.input_shape)
     states = {name: layer.state() for name, layer in named_layers(net.layers)}
@@ -157,6 +160,8 @@ def from_file(file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int) ->
     options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
     net = Sequential(*parts, input_shape=shape, init=Nothing(), **options)
     net.meaning = metadata.get("meaning")
+    if "table" in metadata:
+        net.table = Table.from_data(json.loads(metadata["table"]))
     found = dict(named_layers(net.layers))
     for name, tensor in tensors.items():
         if name != "none":

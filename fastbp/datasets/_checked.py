@@ -33,6 +33,17 @@ def check_classes(classes: int | None) -> int | None:
     return count
 
 
+def check_most_bytes(most_bytes: int | None) -> int | None:
+    """Return `most_bytes` as an int of at least 1, or None as it is."""
+    try:
+        number = None if most_bytes is None else operator.index(most_bytes)
+    except TypeError:
+        raise TypeError(f"most_bytes: expected an integer, got {most_bytes!r}") from None
+    if number is not None and number < 1:
+        raise ValueError(f"most_bytes: expected at least 1, got {number}")
+    return number
+
+
 def check_scale(scale: float) -> float:
     """Return `scale` as a positive float that float32 can hold as well."""
     if not isinstance(scale, Real):

@@ -15,7 +15,7 @@ from ._checked import DataError
 from ._files import Bound, bad_file, packed_size
 from ._text import MOST_COLUMNS, Scan, lines_of, open_text, rows_of, scan
 
-LABEL_NAMES = ("label", "labels", "class", "target", "y")
+LABEL_NAMES = ("label", "labels", "class", "target", "y", "outcome")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,6 +12,9 @@ from fastbp._checks import as_training_weights
 from fastbp._hints import Guessed
 
 from ._checked import check_classes, check_labels, check_samples, check_scale, check_values
+
+if TYPE_CHECKING:
+    from ._table import Table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +43,9 @@ class Dataset(Guessed):
         labels.
     sample_weight : (n,) array_like, optional
         How much each sample counts in training, >= 0; see ``fb.fit``.
+    table : Table, optional
+        How the samples were made of a table; ``fb.datasets.table`` gives it, and ``fb.fit`` hands
+        it to the network.
 
     Raises
     ------
@@ -56,6 +63,7 @@ class Dataset(Guessed):
     name: str = "data"
     values: bool = False
     sample_weight: np.ndarray | None = None
+    table: Optional["Table"] = None
 
     def __post_init__(self) -> None:
         x, image_shape = check_samples(self.x, self.image_shape)

@@ -3,7 +3,6 @@
 # np.random.Generator as text: numpy.random is a third of NumPy's import time
 from __future__ import annotations
 
-import operator
 import os
 from dataclasses import replace
 from math import isqrt
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import _csv, _idx, _npz
-from ._checked import check_classes, check_scale
+from ._checked import check_classes, check_most_bytes, check_scale
 from ._dataset import Dataset
 from ._files import MOST_BYTES, Bound, bad_file
 
@@ -93,7 +92,7 @@ def load(
     path = Path(path)
     classes = check_classes(classes)
     scale = None if scale is None else check_scale(scale)
-    bound = Bound(_check_most_bytes(most_bytes))
+    bound = Bound(check_most_bytes(most_bytes))
     rng = np.random.default_rng(seed)
     if values and (classes is not None or path.is_dir()):
         raise ValueError("values: they have no classes" + (f", which {path} holds" * path.is_dir()))
@@ -118,16 +117,6 @@ def _read_datasets(
         _dataset(path, part, x, y, classes, scale, values)
         for part, (x, y) in zip(parts, splits, strict=True)
     ]
-
-
-def _check_most_bytes(most_bytes: int | None) -> int | None:
-    try:
-        number = None if most_bytes is None else operator.index(most_bytes)
-    except TypeError:
-        raise TypeError(f"most_bytes: expected an integer, got {most_bytes!r}") from None
-    if number is not None and number < 1:
-        raise ValueError(f"most_bytes: expected at least 1, got {number}")
-    return number
 
 
 def _read(

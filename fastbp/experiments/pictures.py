@@ -66,7 +66,7 @@ def _sample_digits(material: Material, figure: Figure) -> Made:
 
 def _structure(material: Material, figure: Figure) -> Made:
     net = material.outcome.experiment.variants[0].network.build(seed=0)
-    yield "structure", "The network's structure", net.table() + "\n"
+    yield "structure", "The network's structure", str(net) + "\n"
 
 
 def _first_gradient(material: Material, figure: Figure) -> Made:

@@ -209,7 +209,7 @@ def fit(
     with exclusively(net, optimizer):
         options = Options(**{name: given[name] for name in Options._fields})
         run = _prepare(net, data, as_loss(loss, net, data), optimizer, history, options)
-        net.meaning = run.samples.meaning
+        run.samples.write_on(net)
         train_run(run)
     return history
 

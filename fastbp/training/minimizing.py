@@ -119,7 +119,7 @@ def minimize(
         check_trainable(net, "minimize")
         samples = as_samples(net, data, loss, "data")
         target = _Target(Objective(net, samples, loss, threads), l2, decay_biases)
-        net.meaning = target.objective.samples.meaning
+        target.objective.samples.write_on(net)
         target.check_start()
         try:
             found = search(

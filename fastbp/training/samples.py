@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastbp._arrays import as_array, check_finite, check_samples
 from fastbp.backends import kernels
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Table
 from fastbp.layers import as_rows
 from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
 from fastbp.meaning import Meaning, meaning_of
@@ -35,6 +35,13 @@ class Samples(NamedTuple):
     scale: float
     outputs: int  # columns of the scores that the targets were checked for
     weights: np.ndarray | None = None  # (n,) float64; None where all are 1
+    table: Table | None = None  # which x was made of
+
+    def write_on(self, net: Sequential) -> None:
+        """A network that is trained with them keeps what its scores mean, and what x was."""
+        net.meaning = self.meaning
+        if self.table is not None:
+            net.table = self.table
 
     def rows(self, rows: np.ndarray) -> "Samples":
         """These samples alone, copied."""
@@ -93,9 +100,10 @@ def as_two(data: Any, name: str) -> tuple[npt.ArrayLike, npt.ArrayLike]:
 def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
     """Check that data, network and loss fit together, once, before the loop."""
     y: npt.ArrayLike
-    weights = None
+    weights = made_of = None
     if isinstance(data, Dataset):
         x, y, scale, weights = data.x, data.y, data.scale, data.sample_weight
+        made_of = data.table
         if net.inputs not in (None, x.shape[1]):
             raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
     else:
@@ -108,7 +116,7 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
     targets = _targets(y, len(x), shape[0], net.dtype, loss or TAKES[meaning_of(net)], name)
-    return Samples(x, *targets, scale, shape[0], weights)
+    return Samples(x, *targets, scale, shape[0], weights, made_of)
 
 
 def _targets(

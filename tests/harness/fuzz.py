@@ -60,7 +60,7 @@ def broken_file(kind: str, name: str, data: bytes, random: Random) -> bytes:
         return evil.safetensors(random, data)
     if name.endswith(".json") and deep:
         return json.dumps(evil.in_json(random, json.loads(data))).encode()
-    if name.endswith((".csv", ".toml")) and deep:
+    if name.endswith((".csv", ".tsv", ".toml")) and deep:
         return evil.several(random, data, evil.TEXT)
     if name.endswith(".png") and deep:
         return evil.several(random, data, (broken_png,))

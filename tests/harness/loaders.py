@@ -5,6 +5,7 @@ raises OddError where something is not as it should be. ValueError, TypeError an
 file's path in their text are the right answers to a bad file, everything else is a finding.
 """
 
+import json
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,6 +56,21 @@ def check_table(folder: Path, random: Random) -> None:
     check_datasets(fb.datasets.load(path, label=label, seed=random.randrange(9)))
 
 
+def check_frame(folder: Path, random: Random) -> None:
+    """A table: its samples are finite, and so is what it makes of itself once more."""
+    label = random.choice(("income", "income", "age", "member", -1, 1, None))
+    drop = random.choice(("name", (), 0))
+    path = the_file(folder)
+    data = fb.datasets.table(path, label, drop=drop)
+    made = data.table
+    assert made is not None
+    again = made.from_data(json.loads(json.dumps(made.as_data())))
+    expect(again == made and str(made), "its Table is not itself again")
+    expect(len(made.features) == data.features, "numbers without a name")
+    expect(np.isfinite(data.x).all() and np.isfinite(data.y).all(), "a number is not finite")
+    expect((again.dataset(path).x == data.x).all(), "the same table makes other samples")
+
+
 def check_idx(folder: Path, random: Random) -> None:
     """A folder of IDX files."""
     check_datasets(fb.datasets.load(folder))
@@ -82,7 +98,17 @@ def check_datasets(parts: tuple[fb.datasets.Dataset, fb.datasets.Dataset]) -> No
 
 def check_model(folder: Path, random: Random) -> None:
     """A network's file."""
-    check_network(fb.load(the_file(folder)), random)
+    net = fb.load(the_file(folder))
+    check_network(net, random)
+    if net.table is not None and net.meaning is None:  # whose classes have names
+        import pandas as pd
+
+        gaps = pd.DataFrame({column.name: [None, None] for column in net.table.columns})
+        with np.errstate(all="ignore"):
+            scores = net.scores(gaps)
+            expect(len(scores) == 2, "two rows got other scores")
+            if np.isfinite(scores).all():
+                expect({*net.predict(gaps)} <= {*net.table.label.names}, "no class of it")
 
 
 def check_network(net: fb.Sequential, random: Random) -> None:
@@ -198,6 +224,7 @@ Check = Callable[[Path, Random], None]
 CHECKS: dict[str, Check] = {
     "csv": check_table,
     "csv.gz": check_table,
+    "table": check_frame,
     "idx": check_idx,
     "npz": check_table,
     "model": check_model,

@@ -43,6 +43,35 @@ def _csv_gz() -> list[Files]:
     return [{"data.csv.gz": gzip.compress(f["data.csv"], mtime=0)} for f in _csv()]
 
 
+PEOPLE = """\
+name,age,city,born,member,income
+Ann,20,Rome,2000-01-01,yes,low
+Bob,30.5,Oslo,2000-01-03,no,high
+"Cid, Jr",,Rome,2000-03-02,yes,low
+Dan,4e1,,2000-01-01,?,high
+"""
+
+
+def _table() -> list[Files]:
+    points = PEOPLE.replace(", ", " ").replace(",", ";").replace("30.5", "30,5")
+    codes = "\n".join(f"{n},{n % 3},k{n % 4},{n / 7:.3f}" for n in range(30))
+    texts = {"a.csv": PEOPLE, "b.csv": points, "c.tsv": PEOPLE.replace(",", "\t"), "d.csv": codes}
+    packed = {"e.csv.gz": gzip.compress(PEOPLE.encode(), mtime=0)}
+    return [*({name: text.encode("cp1252")} for name, text in texts.items()), packed]
+
+
+def made_of_a_table() -> fb.Sequential:
+    """A network with a Table, as a training leaves it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "people.csv")
+        path.write_text(PEOPLE)
+        data = fb.datasets.table(path, "income", drop="name")
+    net = fb.Sequential(fb.Linear(data.features, 4), fb.Tanh(), fb.Linear(4, 2))
+    fb.fit(net, data, epochs=1)
+    net.meaning = None
+    return net
+
+
 def idx(array: np.ndarray) -> bytes:
     """An IDX file of bytes."""
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
@@ -97,7 +126,7 @@ def _models() -> list[Files]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         found = []
-        for net in networks():
+        for net in (*networks(), made_of_a_table()):
             net.save(path)
             found.append({path.name: path.read_bytes()})
         return found
@@ -266,6 +295,7 @@ metrics = "running"
 MAKERS = {
     "csv": _csv,
     "csv.gz": _csv_gz,
+    "table": _table,
     "idx": _idx,
     "npz": _npz,
     "model": _models,

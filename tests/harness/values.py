@@ -57,6 +57,17 @@ def _file(name: str, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def _frame() -> dict[str, Any]:
+    """A table by its columns."""
+    return {"a": _x()[:, 0], "word": ["x", "y"] * (ROWS // 2), "label": np.arange(ROWS) % 3}
+
+
+def _made_table() -> fb.datasets.Table:
+    made = fb.datasets.table(_frame()).table
+    assert made is not None
+    return made
+
+
 def _figure() -> Any:
     return fb.plots.confusion_matrix(np.eye(3, dtype=int))
 
@@ -158,6 +169,14 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "model.Model": {"layers": lambda: ({"type": "Linear"},)},
     "model.Model.build": {"classes": lambda: 3},
     "_dataset.Dataset.images": {"rows": lambda: slice(0, 2)},
+    "_table.table": {"data": _frame},
+    "_table.Table": {
+        name: lambda name=name: getattr(_made_table(), name)
+        for name in ("columns", "label", "left_out")
+    },
+    "_table.Table.encode": {"data": _frame},
+    "_table.Table.dataset": {"data": _frame},
+    "_table.Table.frame_of": {"data": _frame, "probabilities": lambda: np.full((ROWS, 3), 1 / 3)},
 }
 
 

@@ -132,7 +132,7 @@ def test_files_hold_what_is_inside(tmp_path, make, rng):
 
 
 def test_summary_indents_what_is_inside():
-    lines = nested().table().splitlines()
+    lines = str(nested()).splitlines()
     assert [line.split("  (n")[0].rstrip() for line in lines[2:-2]] == [
         "Linear(3, 5)",
         "Residual",

@@ -68,7 +68,7 @@ def test_dense_layers(name):
     net = models.dense([5, 4], name).build(9, 3)
     kind = ACTIVATIONS[name]
     assert [type(layer) for layer in net.layers] == [fb.Linear, kind, fb.Linear, kind, fb.Linear]
-    assert net.table().count("Linear(9, 5)") == net.table().count("Linear(4, 3)") == 1
+    assert str(net).count("Linear(9, 5)") == str(net).count("Linear(4, 3)") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""How a file of text sets out its table: its encoding, separator, decimal sign and header."""
+
+import codecs
+import re
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from ._files import CHUNK, bad_file, open_binary
+
+SAMPLE = 1 << 18  # bytes from which separator, decimal sign and header are told
+ROWS = 200  # of them
+SEPARATORS = "\t;|,"  # that come first are told from a comma, which text and decimals have too
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# What stands for a missing value, beside what pandas takes for one ("", NA, NaN, null, None, …).
+MISSING = ("?", ".", "-")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+COMMA_NUMBER = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][-+]?\d+)?")
+NO_NUMBERS = frozenset({"", "na", "nan", "null", "none", "n/a", *MISSING})
+
+
+class Dialect(NamedTuple):
+    """What pandas must know to read a file."""
+
+    encoding: str
+    separator: str
+    decimal: str
+    names: tuple[str, ...]  # of the columns; their numbers from 0 where there is no header
+    has_header: bool
+
+
+def dialect_of(path: Path) -> Dialect:
+    """Look into a file.
+
+    Raises
+    ------
+    DataError
+        If it is no text, or empty, or no table.
+    """
+    encoding, start = _encoding(path)
+    text = start.decode(encoding, errors="replace")
+    lines = text.splitlines(keepends=True)
+    if len(start) == SAMPLE and len(lines) > 1:
+        lines.pop()  # which is cut
+    separator = _separator(lines)
+    rows = _rows(path, lines, separator)
+    if not rows:
+        raise bad_file(path, "empty file")
+    header = _is_header(rows)
+    names = rows[0] if header else [str(number) for number in range(len(rows[0]))]
+    decimal = "," if _has_decimal_commas(rows[header:], separator) else "."
+    return Dialect(encoding, separator, decimal, tuple(names), header)
+
+
+def _encoding(path: Path) -> tuple[str, bytes]:
+    """The encoding of the whole file, and how it starts: UTF-8 where it is, else Windows' own."""
+    with open_binary(path) as stream:
+        start = stream.read(SAMPLE)
+        for mark, encoding in BYTE_ORDER_MARKS.items():
+            if start.startswith(mark):
+                return encoding, start
+        decoder, chunk = codecs.getincrementaldecoder("utf-8")(), start
+        try:
+            while chunk:
+                if b"\0" in chunk:
+                    raise bad_file(path, "no file of text; expected a table as CSV")
+                decoder.decode(chunk)
+                chunk = stream.read(CHUNK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252", start
+    return "utf-8", start
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """What stands between cells: what parts the rows into as many as the first, two or more."""
+    import csv
+
+    best, most = ",", 0.0
+    for separator in SEPARATORS:
+        rows = [row for row in islice(csv.reader(lines, delimiter=separator), ROWS) if row]
+        if not rows or len(rows[0]) < 2:
+            continue
+        alike = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+        if alike > most:
+            best, most = separator, alike
+    return best
+
+
+def _rows(path: Path, lines: Sequence[str], separator: str) -> list[list[str]]:
+    import csv
+
+    try:
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        return [[cell.strip() for cell in row] for row in islice(reader, ROWS) if row]
+    except csv.Error as problem:
+        raise bad_file(path, problem) from problem
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, with a decimal point or a comma."""
+    return bool(NUMBER.fullmatch(cell) or COMMA_NUMBER.fullmatch(cell))
+
+
+def _is_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell names from data: no numbers, or a word above numbers, or the columns' numbers."""
+    first, others = rows[0], rows[1:]
+    if list(first) == [str(number) for number in range(len(first))]:
+        return any(not cell.isdecimal() for row in others for cell in row)
+    if not any(map(is_number, first)):
+        return True
+    for place, cell in enumerate(first):
+        below = [row[place] for row in others if len(row) == len(first)]
+        known = [each for each in below if each.lower() not in NO_NUMBERS]
+        named = not is_number(cell) and cell.lower() not in NO_NUMBERS
+        if named and known and all(map(is_number, known)):
+            return True
+    return False
+
+
+def _has_decimal_commas(rows: Sequence[Sequence[str]], separator: str) -> bool:
+    """Whether numbers have commas, as in 3,14, and none has a point alone."""
+    if separator == ",":
+        return False
+    cells = {cell for row in rows for cell in row if "," in cell or "." in cell}
+    commas = any(COMMA_NUMBER.fullmatch(cell) for cell in cells)
+    return commas and not any(NUMBER.fullmatch(cell) and "." in cell for cell in cells)
+
+
+def text_of(names: Sequence[str]) -> str:
+    """Columns' names in a message."""
+    shown = ", ".join(map(repr, names[:12]))
+    return shown + (f", … ({len(names)} in all)" if len(names) > 12 else "")

@@ -1,0 +1,161 @@
+"""What a table predicts: classes by their own names, or values in their own unit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ._words import as_numbers, as_words, bad_rows, is_numeric, parsed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW = 20  # whole numbers, at most, that are guessed to be classes
+EACH = 2  # rows that each of them has on average, at least
+MANY = 1000  # names, from which they are none of classes unless each has rows enough
+Name = str | int | bool
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Classes by their names, in order; whole numbers and truths stay what they are.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    names : tuple of str, int or bool
+    """
+
+    kind: ClassVar[str] = "classes"
+    name: str
+    names: tuple[Name, ...]
+
+    @classmethod
+    def fit(cls, column: pd.Series) -> Classes:
+        """The names that there are."""
+        name = str(column.name)
+        words = as_words(column).dropna()
+        names: list[Any] = sorted(words.unique())
+        if column.dropna().map(lambda cell: isinstance(cell, bool | np.bool_)).all():
+            names = [word == "True" for word in names]
+        elif is_numeric(column) and all(word.lstrip("-").isdecimal() for word in names):
+            names = sorted(map(int, names))
+        if len(names) < 2:
+            raise ValueError(f"label {name!r}: one class alone, {names[0]!r}: nothing to learn")
+        if len(names) > MANY and len(names) * EACH > len(words):
+            raise ValueError(
+                f"label {name!r}: {len(names):,} different classes in {len(words):,} rows; if it "
+                "is a number to predict, say values=True (--regression)"
+            )
+        return cls(name, tuple(names))
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """(n,) int64, the classes' numbers."""
+        import pandas as pd
+
+        words = as_words(column)
+        found = pd.Index([str(name) for name in self.names], dtype=object).get_indexer(words)
+        if (found < 0).any():
+            wrong = bad_rows(column, np.flatnonzero(found < 0))
+            names = ", ".join(map(str, self.names[:8])) + (", …" if len(self.names) > 8 else "")
+            raise ValueError(f"label {self.name!r}: expected {names}; got {wrong}")
+        return found.astype(np.int64)
+
+    def decode(self, predicted: np.ndarray) -> np.ndarray:
+        """The names of classes' numbers."""
+        return np.array(self.names)[predicted]
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"kind": self.kind, "name": self.name, "names": list(self.names)}
+
+    def said(self) -> str:
+        """In words."""
+        shown = ", ".join(map(str, self.names[:8])) + (", …" if len(self.names) > 8 else "")
+        return f"{len(self.names)} classes: {shown}"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        right = all(isinstance(name, str | int) for name in self.names)
+        if not (right and 2 <= len({*map(str, self.names)}) == len(self.names)):
+            raise ValueError("a table's label: wrong names of classes")
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values, of which a network learns (y - mean) / std."""
+
+    kind: ClassVar[str] = "values"
+    name: str
+    mean: float
+    std: float
+
+    @classmethod
+    def fit(cls, column: pd.Series) -> Values:
+        """Mean and deviation."""
+        name = str(column.name)
+        try:
+            numbers = as_numbers(column, name)
+        except ValueError as problem:
+            raise ValueError(f"label: {problem}; without values=True it has classes") from None
+        std = float(numbers.std())
+        if not std:
+            raise ValueError(f"label {name!r}: {numbers[0]:.6g} in all rows: nothing to learn")
+        return cls(name, float(numbers.mean()), std)
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """(n,) float64, standardised."""
+        return (as_numbers(column, self.name) - self.mean) / self.std
+
+    def decode(self, predicted: np.ndarray) -> np.ndarray:
+        """Values in their own unit, as float64."""
+        return predicted.astype(np.float64) * self.std + self.mean
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std}
+
+    def said(self) -> str:
+        """In words."""
+        return f"values: mean {self.mean:.6g}, standard deviation {self.std:.6g}"
+
+    def __post_init__(self) -> None:
+        numbers = (self.mean, self.std)
+        right = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+        if not right or self.std <= 0:
+            raise ValueError("a table's label: wrong mean or deviation")
+
+
+Label = Classes | Values
+
+
+def label_from(data: dict[str, Any]) -> Label:
+    """What ``as_data`` made of a label."""
+    known = dict(data)
+    kinds: dict[str, type[Label]] = {Classes.kind: Classes, Values.kind: Values}
+    label = kinds[known.pop("kind")](**known)
+    if not isinstance(label.name, str):
+        raise ValueError("a table's label: wrong name")
+    return label
+
+
+def fit_label(column: pd.Series, values: bool | None) -> Label:
+    """The label of rows that all have one: of values or of classes, or as its cells look."""
+    if values is None:
+        values = looks_like_values(column)
+    return Values.fit(column) if values else Classes.fit(column)
+
+
+def looks_like_values(column: pd.Series) -> bool:
+    """Whether cells are numbers that are fractions, or more different ones than classes."""
+    numbers, wrong = parsed(column)
+    if wrong.any() or column.dtype == bool:
+        return False
+    if not bool((numbers == np.floor(numbers)).all()):
+        return True
+    different = len(np.unique(numbers))
+    return different > FEW or (different > 2 and different * EACH > len(numbers))
