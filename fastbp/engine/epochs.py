@@ -191,6 +191,7 @@ class Engine:
         report: Callable[[int, float], bool],
         factors: np.ndarray | None = None,
         kept: np.ndarray | None = None,
+        penalties: np.ndarray | None = None,
     ) -> np.ndarray:
         """Train on all samples in this order; returns each batch's loss.
 
@@ -202,7 +203,8 @@ class Engine:
 
         `factors` (steps,) float64 are what the rate of each step is multiplied by: 1, if left out.
         `kept` (samples, outputs) of the network's dtype gets each sample's scores, as its step
-        finds them.
+        finds them. `penalties` (steps,) float64 are λ of the limits' penalty in each step, where
+        the limits have one.
         """
         steps = -(-len(order) // self.batch_size)
         factors = np.ones(steps) if factors is None else factors
@@ -214,6 +216,10 @@ class Engine:
                 while done < steps:
                     count, threads = self.threads.next_chunk(steps - done)
                     last = done + count
+                    if penalties is not None:  # those that are alike run together
+                        others = np.flatnonzero(penalties[done:last] != penalties[done])
+                        last = done + int(others[0]) if len(others) else last
+                        self.settings[Setting.L2] = penalties[done]
                     started = time.perf_counter()
                     stopped = self._run(run, done, last, threads)
                     self.threads.took(threads, last - done, time.perf_counter() - started)

@@ -1,6 +1,6 @@
 """What both estimators share: checks, the start, both ways of training, and scores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastbp.layers import Dropout
+from fastbp.network import Sequential
+
 from .lbfgs import fit_lbfgs
-from .losses import FORMS
+from .losses import FORMS, Form
 from .network import network, random_layers, scores_of
 from .stochastic import Part, fit_stochastic
 
@@ -42,14 +45,13 @@ class Perceptron(BaseEstimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         x, values = self._checked(X, y, incremental, first)
-        weights = self._weights(sample_weight, x, y)
+        weights = self._weights(sample_weight, x, y, incremental)
         values = values.reshape(len(values), -1)
         self.n_outputs_ = values.shape[1]
         self._random_state = check_random_state(self.random_state)
         if first:
             self._start([x.shape[1], *map(int, hidden), self.n_outputs_], x.dtype)
-        dtype = self.coefs_[0].dtype
-        net = network(self.coefs_, self.intercepts_, self.activation, dtype)
+        net = self._network(self.coefs_[0].dtype, self._dropout())
         data = Part(x, values, weights)
         if self.solver in STOCHASTIC:
             fit_stochastic(self, net, data, incremental)
@@ -61,7 +63,7 @@ class Perceptron(BaseEstimator):
                 "values and need to be preprocessed."
             )
 
-    def _weights(self, sample_weight: Any, x: Any, y: Any) -> np.ndarray | None:
+    def _weights(self, sample_weight: Any, x: Any, y: Any, incremental: bool) -> np.ndarray | None:
         """The weight of each sample, in float64; None where all are 1."""
         if sample_weight is None:
             return None
@@ -90,9 +92,33 @@ class Perceptron(BaseEstimator):
         """The activated scores of samples, (n, outputs)."""
         check_is_fitted(self)
         x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        dtype = np.result_type(x.dtype, self.coefs_[0].dtype)
-        net = network(self.coefs_, self.intercepts_, self.activation, dtype)
-        return FORMS[self.out_activation_].activate(scores_of(net, x, None))
+        own = self.coefs_[0].dtype
+        net = self._network(own if self.dtype else np.result_type(x.dtype, own))
+        return self._form().activate(scores_of(net, x.astype(net.dtype), self.n_threads))
+
+    def _network(self, dtype: Any, dropout: Sequence[Dropout] = ()) -> Sequential:
+        """A network with the numbers of coefs_ and intercepts_."""
+        return network(self.coefs_, self.intercepts_, self.activation, dtype, dropout)
+
+    def _dropout(self) -> list[Dropout]:
+        """That of each hidden layer; no random numbers are drawn without."""
+        if not self.dropout:
+            return []
+        if self.solver not in STOCHASTIC:
+            raise ValueError(
+                f"dropout={self.dropout}: expected solver 'sgd' or 'adam', got 'lbfgs'"
+            )
+        most, hidden = np.iinfo(np.int32).max, self.n_layers_ - 2
+        seeds = self._random_state.randint(most, size=hidden)
+        return [Dropout(self.dropout, int(seed)) for seed in seeds]
+
+    def _form(self) -> Form:
+        """The loss, and what scores go through."""
+        return FORMS[self.loss if self.loss in FORMS else self.out_activation_]
+
+    def _dtypes(self) -> Any:
+        """What samples may be: of the dtype asked for, or of either."""
+        return self.dtype or (np.float64, np.float32)
 
     def _is_stochastic(self) -> bool:
         """Whether there is a partial_fit; if not, an AttributeError says why."""

@@ -1,22 +1,26 @@
 """MLPClassifier and MLPRegressor."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn import neural_network
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval
+from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
+from fastbp.layers import ACTIVATIONS
+
 from .base import Perceptron
 
-DTYPES = (np.float64, np.float32)
 BEYOND: dict[str, list[Any]] = {
+    "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "dtype": [StrOptions({"float32", "float64"}), None],
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
 }
 
@@ -30,6 +34,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     Parameters
     ----------
+    activation : str
+        Also fastbp's: "elu", "gelu", "leaky-relu", "mish", "selu", "silu", "softplus", "sigmoid".
+    class_weight : dict or "balanced", optional
+        What each class's samples count, times their own weights.
+    dropout : float
+        The share of each hidden layer's outputs that each step drops; of solvers sgd and adam.
+    dtype : {"float32", "float64"}, optional
+        Of the arithmetic; X's, if left out.
     n_threads : int, optional
         How many threads compute; the results are the same, bit for bit, for any number. Left out,
         it is FASTBP_NUM_THREADS or what is measured to be fastest.
@@ -43,7 +55,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     loss = "log_loss"
     _parameter_constraints: dict[str, list[Any]] = (
-        neural_network.MLPClassifier._parameter_constraints | BEYOND
+        neural_network.MLPClassifier._parameter_constraints
+        | BEYOND
+        | {"class_weight": [StrOptions({"balanced"}), dict, list, None]}
     )
 
     def __init__(
@@ -72,6 +86,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        class_weight: Any = None,
+        dropout: float = 0.0,
+        dtype: str | None = None,
         n_threads: int | None = None,
     ) -> None:
         self._keep(locals())
@@ -129,7 +146,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         x, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=DTYPES, reset=reset
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=self._dtypes(),
+            reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -139,6 +162,18 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         else:
             self._check_classes(unique_labels(y))
         return x, self._label_binarizer.transform(y).astype(bool)
+
+    def _weights(self, sample_weight: Any, x: Any, y: Any, incremental: bool) -> np.ndarray | None:
+        weights = super()._weights(sample_weight, x, y, incremental)
+        if self.class_weight is None:
+            return weights
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all samples at once, which partial_fit does not "
+                "see: give a dict of weights"
+            )
+        of_classes: np.ndarray = compute_sample_weight(self.class_weight, y)
+        return of_classes if weights is None else weights * of_classes
 
     def _check_classes(self, found: np.ndarray) -> None:
         """Refuse classes that training cannot go on with."""
@@ -171,7 +206,10 @@ class MLPRegressor(RegressorMixin, Perceptron):
 
     Parameters
     ----------
-    n_threads : int, optional
+    loss : str
+        Also "absolute_error", and "huber": half the square of an error up to 1, and from there its
+        size less a half. Both are averaged over outputs.
+    activation, dropout, dtype, n_threads
         As MLPClassifier's.
 
     Examples
@@ -182,7 +220,9 @@ class MLPRegressor(RegressorMixin, Perceptron):
     """
 
     _parameter_constraints: dict[str, list[Any]] = (
-        neural_network.MLPRegressor._parameter_constraints | BEYOND
+        neural_network.MLPRegressor._parameter_constraints
+        | BEYOND
+        | {"loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"})]}
     )
 
     def __init__(
@@ -212,6 +252,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: float = 0.0,
+        dtype: str | None = None,
         n_threads: int | None = None,
     ) -> None:
         self._keep(locals())
@@ -248,7 +290,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,
-            dtype=DTYPES,
+            dtype=self._dtypes(),
             reset=reset,
         )
         return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y

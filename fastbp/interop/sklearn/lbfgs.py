@@ -12,14 +12,14 @@ from fastbp.network import Sequential
 from fastbp.training.gradient import Objective
 from fastbp.training.samples import Samples
 
-from .losses import FORMS, Form
+from .losses import Form
 from .network import dense_layers, read
 from .stochastic import Part
 
 
 def fit_lbfgs(estimator: Any, net: Sequential, data: Part) -> None:
     """Minimise an estimator's loss, and leave there what came of it."""
-    target = _Target(net, FORMS[estimator.out_activation_], data, estimator)
+    target = _Target(net, estimator._form(), data, estimator)
     found = minimize(
         target,
         net.params[target.places].astype(np.float64),
@@ -67,9 +67,8 @@ class _Target:
         value *= factor
         gradient = factor * own[self.places].astype(np.float64)
         if self.form.differs(self.kept):
-            with np.errstate(all="ignore"):
-                losses = self.form.theirs(self.kept, self.samples.target)
-                value = float(np.average(losses, weights=self.weights))
+            more = self.form.difference(self.kept, self.samples.target)
+            value += float(np.average(more, weights=self.weights))
         coefs = x[: self.coefs]
         gradient[: self.coefs] += self.penalty * coefs
         return value + self.penalty / 2 * float(coefs @ coefs), gradient

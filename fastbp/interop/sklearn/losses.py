@@ -11,26 +11,46 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, log_softmax, softmax, xlogy
 
-from fastbp.losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, PoissonNLLLoss
+from fastbp.losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    Loss,
+    MSELoss,
+    PoissonNLLLoss,
+)
 
 # From this share of -log(eps) on, scores are such that scikit-learn's probabilities lose digits.
 EXTREME = 0.4
 
 
+OfSamples = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores, target -> (n,) losses
+
+
 class Form(NamedTuple):
-    """What an output activation says: the loss, and how it differs from scikit-learn's."""
+    """A loss, what scores go through to be predictions, and how it differs from scikit-learn's."""
 
     loss: Loss
     activate: Callable[[np.ndarray], np.ndarray]
-    # fastbp's and scikit-learn's loss of each sample, from scores and targets: (n,)
-    own: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    theirs: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    own: OfSamples | None = None  # fastbp's loss of each sample
+    theirs: OfSamples | None = None  # scikit-learn's; None where it has no such loss
     share: float = 1.0  # of scikit-learn's gradient in fastbp's, times the outputs
     saturates: bool = False
 
     def factor(self, outputs: int) -> float:
         """What scikit-learn's gradient is of fastbp's."""
-        return self.share * (1 if isinstance(self.loss, CrossEntropyLoss) else outputs)
+        if self.theirs is None or isinstance(self.loss, CrossEntropyLoss):
+            return self.share
+        return self.share * outputs
+
+    def difference(self, scores: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """How far scikit-learn's loss of each sample is above the factor times fastbp's."""
+        assert self.own is not None
+        assert self.theirs is not None
+        with np.errstate(all="ignore"):
+            own = self.factor(scores.shape[1]) * self.own(scores, target)
+            return self.theirs(scores, target) - own
 
     def target(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """What the loss takes of (n, outputs) values, or of rows with a one for the class."""
@@ -40,6 +60,8 @@ class Form(NamedTuple):
 
     def differs(self, scores: np.ndarray) -> bool:
         """Whether a loss is another than the factor makes it."""
+        if self.theirs is None:
+            return False
         if isinstance(self.loss, MSELoss):
             return scores.shape[1] > 1
         if not self.saturates:
@@ -87,6 +109,11 @@ def _poisson(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (xlogy(y, y / rates) - y + rates).sum(axis=1)
 
 
+def _same(scores: np.ndarray) -> np.ndarray:
+    return scores
+
+
+# By output activation, and losses that scikit-learn does not have by their names.
 FORMS = {
     "softmax": Form(
         CrossEntropyLoss(),
@@ -95,6 +122,8 @@ FORMS = {
         saturates=True,
     ),
     "logistic": Form(BCEWithLogitsLoss(), expit, _own_binary, _binary, saturates=True),
-    "identity": Form(MSELoss(), lambda scores: scores, _own_squares, _squares, share=0.5),
+    "identity": Form(MSELoss(), _same, _own_squares, _squares, share=0.5),
     "exp": Form(PoissonNLLLoss(), np.exp, _own_poisson, _poisson),
+    "absolute_error": Form(L1Loss(), _same),
+    "huber": Form(HuberLoss(), _same),
 }

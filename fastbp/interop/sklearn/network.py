@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastbp.layers import ACTIVATIONS, Layer, Linear
+from fastbp.layers import ACTIVATIONS, Dropout, Layer, Linear
 from fastbp.layers.initializers import Nothing
 from fastbp.network import Sequential
 
@@ -24,7 +24,7 @@ def random_layers(
     """The coefs and intercepts that scikit-learn starts from: layer by layer, w before b."""
     coefs, intercepts = [], []
     for inputs, outputs in pairwise(sizes):
-        gain = LOGISTIC_GAIN if activation == "logistic" else GAIN
+        gain = LOGISTIC_GAIN if activation in ("logistic", "sigmoid") else GAIN
         bound = np.sqrt(gain / (inputs + outputs))
         coefs.append(rng.uniform(-bound, bound, (inputs, outputs)).astype(dtype))
         intercepts.append(rng.uniform(-bound, bound, outputs).astype(dtype))
@@ -32,13 +32,21 @@ def random_layers(
 
 
 def network(
-    coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str, dtype: Any
+    coefs: Sequence[np.ndarray],
+    intercepts: Sequence[np.ndarray],
+    activation: str,
+    dtype: Any,
+    dropout: Sequence[Dropout] = (),
 ) -> Sequential:
-    """A network that computes with copies of these numbers; its scores are yet to be activated."""
+    """A network that computes with copies of these numbers; its scores are yet to be activated.
+
+    The dropout, if any, is one for each hidden layer.
+    """
     layers: list[Layer] = []
-    for coef in coefs:
+    for number, coef in enumerate(coefs):
         if layers and activation != "identity":
             layers.append(ACTIVATIONS[NAMES.get(activation, activation)]())
+        layers += dropout[number - 1 : number] if number else ()
         layers.append(Linear(coef.shape[0], coef.shape[1], init=Nothing()))
     net = Sequential(layers, dtype=dtype)
     for layer, coef, intercept in zip(dense_layers(net), coefs, intercepts, strict=True):

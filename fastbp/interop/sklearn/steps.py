@@ -1,6 +1,5 @@
 """The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -56,6 +55,7 @@ class Steps:
                 self.engine = Engine(
                     *(net, self.x, target, 1.0, form.loss, optimizer, batch_size, threads),
                     weights=weights,
+                    limits=Limits(l2=self.alpha),
                 )
 
     def epoch(self, order: np.ndarray) -> float:
@@ -63,48 +63,36 @@ class Steps:
         starts = np.arange(0, len(order), self.batch_size)
         counts = np.diff(starts, append=len(order))
         sums = counts if self.weights is None else np.add.reduceat(self.weights[order], starts)
-        losses = np.concatenate([self._run(*part) for part in self._parts(order, sums)])
+        losses = self._run(order, self.alpha / np.where(sums > 0, sums, np.inf))
         total = float(losses @ counts) / len(order) * self.factor
         if not self.form.differs(self.kept):
             return total
-        with np.errstate(all="ignore"):
-            scores, target = self.kept[order], self.target[order]
-            more = self.form.theirs(scores, target) - self.factor * self.form.own(scores, target)
-            if self.weights is not None:
-                more *= self.weights[order] * np.repeat(counts / sums, counts)
+        more = self.form.difference(self.kept[order], self.target[order])
+        if self.weights is not None:
+            more *= self.weights[order] * np.repeat(counts / sums, counts)
         return total + float(more.sum()) / len(order)
 
-    def _parts(self, order: np.ndarray, sums: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
-        """Batches in a row whose penalty has the same factor, and that factor."""
-        if not self.alpha:
-            yield order, 0.0
-            return
-        first = [0, *(np.flatnonzero(np.diff(sums)) + 1)]
-        for start, end in zip(first, [*first[1:], len(sums)], strict=True):
-            rows = order[start * self.batch_size : end * self.batch_size]
-            yield rows, self.alpha / float(sums[start]) if sums[start] > 0 else 0.0
+    def _run(self, order: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+        """The steps of an epoch, each with a penalty's factor of its own; returns their losses."""
+        done = np.empty(0)
+        if self.engine is not None:
+            given = penalties if self.alpha else None
+            losses = self.engine.epoch(order, lambda *_: False, kept=self.kept, penalties=given)
+            if np.isfinite(losses[-1]):
+                return losses
+            self.engine = None  # which ends where scikit-learn goes on
+            done = losses[:-1]
+        rest = order[len(done) * self.batch_size :]
+        return np.concatenate([done, self._layered(rest, penalties[len(done) :])])
 
-    def _run(self, order: np.ndarray, l2: float) -> np.ndarray:
-        """Some steps; returns the loss of each."""
-        limits = Limits(l2=l2)
-        if self.engine is None:
-            return self._layered(order, limits)
-        self.engine.limits = limits
-        losses = self.engine.epoch(order, lambda steps, loss: False, kept=self.kept)
-        if np.isfinite(losses[-1]):
-            return losses
-        self.engine = None  # which ends where scikit-learn goes on
-        rest = order[(len(losses) - 1) * self.batch_size :]
-        return np.concatenate([losses[:-1], self._layered(rest, limits)])
-
-    def _layered(self, order: np.ndarray, limits: Limits) -> np.ndarray:
+    def _layered(self, order: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """The same, layer by layer, whatever becomes of the loss."""
         net, losses = self.net, []
         with np.errstate(all="ignore"):
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
+            for step, penalty in enumerate(penalties):
+                rows = order[step * self.batch_size :][: self.batch_size]
                 of_rows = () if self.weights is None else (self.weights[rows],)
-                x = self.x[rows]
+                x, limits = self.x[rows], Limits(l2=float(penalty))
                 self.kept[rows] = scores = net.forward(x.toarray() if issparse(x) else x)
                 loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
                 losses.append(loss + limits.penalty(net))

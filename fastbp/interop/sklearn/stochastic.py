@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from fastbp.network import Sequential
 
-from .losses import FORMS, Form
+from .losses import Form
 from .network import read, scores_of
 from .rates import Rates, tell
 from .steps import Steps, as_dense
@@ -37,7 +37,7 @@ def fit_stochastic(estimator: Any, net: Sequential, data: Part, incremental: boo
     """Train the network for an estimator, and leave there what came of it."""
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
-    form = FORMS[estimator.out_activation_]
+    form = estimator._form()
     if not incremental or not hasattr(estimator, "_optimizer"):
         estimator._optimizer = Rates(estimator, form.factor(estimator.n_outputs_))
     train, held_out = data, None

@@ -1,0 +1,104 @@
+"""Parameters that scikit-learn's perceptrons do not have; left out, they change nothing."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+pytest.importorskip("sklearn", "1.9")
+
+from sklearn.datasets import load_iris
+
+import fastbp as fb
+from fastbp.layers import ACTIVATIONS
+from fastbp.sklearn import MLPClassifier, MLPRegressor
+
+X, Y = load_iris(return_X_y=True)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def trained(kind: Any = MLPClassifier, y: Any = Y, weights: Any = None, **options: Any) -> Any:
+    return kind(**{"max_iter": 5, "random_state": 0} | options).fit(X, y, sample_weight=weights)
+
+
+def assert_same(one: Any, other: Any) -> None:
+    for found, wanted in zip(one.coefs_, other.coefs_, strict=True):
+        assert_allclose(found, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "of_classes"),
+    [({0: 1, 1: 3, 2: 0.5}, [1, 3, 0.5]), ("balanced", [50 / 80, 50 / 30, 50 / 40])],
+)
+def test_class_weights_are_weights_of_their_samples(class_weight: Any, of_classes: Any) -> None:
+    y = np.repeat([0, 1, 2], [80, 30, 40])
+    weights = np.random.RandomState(1).rand(150)
+    found = trained(y=y, weights=weights, class_weight=class_weight)
+    assert_same(found, trained(y=y, weights=weights * np.array(of_classes)[y]))
+
+
+def test_balanced_classes_need_all_samples() -> None:
+    with pytest.raises(ValueError, match="partial_fit does not see"):
+        MLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("activation", [*ACTIVATIONS])
+def test_every_activation(activation: str, solver: str) -> None:
+    found = trained(activation=activation, solver=solver, alpha=0)
+    net = fb.Sequential(
+        fb.Linear(4, 100), ACTIVATIONS[activation](), fb.Linear(100, 3), dtype="float64"
+    )
+    net[0].w, net[0].b = found.coefs_[0], found.intercepts_[0]
+    net[2].w, net[2].b = found.coefs_[1], found.intercepts_[1]
+    assert_allclose(found.predict_proba(X), net.predict_proba(X), rtol=1e-12)
+    loss = fb.evaluate(net, (X, Y), loss=fb.CrossEntropyLoss()).loss
+    # Adam's is the mean over its last epoch, of one batch: before its last step.
+    assert_allclose(loss, found.loss_, rtol=1e-9 if solver == "lbfgs" else 0.1)
+
+
+def test_sigmoid_is_logistic() -> None:
+    assert_same(trained(activation="sigmoid"), trained(activation="logistic"))
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"), [("absolute_error", fb.L1Loss()), ("huber", fb.HuberLoss())]
+)
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_losses_of_values(name: str, loss: fb.losses.Loss, solver: str) -> None:
+    target = X[:, 2:] * 3
+    found = trained(
+        MLPRegressor, target, loss=name, solver=solver, alpha=0, activation="tanh", max_iter=40
+    )
+    value, _ = loss(found.predict(X), target)
+    assert_allclose(found.loss_, value, rtol=1e-12 if solver == "lbfgs" else 0.1)
+    assert value < loss(np.zeros_like(target) + target.mean(axis=0), target)[0]
+
+
+def test_dropout_drops_in_training_alone() -> None:
+    one, same, without = (trained(dropout=p, hidden_layer_sizes=(20, 20)) for p in (0.5, 0.5, 0))
+    assert_same(one, same)
+    assert not np.allclose(one.coefs_[0], without.coefs_[0])
+    assert_array_equal(one.predict_proba(X), one.predict_proba(X))
+    with pytest.raises(ValueError, match=r"dropout=0\.5: expected solver"):
+        trained(dropout=0.5, solver="lbfgs")
+
+
+def test_an_arithmetic_of_float32() -> None:
+    found, wide = trained(dtype="float32"), trained()
+    assert {coef.dtype for coef in found.coefs_} == {np.dtype("float32")}
+    assert found.predict_proba(X).dtype == np.float32
+    assert_allclose(found.predict_proba(X), wide.predict_proba(X), rtol=1e-4)
+    same = MLPClassifier(max_iter=5, random_state=0).fit(X.astype(np.float32), Y)
+    for one, other in zip(found.coefs_, same.coefs_, strict=True):
+        assert_array_equal(one, other)
+    assert trained(MLPRegressor, X[:, 0], dtype="float32").predict(X).dtype == np.float32
+
+
+def test_one_warning_says_that_epochs_are_at_an_end() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trained(dropout=0.1)
+    assert [str(warning.message)[:30] for warning in caught] == ["Stochastic Optimizer: Maximum "]
