@@ -68,14 +68,15 @@ class Run:
             self.max_seconds is not None and time.perf_counter() - self.started >= self.max_seconds
         )
 
-    def divergence(self, what: str, value: float, epoch: int, step: int) -> str:
-        """The message that says where a run diverged; steps count from 1."""
+    def divergence(self, what: str, value: float, now: "Pass") -> str:
+        """The message that says where a run diverged: in the pass's last step, from 1."""
         became = (
             "NaN or infinite" if what != "the loss" else "NaN" if value != value else "infinite"
         )
         return (
-            f"{what} became {became} in epoch {epoch}, step {step}, with learning rate "
-            f"{self.optimizer.lr:g}; try a smaller rate, or check the scale of the data"
+            f"{what} became {became} in epoch {now.number}, step {now.steps}, with learning rate "
+            f"{self.optimizer.lr * now.factors[now.steps - 1]:g}; try a smaller rate, or check the "
+            "scale of the data"
         )
 
 
@@ -152,7 +153,7 @@ def _epoch(run: Run, number: int) -> bool:
     losses = np.concatenate(now.losses)
     for what, numbers in (("a parameter", run.net.params), ("a buffer", run.net.buffers)):
         if not np.isfinite(numbers).all():  # the last update is seen by no loss
-            message = run.divergence(what, math.nan, number, len(losses))
+            message = run.divergence(what, math.nan, now)
             raise DivergenceError(message, losses)
     seconds = time.perf_counter() - start
     record = _record(run, now, losses, seconds)
@@ -215,7 +216,7 @@ def _run_steps(run: Run, now: Pass) -> None:
         now.losses.append(losses)
         now.rates.append(lr * factors)
         if not math.isfinite(losses[-1]):
-            message = run.divergence("the loss", losses[-1], now.number, now.steps)
+            message = run.divergence("the loss", losses[-1], now)
             raise DivergenceError(message, np.concatenate(now.losses))
         took, done = time.perf_counter() - started, last
         count = max(1, min(8 * count, int(count * PART / max(took, 1e-9))))

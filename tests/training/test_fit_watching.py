@@ -127,6 +127,12 @@ def test_a_plateau_is_seen(backend):
     assert fit(net(), schedule=schedule)["lr"] == [0.02, 0.02, 0.01, 0.005]
 
 
+def test_divergence_names_the_rate_of_its_step():
+    huge = fb.SGD(1.0)
+    with pytest.raises(fb.DivergenceError, match=r"epoch 1, step \d, with learning rate 1e\+80;"):
+        fit(net(), loss="mse", optimizer=huge, schedule=lambda step: 1e80)
+
+
 def test_a_plateau_counts_epochs_that_are_validated():
     schedule = fb.schedules.ReduceOnPlateau(patience=0, factor=0.5, threshold=9)
     history = fit(net(), epochs=7, schedule=schedule, validate_every=2)
