@@ -35,7 +35,10 @@ class Backend(NamedTuple):
     detail: str  # the CPU level, or the version of what computes
 
     def can(self, capability: str) -> bool:
-        """Whether it has "engine", "images", "one_sample" or "user_code": see fastbp.kernels."""
+        """Whether it has "engine", "images", "one_sample", "sparse_limits" or "user_code".
+
+        See fastbp.kernels.
+        """
         return capability in self.kernels.CAPABILITIES
 
 

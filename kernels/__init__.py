@@ -16,7 +16,8 @@ A kernel never allocates (the reference excepted), checks, logs, or takes None. 
 its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
 
 A module says in CAPABILITIES what it has besides the kernels: "engine" (ENGINE), and that it runs
-"images" too; "one_sample", the shortest way for a single sample; "user_code" (USER_CODE).
+"images" too; "one_sample", the shortest way for a single sample; "sparse_limits", that it leaves
+out the data's zeros where gradients are limited too; "user_code" (USER_CODE).
 
 Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b. Images
 are (n, c, h, w): c channels of h rows and w columns; kernel, stride and padding are pairs (2,) of

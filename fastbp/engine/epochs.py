@@ -176,8 +176,18 @@ class Engine:
         self.choices[Choice.LOWEST] = self.program.lowest
         # What is infinite times zero must be seen.
         finite = np.isfinite(self.net.vectors.own).all()
-        self.choices[Choice.SPARSE] = self.sparse and finite and not self.limits
+        self.choices[Choice.SPARSE] = self.sparse and finite and self._sparse_within_limits()
         self.choices[Choice.SKIP] = self.skip and finite
+
+    def _sparse_within_limits(self) -> bool:
+        """Whether zeros may be left out for all that limits want to know of the gradient.
+
+        A penalty moves all weights, and what is clipped must be a whole batch's.
+        """
+        if not active().can("sparse_limits"):
+            return not self.limits
+        clips = self.limits.clip_value is not None or self.limits.clip_norm is not None
+        return not clips or (not self.limits.l2 and self.batch_size <= Size.BUNCH)
 
     def _compile(self) -> None:
         """Numba compiles what is called first: here, not in an epoch that is timed."""

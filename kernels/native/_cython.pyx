@@ -42,7 +42,7 @@ cdef extern from *:
     """
     const char* SOURCE_HASH
 
-CAPABILITIES = frozenset({"engine", "images", "one_sample"})
+CAPABILITIES = frozenset({"engine", "images", "one_sample", "sparse_limits"})
 source_hash = SOURCE_HASH.decode()  # of the sources this was built from
 
 ctypedef fused source:

@@ -1,7 +1,7 @@
 """How a batch gets from the data into the engine: gathered, scaled, and without what is zero.
 
 Sparse data are cut into blocks of BLOCK inputs in a row. An entry is one sample's block that is
-not all zero: where the sample's row starts in y, and BLOCK values. Entries lie in chunks of CHUNK
+not all zero: where the sample's row starts in y, and BLOCK values. Entries lie in chunks of BUNCH
 samples and there block by block, so that a tile of W meets all of its samples at once;
 bounds[2 * block] and the next say where a block's entries begin and end. Inputs at the end that
 fill no block are blocks of one.
@@ -10,7 +10,7 @@ fill no block are blocks of one.
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp, memset
 
-from numbers cimport BLOCK, BYTES, FLOATS
+from numbers cimport BLOCK, BUNCH, BYTES, FLOATS
 from tile cimport real
 
 cdef extern from *:
@@ -40,7 +40,6 @@ cdef extern from *:
     void scale_bytes(const uint8_t* v, float scale, float* x) noexcept nogil
 
 cdef enum:
-    CHUNK = 64  # samples whose sums, for a panel, stay in the nearest cache
     BLOCKS_AT_ONCE = 256  # of a sample, of which those that are not zero are listed
 
 ctypedef fused source:

@@ -4,13 +4,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from active cimport find_active, keep_active
-from batch cimport CHUNK, blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
+from batch cimport blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
 from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
-    BATCH, BATCH_NORM, BLOCK, BUFFER, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS, KIND,
-    LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT, STATES,
-    TAKEN, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS,
+    KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT,
+    STATES, TAKEN, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
 from program cimport Input, Run, buffers_size, hidden_input, meet
@@ -46,12 +46,12 @@ cdef inline void gather_from(
     if not run.choices[SPARSE]:
         gather_rows[source, real](data, features, chosen, input.n, scale, x)
         return
-    for chunk in range((input.n + CHUNK - 1) // CHUNK):
+    for chunk in range((input.n + BUNCH - 1) // BUNCH):
         gather_blocks[source, real](
-            data, features, chosen, chunk * CHUNK, min(CHUNK, input.n - chunk * CHUNK),
+            data, features, chosen, chunk * BUNCH, min(BUNCH, input.n - chunk * BUNCH),
             run.plan[WIDTH], scale, <int32_t*> input.bounds + 2 * blocks * chunk,
-            <int32_t*> input.starts + blocks * CHUNK * chunk,
-            x + blocks * CHUNK * chunk * BLOCK)
+            <int32_t*> input.starts + blocks * BUNCH * chunk,
+            x + blocks * BUNCH * chunk * BLOCK)
 
 
 cdef inline Input gather_samples(
@@ -76,7 +76,7 @@ cdef inline Input gather(
     """This thread's copy of a step's batch. Every other step uses the same buffer."""
     cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch
     cdef Py_ssize_t n = min(batch, samples - start)
-    if batch <= CHUNK and start + batch < samples:
+    if batch <= BUNCH and start + batch < samples:
         fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
                    order + start + batch, min(batch, samples - start - batch))
     return gather_samples[real](run, work, data, order + start, step % 2, n)
@@ -106,8 +106,9 @@ cdef inline bint step_clipped(
     if not find_clip[real](run, work, batch):
         return False
     for layer in range(run.choices[LOWEST], run.layers):
-        step_apart[real](run, layer, work, batch)
-    if coming != NULL and run.choices[LOWEST] == 0 and run.program[KIND] == DENSE:
+        step_apart[real](run, layer, work, batch, NULL if layer else coming)
+    if (coming != NULL and coming.bounds == NULL and run.choices[LOWEST] == 0
+            and run.program[KIND] == DENSE):
         return forward_apart[real](run, 0, work, coming)
     return True
 

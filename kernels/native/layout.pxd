@@ -5,12 +5,13 @@ from libc.string cimport memcpy
 
 cimport panels
 from activations cimport is_elementwise, reads_input
-from batch cimport CHUNK, blocks_of
+from batch cimport blocks_of
 from numbers cimport (
-    ACTIVE, BATCH_NORM, BIAS, BLOCK, BLOCK_STRIDE, BUFFER, BUFFERS, BY_INPUTS, BY_OUTPUTS, CHANNELS,
-    COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES, INPUTS, KIND,
-    LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PARTS, PLAN_COLUMNS,
-    PRIVATE, SAMPLES, SPLIT, SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    ACTIVE, BATCH_NORM, BIAS, BLOCK, BLOCK_STRIDE, BUFFER, BUFFERS, BUNCH, BY_INPUTS, BY_OUTPUTS,
+    CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES, INPUTS,
+    KIND, LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PARTS, PLAN_COLUMNS,
+    PRIVATE, SAMPLES, SPLIT, SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE,
+    Y,
 )
 from program cimport (
     MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
@@ -275,7 +276,7 @@ cdef inline Py_ssize_t lay_out_buffers(
 
     For data without a single zero, of which every block is an entry; see epoch.buffer.
     """
-    cdef Py_ssize_t blocks = blocks_of(program[INPUTS]), chunks = (batch + CHUNK - 1) // CHUNK
+    cdef Py_ssize_t blocks = blocks_of(program[INPUTS]), chunks = (batch + BUNCH - 1) // BUNCH
     cdef Py_ssize_t places = (batch + 2 * chunks) * blocks * <Py_ssize_t> sizeof(int32_t)
     cdef Py_ssize_t element = sizeof(real), thread, stride
     cdef int64_t* plan

@@ -7,49 +7,53 @@ from tile cimport pinned, real
 
 cdef extern from *:
     """
-    /* The sum of n squares, in double precision and in one order whatever the vectors. */
+    /* The sum of n products, in double precision and in one order whatever the vectors. */
     #if defined(__GNUC__)
-    #define SQUARES(real) \\
+    #define PRODUCTS(real) \\
         typedef real part __attribute__((vector_size(8 * sizeof(real)), aligned(sizeof(real)), \\
                                          may_alias)); \\
         typedef double sums __attribute__((vector_size(64))); \\
         sums a = {0}, b = {0}; \\
         for (; i + 16 <= n; i += 16) { \\
-            sums x = __builtin_convertvector(*(const part *) (v + i), sums); \\
-            sums y = __builtin_convertvector(*(const part *) (v + i + 8), sums); \\
-            a += x * x; \\
-            b += y * y; \\
+            a += __builtin_convertvector(*(const part *) (v + i), sums) \\
+                 * __builtin_convertvector(*(const part *) (w + i), sums); \\
+            b += __builtin_convertvector(*(const part *) (v + i + 8), sums) \\
+                 * __builtin_convertvector(*(const part *) (w + i + 8), sums); \\
         } \\
         a += b; \\
         for (int j = 0; j < 8; j++) total += a[j];
     #else
-    #define SQUARES(real)
+    #define PRODUCTS(real)
     #endif
-    static inline double fsquares(const float *v, Py_ssize_t n) {
+    static inline double fproducts(const float *v, const float *w, Py_ssize_t n) {
         double total = 0;
         Py_ssize_t i = 0;
-        SQUARES(float)
-        for (; i < n; i++) total += (double) v[i] * v[i];
+        PRODUCTS(float)
+        for (; i < n; i++) total += (double) v[i] * w[i];
         return total;
     }
-    static inline double dsquares(const double *v, Py_ssize_t n) {
+    static inline double dproducts(const double *v, const double *w, Py_ssize_t n) {
         double total = 0;
         Py_ssize_t i = 0;
-        SQUARES(double)
-        for (; i < n; i++) total += v[i] * v[i];
+        PRODUCTS(double)
+        for (; i < n; i++) total += v[i] * w[i];
         return total;
     }
     """
-    double fsquares(const float* v, Py_ssize_t n) noexcept nogil
-    double dsquares(const double* v, Py_ssize_t n) noexcept nogil
+    double fproducts(const float* v, const float* w, Py_ssize_t n) noexcept nogil
+    double dproducts(const double* v, const double* w, Py_ssize_t n) noexcept nogil
+
+
+cdef inline double products(const real* v, const real* w, Py_ssize_t n) noexcept nogil:
+    """The sum of n numbers' products."""
+    if real is float:
+        return fproducts(v, w, n)
+    else:
+        return dproducts(v, w, n)
 
 
 cdef inline double squares(const real* v, Py_ssize_t n) noexcept nogil:
-    """The sum of n numbers' squares."""
-    if real is float:
-        return fsquares(v, n)
-    else:
-        return dsquares(v, n)
+    return products[real](v, v, n)
 
 
 cdef inline void add_penalty(real l2, const real* w, real* g, Py_ssize_t n) noexcept nogil:
@@ -57,6 +61,13 @@ cdef inline void add_penalty(real l2, const real* w, real* g, Py_ssize_t n) noex
     cdef Py_ssize_t i
     for i in range(n):
         g[i] += l2 * w[i]
+
+
+cdef inline void shrink(real share, real* w, Py_ssize_t n) noexcept nogil:
+    """w -= share * w"""
+    cdef Py_ssize_t i
+    for i in range(n):
+        w[i] -= share * w[i]
 
 
 cdef inline void clip_values(real most, real* g, Py_ssize_t n) noexcept nogil:

@@ -179,5 +179,6 @@ cdef enum:  # Sync
 
 cdef enum:  # Size
     BLOCK = 4
+    BUNCH = 64
     SAMPLES = 16
     MOST_PREDICTED = 256

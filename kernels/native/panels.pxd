@@ -136,11 +136,12 @@ cdef inline void add_panel(
 
 
 cdef inline void sparse_panel(
-    Py_ssize_t inputs, Py_ssize_t vectors, Py_ssize_t width, vec* w,
+    Py_ssize_t inputs, Py_ssize_t vectors, Py_ssize_t width, bint clips, double most, double lr,
+    vec* w,
     const int32_t* u_bounds, const int32_t* u_starts, const real* u_x, const real* step,
     const int32_t* f_bounds, const int32_t* f_starts, const real* f_x, real* y,
 ) noexcept nogil:
-    """w += uᵀ @ step, and then y += f @ w, for the columns of one panel.
+    """w += uᵀ @ step, and then y += f @ w, for the columns of one panel. See tile_sparse.
 
     u and f are chunks of sparse batches; bounds NULL stands for none. Both at once let W pass
     through the nearest cache once a step: the update of a batch, and the forward of the next.
@@ -164,15 +165,15 @@ cdef inline void sparse_panel(
         j = 0
         while j < vectors:  # SPARSE_VECTORS are a panel or half of it
             if block >= whole:  # the last inputs, if they fill no block, are blocks of one
-                tile_sparse[vec, real](1, SPARSE_VECTORS, tile + j, width,
+                tile_sparse[vec, real](1, SPARSE_VECTORS, clips, most, lr, tile + j, width,
                                        u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
                                        f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
             elif vectors <= VECTORS:
-                tile_sparse[vec, real](BLOCK, VECTORS, tile + j, width,
+                tile_sparse[vec, real](BLOCK, VECTORS, clips, most, lr, tile + j, width,
                                        u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
                                        f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
             else:
-                tile_sparse[vec, real](BLOCK, SPARSE_VECTORS, tile + j, width,
+                tile_sparse[vec, real](BLOCK, SPARSE_VECTORS, clips, most, lr, tile + j, width,
                                        u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
                                        f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
             j += SPARSE_VECTORS

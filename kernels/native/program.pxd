@@ -205,8 +205,7 @@ cdef inline double penalty_of(const Run* run, Py_ssize_t layer, bint bias) noexc
 
 cdef inline bint adds_at_once(const Run* run) noexcept nogil:
     """Whether a step is so plain that nobody looks at the gradient: W's tile takes it up."""
-    return (run.choices[OPTIMIZER] == PLAIN and run.settings[L2] == 0
-            and run.settings[CLIP_VALUE] == 0)
+    return run.choices[OPTIMIZER] == PLAIN and run.settings[CLIP_VALUE] == 0
 
 
 cdef inline Rule rule_of(const Run* run, Py_ssize_t layer, bint bias) noexcept nogil:

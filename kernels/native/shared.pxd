@@ -9,15 +9,15 @@ from libc.string cimport memcpy
 
 cimport panels
 from numbers cimport (
-    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, LOWEST, OUTPUTS, PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT,
-    W, WIDTH, Y,
+    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, L2, LOWEST, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS,
+    PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
     own_weights, panel_width, partial_sums, segment_start, share_of, takes_steps, vectors_of, y_of,
 )
 from sparse cimport sparse_layer
-from steps cimport step_of, update_weights
+from steps cimport shrink, step_of, update_weights
 from tile cimport FEW, PANEL, dvec, fvec, real
 
 cdef enum:
@@ -167,8 +167,8 @@ cdef inline void dx_and_step(
 ) noexcept nogil:
     """dx = dy @ w.T of these rows and columns of w, and then their update, while they are near."""
     cdef Py_ssize_t k = first_row, end
-    cdef bint plain = adds_at_once(run), moves = takes_steps(run, layer)
-    if plain and moves and 0 < input.n <= FEW:
+    cdef bint moves = takes_steps(run, layer)
+    if adds_at_once(run) and run.settings[L2] == 0 and moves and 0 < input.n <= FEW:
         k = step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
                            dx, dx_row)
     while k < last_row:
@@ -215,15 +215,31 @@ cdef inline bint backward_by_outputs(
     return True
 
 
-cdef inline void step_dense(
-    const Run* run, Py_ssize_t layer, real* work, const Input* input,
+cdef inline void shrink_columns(
+    const Run* run, real* work, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
-    """The update of this thread's part of W and b, by the dy that is there."""
+    """The penalty's part of a step of these columns of the first layer."""
+    cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[INPUTS], p = first
+    while p < last:
+        shrink[real](run, 0, work + run.plan[W] + p * inputs, inputs * panel)
+        p += panel
+
+
+cdef inline void step_dense(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, const Input* coming,
+) noexcept nogil:
+    """The update of this thread's part of W and b, by the dy that is there.
+
+    `coming` is as in backward_dense.
+    """
     cdef Py_ssize_t first_row, last_row, first, last
     cdef const real* step
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
     step = step_of[real](run, layer, work, input.n, first, last)
-    update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)
+    if input.bounds != NULL:
+        sparse_layer[real](run, work, input if input.n else NULL, coming)
+    else:
+        update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)
 
 
 cdef inline bint backward_dense(
@@ -236,14 +252,15 @@ cdef inline bint backward_dense(
     cdef Py_ssize_t first_row, last_row, first, last
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
     cdef const real* step = NULL
-    cdef bint moves = input.n or not adds_at_once(run)
+    cdef bint moves = input.n or run.choices[OPTIMIZER] != PLAIN or run.settings[L2] > 0
     if run.still and layer == run.choices[LOWEST]:
         return True
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
     if takes_steps(run, layer):
         step = step_of[real](run, layer, work, input.n, first, last)
     if input.bounds != NULL:
-        sparse_layer[real](run, work, input if moves else NULL, coming)
+        shrink_columns[real](run, work, first, last)
+        sparse_layer[real](run, work, input if input.n else NULL, coming)
         return True
     if moves and layer == run.choices[LOWEST]:
         update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)

@@ -3,20 +3,20 @@
 from libc.stdint cimport int32_t, int64_t
 
 cimport panels
-from batch cimport CHUNK, blocks_of
-from numbers cimport BLOCK, INPUTS, STEP, W, WIDTH, Y
-from program cimport Input, Run, output_columns, panel_width, vectors_of
-from tile cimport PANEL, dvec, fvec, real
+from batch cimport blocks_of
+from numbers cimport BLOCK, BUNCH, CLIP_VALUE, INPUTS, STEP, W, WIDTH, Y
+from program cimport Input, Run, output_columns, panel_width, rule_of, vectors_of
+from tile cimport PANEL, dvec, fvec, pinned, real
 
 
 cdef inline void sparse_chunk(
     const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
-    Py_ssize_t p, Py_ssize_t vectors,
+    Py_ssize_t p, Py_ssize_t vectors, bint clips,
 ) noexcept nogil:
-    """One chunk of sparse_layer, for the panel that starts at column p."""
+    """One chunk of sparse_layer, for the panel that starts at column p; clips is a constant."""
     cdef Py_ssize_t inputs = run.program[INPUTS], panel = panel_width[real](work)
     cdef Py_ssize_t blocks = blocks_of(inputs)
-    cdef Py_ssize_t bound = 2 * blocks * chunk, entry = blocks * CHUNK * chunk
+    cdef Py_ssize_t bound = 2 * blocks * chunk, entry = blocks * BUNCH * chunk
     cdef const int32_t* u_bounds = NULL
     cdef const int32_t* u_starts = NULL
     cdef const real* u_x = NULL
@@ -26,6 +26,7 @@ cdef inline void sparse_chunk(
     cdef real* w = work + run.plan[W] + p * inputs
     cdef const real* step = work + run.plan[STEP] + p
     cdef real* y = work + run.plan[Y] + p
+    cdef double lr = run.rates.lr * rule_of(run, 0, False).rate, most = run.settings[CLIP_VALUE]
     if done != NULL:
         u_bounds, u_starts = done.bounds + bound, done.starts + entry
         u_x = <const real*> done.x + entry * BLOCK
@@ -33,11 +34,45 @@ cdef inline void sparse_chunk(
         f_bounds, f_starts = coming.bounds + bound, coming.starts + entry
         f_x = <const real*> coming.x + entry * BLOCK
     if real is float:
-        panels.sparse_panel[fvec, float](inputs, vectors, panel, <fvec*> w, u_bounds, u_starts, u_x,
-                                         step, f_bounds, f_starts, f_x, y)
+        panels.sparse_panel[fvec, float](inputs, vectors, panel, clips, most, lr, <fvec*> w,
+                                         u_bounds, u_starts, u_x, step, f_bounds, f_starts, f_x, y)
     else:
-        panels.sparse_panel[dvec, double](inputs, vectors, panel, <dvec*> w, u_bounds, u_starts,
-                                          u_x, step, f_bounds, f_starts, f_x, y)
+        panels.sparse_panel[dvec, double](inputs, vectors, panel, clips, most, lr, <dvec*> w,
+                                          u_bounds, u_starts, u_x, step, f_bounds, f_starts, f_x, y)
+
+
+cdef inline void clipping_chunk(
+    const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
+    Py_ssize_t p, Py_ssize_t vectors,
+) noexcept nogil:
+    """The same with a gradient whose numbers are clipped."""
+    sparse_chunk[real](run, work, done, coming, chunk, p, vectors, True)
+
+
+# Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef void (*float_chunk)(
+    const Run*, float*, const Input*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+) noexcept nogil
+ctypedef void (*double_chunk)(
+    const Run*, double*, const Input*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+) noexcept nogil
+
+
+cdef inline void any_chunk(
+    const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
+    Py_ssize_t p, Py_ssize_t vectors,
+) noexcept nogil:
+    """The one or the other. A chunk that clips is all of its batch: see Size."""
+    cdef float_chunk of_floats = clipping_chunk[float]
+    cdef double_chunk of_doubles = clipping_chunk[double]
+    if run.settings[CLIP_VALUE] == 0:
+        sparse_chunk[real](run, work, done, coming, chunk, p, vectors, False)
+    elif real is float:
+        (<float_chunk> pinned(<const void*> of_floats))(
+            run, work, done, coming, chunk, p, vectors)
+    else:
+        (<double_chunk> pinned(<const void*> of_doubles))(
+            run, work, done, coming, chunk, p, vectors)
 
 
 cdef inline void sparse_layer(
@@ -61,11 +96,11 @@ cdef inline void sparse_layer(
         for r in range(after):
             for j in range(p, p + panel):
                 y[r * plan[WIDTH] + j] = b[j]
-        if before <= CHUNK and after <= CHUNK:
-            sparse_chunk[real](run, work, done, coming, 0, p, vectors)
+        if before <= BUNCH and after <= BUNCH:
+            any_chunk[real](run, work, done, coming, 0, p, vectors)
         else:
-            for chunk in range((before + CHUNK - 1) // CHUNK):
-                sparse_chunk[real](run, work, done, NULL, chunk, p, vectors)
-            for chunk in range((after + CHUNK - 1) // CHUNK):
-                sparse_chunk[real](run, work, NULL, coming, chunk, p, vectors)
+            for chunk in range((before + BUNCH - 1) // BUNCH):
+                any_chunk[real](run, work, done, NULL, chunk, p, vectors)
+            for chunk in range((after + BUNCH - 1) // BUNCH):
+                any_chunk[real](run, work, NULL, coming, chunk, p, vectors)
         p += panel

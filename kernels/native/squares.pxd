@@ -13,6 +13,7 @@ from numbers cimport (
     BIAS, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, L2, LOWEST, OUTPUTS, PARAM_VECTORS,
     PLAN_COLUMNS, SEGMENTS, SPLIT, SQUARES, STEP, W, WHOLE, WIDTH,
 )
+from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
     Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, output_columns, panel_width,
     penalty_of, segment_start,
@@ -94,6 +95,19 @@ cdef inline double bias_squares(
     return limits.squares[real](&g[0], panel)
 
 
+cdef inline void add_biases(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, double* parts,
+) noexcept nogil:
+    """Add those of b to this thread's parts; where W is shared by inputs, to the first one's."""
+    cdef Py_ssize_t panel = panel_width[real](work), first, last, p
+    cdef bint by_inputs = run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_INPUTS
+    output_columns(run, layer, panel, &first, &last)
+    p = first
+    while p < last and not (by_inputs and run.thread):
+        parts[0 if by_inputs else p // panel] += bias_squares[real](run, layer, work, n, p)
+        p += panel
+
+
 cdef inline double norm_squares(
     const Run* run, Py_ssize_t layer, const real* work, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
@@ -169,6 +183,11 @@ cdef inline void leave_squares(
     cdef Py_ssize_t panel = panel_width[real](work)
     cdef double* parts = parts_of[real](run, layer, work)
     if split == WHOLE and run.thread:  # all have the same
+        return
+    if (input != NULL and run.program[layer * COLUMNS + KIND] == DENSE
+            and takes_pairs(run, layer, input)):
+        leave_parts_apart[real](run, layer, work, input, parts)
+        add_biases[real](run, layer, work, input.n, parts)
         return
     if split == BY_INPUTS:
         for p in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):

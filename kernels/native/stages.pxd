@@ -191,9 +191,12 @@ cdef inline bint backward_layer(
 
 
 cdef inline void step_layer(
-    const Run* run, Py_ssize_t layer, real* work, const Input* first,
+    const Run* run, Py_ssize_t layer, real* work, const Input* first, const Input* coming,
 ) noexcept nogil:
-    """The update of this thread's part of a layer's parameters, by the dy that is there."""
+    """The update of this thread's part of a layer's parameters, by the dy that is there.
+
+    Both inputs are as in backward_layer.
+    """
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t begin, end
     cdef Input input = first[0]
@@ -202,7 +205,7 @@ cdef inline void step_layer(
     if layer:
         input = hidden_input[real](run, layer, work, first.n)
     if row[KIND] == DENSE:
-        step_dense[real](run, layer, work, &input)
+        step_dense[real](run, layer, work, &input, coming)
     elif row[PARAM_VECTORS]:
         output_columns(run, layer, panel_width[real](work), &begin, &end)
         if begin < end:
@@ -210,20 +213,22 @@ cdef inline void step_layer(
             step_norm[real](run, layer, work, begin, end)
 
 
-ctypedef void (*float_step)(const Run*, Py_ssize_t, float*, const Input*) noexcept nogil
-ctypedef void (*double_step)(const Run*, Py_ssize_t, double*, const Input*) noexcept nogil
+ctypedef void (*float_step)(
+    const Run*, Py_ssize_t, float*, const Input*, const Input*) noexcept nogil
+ctypedef void (*double_step)(
+    const Run*, Py_ssize_t, double*, const Input*, const Input*) noexcept nogil
 
 
 cdef inline void step_apart(
-    const Run* run, Py_ssize_t layer, real* work, const Input* first,
+    const Run* run, Py_ssize_t layer, real* work, const Input* first, const Input* coming,
 ) noexcept nogil:
     """step_layer, as a function of its own."""
     cdef float_step of_floats = step_layer[float]
     cdef double_step of_doubles = step_layer[double]
     if real is float:
-        (<float_step> pinned(<const void*> of_floats))(run, layer, work, first)
+        (<float_step> pinned(<const void*> of_floats))(run, layer, work, first, coming)
     else:
-        (<double_step> pinned(<const void*> of_doubles))(run, layer, work, first)
+        (<double_step> pinned(<const void*> of_doubles))(run, layer, work, first, coming)
 
 
 cdef inline double loss_row(

@@ -109,6 +109,15 @@ cdef inline const real* step_of(
     return step
 
 
+cdef inline void shrink(
+    const Run* run, Py_ssize_t layer, real* w, Py_ssize_t n,
+) noexcept nogil:
+    """The penalty's part of a step of plain SGD, of n weights in a row."""
+    cdef double l2 = penalty_of(run, layer, False) * run.clip
+    if l2 != 0:
+        limits.shrink[real](<real> (run.rates.lr * rule_of(run, layer, False).rate * l2), w, n)
+
+
 cdef inline void update_weights(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
@@ -126,6 +135,8 @@ cdef inline void update_weights(
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * panel
+        if adds_at_once(run):
+            shrink[real](run, layer, w, count * panel)
         if not adds_at_once(run):
             optimize_panel[real](run, layer, input, first_row, last_row, step + p, width,
                                  w - first_row * panel, panel)

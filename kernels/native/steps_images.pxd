@@ -134,4 +134,4 @@ cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nog
         elif row[KIND] == CONV and takes_steps(run, layer):
             update_convolution[real](run, layer, work)
         elif row[KIND] == DENSE or row[PARAM_VECTORS]:
-            step_apart[real](run, layer, work, &images)
+            step_apart[real](run, layer, work, &images, NULL)

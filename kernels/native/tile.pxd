@@ -96,9 +96,22 @@ cdef extern from *:
             *(pair *) (out + i) = __builtin_shufflevector(s[i], s[i + 1], 0, 2)
                                 + __builtin_shufflevector(s[i], s[i + 1], 1, 3);
     }
+    /* v into -most..most; NaN stays NaN */
+    #define WITHIN(name, vec, real) \
+        static inline vec name(vec v, real most) { \
+            vec top = most + (vec) {0}, bottom = -top; \
+            __typeof__(v > top) out = v > top; \
+            v = (vec) ((out & (__typeof__(out)) top) | (~out & (__typeof__(out)) v)); \
+            out = v < bottom; \
+            return (vec) ((out & (__typeof__(out)) bottom) | (~out & (__typeof__(out)) v)); \
+        }
+    WITHIN(fwithin, fvec, float)
+    WITHIN(dwithin, dvec, double)
     #else
     typedef float fvec;
     typedef double dvec;
+    #define fwithin(v, most) ((v) > (most) ? (most) : (v) < -(most) ? -(most) : (v))
+    #define dwithin(v, most) fwithin(v, most)
     #define times(a, v) ((a) * (v))
     #define less(v, a) ((v) - (a))
     #define pinned(p) (p)
@@ -123,6 +136,8 @@ cdef extern from *:
     fvec fold_row(fvec a, fvec b, fvec c, fvec d) noexcept nogil
     void fsum16(fvec a, fvec b, fvec c, fvec d, float* out, Py_ssize_t row) noexcept nogil
     void dsum4(const dvec* v, double* out) noexcept nogil
+    fvec fwithin(fvec v, float most) noexcept nogil
+    dvec dwithin(dvec v, double most) noexcept nogil
     enum:
         MOST_LANES  # of the vector with the most: floats
         PANEL  # vectors in a row of the engine's panels
@@ -174,16 +189,26 @@ cdef inline void tile_multiply(
             (<vec*> (<real*> c + i * c_row))[j] = acc[i][j]
 
 
+cdef inline vec within(vec v, double most) noexcept nogil:
+    """v into -most..most; NaN stays NaN."""
+    if vec is fvec:
+        return fwithin(v, <float> most)
+    else:
+        return dwithin(v, most)
+
+
 cdef inline void tile_sparse(
-    Py_ssize_t rows, Py_ssize_t vectors, vec* w, Py_ssize_t w_row,
+    Py_ssize_t rows, Py_ssize_t vectors, bint clips, double most, double lr, vec* w,
+    Py_ssize_t w_row,
     Py_ssize_t u, Py_ssize_t u_end, const int32_t* u_starts, const real* u_x, const real* step,
     Py_ssize_t f, Py_ssize_t f_end, const int32_t* f_starts, const real* f_x, real* y,
 ) noexcept nogil:
     """`rows` rows of w (1 or BLOCK) by `vectors` (up to SPARSE_VECTORS), both constants at every
-    call, which stay in registers while
+    call, as is clips, which stay in registers while
 
     w += x[e]ᵀ * step[starts[e]:] for every entry e from u to u_end, and with the w that results
-    y[starts[e]:] += x[e] * w for every entry from f to f_end. x has BLOCK values an entry.
+    y[starts[e]:] += x[e] * w for every entry from f to f_end. x has BLOCK values an entry. If it
+    clips, step is dy, and w gets -lr times their sum, each number of which is cut to ±most.
     """
     cdef vec acc[BLOCK][SPARSE_VECTORS]
     cdef vec sums[SPARSE_VECTORS]
@@ -192,9 +217,11 @@ cdef inline void tile_sparse(
     cdef vec* y_vec
     cdef const real* x
     cdef Py_ssize_t i, j, e
-    for i in range(rows):
-        for j in range(vectors):
-            acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j]
+    memset(&acc, 0, sizeof(acc))
+    if not clips or u == u_end:
+        for i in range(rows):
+            for j in range(vectors):
+                acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j]
     for e in range(u, u_end):
         step_vec = <const vec*> pinned(step + u_starts[e])
         x = u_x + e * BLOCK
@@ -204,6 +231,9 @@ cdef inline void tile_sparse(
     if u < u_end:
         for i in range(rows):
             for j in range(vectors):
+                if clips:
+                    acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j] + times(
+                        -lr, within[vec](acc[i][j], most))
                 (<vec*> (<real*> w_vec + i * w_row))[j] = acc[i][j]
     for e in range(f, f_end):
         y_vec = <vec*> pinned(y + f_starts[e])

@@ -125,7 +125,7 @@ def test_the_engine_limits_what_the_layered_loop_limits(name, limits, optimizer,
 
 
 @pytest.mark.parametrize("batch", [1, 33, 64, 600])
-@pytest.mark.parametrize("limits", ["l2 and clip_value", "clip_norm"])
+@pytest.mark.parametrize("limits", ["l2", "clip_value", "l2 and clip_value", "clip_norm"])
 @pytest.mark.parametrize("loss", [fb.HingeLoss, fb.MSELoss])
 def test_zeros_and_any_batch(loss, limits, batch):
     """Of data and of gradients: what else may leave them out."""
