@@ -6,7 +6,8 @@ same for every number of threads, so the number may change from chunk to chunk: 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -111,6 +112,7 @@ class Engine:
         # The machine code must stay as long as its addresses are in use.
         self.code, self.addresses = user_code(self.program, loss)
         self.laid_out_for: tuple[int, int] | None = None
+        self.held = False  # whether what is trained stays here between epochs
         self._read_settings()
         if active().can("user_code"):
             self._compile()
@@ -220,8 +222,8 @@ class Engine:
         factors = np.ones(steps) if factors is None else factors
         run = _Epoch(order, factors, np.empty(steps), self._nothing if kept is None else kept)
         losses, done = run.losses, 0
-        with self.net.vectors.locked():
-            self._load()
+        with nullcontext() if self.held else self._loaded():
+            self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
             try:
                 while done < steps:
                     count, threads = self.threads.next_chunk(steps - done)
@@ -239,12 +241,41 @@ class Engine:
                     if report(done, losses[done - 1]):
                         self._look_again()
             finally:
-                self._store()
                 self.optimizer.steps += done
                 for layer in self.net.layers if self.training else ():
                     layer.stepped(done)
                     layer.seen(done)
         return losses
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep parameters, the optimiser's memory and buffers here from one epoch to the next.
+
+        Nothing is looked at again between epochs: nobody may change network, layers, optimiser or
+        limits, or set what counts steps. For layers that count steps, as Dropout, it is of no use.
+        The network has what was trained when it ends, and whenever ``show`` is called.
+        """
+        with self._loaded():
+            self.held = True
+            try:
+                yield
+            finally:
+                self.held = False
+
+    def show(self) -> None:
+        """Give the network the parameters and buffers that are held here."""
+        for part in (0, PlanColumn.BUFFER - PlanColumn.W):
+            self._unpack(part, self.vectors[part])
+
+    @contextmanager
+    def _loaded(self) -> Iterator[None]:
+        """All that is trained is here for a while, and everybody else sees what it was before."""
+        with self.net.vectors.locked():
+            self._load()
+            try:
+                yield
+            finally:
+                self._store()
 
     def _load(self) -> None:
         """Bring parameters, the optimiser's memory and buffers into the workspace."""
@@ -267,9 +298,11 @@ class Engine:
         for vector in self.states:
             vector.flags.writeable = True
         for part, vector in self.vectors.items():
-            self.kernels.engine_unpack(
-                self.program.rows, self.space.plan[0], part, self.space.work, vector
-            )
+            self._unpack(part, vector)
+
+    def _unpack(self, part: int, vector: np.ndarray) -> None:
+        rows, plan = self.program.rows, self.space.plan[0]
+        self.kernels.engine_unpack(rows, plan, part, self.space.work, vector)
 
     def _look_again(self) -> None:
         """Take over what was changed in the middle of an epoch; refuse what cannot be."""
@@ -294,7 +327,8 @@ class Engine:
         self.choices[Choice.THREADS] = threads
         self.sync[:] = 0
         # With fewer processors than threads, waiting keeps the one waited for from running.
-        self.sync[Sync.SPINS] = TURNS if threads <= thread_counts.available() else 0
+        alone = threads == 1 or threads <= thread_counts.available()
+        self.sync[Sync.SPINS] = TURNS if alone else 0
         rows, plan, work = self.program.rows, self.space.plan, self.space.work
         numbers = self.settings, self.choices
         samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, self.weights

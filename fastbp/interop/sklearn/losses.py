@@ -23,6 +23,7 @@ from fastbp.losses import (
 
 # From this share of -log(eps) on, scores are such that scikit-learn's probabilities lose digits.
 EXTREME = 0.4
+MOST = {np.dtype(t).itemsize: -EXTREME * np.log(np.finfo(t).eps) for t in ("float32", "float64")}
 
 
 OfSamples = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores, target -> (n,) losses
@@ -66,7 +67,7 @@ class Form(NamedTuple):
             return scores.shape[1] > 1
         if not self.saturates:
             return True
-        most = -EXTREME * np.log(np.finfo(scores.dtype).eps)
+        most = MOST[scores.dtype.itemsize]
         return not (-most < scores.min() and scores.max() < most)
 
 

@@ -1,6 +1,6 @@
 """The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Steps:
         self.factor = form.factor(outputs)
         self.alpha = alpha / self.factor
         self.kept = np.empty((x.shape[0], outputs), net.dtype)
+        starts = np.arange(0, x.shape[0], batch_size)
+        self.starts, self.counts = starts, np.diff(starts, append=x.shape[0])
+        self.sums = self.counts  # of the weights of each batch
+        self.held = ExitStack()
         self.engine: Engine | None = None
         if not issparse(self.x):
             with suppress(NotExpressible):
@@ -58,18 +62,31 @@ class Steps:
                     limits=Limits(l2=self.alpha),
                 )
 
+    def hold(self) -> ExitStack:
+        """Until its end, epochs go on from what the engine holds; ``show`` gives it to the network.
+
+        The optimiser's numbers must stay as they are.
+        """
+        if self.engine is not None:
+            self.held.enter_context(self.engine.hold())
+        return self.held
+
+    def show(self) -> None:
+        """See to it that the network has what was trained so far."""
+        if self.engine is not None and self.engine.held:
+            self.engine.show()
+
     def epoch(self, order: np.ndarray) -> float:
         """Train on the samples in this order; returns the loss, as scikit-learn counts it."""
-        starts = np.arange(0, len(order), self.batch_size)
-        counts = np.diff(starts, append=len(order))
-        sums = counts if self.weights is None else np.add.reduceat(self.weights[order], starts)
-        losses = self._run(order, self.alpha / np.where(sums > 0, sums, np.inf))
-        total = float(losses @ counts) / len(order) * self.factor
+        if self.weights is not None:
+            self.sums = np.add.reduceat(self.weights[order], self.starts)
+        losses = self._run(order, self.alpha / np.where(self.sums > 0, self.sums, np.inf))
+        total = float(losses @ self.counts) / len(order) * self.factor
         if not self.form.differs(self.kept):
             return total
         more = self.form.difference(self.kept[order], self.target[order])
         if self.weights is not None:
-            more *= self.weights[order] * np.repeat(counts / sums, counts)
+            more *= self.weights[order] * np.repeat(self.counts / self.sums, self.counts)
         return total + float(more.sum()) / len(order)
 
     def _run(self, order: np.ndarray, penalties: np.ndarray) -> np.ndarray:
@@ -80,6 +97,7 @@ class Steps:
             losses = self.engine.epoch(order, lambda *_: False, kept=self.kept, penalties=given)
             if np.isfinite(losses[-1]):
                 return losses
+            self.held.close()
             self.engine = None  # which ends where scikit-learn goes on
             done = losses[:-1]
         rest = order[len(done) * self.batch_size :]

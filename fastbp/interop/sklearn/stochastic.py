@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,6 @@ from sklearn.model_selection import train_test_split
 
 from fastbp.network import Sequential
 
-from .losses import Form
 from .network import read, scores_of
 from .rates import Rates, tell
 from .steps import Steps, as_dense
@@ -48,9 +48,12 @@ def fit_stochastic(estimator: Any, net: Sequential, data: Part, incremental: boo
         estimator._optimizer.for_new_network(),
         *(_batch_size(estimator.batch_size, train.samples), estimator.alpha, estimator.n_threads),
     )
-    judge = None if held_out is None else _Judge(estimator, net, form, held_out)
+    judge = None if held_out is None else _Judge(estimator, steps, held_out)
+    # What is held cannot be changed: rates and what they follow from, and the counts of Dropout.
+    holds = estimator._optimizer.schedule == "constant" and not estimator.dropout
     try:
-        _epochs(estimator, steps, judge, 1 if incremental else estimator.max_iter, incremental)
+        with steps.hold() if holds else nullcontext():
+            _epochs(estimator, steps, judge, 1 if incremental else estimator.max_iter, incremental)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     if judge is None:
@@ -150,14 +153,15 @@ def _count_no_improvement(estimator: Any, judge: "_Judge | None") -> None:
 class _Judge:
     """The score of a network on samples that are held out, as the estimator's ``score``."""
 
-    def __init__(self, estimator: Any, net: Sequential, form: Form, data: Part) -> None:
-        self.net, self.form, self.weights = net, form, data.weights
+    def __init__(self, estimator: Any, steps: Steps, data: Part) -> None:
+        self.steps, self.net, self.form, self.weights = steps, steps.net, steps.form, data.weights
         self.threads, self.values = estimator.n_threads, not is_classifier(estimator)
         self.one_of_many = estimator.out_activation_ == "softmax"
-        self.x, self.right = as_dense(data.x, net.dtype), self._decided(data.y)
+        self.x, self.right = as_dense(data.x, self.net.dtype), self._decided(data.y)
 
     def score(self) -> float:
         """Accuracy, or R²; NaN where values are not finite."""
+        self.steps.show()
         with np.errstate(all="ignore"):
             scores = scores_of(self.net, self.x, self.threads)
             found = self._decided(self.form.activate(scores))
