@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits, load_iris
 
 import fastbp as fb
 import fastbp.sklearn
+from fastbp.interop.sklearn import steps
 
 RNG = np.random.RandomState(0)
 IRIS = load_iris(return_X_y=True)
@@ -165,6 +166,14 @@ def test_saturated_probabilities_have_scikit_learns_loss(scale: float) -> None:
                 warnings.simplefilter("ignore")
                 curves.append(estimator.fit(scale * X, y).loss_curve_)
         assert_allclose(curves[1], curves[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{}, STOPS])
+def test_sparse_samples_that_would_be_too_large(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "DENSE_SHARE", 0.0)
+    assert_same(*reversed(both("sparse", options)))
 
 
 def test_every_backend(backend: str) -> None:
