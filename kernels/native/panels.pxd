@@ -233,7 +233,8 @@ cdef inline void backward_input(
 
 
 cdef inline void _backward_tile(
-    Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
+    Py_ssize_t vectors, bint clips, double most, double lr, Py_ssize_t n, const real* x,
+    Py_ssize_t x_row,
     const vec* dy, const vec* step, Py_ssize_t dy_row, vec* w, Py_ssize_t width,
     vec* dots, Py_ssize_t dots_row,
 ) noexcept nogil:
@@ -242,22 +243,24 @@ cdef inline void _backward_tile(
     while j < vectors:  # SPARSE_VECTORS are a panel or half of it
         if vectors <= VECTORS:
             tile_backward[real, vec](
-                VECTORS, n, x, x_row, <const real*> (dy + j), <const real*> (step + j), dy_row,
-                w + j, width, dots, dots_row)
+                VECTORS, clips, most, lr, n, x, x_row, <const real*> (dy + j),
+                <const real*> (step + j), dy_row, w + j, width, dots, dots_row)
         else:
             tile_backward[real, vec](
-                SPARSE_VECTORS, n, x, x_row, <const real*> (dy + j), <const real*> (step + j),
-                dy_row, w + j, width, dots, dots_row)
+                SPARSE_VECTORS, clips, most, lr, n, x, x_row, <const real*> (dy + j),
+                <const real*> (step + j), dy_row, w + j, width, dots, dots_row)
         j += SPARSE_VECTORS
 
 
 cdef inline void backward_few(
-    Py_ssize_t n, Py_ssize_t first, Py_ssize_t last, Py_ssize_t vectors,
+    bint clips, double most, double lr, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+    Py_ssize_t vectors,
     const real* x, Py_ssize_t x_row, const vec* dy, const vec* step, Py_ssize_t dy_row,
     real* w, Py_ssize_t width, Py_ssize_t panel_size, real* dx, Py_ssize_t dx_row,
 ) noexcept nogil:
     """backward_input and add_panel for up to FEW samples, which reads each tile of w just once.
 
+    Whether it clips is a constant: see tile_backward.
     first..last are a multiple of BLOCK rows. As many rows of a panel at a time as there is room
     for: with each step from panel to panel the processor may fetch ahead along that stride, into
     what another thread is writing.
@@ -272,8 +275,9 @@ cdef inline void backward_few(
             i = k
             while i < end:
                 _backward_tile[real, vec](
-                    min(PANEL, vectors - j), n, x + i, x_row, dy + j, step + j, dy_row,
-                    <vec*> (w + j // PANEL * panel_size + i * width), width, &dots[i - k], rows)
+                    min(PANEL, vectors - j), clips, most, lr, n, x + i, x_row, dy + j, step + j,
+                    dy_row, <vec*> (w + j // PANEL * panel_size + i * width), width, &dots[i - k],
+                    rows)
                 i += BLOCK
             j += PANEL
         for s in range(n):

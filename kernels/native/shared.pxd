@@ -9,16 +9,16 @@ from libc.string cimport memcpy
 
 cimport panels
 from numbers cimport (
-    BLOCK, BY_OUTPUTS, COLUMNS, DY, INPUTS, L2, LOWEST, OPTIMIZER, OUTPUTS, PLAIN, PLAN_COLUMNS,
-    PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
+    BLOCK, BY_OUTPUTS, CLIP_VALUE, COLUMNS, DY, INPUTS, L2, LOWEST, OPTIMIZER, OUTPUTS, PLAIN,
+    PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
 )
 from program cimport (
-    Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
-    own_weights, panel_width, partial_sums, segment_start, share_of, takes_steps, vectors_of, y_of,
+    Input, Run, dy_of, exchanged_at_once, first_segment, meet, output_columns, own_weights,
+    panel_width, partial_sums, rule_of, segment_start, share_of, takes_steps, vectors_of, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport shrink, step_of, update_weights
-from tile cimport FEW, PANEL, dvec, fvec, real
+from tile cimport FEW, PANEL, dvec, fvec, pinned, real
 
 cdef enum:
     ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update
@@ -139,25 +139,68 @@ cdef inline bint forward_by_inputs(
 cdef inline Py_ssize_t step_few(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
-    real* dx, Py_ssize_t dx_row,
+    real* dx, Py_ssize_t dx_row, bint clips,
 ) noexcept nogil:
-    """dx_and_step for a few samples: W is read once. Returns the first row that is left."""
+    """dx_and_step for a few samples: W is read once. Returns the first row that is left.
+
+    clips, a constant, says whether numbers of the gradient are clipped.
+    """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
     cdef const real* dy = dy_of[real](run, layer, work) + first
     cdef const real* x = <const real*> input.x
     cdef real* w = work + plan[W] + first * inputs
+    cdef double lr = run.rates.lr * rule_of(run, layer, False).rate
+    cdef double most = run.settings[CLIP_VALUE]
     last_row -= (last_row - first_row) % BLOCK
     if real is float:
         panels.backward_few[float, fvec](
-            input.n, first_row, last_row, vectors, x, input.row, <const fvec*> dy,
+            clips, most, lr, input.n, first_row, last_row, vectors, x, input.row, <const fvec*> dy,
             <const fvec*> (step + first), plan[WIDTH], w, panel, inputs * panel, dx, dx_row)
     else:
         panels.backward_few[double, dvec](
-            input.n, first_row, last_row, vectors, x, input.row, <const dvec*> dy,
+            clips, most, lr, input.n, first_row, last_row, vectors, x, input.row, <const dvec*> dy,
             <const dvec*> (step + first), plan[WIDTH], w, panel, inputs * panel, dx, dx_row)
     return last_row
+
+
+cdef inline Py_ssize_t clip_few(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+    real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    """step_few that clips."""
+    return step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
+                          dx, dx_row, True)
+
+
+# Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef Py_ssize_t (*float_few)(
+    const Run*, Py_ssize_t, float*, const Input*, const float*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+    Py_ssize_t, float*, Py_ssize_t) noexcept nogil
+ctypedef Py_ssize_t (*double_few)(
+    const Run*, Py_ssize_t, double*, const Input*, const double*, Py_ssize_t, Py_ssize_t,
+    Py_ssize_t, Py_ssize_t, double*, Py_ssize_t) noexcept nogil
+
+
+cdef inline Py_ssize_t any_few(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+    real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    """The one or the other."""
+    cdef float_few of_floats = clip_few[float]
+    cdef double_few of_doubles = clip_few[double]
+    if run.settings[CLIP_VALUE] == 0:
+        return step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
+                              dx, dx_row, False)
+    if real is float:
+        return (<float_few> pinned(<const void*> of_floats))(
+            run, layer, work, input, step, first_row, last_row, first, last, dx, dx_row)
+    else:
+        return (<double_few> pinned(<const void*> of_doubles))(
+            run, layer, work, input, step, first_row, last_row, first, last, dx, dx_row)
 
 
 cdef inline void dx_and_step(
@@ -168,9 +211,10 @@ cdef inline void dx_and_step(
     """dx = dy @ w.T of these rows and columns of w, and then their update, while they are near."""
     cdef Py_ssize_t k = first_row, end
     cdef bint moves = takes_steps(run, layer)
-    if adds_at_once(run) and run.settings[L2] == 0 and moves and 0 < input.n <= FEW:
-        k = step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
-                           dx, dx_row)
+    cdef bint plain = run.choices[OPTIMIZER] == PLAIN and run.settings[L2] == 0
+    if plain and moves and 0 < input.n <= FEW:
+        k = any_few[real](run, layer, work, input, step, first_row, last_row, first, last,
+                          dx, dx_row)
     while k < last_row:
         end = min(last_row, k + ROWS_AT_ONCE)
         multiply_transposed[real](run, layer, work, 0, input.n, k, end, first, last, dx, dx_row)

@@ -316,14 +316,16 @@ cdef inline void tile_dot(
 
 
 cdef inline void tile_backward(
-    Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row, const real* dy,
+    Py_ssize_t vectors, bint clips, double most, double lr, Py_ssize_t n, const real* x,
+    Py_ssize_t x_row, const real* dy,
     const real* step, Py_ssize_t dy_row, vec* w, Py_ssize_t w_row, vec* dots, Py_ssize_t dots_row,
 ) noexcept nogil:
     """BLOCK rows of w by `vectors` (up to SPARSE_VECTORS, a constant), which stay in registers
     while
 
     dots[s, i] += dy[s] * w[i], summed over the vectors but not over lanes, and then
-    w[i] += x[s, i] * step[s], for all n samples s.
+    w[i] += x[s, i] * step[s], for all n samples s. If it clips, a constant too, that is as in
+    tile_sparse.
     """
     cdef vec acc[BLOCK][SPARSE_VECTORS]
     cdef vec sums[BLOCK]
@@ -342,6 +344,8 @@ cdef inline void tile_backward(
                 sums[i] = sums[i] + dy_vec[j] * acc[i][j]
         for i in range(BLOCK):
             dots[s * dots_row + i] = sums[i]
+    if clips:
+        memset(&acc, 0, sizeof(acc))
     for s in range(n):
         dy_vec = <const vec*> (step + s * dy_row)
         for i in range(BLOCK):
@@ -349,6 +353,9 @@ cdef inline void tile_backward(
                 acc[i][j] = acc[i][j] + times(x[s * x_row + i], dy_vec[j])
     for i in range(BLOCK):
         for j in range(vectors):
+            if clips:
+                acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j] + times(
+                    -lr, within[vec](acc[i][j], most))
             (<vec*> (<real*> w_vec + i * w_row))[j] = acc[i][j]
 
 
