@@ -37,7 +37,9 @@ def options(folder: Path) -> dict[str, Option]:
     return {
         "(nothing)": Option({}),
         'class_weight="balanced"': Option({"class_weight": "balanced"}),
-        'schedule="cosine"': Option({"schedule": "cosine"}),
+        # Of factors that are 1, so that both train alike: how many samples of a batch have a
+        # gradient, and so how long it takes, follows from the rates.
+        "schedule": Option({"schedule": fb.schedules.Step(1000)}),
         "clip_value=1": Option({"clip_value": 1.0}),
         "clip_norm=1": Option({"clip_norm": 1.0}),
         "l2=1e-4": Option({"l2": 1e-4}),

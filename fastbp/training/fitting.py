@@ -22,7 +22,7 @@ from .assessment import Metric, as_metrics
 from .callbacks import Hooks, Watcher
 from .checkpoint import Checkpoint, Writer, as_checkpoint, check_same, identity
 from .exclusive import check_trainable, exclusively
-from .history import COLUMNS, History
+from .history import OF_CLASSES, OF_VALUES, History
 from .loop import Run
 from .loop import train as train_run
 from .parts import as_loss, as_optimizer, refuse_unknown
@@ -288,9 +288,10 @@ def _watch(run: Run, parts: Parts, options: Options) -> None:
 def _check_monitor(part: Any, run: Run) -> None:
     """Refuse to watch a column that stays empty."""
     column = part.monitor
-    if column not in COLUMNS and column not in run.metrics.own:
-        known = ", ".join((*COLUMNS, *run.metrics.own))
-        raise ValueError(f"{part!r} monitors {column!r}, but the history has {known}")
+    of_data = OF_VALUES if run.samples.meaning.is_values else OF_CLASSES
+    known = ("train_loss", *of_data, "lr", "seconds", *run.metrics.own)
+    if column not in known:
+        raise ValueError(f"{part!r} monitors {column!r}, but the history has {', '.join(known)}")
     if column.startswith("val_") and run.validation is None:
         raise ValueError(
             f"{part!r} monitors {column!r}, but there are no validation data; pass "

@@ -252,8 +252,12 @@ def test_what_early_stopping_cannot_be(settings, text):
 
 
 def test_what_is_monitored_must_be_there():
-    with pytest.raises(ValueError, match="monitors 'f1', but the history has epoch, train_loss"):
+    with pytest.raises(
+        ValueError, match="monitors 'f1', but the history has train_loss, train_acc"
+    ):
         fit(net(), early_stopping=fb.EarlyStopping("f1", mode="max"))
+    with pytest.raises(ValueError, match="monitors 'val_r2', but the history has train_loss"):
+        fit(net(), schedule=fb.schedules.ReduceOnPlateau(monitor="val_r2"))
 
 
 # The time
