@@ -173,19 +173,9 @@ class History:
         return {name: self[name] for name in self.columns}
 
     def to_dataframe(self) -> Any:
-        """The same as a pandas DataFrame, one row an epoch.
+        """The same as a pandas DataFrame, one row an epoch."""
+        import pandas
 
-        Raises
-        ------
-        ModuleNotFoundError
-            Without pandas: ``pip install pandas``.
-        """
-        try:
-            import pandas
-        except ModuleNotFoundError as missing:
-            raise ModuleNotFoundError(
-                "to_dataframe needs pandas, which is not installed: pip install pandas"
-            ) from missing
         return pandas.DataFrame(self.to_dict())
 
     def to_csv(self, path: StrPath) -> None:

@@ -345,6 +345,7 @@ def test_columns_by_the_names_that_others_have():
     assert history.epochs[0].test_accuracy == history["val_accuracy"][0]
     assert len(history) == 4
     assert history.to_dict() == {name: history[name] for name in history.keys()}  # noqa: SIM118
+    assert history.to_dataframe()["val_loss"].tolist() == history["val_loss"]
     assert repr(history).startswith("History(4 epochs; the last: train_loss=")
     with pytest.raises(KeyError, match="did you mean 'val_loss'"):
         history["vall_loss"]
