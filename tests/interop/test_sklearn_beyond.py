@@ -39,6 +39,15 @@ def test_class_weights_are_weights_of_their_samples(class_weight: Any, of_classe
     assert_same(found, trained(y=y, weights=weights * np.array(of_classes)[y]))
 
 
+def test_class_weights_of_names_and_of_labels() -> None:
+    names, of_names = np.array(["no", "yes"])[(Y > 0).astype(int)], np.where(Y > 0, 2.0, 0.5)
+    found = trained(y=names.tolist(), class_weight={"no": 0.5, "yes": 2})
+    assert_same(found, trained(y=names, weights=of_names))
+    labels = np.stack([Y > 0, Y > 1], axis=1).astype(int)
+    found = trained(y=labels, class_weight=[{0: 1, 1: 2}, {0: 1, 1: 3}])
+    assert_same(found, trained(y=labels, weights=np.array([1.0, 2, 6])[Y]))
+
+
 def test_balanced_classes_need_all_samples() -> None:
     with pytest.raises(ValueError, match="partial_fit does not see"):
         MLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2])

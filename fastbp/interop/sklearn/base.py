@@ -45,7 +45,7 @@ class Perceptron(BaseEstimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         x, values = self._checked(X, y, incremental, first)
-        weights = self._weights(sample_weight, x, y, incremental)
+        weights = self._weights(sample_weight, x, values, incremental)
         values = values.reshape(len(values), -1)
         self.n_outputs_ = values.shape[1]
         self._random_state = check_random_state(self.random_state)
@@ -63,7 +63,9 @@ class Perceptron(BaseEstimator):
                 "values and need to be preprocessed."
             )
 
-    def _weights(self, sample_weight: Any, x: Any, y: Any, incremental: bool) -> np.ndarray | None:
+    def _weights(
+        self, sample_weight: Any, x: Any, values: np.ndarray, incremental: bool
+    ) -> np.ndarray | None:
         """The weight of each sample, in float64; None where all are 1."""
         if sample_weight is None:
             return None

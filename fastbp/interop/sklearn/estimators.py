@@ -37,7 +37,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     activation : str
         Also fastbp's: "elu", "gelu", "leaky-relu", "mish", "selu", "silu", "softplus", "sigmoid".
     class_weight : dict or "balanced", optional
-        What each class's samples count, times their own weights.
+        What each class's samples count, times their own weights. "balanced" is by how many
+        samples a class has, whatever their weights.
     dropout : float
         The share of each hidden layer's outputs that each step drops; of solvers sgd and adam.
     dtype : {"float32", "float64"}, optional
@@ -163,8 +164,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             self._check_classes(unique_labels(y))
         return x, self._label_binarizer.transform(y).astype(bool)
 
-    def _weights(self, sample_weight: Any, x: Any, y: Any, incremental: bool) -> np.ndarray | None:
-        weights = super()._weights(sample_weight, x, y, incremental)
+    def _weights(
+        self, sample_weight: Any, x: Any, values: np.ndarray, incremental: bool
+    ) -> np.ndarray | None:
+        weights = super()._weights(sample_weight, x, values, incremental)
         if self.class_weight is None:
             return weights
         if incremental and self.class_weight == "balanced":
@@ -172,6 +175,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
                 "class_weight='balanced' needs all samples at once, which partial_fit does not "
                 "see: give a dict of weights"
             )
+        y = self._label_binarizer.inverse_transform(values.astype(int))
         of_classes: np.ndarray = compute_sample_weight(self.class_weight, y)
         return of_classes if weights is None else weights * of_classes
 
