@@ -160,4 +160,5 @@ else:
 
 
 def __dir__() -> list[str]:
-    return [name for name in globals() if name.startswith("__")] + ["plots", "sklearn", *__all__]
+    """Without sklearn, which may not be there: whoever walks over all of it shall not fail."""
+    return [name for name in globals() if name.startswith("__")] + ["plots", *__all__]
