@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from fastbp import backends, datasets
@@ -55,16 +56,23 @@ def within(**limits: float | None) -> Callable[[str], float]:
 positive = within(above=0)
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """--data and how to read it."""
+def add_data(parser: argparse.ArgumentParser, classes_alone: bool = False) -> None:
+    """--data and how to read it; --classes alone may say of a table that its label is no value."""
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="a folder of IDX files, an .npz or a .csv (default: the MNIST that comes with fastbp)",
+        help="a table (.csv, .tsv, .parquet), an .npz or a folder of IDX files "
+        "(default: the MNIST that comes with fastbp)",
     )
-    parser.add_argument("--label", help="the label column of a .csv (default: found by its name)")
+    parser.add_argument("--label", help="a table's label column (default: found by its name)")
+    alone: dict[str, Any] = {"nargs": "?", "const": True} if classes_alone else {}
     parser.add_argument(
-        "--classes", type=whole(2), help="number of classes (default: from the data)"
+        "--classes",
+        type=whole(2),
+        metavar="N",
+        help="number of classes (default: from the data)"
+        + "; alone: a table's label has classes, though it looks like values" * classes_alone,
+        **alone,
     )
     parser.add_argument(
         "--scale", type=positive, help="factor on every value (default: 1/255 for bytes, else 1)"
@@ -93,17 +101,48 @@ def load_data(args: argparse.Namespace, values: bool = False) -> tuple[Dataset, 
         if values:
             raise ValueError("values come with --data; the MNIST that comes with fastbp has none")
         return datasets.mnist()
-    return datasets.load(
-        args.data, label=args.label, classes=args.classes, scale=args.scale, values=values
+    if args.classes is True:
+        raise ValueError("--classes alone goes with --data of a table")
+    return datasets.load(args.data, values=values, **_reading(args))
+
+
+def _reading(args: argparse.Namespace) -> dict[str, Any]:
+    """How what is no table is read."""
+    return {"label": args.label, "classes": args.classes, "scale": args.scale}
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """--split, of what train splits or is split already."""
+    parser.add_argument(
+        "--split",
+        choices=("test", "train"),
+        help="that part alone (default: test; of a .csv the whole file)",
     )
 
 
 def load_data_for(args: argparse.Namespace, net: Sequential) -> Dataset:
-    """The split that the arguments name, as a trained network takes it."""
-    train, test = load_data(args, values=not meaning_of(net).is_classes)
-    data = test if args.split == "test" else train
+    """What the arguments name, as a trained network takes it: the whole file, or a split."""
+    values = not meaning_of(net).is_classes
+    if net.table is not None:
+        check_of_table(args)
+        return net.table.dataset(args.data)
+    found = []
+    if args.data is not None and args.split is None and datasets.is_table_file(args.data):
+        found = datasets.read(Path(args.data), values=values, **_reading(args))
+    if len(found) == 1:
+        data = found[0]
+    else:
+        train, test = load_data(args, values)
+        data = train if args.split == "train" else test
     check_features(args.model, net, data)
     return data
+
+
+def check_of_table(args: argparse.Namespace) -> None:
+    """Refuse what is no table, for a model that learned from one."""
+    if args.data is None or args.split is not None:
+        told = "name one, --data FILE, of which every row counts"
+        raise ValueError(f"{args.model}: learned from a table; {told}")
 
 
 def check_features(model: str, net: Sequential, data: Dataset) -> None:

@@ -9,30 +9,38 @@ import math
 from fastbp.training import Epoch, Evaluation, History
 
 
-def as_data(history: History, tested: Evaluation | None) -> dict[str, float]:
-    """Figures of the epoch whose network was kept, and the best ones of what judges each."""
+def as_data(history: History, tested: Evaluation | None, unit: float = 1.0) -> dict[str, float]:
+    """Figures of the epoch whose network was kept, and the best ones of what judges each.
+
+    ``unit`` is 1 of what is learned in the unit that is told.
+    """
     epoch, (name, *_) = _kept(history), _figures(history)
     found = {"train_loss": epoch.train_loss}
     for figure in _figures(history):
-        found[f"train_{figure}"] = epoch[f"train_{figure}"]
-        found[f"{_judge(tested)}_{figure}"] = epoch[f"val_{figure}"]
+        each = unit if figure == "mae" else 1
+        found[f"train_{figure}"] = each * epoch[f"train_{figure}"]
+        found[f"{_judge(tested)}_{figure}"] = each * epoch[f"val_{figure}"]
         if tested is not None:
-            found[f"test_{figure}"] = getattr(tested, figure)
+            found[f"test_{figure}"] = each * getattr(tested, figure)
     return found | {f"best_{_judge(tested)}_{name}": _best(history)[f"val_{name}"]}
 
 
-def as_facts(history: History, tested: Evaluation | None) -> dict[str, str]:
+def as_facts(history: History, tested: Evaluation | None, unit: float = 1.0) -> dict[str, str]:
     """The same in words."""
     epoch, best, judge = _kept(history), _best(history), _judge(tested)
     what = "R²" if epoch.of_values else "accuracy"
-    facts = {f"train {what}": _said(epoch["train_r2"], epoch["train_accuracy"], epoch["train_mae"])}
+    facts = {
+        f"train {what}": _said(
+            epoch["train_r2"], epoch["train_accuracy"], unit * epoch["train_mae"]
+        )
+    }
     facts[f"{judge} {what}"] = (
-        f"{_said(epoch.val_r2, epoch.val_accuracy, epoch.val_mae)} "
+        f"{_said(epoch.val_r2, epoch.val_accuracy, unit * epoch.val_mae)} "
         f"(best {'R² ' * best.of_values}{_said(best.val_r2, best.val_accuracy)} "
         f"after epoch {best.epoch})"
     )
     if tested is not None:
-        facts[f"test {what}"] = _said(tested.r2, tested.accuracy, tested.mae)
+        facts[f"test {what}"] = _said(tested.r2, tested.accuracy, unit * tested.mae)
     if history.stopped:
         back = (
             "" if epoch is history.epochs[-1] else f"; the network is that of epoch {epoch.epoch}"

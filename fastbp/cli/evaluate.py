@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
-from fastbp.cli import _arguments
+from fastbp.cli import _arguments, _measures
 from fastbp.datasets import Dataset
 from fastbp.meaning import Meaning, meaning_of, predictions
 from fastbp.network import Sequential
@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model.safetensors that train wrote")
     _arguments.add_data(parser)
-    parser.add_argument(
-        "--split", choices=("test", "train"), default="test", help="(default: %(default)s)"
-    )
+    _arguments.add_split(parser)
     _arguments.add_backend(parser)
     _arguments.add_json(parser)
 
@@ -33,6 +31,8 @@ def run(args: argparse.Namespace) -> int:
     net = fb.load(args.model)
     data = _arguments.load_data_for(args, net)
     about = {"model": args.model, "data": data.name, "backend": backend.name, "samples": len(data)}
+    if net.table is not None:
+        return _evaluate_table(args, net, data, about)
     if data.values:
         return _evaluate_rows(args, net, data, about)
     classes = 2 if net.meaning is Meaning.TWO_CLASSES else net.outputs
@@ -62,6 +62,40 @@ def run(args: argparse.Namespace) -> int:
         f"{args.model} on {data.name}", ["class", "samples", "errors", "accuracy"], rows
     )
     return 0
+
+
+def _evaluate_table(
+    args: argparse.Namespace, net: Sequential, data: Dataset, about: dict[str, Any]
+) -> int:
+    """Of classes by their names, or of values in their unit."""
+    found = _measures.measured(net, data)
+    if args.json:
+        _arguments.print_json(about | found)
+        return 0
+    title, baseline = f"{args.model} on {data.name}, {len(data):,} rows", found["baseline"]
+    if data.values:
+        rows = [["model", f"{found['r2']:.4f}", f"{found['mae']:.6g}", f"{found['rmse']:.6g}"]]
+        rows.append(["the mean", "0", f"{baseline['mae']:.6g}", f"{baseline['rmse']:.6g}"])
+        _arguments.print_table(title, ["", "R²", "MAE", "RMSE"], rows)
+        return 0
+    each = found["classes"]
+    rows = [[str(row["class"]), f"{row['samples']:,}", *_shares(row)] for row in each]
+    _arguments.print_table(title, ["class", "rows", "precision", "recall"], rows)
+    facts = {
+        "accuracy": f"{100 * found['accuracy']:.2f} %, {found['errors']:,} errors",
+        "the most frequent class": f"{100 * baseline:.2f} %",
+        "balanced accuracy": f"{100 * found['balanced_accuracy']:.2f} %",
+    }
+    if "auc" in found:
+        facts["area under the ROC curve"] = f"{found['auc']:.4f}"
+    _arguments.print_facts("", facts)
+    return 0
+
+
+def _shares(row: dict[str, Any]) -> list[str]:
+    """Precision and recall; a class that never occurs has none."""
+    shares = row["precision"], row["recall"]
+    return ["-" if np.isnan(share) else f"{100 * share:.2f} %" for share in shares]
 
 
 def _evaluate_rows(

@@ -1,6 +1,10 @@
-"""``python -m fastbp predict``: the classes' probabilities for one sample, or its values."""
+"""``python -m fastbp predict``: the classes' probabilities for one sample, or its values.
+
+Of a table, a prediction for each row.
+"""
 
 import argparse
+import json
 import math
 import sys
 from pathlib import Path
@@ -9,12 +13,12 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
-from fastbp import pictures, plots
-from fastbp.cli import _arguments
+from fastbp import datasets, pictures, plots
+from fastbp.cli import _arguments, _predicted, _tables
 from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
 
-HELP = "show a model's probabilities for a picture or a sample of the data"
+HELP = "show a model's probabilities for a picture or a sample of the data, or predict a table"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +32,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a picture file, white on black as in MNIST; made grey and fitted where needed",
     )
     parser.add_argument(
-        "--index", type=_arguments.whole(0), metavar="N", help="sample N of the data"
+        "--index", type=_arguments.whole(0), metavar="N", help="sample N of the data, from 0"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="of a table: where the predictions of all rows go, as CSV (default: standard output)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=_tables.names,
+        metavar="A,B",
+        help="of a table: columns that are written before the predictions",
     )
     parser.add_argument("--invert", action="store_true", help="the picture is black on white")
-    parser.add_argument(
-        "--split", choices=("test", "train"), default="test", help="(default: %(default)s)"
-    )
+    _arguments.add_split(parser)
     _arguments.add_data(parser)
     _arguments.add_backend(parser)
     parser.add_argument(
@@ -49,11 +63,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the probabilities, the most probable class first."""
-    if (args.image is None) == (args.index is None):
+    given = (args.image, args.index, args.data)
+    if (args.image is None) == (args.index is None) and (args.image or given == (None,) * 3):
         sys.stderr.write("python -m fastbp predict: error: name either an IMAGE or --index N\n")
         return 2
     _arguments.choose_backend(args)
     net = fb.load(args.model)
+    if net.table is not None and args.index is None:
+        _arguments.check_of_table(args)
+        return _predict_table(args, net)
+    for name in ("output", "keep"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} goes with all rows of a table that a model learned from")
+    if args.image is None and args.index is None:
+        raise ValueError(f"{args.model}: name a sample of {args.data}, --index N")
     label: Any = None
     picture: np.ndarray | None
     if args.image is not None:
@@ -63,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not meaning_of(net).is_classes:
         return _predict_rows(args, net, x, label)
     probabilities = net.predict_proba(x)[0]
+    names = _predicted.names_of(net, len(probabilities))
     known = bool(np.isfinite(probabilities).all())
     if not known:
         undrawn = ", and nothing drawn" if args.plot else ""
@@ -73,19 +97,37 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _arguments.print_json(
             {
-                "prediction": int(probabilities.argmax()) if known else None,
-                "label": label,
+                "prediction": names[int(probabilities.argmax())] if known else None,
+                "label": None if label is None else names[label],
                 "probabilities": probabilities.tolist(),
                 "plot": str(plot) if plot else None,
             }
         )
         return 0
     order = np.argsort(-probabilities, kind="stable")
-    rows = [[str(c), f"{100 * probabilities[c]:.2f} %"] for c in order]
-    title = f"{_named(args, label, 'labelled')}: {order[0] if known else 'no class'}"
+    rows = [[str(names[c]), f"{100 * probabilities[c]:.2f} %"] for c in order]
+    truth = None if label is None else names[label]
+    title = f"{_named(args, truth, 'labelled')}: {names[order[0]] if known else 'no class'}"
     _arguments.print_table(title, ["class", "probability"], rows)
     if plot:
         sys.stdout.write(f"drawn in {plot}\n")
+    return 0
+
+
+def _predict_table(args: argparse.Namespace, net: Sequential) -> int:
+    """Print what each row is, or write it into a file."""
+    if args.image is not None or args.plot:
+        raise ValueError(f"{args.model}: of a table; --plot goes with one row, --index N")
+    frame = datasets.as_frame(args.data)
+    try:
+        found = _predicted.predicted(net, frame, args.keep or [])
+    except ValueError as problem:
+        raise ValueError(f"{args.data}: {problem}") from None
+    if args.json:
+        rows = {"predictions": json.loads(found.to_json(orient="records"))}
+        _arguments.print_json(rows)
+    if args.output is not None or not args.json:
+        _predicted.write(found, args.output)
     return 0
 
 
@@ -101,6 +143,8 @@ def _predict_rows(args: argparse.Namespace, net: Sequential, x: np.ndarray, trut
         raise ValueError(f"--plot: draws probabilities of classes; {args.model} predicts none")
     of_values = meaning_of(net).is_values
     found = net.predict(x)[0]
+    if net.table is not None:
+        found = net.table.label.decode(found)
     probabilities = None if of_values else net.predict_proba(x)[0]
     if args.json:
         chances = None if probabilities is None else probabilities.tolist()
@@ -121,6 +165,9 @@ def _predict_rows(args: argparse.Namespace, net: Sequential, x: np.ndarray, trut
 
 
 def _sample(args: argparse.Namespace, net: Sequential) -> tuple[np.ndarray, np.ndarray | None, Any]:
+    if net.table is not None:
+        _arguments.check_of_table(args)
+        return _predicted.sample(net, args.data, args.index)
     data = _arguments.load_data_for(args, net)
     if args.index >= len(data):
         raise ValueError(f"--index {args.index}: {data.name} has samples 0 to {len(data) - 1}")

@@ -8,10 +8,10 @@ import fastbp as fb
 from fastbp import models, runs
 from fastbp._checks import as_dtype
 from fastbp.backends import Backend
-from fastbp.cli import _arguments, _settings
+from fastbp.cli import _arguments, _settings, _tables
 from fastbp.cli._arguments import USAGE
 from fastbp.cli._training import Training
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Table
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
 from fastbp.meaning import meaning_of
@@ -28,9 +28,10 @@ DENSE = ("hidden", "activation", "normalization")  # what describes a network in
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; where they are left out, the model says."""
-    _arguments.add_data(parser)
+    _arguments.add_data(parser, classes_alone=True)
     values_help = "the --label column, or y, is no class but a number to predict"
-    parser.add_argument("--values", action="store_true", help=values_help)
+    parser.add_argument("--values", "--regression", action="store_true", help=values_help)
+    _tables.add_table(parser)
     _add_network(parser)
     _settings.add_training(parser)
     _add_start(parser)
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if clash := _clash(args):
         sys.stderr.write(f"python -m fastbp train: error: {clash}\n")
         return USAGE
+    _tables.check_options(args)
     backend = _arguments.choose_backend(args)
     requested(args.threads)  # a wrong FASTBP_NUM_THREADS ends here, before the folder is made
     work = _begun(args, backend) if args.resume is None else _resumed(args)
@@ -115,15 +117,22 @@ def _clash(args: argparse.Namespace) -> str:
     return ""
 
 
-def _data(args: argparse.Namespace, values: bool) -> tuple[Dataset, Dataset]:
-    train, test = _arguments.load_data(args, values)
+def _data(
+    args: argparse.Namespace, values: bool, table: Table | None = None
+) -> tuple[Dataset, Dataset]:
+    if _tables.is_table(args):
+        train, test = _tables.load(args, table)
+    else:
+        train, test = _arguments.load_data(args, values)
     return (train if args.limit is None else train.first(args.limit)), test
 
 
 def _begun(args: argparse.Namespace, backend: Backend) -> Training:
     """A new training, whose folder has its config.toml."""
-    model = chosen_model(args)
     train, test = _data(args, args.values)
+    if train.table is not None:
+        _tables.set_defaults(args, train)
+    model = chosen_model(args)
     outputs = _outputs(model, train)
     model = model.fitted(train.features, outputs)
     net = model.build(train.features, outputs)
@@ -138,7 +147,7 @@ def _begun(args: argparse.Namespace, backend: Backend) -> Training:
 def _resumed(args: argparse.Namespace) -> Training:
     """One that goes on in its folder, from the last epoch that was finished, were it the last."""
     going = fb.resume(args.resume / runs.CHECKPOINT)
-    train, test = _data(args, not meaning_of(going.net).is_classes)
+    train, test = _data(args, not meaning_of(going.net).is_classes, going.net.table)
     done = len(going.history)
     return Training(going.net, train, test, args.resume, going.arguments, done)
 

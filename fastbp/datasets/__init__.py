@@ -6,14 +6,20 @@ from fastbp._hints import missing
 
 from ._checked import DataError
 from ._dataset import Dataset
+from ._dialect import holds_pictures as holds_pictures
 from ._files import MOST_BYTES
 from ._frame import as_frame as as_frame
+from ._frame import column_of as column_of
 from ._frame import is_frame as is_frame
 from ._frame import is_table_file as is_table_file
 from ._label import Classes as Classes
+from ._label import Values as Values
+from ._label import fit_label as fit_label
 from ._load import load, mnist
+from ._load import read as read
 from ._table import Table, table
 from ._table import fit_table as fit_table
+from ._table import labelled as labelled
 
 __all__ = ["MOST_BYTES", "DataError", "Dataset", "Table", "load", "mnist", "table"]
 

@@ -16,6 +16,7 @@ from ._files import Bound, bad_file, packed_size
 from ._text import MOST_COLUMNS, Scan, lines_of, open_text, rows_of, scan
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "outcome")
+MANY_ROWS = 200  # in which a fraction is looked for
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -27,7 +28,7 @@ def read_csv(path: Path, label: str | int | None, bound: Bound) -> tuple[np.ndar
     path : Path
     label : str or int, optional
         Name or position (from 0) of the column of labels. None: the column called label, labels,
-        class, target or y in the header, else the first.
+        class, target, y or outcome in the header, or, without a header, the first.
     bound : Bound
         How large a compressed file's text, and what is parsed, may become.
 
@@ -91,7 +92,7 @@ def _is_header(path: Path, line: int, row: list[str], label: str | int | None) -
     """
     numbers = [_is_number(cell) for cell in row]
     if all(numbers):
-        return False
+        return row == [str(place) for place in range(len(row))] and not _all_whole(path, line)
     named = label in row or any(cell.lower() in LABEL_NAMES for cell in row)
     if any(numbers) and not named:
         column = numbers.index(False)
@@ -101,26 +102,39 @@ def _is_header(path: Path, line: int, row: list[str], label: str | int | None) -
     return True
 
 
+def _all_whole(path: Path, skip: int) -> bool:
+    """Whether all cells are written as whole numbers, for some rows: as 0, 1, 2 above them are."""
+    with open_text(path) as text:
+        rows = islice(rows_of(path, text), MANY_ROWS)
+        return all(cell.strip().isdecimal() for line, row in rows if line > skip for cell in row)
+
+
 def _label_column(path: Path, header: list[str] | None, width: int, label: str | int | None) -> int:
     """Return the position of the labels."""
     if label is None:
         names = [name.lower() for name in header or []]
         name = next((name for name in LABEL_NAMES if name in names), None)
+        if header and name is None and not all(map(str.isdecimal, header)):
+            told = f"the columns are {_listed(header)}"
+            raise bad_file(path, f"which column is the label? Pass label= (--label); {told}")
         return 0 if name is None else _only(path, names, name)
-    if isinstance(label, str):
+    if isinstance(label, str) and label in (header or ()):
+        return _only(path, header or [], label)
+    if isinstance(label, str) and not label.removeprefix("-").isdecimal():
         if header is None:
             raise bad_file(path, f"no header row, so no column {label!r}; pass its number, from 0")
-        if label not in header:
-            shown = ", ".join(header[:8]) + (", …" if width > 8 else "")
-            raise bad_file(path, f"no column {label!r}; the columns are {shown}")
-        return _only(path, header, label)
+        raise bad_file(path, f"no column {label!r}; the columns are {_listed(header)}")
     try:
-        column = operator.index(label)
+        column = int(label) if isinstance(label, str) else operator.index(label)
     except TypeError:
         raise TypeError(f"label: expected a column's name or number, got {label!r}") from None
     if not -width <= column < width:
         raise bad_file(path, f"no column {column}; the columns are 0 to {width - 1}")
     return column % width
+
+
+def _listed(header: list[str]) -> str:
+    return ", ".join(header[:8]) + (", …" if len(header) > 8 else "")
 
 
 def _only(path: Path, names: list[str], name: str) -> int:

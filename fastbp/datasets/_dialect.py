@@ -4,6 +4,7 @@ import codecs
 import re
 from collections.abc import Sequence
 from itertools import islice
+from math import isqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from ._files import CHUNK, bad_file, open_binary
 
 SAMPLE = 1 << 18  # bytes from which separator, decimal sign and header are told
 ROWS = 200  # of them
+LEAST_PIXELS = 64
 SEPARATORS = "\t;|,"  # that come first are told from a comma, which text and decimals have too
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -42,6 +44,27 @@ def dialect_of(path: Path) -> Dialect:
     DataError
         If it is no text, or empty, or no table.
     """
+    encoding, separator, rows = _first_rows(path)
+    header = _is_header(rows)
+    names = rows[0] if header else [str(number) for number in range(len(rows[0]))]
+    decimal = "," if _has_decimal_commas(rows[header:], separator) else "."
+    return Dialect(encoding, separator, decimal, tuple(names), header)
+
+
+def holds_pictures(path: Path) -> bool:
+    """Whether a file has a label and the pixels of a square picture of 8 × 8 or more in each row.
+
+    Such rows are no table, whose columns mean something each.
+    """
+    _, _, rows = _first_rows(path)
+    pixels, below = len(rows[0]) - 1, rows[1:]
+    if pixels < LEAST_PIXELS or isqrt(pixels) ** 2 != pixels or not below:
+        return False
+    return all(cell.isdecimal() and int(cell[:4]) < 256 for row in below for cell in row)
+
+
+def _first_rows(path: Path) -> tuple[str, str, list[list[str]]]:
+    """Encoding, separator and the first rows."""
     encoding, start = _encoding(path)
     text = start.decode(encoding, errors="replace")
     lines = text.splitlines(keepends=True)
@@ -51,10 +74,7 @@ def dialect_of(path: Path) -> Dialect:
     rows = _rows(path, lines, separator)
     if not rows:
         raise bad_file(path, "empty file")
-    header = _is_header(rows)
-    names = rows[0] if header else [str(number) for number in range(len(rows[0]))]
-    decimal = "," if _has_decimal_commas(rows[header:], separator) else "."
-    return Dialect(encoding, separator, decimal, tuple(names), header)
+    return encoding, separator, rows
 
 
 def _encoding(path: Path) -> tuple[str, bytes]:

@@ -53,10 +53,10 @@ def load(
     path : str or path
         A folder with train-images-idx3-ubyte, train-labels-idx1-ubyte and the two of t10k, with
         or without .gz; an .npz file with the arrays x_train, y_train, x_test and y_test, or x
-        and y; a .csv or .csv.gz file of numbers.
+        and y; a .csv or .csv.gz file of numbers. Any other table ``fb.datasets.table`` reads.
     label : str or int, optional
         CSV: name or position (from 0) of the column of labels. Default: the column called label,
-        labels, class, target or y in the header row, if there is one, else the first.
+        labels, class, target, y or outcome in the header row, or, without one, the first.
     classes : int, optional
         Number of classes. Default: 10 for IDX, the largest label + 1 for the others.
     scale : float, optional
@@ -90,14 +90,26 @@ def load(
         If another argument is wrong.
     """
     path = Path(path)
+    rng = np.random.default_rng(seed)
+    found = read(path, label, classes, scale, most_bytes, values)
+    return _split(path, found[0], rng) if len(found) == 1 else _match(path, *found)
+
+
+def read(
+    path: Path,
+    label: str | int | None = None,
+    classes: int | None = None,
+    scale: float | None = None,
+    most_bytes: int | None = None,
+    values: bool = False,
+) -> list[Dataset]:
+    """What lies at a path as ``load`` reads it, before it is split: one data set or two."""
     classes = check_classes(classes)
     scale = None if scale is None else check_scale(scale)
     bound = Bound(check_most_bytes(most_bytes))
-    rng = np.random.default_rng(seed)
     if values and (classes is not None or path.is_dir()):
         raise ValueError("values: they have no classes" + (f", which {path} holds" * path.is_dir()))
-    datasets = _read_datasets(path, label, classes, scale, bound, values)
-    return _split(path, datasets[0], rng) if len(datasets) == 1 else _match(path, *datasets)
+    return _read_datasets(path, label, classes, scale, bound, values)
 
 
 def _read_datasets(

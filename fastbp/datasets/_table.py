@@ -257,8 +257,7 @@ def fit_table(
     Kinds of columns and the label's classes are those of all rows, medians and words of ``rows``,
     which are to be trained on.
     """
-    name = _label_of([*frame.columns], label)
-    frame = _with_label(frame, name)
+    frame, name = labelled(frame, label)
     guesses = _guesses(frame, name, drop, category, number)
     fitted = {column: fit(frame[column], found, rows) for column, found in guesses.items()}
     columns = tuple(column for column in fitted.values() if column is not None)
@@ -268,6 +267,12 @@ def fit_table(
         raise ValueError(f"no column is left to learn from ({told or 'there is the label alone'})")
     target = fit_label(frame[name], values)
     return frame, Table(columns, target, left_out)
+
+
+def labelled(frame: pd.DataFrame, label: str | int | None) -> tuple[pd.DataFrame, str]:
+    """The rows that have a label, and its column."""
+    name = _label_of([*frame.columns], label)
+    return _with_label(frame, name), name
 
 
 def _guesses(
@@ -314,7 +319,7 @@ def _with_label(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f"label {name!r}: missing in all rows")
     if missing.any():
         told = f"{missing.sum():,} of {len(frame):,} rows have no {name!r}: they are left out"
-        warnings.warn(told, UserWarning, stacklevel=4)
+        warnings.warn(told, UserWarning, stacklevel=5)
         frame = frame[~missing.to_numpy()]
     if len(frame) < 2:
         raise ValueError("expected at least 2 rows, got 1")

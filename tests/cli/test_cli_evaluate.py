@@ -83,7 +83,7 @@ def test_a_model_of_fewer_classes_is_refused(trained, tmp_path):
 def test_data_with_other_features_is_refused(trained, table, command):
     name, *rest = command
     result = run(name, trained.model, *rest, "--data", table, "--label", "kind", cwd=trained.folder)
-    assert_error(result, str(trained.model), "784 features", "flowers.csv test has 5")
+    assert_error(result, str(trained.model), "784 features", "flowers.csv has 5")
 
 
 def write_wrong_models(folder, model):

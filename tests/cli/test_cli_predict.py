@@ -68,7 +68,7 @@ def test_split_chooses_the_data(trained):
 
 
 def test_sample_of_a_table_is_predicted(table, table_model):
-    data = ("--data", table, "--label", "kind")
+    data = ("--data", table)
     found = run("predict", table_model, "--index", 3, *data, "--json", cwd=table.parent).json
     assert len(found["probabilities"]) == 3
     assert found["prediction"] == found["label"]
@@ -192,7 +192,7 @@ def test_bad_picture_is_named_with_the_reason(refused, name):
 def test_picture_for_a_model_of_tables_is_refused(table_model, tmp_path, digit):
     Image.fromarray(digit).save(tmp_path / "digit.png")
     result = run("predict", table_model, "digit.png", cwd=tmp_path)
-    assert_error(result, "5 inputs", "no square picture")
+    assert_error(result, str(table_model), "learned from a table", "--data")
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

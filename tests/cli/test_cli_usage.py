@@ -117,13 +117,13 @@ SETTINGS = {  # of losses, optimisers and schedules: an option each
     for name in inspect.signature(kind).parameters
 }
 FLAGS = {
-    "train": DATA
-    + "--values --model --hidden --activation --normalization --loss --optimizer --batch-size "
+    "train": DATA + "--drop --category --number --test --test-share "
+    "--values --model --hidden --activation --normalization --loss --optimizer --batch-size "
     "--lr --epochs --init --seed --dtype --backend --threads --limit --output --no-plots --quiet "
     "--json --schedule --validation --early-stopping --class-weight --clip-norm --clip-value --l2 "
     "--max-seconds --metrics --resume " + " ".join(SETTINGS),
     "evaluate": DATA + "--split --backend --json",
-    "predict": DATA + "--index --invert --split --backend --plot --json",
+    "predict": DATA + "--index --invert --split --backend --plot --json --output --keep",
     "experiment": "--epochs --limit --seeds --output --resume --docs --backend --quiet --json",
     "explain": "--plot --backend --json",
     "gradcheck": "--backend --seed --json",

@@ -45,7 +45,7 @@ ROWS = [([0, 255], 1), ([3, 4], 0), ([5, 6], 2)]
         "1,0,255\n0,3,4\n2,5,6",
         "1,0,255\r\n0,3,4\r\n2,5,6\r\n",
         "\n1,0,255\n\n0,3,4\n2,5,6\n\n\n",
-        "a,b,c\n1,0,255\n0,3,4\n2,5,6\n",
+        "a,b,outcome\n0,255,1\n3,4,0\n5,6,2\n",
         "label,b,c\n1,0,255\n0,3,4\n2,5,6\n",
         "label,0,1\n1,0,255\n0,3,4\n2,5,6\n",
         "0,1,Class\n0,255,1\n3,4,0\n5,6,2\n",
@@ -71,6 +71,7 @@ def test_the_label_column_can_be_named(tmp_path):
     assert everything(path, label="kind") == ROWS
     assert everything(path, label=2) == ROWS
     assert everything(path, label=-1) == ROWS
+    assert everything(path, label="2") == ROWS
     refuses(path, "no column 'sort'; the columns are label, b, kind", label="sort")
     refuses(path, "no column 3; the columns are 0 to 2", label=3)
     with pytest.raises(TypeError, match=r"label: expected a column's name or number, got 0\.5"):
@@ -108,6 +109,7 @@ def test_csv_of_pictures(tmp_path):
 
 BAD_TEXTS = [
     ("", "empty file"),
+    ("a,b\n1,2\n2,3\n", r"which column is the label\? Pass label= .*; the columns are a, b"),
     ("\n\n", "empty file"),
     ("label,a,b\n", "no rows of data"),
     ("1,2,3\n", "expected at least 2 samples"),
@@ -183,7 +185,13 @@ def test_two_columns_of_the_labels_name_are_refused(tmp_path):
     assert everything(path) == [([0, 255], 1), ([3, 4], 0)]
 
 
+def test_a_header_of_the_columns_numbers_is_no_sample(tmp_path):
+    path = csv(tmp_path, "0,1,2\n1,0.5,255\n0,3,4\n")
+    assert everything(path) == [([0.5, 255], 1), ([3, 4], 0)]
+    assert everything(csv(tmp_path, "0,1,2\n1,3,4\n")) == [([1, 2], 0), ([3, 4], 1)]
+
+
 def test_quotes_join_lines_of_a_header_only(tmp_path):
     path = csv(tmp_path, '"la\nbel","b",c""\n\n"1",0,255\n0,"3","4"\n2,5,6\n')
-    assert everything(path) == ROWS
+    assert everything(path, label=0) == ROWS
     refuses(csv(tmp_path, '1,2\n3,"4\n5"\n'), "line 3, column 2: '4.n5' is not a finite number")

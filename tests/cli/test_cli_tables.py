@@ -1,0 +1,128 @@
+"""``train``, ``evaluate`` and ``predict`` on a table of words, numbers and gaps."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import assert_error, run
+from sklearn import metrics
+
+import fastbp as fb
+from fastbp.cli._measures import area, of_classes
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """A folder with a table of 210 people, two of three of which earn little."""
+    rng = np.random.default_rng(4)
+    age, job = rng.integers(20, 70, 210), rng.choice(["cook", "judge", "poet"], 210)
+    frame = pd.DataFrame({"nr": np.arange(210), "age": age.astype(float), "job": job})
+    frame["income"] = np.where((age > 40) & (job != "poet"), "high", "low")
+    frame["wage"] = 1000.5 + 50 * age + 700 * (job == "judge")
+    frame.loc[::9, "age"] = np.nan
+    folder = tmp_path_factory.mktemp("people")
+    frame.to_csv(folder / "people.csv", index=False, sep=";", decimal=",")
+    return folder, frame
+
+
+@pytest.fixture(scope="module")
+def trained(people):
+    folder, _ = people
+    options = "--data people.csv --label income --drop wage --output run --no-plots --json"
+    result = run("train", *options.split(), cwd=folder)
+    assert result.code == 0, result.err
+    return result
+
+
+def test_a_table_is_told_split_and_learned(trained, people):
+    told = trained.err.splitlines()
+    assert "nr      left out  an index or id: a different whole number in each row" in told
+    assert "wage    left out  as it was asked for" in told
+    assert "income  label     2 classes: high, low" in told
+    assert "Linear(6, 64)" in trained.json["network"]  # age, its gaps, three jobs and others
+    assert trained.json["test_accuracy"] > 0.8
+    assert {"val_accuracy", "train_accuracy"} <= {*trained.json}
+    net = fb.load(people[0] / "run" / "model.safetensors")
+    assert net.table.label.names == ("high", "low")
+
+
+def test_evaluate_measures_every_row(trained, people):
+    folder, frame = people
+    model = "run/model.safetensors"
+    found = run("evaluate", model, "--data", "people.csv", "--json", cwd=folder).json
+    net = fb.load(folder / model)
+    said, high = net.predict(frame), net.predict_proba(frame)["low"]
+    assert found["samples"] == 210
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(frame["income"], said))
+    balanced = metrics.balanced_accuracy_score(frame["income"], said)
+    assert found["balanced_accuracy"] == pytest.approx(balanced)
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(frame["income"] == "low", high))
+    assert found["baseline"] == pytest.approx((frame["income"] == "low").mean())
+    recall = metrics.recall_score(frame["income"], said, average=None)
+    precision = metrics.precision_score(frame["income"], said, average=None)
+    for k, row in enumerate(found["classes"]):
+        assert (row["class"], row["recall"]) == (["high", "low"][k], pytest.approx(recall[k]))
+        assert row["precision"] == pytest.approx(precision[k])
+
+
+def test_predict_writes_a_row_for_each_row(trained, people):
+    folder, frame = people
+    new = frame[["job", "age"]].iloc[::-1].assign(name="x, y")
+    new.to_csv(folder / "new.csv", index=False)
+    command = "predict run/model.safetensors --data new.csv --keep name --output out.csv"
+    result = run(*command.split(), cwd=folder)
+    assert (result.code, result.out) == (0, "")
+    assert "does not know 'name'" in result.err
+    written = pd.read_csv(folder / "out.csv")
+    chances = ["probability of high", "probability of low"]
+    assert list(written.columns) == ["name", "prediction", *chances]
+    net = fb.load(folder / "run" / "model.safetensors")
+    assert (written["prediction"] == net.predict(frame)[::-1]).all()
+    assert written[chances].to_numpy() == pytest.approx(net.predict_proba(frame).to_numpy()[::-1])
+    command = "predict run/model.safetensors --data new.csv --index 2 --json"
+    one = json.loads(run(*command.split(), cwd=folder).out)
+    assert (one["prediction"], one["label"]) == (written["prediction"][2], None)
+
+
+def test_values_are_told_in_their_unit(people):
+    folder, frame = people
+    options = "--data people.csv --label wage --drop income --epochs 200 --output values"
+    result = run("train", *options.split(), "--no-plots", "--quiet", "--json", cwd=folder)
+    assert result.code == 0, result.err
+    assert result.err == ""
+    assert result.json["test_mae"] < 500
+    model = "values/model.safetensors"
+    found = run("evaluate", model, "--data", "people.csv", "--json", cwd=folder).json
+    errors = fb.load(folder / model).predict(frame) - frame["wage"]
+    assert found["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
+    assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-5)
+    assert found["baseline"]["rmse"] == pytest.approx(frame["wage"].std(), rel=0.05)
+
+
+def test_what_does_not_go_is_refused_and_leaves_nothing(trained, people):
+    folder, _ = people
+    before = {path.name for path in folder.iterdir()}
+    for command, words in (
+        ("train --data people.csv", ("people.csv", "which column is the label?", "'wage'")),
+        ("train --data people.csv --label incom", ("did you mean 'income'?",)),
+        (
+            "train --data people.csv --label income --regression",
+            ("label: column 'income': expected numbers",),
+        ),
+        ("train --drop age", ("--drop", "--data of a table")),
+        ("evaluate run/model.safetensors", ("learned from a table", "--data")),
+    ):
+        assert_error(run(*command.split(), cwd=folder), *words)
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_measures_are_scikit_learns():
+    rng = np.random.default_rng(2)
+    yes, score = rng.random(99) < 0.3, rng.integers(0, 9, 99) / 9
+    assert area(yes, score) == pytest.approx(metrics.roc_auc_score(yes, score))
+    assert np.isnan(area(np.ones(3, bool), np.ones(3)))
+    y, said = rng.integers(0, 4, 99), rng.integers(0, 4, 99)
+    found = of_classes(y, said, 5)
+    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, said))
+    assert np.isnan(found["classes"][4]["recall"])
