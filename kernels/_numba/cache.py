@@ -270,7 +270,8 @@ def _say(engine: str, signature: Any, folder: Path | None) -> None:
     """One line for the engine, which takes long, and one for all kernels together."""
     where = f"once; kept in {folder}" if folder else NOWHERE
     if engine:
-        tell(f"Numba compiles {engine} for {signature[0]}: some ten seconds, {where}")
+        time = "about a minute" if "images" in engine else "some ten seconds"
+        tell(f"Numba compiles {engine} for {signature[0]}: {time}, {where}")
     else:
         tell(f"Numba compiles kernels as they are needed: a few seconds, {where}")
 

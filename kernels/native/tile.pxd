@@ -217,8 +217,9 @@ cdef inline void tile_sparse(
     cdef vec* y_vec
     cdef const real* x
     cdef Py_ssize_t i, j, e
-    memset(&acc, 0, sizeof(acc))
-    if not clips or u == u_end:
+    if clips and u < u_end:
+        memset(&acc, 0, sizeof(acc))  # not in general: it would keep acc out of the registers
+    else:
         for i in range(rows):
             for j in range(vectors):
                 acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j]

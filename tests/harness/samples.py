@@ -54,7 +54,8 @@ Dan,4e1,,2000-01-01,?,high
 
 def _table() -> list[Files]:
     points = PEOPLE.replace(", ", " ").replace(",", ";").replace("30.5", "30,5")
-    codes = "\n".join(f"{n},{n % 3},k{n % 4},{n / 7:.3f}" for n in range(30))
+    rows = "\n".join(f"{n},{n % 3},k{n % 4},{n / 7:.3f}" for n in range(30))
+    codes = f"name,age,city,income\n{rows}"
     texts = {"a.csv": PEOPLE, "b.csv": points, "c.tsv": PEOPLE.replace(",", "\t"), "d.csv": codes}
     packed = {"e.csv.gz": gzip.compress(PEOPLE.encode(), mtime=0)}
     return [*({name: text.encode("cp1252")} for name, text in texts.items()), packed]
