@@ -5,6 +5,7 @@ for every number of threads.
 import numpy as np
 import parts
 import pytest
+from results import TOLERANCE, agree, same
 
 import fastbp as fb
 from fastbp.engine.epochs import Engine
@@ -31,7 +32,6 @@ NETWORKS = {
         fb.Linear(70, 5),
     ),
 }  # fmt: skip
-TOLERANCE = {"float32": 2e-3, "float64": 1e-9}
 LIMITS = {
     "l2": Limits(l2=0.05),
     "clip_value": Limits(clip_value=0.004),
@@ -91,19 +91,6 @@ class Trained:
     def results(self):
         """All that came of it."""
         return self.net.params, self.net.buffers, self.losses, *self.optimizer.memory
-
-
-def agree(one, other, dtype="float64"):
-    """Whether two came to the same, but for rounding."""
-    for a, b in zip(one.results(), other.results(), strict=True):
-        scale = np.abs(b).max(initial=1e-12)
-        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype] * scale)
-
-
-def same(one, other):
-    """Whether two came to the same, bit for bit."""
-    for a, b in zip(one.results(), other.results(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ the rate, weights, and room for the scores of the training passes.
 import numpy as np
 import parts
 import pytest
+from results import TOLERANCE, agree, same
 
 import fastbp as fb
 from fastbp.engine.epochs import Engine
@@ -27,7 +28,6 @@ NETWORKS = {
         fb.Linear(4, 20), fb.Tanh(), fb.Linear(20, 5),
     ),
 }  # fmt: skip
-TOLERANCE = {"float32": 2e-3, "float64": 1e-9}
 
 
 class Trained:
@@ -68,19 +68,6 @@ class Trained:
     def results(self):
         """All that came of it."""
         return self.net.params, self.net.buffers, self.losses, self.kept, *self.optimizer.memory
-
-
-def agree(one, other, dtype="float64"):
-    """Whether two came to the same, but for rounding."""
-    for a, b in zip(one.results(), other.results(), strict=True):
-        scale = np.abs(b).max(initial=1e-12)
-        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype] * scale)
-
-
-def same(one, other):
-    """Whether two came to the same, bit for bit."""
-    for a, b in zip(one.results(), other.results(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
