@@ -90,10 +90,16 @@ def _hint(name: str, rows: Iterable[dict[str, str]], known: Iterable[str]) -> st
     for row in rows:
         if name in row:
             return f": {row[name]}"
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Which of the names is like it; "" if none is."""
     plain = {_plain(each): each for each in known}
     plain.pop("", None)
     near = difflib.get_close_matches(_plain(name), plain, 1)
-    return f"; did you mean {plain[near[0]]}?" if near else ""
+    return plain[near[0]] if near else ""
 
 
 def _plain(name: str) -> str:

@@ -1,6 +1,5 @@
 """How a training run went: its epochs, its losses and rates, and where it ended if it diverged."""
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._files import StrPath, write_atomically
-from fastbp._hints import refuse
+from fastbp._hints import nearest, refuse
 
 
 class DivergenceError(ArithmeticError):
@@ -63,8 +62,8 @@ class Epoch:
             return self.metrics[name]
         if name not in COLUMNS:
             known = [*COLUMNS, *self.metrics]
-            nearest = difflib.get_close_matches(str(column), known, 1)
-            advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            near = nearest(str(column), known)
+            advice = f"; did you mean {near!r}?" if near else ""
             raise KeyError(f"{column!r}: expected one of {', '.join(known)}{advice}")
         value: float = getattr(self, name)
         return value

@@ -1,6 +1,5 @@
 """What fit makes of words and of nothing: a loss, an optimiser, and its arguments' other names."""
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from fastbp._arrays import as_array
 from fastbp._checks import check_kind
+from fastbp._hints import nearest
 from fastbp.datasets import Dataset
 from fastbp.losses import (
     LOSSES,
@@ -61,9 +61,20 @@ def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
         if name in ELSEWHERE:
             advice = f"; write {ELSEWHERE[name]}"
         else:
-            nearest = difflib.get_close_matches(name, known, 1)
-            advice = f"; did you mean {nearest[0]}=?" if nearest else f"; it has {', '.join(known)}"
+            near = nearest(name, known)
+            advice = f"; did you mean {near}=?" if near else f"; it has {', '.join(known)}"
         raise TypeError(f"fit: it has no argument {name!r}{advice}")
+
+
+def _named(known: Mapping[str, Any], name: str, what: str, example: str) -> Any:
+    """The class of that name, however its words are set."""
+    kind = known.get(name.lower().replace("_", "-"))
+    if kind is None:
+        raise ValueError(
+            f"fit {what}: expected one of {', '.join(known)}, or an object such as {example}; "
+            f"got {name!r}"
+        )
+    return kind
 
 
 def as_optimizer(optimizer: Any) -> Optimizer:
@@ -71,14 +82,10 @@ def as_optimizer(optimizer: Any) -> Optimizer:
     if optimizer is None:
         return Adam()
     if isinstance(optimizer, str):
-        kind = OPTIMIZERS.get(optimizer.lower())
-        if kind is None:
-            raise ValueError(
-                f"fit optimizer: expected one of {', '.join(OPTIMIZERS)}, or an object such as "
-                f"fb.Adam(lr=0.001); got {optimizer!r}"
-            )
+        kind = _named(OPTIMIZERS, optimizer, "optimizer", "fb.Adam(lr=0.001)")
         needs_rate = inspect.signature(kind).parameters["lr"].default is inspect.Parameter.empty
-        return kind(lr=RATE) if needs_rate else kind()  # type: ignore[call-arg]
+        made: Optimizer = kind(lr=RATE) if needs_rate else kind()
+        return made
     check_kind(optimizer, Optimizer, "fit optimizer")
     return optimizer
 
@@ -88,13 +95,8 @@ def as_loss(loss: Any, net: Sequential, data: Data) -> Loss:
     if loss is None:
         return _fitting(net, data)
     if isinstance(loss, str):
-        kind = LOSSES.get(loss.lower().replace("_", "-"))
-        if kind is None:
-            raise ValueError(
-                f"fit loss: expected one of {', '.join(LOSSES)}, or an object such as "
-                f"fb.CrossEntropyLoss(); got {loss!r}"
-            )
-        return kind()
+        made: Loss = _named(LOSSES, loss, "loss", "fb.CrossEntropyLoss()")()
+        return made
     check_kind(loss, Loss, "fit loss")
     return loss
 
