@@ -36,26 +36,26 @@ from .weighting import ClassWeight, weighted
 class Options(NamedTuple):
     """Fit's arguments beside network, data, loss, optimiser and history."""
 
-    epochs: int = 10
-    batch_size: int = 32
-    validation: Any = None
-    validate_every: int = 1
-    metrics: str | Mapping[str, Metric] | None = "epoch"
-    class_weight: ClassWeight | None = None
-    sample_weight: npt.ArrayLike | None = None
-    shuffle: bool = True
-    schedule: Schedule | str | Callable[[int], float] | None = None
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    l2: float = 0.0
-    early_stopping: EarlyStopping | bool | None = None
-    max_seconds: float | None = None
-    checkpoint: Any = None
-    progress: bool = False
-    seed: int = 0
-    callbacks: Watcher | Sequence[Watcher] = ()
-    threads: int | None = None
-    fused: bool = True
+    epochs: int
+    batch_size: int
+    validation: Any
+    validate_every: int
+    metrics: str | Mapping[str, Metric] | None
+    class_weight: ClassWeight | None
+    sample_weight: npt.ArrayLike | None
+    shuffle: bool
+    schedule: Schedule | str | Callable[[int], float] | None
+    clip_norm: float | None
+    clip_value: float | None
+    l2: float
+    early_stopping: EarlyStopping | bool | None
+    max_seconds: float | None
+    checkpoint: Any
+    progress: bool
+    seed: int
+    callbacks: Watcher | Sequence[Watcher]
+    threads: int | None
+    fused: bool
 
 
 KNOWN = ("train", "y", "loss", "optimizer", *Options._fields, "history")
@@ -267,9 +267,9 @@ def _watch(run: Run, parts: Parts, options: Options) -> None:
     for part in (run.schedule, rule):
         if part is not None and part.monitor:
             _check_monitor(part, run)
-    if run.schedule is not None:  # what went on without one, or with another, has other state
-        state["schedule"] = run.schedule.start() | state.get("schedule", {})
-    state.setdefault("schedule", {})
+    # What went on without a schedule, or with another, has other state.
+    start = {} if run.schedule is None else run.schedule.start()
+    state["schedule"] = start | state.get("schedule", {})
     if rule is not None:
         run.best = state.get("best")
         if run.best is None or run.best.rule.settings != rule.settings:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -225,7 +224,7 @@ def _run_steps(run: Run, now: Pass) -> None:
 def _layered(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Some steps, layer by layer. Returns each batch's loss, up to one that is not finite."""
     starts = range(0, len(order), run.batch_size)
-    losses, weights = np.empty(len(starts)), run.samples.weights
+    losses, weights, before = np.empty(len(starts)), run.samples.weights, now.steps
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, above
         for step, start in enumerate(starts):
             rows = order[start : start + run.batch_size]
@@ -243,14 +242,16 @@ def _layered(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.
             run.net.backward(gradient)
             run.limits.apply(run.net)
             _step(run.optimizer, run.net, factors[step])
-            _report(run, now, now.steps + step + 1, losses[step])
+            _report(run, now, before + step + 1, losses[step])
     return losses
 
 
 def _step(optimizer: Optimizer, net: Sequential, factor: float) -> None:
     """One step, whose rate is the optimiser's times the factor."""
-    factor_of_schedule: Any = () if factor == 1 else (float(factor),)
-    optimizer.step(net, *factor_of_schedule)  # your own optimisers may know no factor
+    if factor == 1:
+        optimizer.step(net)  # your own optimisers may know no factor
+    else:
+        optimizer.step(net, float(factor))
 
 
 def _fused(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.ndarray:
