@@ -85,6 +85,13 @@ def run(args: argparse.Namespace) -> int:
         x, picture, label = _sample(args, net)
     if not meaning_of(net).is_classes:
         return _predict_rows(args, net, x, label)
+    return _predict_class(args, net, x, picture, label)
+
+
+def _predict_class(
+    args: argparse.Namespace, net: Sequential, x: Any, picture: np.ndarray | None, label: Any
+) -> int:
+    """Print the probabilities of a sample's classes, and draw them."""
     probabilities = net.predict_proba(x)[0]
     names = _predicted.names_of(net, len(probabilities))
     known = bool(np.isfinite(probabilities).all())
