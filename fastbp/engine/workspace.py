@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from fastbp._memory import in_words, machine
+from fastbp._memory import in_words, machine, zeros
 from fastbp.kernels.numbers import Choice, Column, Kind, PlanColumn, Setting, Size, Source
 
 from .program import Program
@@ -67,7 +67,7 @@ class Workspace:
         )
         _refuse_above_memory(size * params.itemsize)
         self.reach = batch_size * int(self.plan[0, 0, PlanColumn.WIDTH])
-        self.work = _aligned(size, params.dtype)
+        self.work = zeros(size, params.dtype)
 
 
 def _refuse_above_memory(size: int) -> None:
@@ -122,10 +122,3 @@ def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, reach: int) -
         return False
     some = x[np.linspace(0, len(x) - 1, min(len(x), 500)).astype(int), :whole]
     return bool((some != 0).reshape(-1, Size.BLOCK).any(axis=1).mean() < MOST_USED)
-
-
-def _aligned(elements: int, dtype: np.dtype) -> np.ndarray:
-    """Zeros that start at a page."""
-    raw = np.zeros(elements + 4096, dtype)
-    start = -raw.ctypes.data % 4096 // raw.itemsize
-    return raw[start : start + elements]
