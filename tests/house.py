@@ -37,7 +37,7 @@ ORDER = (
     ("datasets", "pictures"),
     ("_settings",),
     ("_checks",),
-    ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version"),
+    ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version", "pages"),
     ("_guesses",),
     ("kernels",),  # which know nothing of fastbp
 )

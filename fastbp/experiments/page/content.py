@@ -13,8 +13,7 @@ from fastbp.experiments.spec import Experiment, Variant
 from fastbp.experiments.summary import Outcome
 from fastbp.explain.example import WORKED_EXAMPLE, read_example
 from fastbp.explain.explanation import explain
-
-Table = list[list[str]]  # the first row is the head
+from fastbp.pages import Table
 
 IN_SHORT = ("A.3", "A.6", "B.0", "B.3", "B.5")  # rows of the short table
 TITLE = "Two reports on backpropagation, reproduced"

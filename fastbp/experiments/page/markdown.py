@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastbp.experiments.figures import Shown
+from fastbp.pages import Table
 
 from .content import (
     ABOUT_TIMES,
@@ -13,7 +14,6 @@ from .content import (
     TITLE,
     Report,
     Section,
-    Table,
     main_table,
     settings_table,
     variant_table,
