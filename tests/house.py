@@ -16,7 +16,7 @@ ORDER = (
     ("cli", "__main__"),
     ("__init__",),
     ("experiments",),
-    ("explain", "interop", "models", "plots", "run_pictures", "runs", "sklearn"),
+    ("explain", "interop", "models", "plots", "run_pictures", "runs", "sklearn", "tabular"),
     ("many", "training"),
     ("gradcheck", "storage"),
     ("engine",),
@@ -37,7 +37,7 @@ ORDER = (
     ("datasets", "pictures"),
     ("_settings",),
     ("_checks",),
-    ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version", "pages"),
+    ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version", "pages", "tabular.split"),
     ("_guesses",),
     ("kernels",),  # which know nothing of fastbp
 )

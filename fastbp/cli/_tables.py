@@ -13,6 +13,7 @@ from fastbp import datasets, models
 from fastbp.cli import _arguments
 from fastbp.datasets import Classes, Dataset, Table, Values
 from fastbp.losses import PoissonNLLLoss
+from fastbp.tabular.split import every_nth
 
 TEST_SHARE = 1 / 7  # as fastbp.datasets.load has it
 VALIDATION = 0.15  # of the rest, which judges each epoch
@@ -131,17 +132,12 @@ def _parts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on, in a random order, and those of each class alike to test with.
 
-    Of all rows in an order by class, and by chance within it, every seventh is one of them. The
-    only row of a class is never.
+    The only row of a class is never one of those.
     """
-    rng = np.random.default_rng(0)
-    order = rng.permutation(count)
+    size = 0 if args.test is not None else max(1, round(count * (args.test_share or TEST_SHARE)))
+    order, test = every_nth(classes, size, np.random.default_rng(0))
     if args.test is not None:
-        return order, order[:0]
-    size = max(1, round(count * (args.test_share or TEST_SHARE)))
-    by_class = order[np.argsort(classes[order], kind="stable")]
-    test = by_class[((np.arange(size) + 0.5) * count / size).astype(int)]
-    test = test[np.bincount(classes)[classes[test]] > 1]
+        return order, test
     train = order[~np.isin(order, test)]
     if not len(train) or not len(test):
         raise ValueError(f"{count} rows are too few to train and to test: name a --test FILE")

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
-from fastbp.cli import _arguments, _measures
+from fastbp.cli import _arguments
 from fastbp.datasets import Dataset
 from fastbp.meaning import Meaning, meaning_of, predictions
 from fastbp.network import Sequential
 from fastbp.run_pictures import confusion
+from fastbp.tabular.measures import measured
 
 HELP = "measure a saved model on the test or training data"
 
@@ -68,7 +69,7 @@ def _evaluate_table(
     args: argparse.Namespace, net: Sequential, data: Dataset, about: dict[str, Any]
 ) -> int:
     """Of classes by their names, or of values in their unit."""
-    found = _measures.measured(net, data)
+    found = measured(net, data)
     if args.json:
         _arguments.print_json(about | found)
         return 0

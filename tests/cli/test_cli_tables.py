@@ -9,7 +9,6 @@ from command_line import assert_error, run
 from sklearn import metrics
 
 import fastbp as fb
-from fastbp.cli._measures import area, of_classes
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +114,3 @@ def test_what_does_not_go_is_refused_and_leaves_nothing(trained, people):
     ):
         assert_error(run(*command.split(), cwd=folder), *words)
     assert {path.name for path in folder.iterdir()} == before
-
-
-def test_measures_are_scikit_learns():
-    rng = np.random.default_rng(2)
-    yes, score = rng.random(99) < 0.3, rng.integers(0, 9, 99) / 9
-    assert area(yes, score) == pytest.approx(metrics.roc_auc_score(yes, score))
-    assert np.isnan(area(np.ones(3, bool), np.ones(3)))
-    y, said = rng.integers(0, 4, 99), rng.integers(0, 4, 99)
-    found = of_classes(y, said, 5)
-    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, said))
-    assert np.isnan(found["classes"][4]["recall"])
