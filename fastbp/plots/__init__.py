@@ -4,6 +4,7 @@ Matplotlib is imported when the first figure is made. Figures are made without p
 display, no global state, nothing to close, and several threads may draw at once.
 """
 
+from .columns import importances
 from .diagram import network
 from .figures import (
     accuracy_by_epoch,
@@ -16,22 +17,29 @@ from .figures import (
     sample_digits,
     save,
 )
+from .judged import calibration_curve, roc_curve
 from .statistics import running_statistics
+from .values import residuals, true_by_predicted
 from .weights import feature_maps, filters, first_layer_weights
 
 __all__ = [
     "accuracy_by_epoch",
+    "calibration_curve",
     "class_probabilities",
     "confusion_matrix",
     "feature_maps",
     "filters",
     "first_layer_weights",
+    "importances",
     "loss_by_epoch",
     "loss_by_iteration",
     "misclassified",
     "network",
     "rate_by_iteration",
+    "residuals",
+    "roc_curve",
     "running_statistics",
     "sample_digits",
     "save",
+    "true_by_predicted",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .style import COLOURS, INK, LONGEST, PALE, TICK, Floats, floats, grouped, shaped
+from .style import COLOURS, INK, PALE, TICK, Floats, cut, floats, grouped, shaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,8 +161,7 @@ def envelope(y: Floats) -> tuple[Floats, Floats]:
 
 def end(label: str, x: Floats, y: Floats, length: int, number: str) -> End:
     """Return the last finite point of a curve of `length` values and the text beside it."""
-    name = label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
-    finite = np.isfinite(y)
+    name, finite = cut(label), np.isfinite(y)
     if not finite.any():
         return 1.0, np.nan, f"{name}: never finite"
     at, value = float(x[finite][-1]), float(y[finite][-1])

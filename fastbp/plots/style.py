@@ -54,7 +54,13 @@ def names(given: Sequence[str] | None, classes: int) -> list[str]:
     """Return the names of the classes, cut to `LONGEST`."""
     if given is not None and len(given) != classes:
         raise ValueError(f"class_names: expected {classes} names, got {len(given)}")
-    return [str(name)[:LONGEST] for name in (range(classes) if given is None else given)]
+    return [cut(str(name)) for name in (range(classes) if given is None else given)]
+
+
+def cut(name: str) -> str:
+    """Return a name on one line, and at most `LONGEST` characters of it."""
+    name = " ".join(name.split())
+    return name if len(name) <= LONGEST else name[: LONGEST - 1].rstrip() + "…"
 
 
 def grouped(number: float, _: object = None) -> str:
@@ -72,13 +78,26 @@ def new_figure(
     ax = figure.add_subplot(facecolor="white")
     heading = {"size": TITLE, "weight": "bold", "color": INK, "parse_math": False}
     figure.suptitle(fill(title, int(9.5 * size[0])), x=0.01, ha="left", **heading)
-    ax.set_xlabel(x, size=LABEL, color=INK)
-    ax.set_ylabel(y, size=LABEL, color=INK)
+    dress(ax, x, y)
+    return figure, ax
+
+
+def dress(ax: Axes, x: str, y: str) -> None:
+    """Give axes the common style, and their names, which say what is measured."""
+    ax.set_xlabel(x, size=LABEL, color=INK, parse_math=False)
+    ax.set_ylabel(y, size=LABEL, color=INK, parse_math=False)
     ax.tick_params(labelsize=TICK, color=DIM, labelcolor=INK, length=3, width=0.8)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(DIM)
     ax.set_axisbelow(True)
-    return figure, ax
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """Add a legend in the common style."""
+    box = ax.legend(**options, fontsize=SMALL, title_fontsize=SMALL)
+    box.get_frame().set(edgecolor=PALE, facecolor="white", alpha=0.9)
+    for text in box.get_texts():
+        text.set(parse_math=False, color=INK)
 
 
 def tiles(
