@@ -65,6 +65,7 @@ from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
+from .tabular.importance import permutation_importance
 from .training import (
     Callback,
     Checkpoint,
@@ -142,6 +143,7 @@ __all__ = [
     "loss_and_gradient",
     "minimize",
     "models",
+    "permutation_importance",
     "resume",
     "schedules",
     "use_backend",

@@ -14,7 +14,13 @@ import fastbp as fb
 import fastbp.plots
 
 ROWS, COLUMNS, CLASSES = 12, 4, 4
-ENDLESS = {"epochs", "most", "directions"}  # where a huge number would be computed for ever
+ENDLESS = {
+    "epochs",
+    "most",
+    "directions",
+    "repeats",
+    "bins",
+}  # where a huge number would be computed for ever
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,13 @@ def _made_table() -> fb.datasets.Table:
     made = fb.datasets.table(_frame()).table
     assert made is not None
     return made
+
+
+def _model_of_table() -> fb.Sequential:
+    data = fb.datasets.table(_frame())
+    net = fb.Sequential(fb.Linear(data.features, 3))
+    fb.fit(net, data, epochs=1)
+    return net
 
 
 def _figure() -> Any:
@@ -138,6 +151,11 @@ GOOD: dict[str, Callable[[], Any]] = {
 }
 
 
+_TRUE_AND_PREDICTED: dict[str, Callable[[], Any]] = {
+    "true": lambda: np.linspace(0, 1, ROWS),
+    "predicted": lambda: np.linspace(0, 2, ROWS),
+}
+
 # The same names elsewhere, by the last part of the module's name and the function's own name.
 GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "figures.save": {"path": lambda: "figure.png"},
@@ -147,6 +165,18 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     },
     "figures.misclassified": {"images": lambda: np.zeros((ROWS, 6, 6))},
     "figures.sample_digits": {"images": lambda: np.zeros((ROWS, 6, 6))},
+    "judged.calibration_curve": {
+        "right": lambda: np.arange(ROWS) % 2 == 0,
+        "probabilities": lambda: np.linspace(0, 1, ROWS),
+    },
+    "values.true_by_predicted": _TRUE_AND_PREDICTED,
+    "values.residuals": _TRUE_AND_PREDICTED,
+    "columns.importances": {
+        "names": lambda: ["a", "b"],
+        "means": lambda: [0.5, 0.1],
+        "deviations": lambda: [0.1, 0.0],
+    },
+    "importance.permutation_importance": {"model": _model_of_table, "data": _frame, "y": _y},
     "weights.first_layer_weights": {"w": lambda: np.ones((4, 3))},
     "diagram.network": {
         "columns": lambda: [["a", "b"], ["c"]],
