@@ -2,13 +2,12 @@
 
 import argparse
 import inspect
-from dataclasses import replace
 from typing import Any
 
 from fastbp import models
 from fastbp._settings import Count, Number, Setting, Word
 from fastbp.cli import _arguments
-from fastbp.models import KEYS, PARTS, Model
+from fastbp.models import KEYS, PARTS
 
 NAMES = (*(part.name for part in PARTS), *KEYS)
 
@@ -42,34 +41,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def of_parts() -> tuple[str, ...]:
     """The names of all parts' settings."""
     return tuple(name for part in PARTS for name in part.settings())
-
-
-def with_settings(model: Model, args: argparse.Namespace) -> Model:
-    """The model, its parts with the settings that the arguments name.
-
-    Raises
-    ------
-    ValueError
-        If a part has no such setting, or lacks one, or refuses its value.
-    """
-    for part in PARTS:
-        given = {name: v for name in part.settings() if (v := getattr(args, name)) is not None}
-        chosen = getattr(model, part.name)
-        has = part.parameters(chosen)
-        for name in given:
-            if part.known[chosen] is None:
-                whose = ", ".join(part.settings()[name])
-                raise ValueError(f"{option(name)} goes with --{part.name} {whose}")
-            if name not in has:
-                known = ", ".join(map(option, has)) or "none"
-                raise ValueError(f"{chosen} has no {option(name)}; it has {known}")
-        options = getattr(model, part.options) | given
-        for name, parameter in has.items():
-            if parameter.default is parameter.empty and name not in options:
-                raise ValueError(f"{part.what} {chosen} needs {option(name)}")
-        model = replace(model, **{part.options: options})
-    model.fit_arguments()  # which checks them, before anything is computed or written
-    return model
 
 
 def _type_of(setting: Setting) -> dict[str, Any]:

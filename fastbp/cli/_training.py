@@ -6,10 +6,11 @@ from typing import Any
 
 import fastbp as fb
 from fastbp import run_pictures, runs
-from fastbp.cli import _arguments, _outcome, _progress, _tables
+from fastbp.cli import _arguments, _outcome, _progress
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
+from fastbp.tabular.data import unit
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Training:
     def report(self, as_json: bool) -> None:
         """Print what came of it."""
         net, history = self.net, self.history
-        tested, unit = fb.evaluate(net, self.test) if self.share else None, _tables.unit(net.table)
+        tested = fb.evaluate(net, self.test) if self.share else None
         if as_json:
             facts = {
                 "output": str(self.folder),
@@ -89,7 +90,7 @@ class Training:
                 "seconds": history.seconds,
                 "stopped": history.stopped,
             }
-            facts |= _outcome.as_data(history, tested, unit) | {"epochs": history.rows()}
+            facts |= _outcome.as_data(history, tested, unit(net.table)) | {"epochs": history.rows()}
             _arguments.print_json(facts)
             return
         _arguments.print_facts(
@@ -97,7 +98,7 @@ class Training:
             {
                 "network": f"{net!r}, {net.params.size:,} parameters",
                 "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
-                **_outcome.as_facts(history, tested, unit),
+                **_outcome.as_facts(history, tested, unit(net.table)),
                 "training time": f"{history.seconds:.3g} s over {len(history)} epochs, "
                 "without evaluation",
                 "computed by": f"{history.path}, {net.dtype}",

@@ -15,7 +15,8 @@ from fastbp.datasets import Dataset, Table
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
 from fastbp.meaning import meaning_of
-from fastbp.models import Model
+from fastbp.models import DENSE, Model
+from fastbp.tabular import recipe
 from fastbp.threads import requested
 
 HELP = "train a network and keep its model, history and pictures"
@@ -23,7 +24,6 @@ HELP = "train a network and keep its model, history and pictures"
 
 # What the options below override: the model's, by the same names.
 OVERRIDES = (*_settings.NAMES, "init", "dtype")
-DENSE = ("hidden", "activation", "normalization")  # what describes a network in place of a model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +121,9 @@ def _data(
     args: argparse.Namespace, values: bool, table: Table | None = None
 ) -> tuple[Dataset, Dataset]:
     if _tables.is_table(args):
-        train, test = _tables.load(args, table)
+        prepared = _tables.load(args, table)
+        train, test = prepared.train, prepared.test
+        assert test is not None
     else:
         train, test = _arguments.load_data(args, values)
     return (train if args.limit is None else train.first(args.limit)), test
@@ -131,7 +133,7 @@ def _begun(args: argparse.Namespace, backend: Backend) -> Training:
     """A new training, whose folder has its config.toml."""
     train, test = _data(args, args.values)
     if train.table is not None:
-        _tables.set_defaults(args, train)
+        vars(args).update(recipe.completed(vars(args), train))
     model = chosen_model(args)
     outputs = _outputs(model, train)
     model = model.fitted(train.features, outputs)
@@ -168,10 +170,7 @@ def _outputs(model: Model, train: Dataset) -> int:
 
 def chosen_model(args: argparse.Namespace) -> Model:
     """The model that the arguments describe."""
-    given = {name: getattr(args, name) for name in OVERRIDES}
-    dense = args.hidden, args.activation, args.normalization
-    model = models.described(args.model, *dense, **given)
-    return _settings.with_settings(model, args)
+    return models.asked_for(vars(args), _settings.option)
 
 
 def make_folder(output: Path | None, model: Model, name: str = "") -> Path:

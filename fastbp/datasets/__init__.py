@@ -20,6 +20,8 @@ from ._load import read as read
 from ._table import Table, table
 from ._table import fit_table as fit_table
 from ._table import labelled as labelled
+from ._table import name_of as name_of
+from ._table import placed as placed
 
 __all__ = ["MOST_BYTES", "DataError", "Dataset", "Table", "load", "mnist", "table"]
 

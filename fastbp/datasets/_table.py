@@ -105,7 +105,7 @@ class Table:
         ValueError, TypeError, OSError
             As ``encode``, and if there is no label column.
         """
-        frame, source = as_frame(data), _source(data)
+        frame = as_frame(data)
         try:
             if self.label.name not in frame.columns:
                 raise ValueError(
@@ -113,9 +113,9 @@ class Table:
                 )
             frame = _with_label(frame, self.label.name)
             x, y = self.encode(frame), self.label.encode(frame[self.label.name])
-            return self._samples(x, y, name or (Path(source).name if source else "table"))
+            return self._samples(x, y, name or (name_of(data)))
         except ValueError as problem:
-            raise _placed(problem, source) from None
+            raise placed(problem, data) from None
 
     def _samples(self, x: np.ndarray, y: np.ndarray, name: str) -> Dataset:
         """Encoded rows and labels as a Dataset."""
@@ -228,18 +228,18 @@ def table(
     >>> fb.fit(net, data, epochs=20, validation=0.2)
     >>> net.predict(pandas.read_csv("new.csv"))
     """
-    bound, source = Bound(check_most_bytes(most_bytes)), _source(data)
+    bound = Bound(check_most_bytes(most_bytes))
     frame = as_frame(data, bound)
     try:
         frame, fitted = fit_table(
             frame, label, values=values, drop=drop, category=category, number=number
         )
         size = len(frame) * len(fitted.features) * np.dtype(np.float32).itemsize
-        bound.check(source or "table", size)
+        bound.check(_source(data) or "table", size)
         x, y = fitted._encoded(frame), fitted.label.encode(frame[fitted.label.name])
-        return fitted._samples(x, y, Path(source).name if source else "table")
+        return fitted._samples(x, y, name_of(data))
     except ValueError as problem:
-        raise _placed(problem, source) from None
+        raise placed(problem, data) from None
 
 
 def fit_table(
@@ -331,8 +331,15 @@ def _source(data: Any) -> str:
     return os.fspath(data) if isinstance(data, str | os.PathLike) else ""
 
 
-def _placed(problem: ValueError, source: str) -> ValueError:
+def name_of(data: Any) -> str:
+    """What samples of a table are called: by its file."""
+    source = _source(data)
+    return Path(source).name if source else "table"
+
+
+def placed(problem: ValueError, data: Any) -> ValueError:
     """What is wrong with a file's table names the file."""
+    source = _source(data)
     if not source or isinstance(problem, DataError):
         return problem
     return bad_file(source, problem)

@@ -8,7 +8,9 @@ run of ``python -m fastbp train`` leaves.
 >>> fb.fit(net, train, **model.fit_arguments())
 """
 
+from ._described import DENSE as DENSE
 from ._described import Setting as Setting
+from ._described import asked_for as asked_for
 from ._described import dense as dense
 from ._described import described as described
 from ._keys import KEYS as KEYS

@@ -1,6 +1,6 @@
 """Models by a few words: a name, or a dense network's hidden layers; and settings of their own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,11 +8,12 @@ from fastbp._checks import as_count
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.network import Sequential
 
-from ._keys import PARTS, chosen
+from ._keys import KEYS, PARTS, chosen
 from ._reader import read
 from .model import Model
 
 PIXELS, DIGITS = 784, 10  # MNIST's
+DENSE = ("hidden", "activation", "normalization")  # what describes a network in place of a model
 
 
 def described(
@@ -32,6 +33,55 @@ def described(
         if given.get(part.name, getattr(model, part.name)) != getattr(model, part.name):
             given = {part.options: {}} | given
     return replace(model, **given)
+
+
+def with_settings(
+    model: Model, given: Mapping[str, Any], called: Callable[[str], str] = str
+) -> Model:
+    """The model, its parts with the settings that are given; those that are None stay its own.
+
+    ``called`` makes of a setting's name what messages call it.
+
+    Raises
+    ------
+    ValueError
+        If a part has no such setting, or lacks one, or refuses its value.
+    """
+    for part in PARTS:
+        said = {name: v for name in part.settings() if (v := given.get(name)) is not None}
+        kind = getattr(model, part.name)
+        has = part.parameters(kind)
+        for name in said:
+            if part.known[kind] is None:
+                whose = ", ".join(part.settings()[name])
+                raise ValueError(f"{called(name)} goes with {called(part.name)} {whose}")
+            if name not in has:
+                known = ", ".join(map(called, has)) or "none"
+                raise ValueError(f"{kind} has no {called(name)}; it has {known}")
+        options = getattr(model, part.options) | said
+        for name, parameter in has.items():
+            if parameter.default is parameter.empty and name not in options:
+                raise ValueError(f"{part.what} {kind} needs {called(name)}")
+        model = replace(model, **{part.options: options})
+    model.fit_arguments()  # which checks them, before anything is computed or written
+    return model
+
+
+def asked_for(given: Mapping[str, Any], called: Callable[[str], str] = str) -> Model:
+    """The model of all that may be said of one, by its name; what is None stays its own.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        As ``read``, ``dense`` and ``with_settings``.
+    """
+    names = (*(part.name for part in PARTS), *KEYS, "init", "dtype")
+    model = described(
+        given.get("model"),
+        *(given.get(name) for name in DENSE),
+        **{name: given.get(name) for name in names},
+    )
+    return with_settings(model, given, called)
 
 
 def dense(
