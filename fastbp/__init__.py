@@ -22,6 +22,7 @@ from . import _hints, datasets, models, schedules
 from ._version import __version__ as __version__
 from .backends import use_backend
 from .custom import GradientError, activation, loss
+from .ensemble import Ensemble
 from .gradcheck import gradcheck
 from .layers import (
     ELU,
@@ -100,6 +101,7 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "Flatten",
     "GradientError",
     "HingeLoss",

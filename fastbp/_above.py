@@ -25,31 +25,20 @@ class Above:
     ]
     # fastbp.engine: what computes those of a single sample on the active kernels (network)
     one_sample: ClassVar[Callable[["Sequential"], Any]]
-    # fastbp.storage: writes a network's file, and reads it
-    save: ClassVar[Callable[["Sequential", StrPath], None]]
-    load: ClassVar[Callable[..., "Sequential"]]
+    # fastbp.storage: writes the file of a network or of several, and reads it
+    save: ClassVar[Callable[[Any, StrPath], None]]
+    load: ClassVar[Callable[..., Any]]
     # fastbp.training: trains a network (network, data), and says how good it is
     fit: ClassVar[Callable[..., "History"]]
     evaluate: ClassVar[Callable[..., "Evaluation"]]
 
 
-class Offers:
-    """The same functions as a network's methods."""
+class Judged:
+    """What networks and ensembles offer: the same functions as methods."""
 
     def save(self, path: StrPath) -> None:
         """Write architecture and parameters to a .safetensors file; see ``fb.load``."""
-        Above.save(self, path)  # type: ignore[arg-type]
-
-    @staticmethod
-    def load(path: StrPath, **options: Any) -> "Sequential":
-        """``fb.load(path)``: the network of a file that ``save`` wrote."""
-        return Above.load(path, **options)
-
-    def fit(
-        self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
-    ) -> "History":
-        """``fb.fit(net, (x, y), ...)``, or of a Dataset ``fb.fit(net, x, ...)``."""
-        return Above.fit(self, _data(x, y), **options)
+        Above.save(self, path)
 
     def evaluate(
         self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
@@ -61,6 +50,21 @@ class Offers:
         """The accuracy of ``evaluate``, or of values its R²."""
         found = self.evaluate(x, y)
         return found.accuracy if np.isnan(found.r2) else found.r2
+
+
+class Offers(Judged):
+    """What networks alone offer."""
+
+    @staticmethod
+    def load(path: StrPath, **options: Any) -> Any:
+        """``fb.load(path)``: what ``save`` wrote there."""
+        return Above.load(path, **options)
+
+    def fit(
+        self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
+    ) -> "History":
+        """``fb.fit(net, (x, y), ...)``, or of a Dataset ``fb.fit(net, x, ...)``."""
+        return Above.fit(self, _data(x, y), **options)
 
 
 def _data(x: Any, y: Any) -> Any:

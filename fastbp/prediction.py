@@ -80,9 +80,11 @@ def scores(
     return found[0] if alone else found
 
 
-def row_scores(net: "Sequential", x: np.ndarray | Dataset) -> np.ndarray:
+def row_scores(
+    net: "Sequential", x: np.ndarray | Dataset, threads: int | None = None
+) -> np.ndarray:
     """The scores of samples, (n, outputs), where no images come out of the network."""
-    found = scores(net, x)
+    found = scores(net, x, threads)
     if found.ndim > 2:
         raise ValueError(
             f"{net!r}: images {found.shape[1:]} come out of it, which are no scores of "

@@ -1,10 +1,13 @@
-"""Saving and loading networks: one .safetensors file holds architecture, parameters and buffers.
+"""Saving and loading networks, one or several: a .safetensors file holds architecture and numbers.
 
 The file is data only: loading executes nothing. The architecture is JSON in the file's metadata,
 beside the word for what the scores mean and the Table of the columns that became inputs, where
 ``fit`` wrote them on the network, and so is the state of layers that have one, as the step of a
 Dropout, which its next mask comes from. The tensors are named "<layer>.<parameter>", like "0.w"
 (inputs, outputs) and "0.b"; inside a Residual like "2.0.w". Those of buffers are named likewise.
+
+The file of an Ensemble, version 2, has a list of architectures and of states, and its tensors begin
+with the number of their network: "1.0.w" is the first layer's of the second.
 """
 
 import os
@@ -18,6 +21,7 @@ from ._above import Above
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
 from .datasets import Table
+from .ensemble import Ensemble
 from .layers import BUILT_IN, Layer
 from .layers.data import as_data, from_data
 from .layers.initializers import Nothing
@@ -26,15 +30,16 @@ from .layers.sizes import MOST_BYTES
 from .network import Sequential
 
 FORMAT = "fastbp"
-VERSION = "1"
+VERSION, OF_SEVERAL = "1", "2"  # of a network's file, and of an ensemble's
+MOST_NETWORKS = 1000
 MOST_HEADER = 10_000_000  # bytes: a thousand layers need a hundredth
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I32": "int32", "I64": "int64"}
 # What a file whose parts have the wrong types or values may make of itself.
 PROBLEMS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 
 
-def save(net: Sequential, path: StrPath) -> None:
-    """Write a network to a file: whole, or not at all."""
+def save(net: Sequential | Ensemble, path: StrPath) -> None:
+    """Write a network, or all of an ensemble, to a file: whole, or not at all."""
     data = to_bytes(net)
     write_atomically(path, lambda file: file.write(data))
 
@@ -42,20 +47,24 @@ def save(net: Sequential, path: StrPath) -> None:
 Above.save = save
 
 
-def to_bytes(net: Sequential) -> bytes:
-    """A network's file."""
+def to_bytes(net: Sequential | Ensemble) -> bytes:
+    """A network's file, or an ensemble's."""
     import json
 
+    several = isinstance(net, Ensemble)
+    nets = dict(_named([*net])) if isinstance(net, Ensemble) else {"": net}
     tensors = {
-        f"{name}.{array}": getattr(layer, array)
-        for name, layer in named_layers(net.layers)
+        f"{place}{name}.{array}": getattr(layer, array)
+        for place, each in nets.items()
+        for name, layer in named_layers(each.layers)
         for array in tensor_shapes(layer)
     }
+    rows = [[as_data(layer) for layer in each.layers] for each in nets.values()]
     metadata = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": OF_SEVERAL if several else VERSION,
         "dtype": str(net.dtype),
-        "architecture": json.dumps([as_data(layer) for layer in net.layers]),
+        "architecture": json.dumps(rows if several else rows[0]),
     }
     if net.meaning is not None:
         metadata["meaning"] = str(net.meaning)
@@ -63,11 +72,22 @@ def to_bytes(net: Sequential) -> bytes:
         metadata["table"] = json.dumps(net.table.as_data(), allow_nan=False)
     if net.input_shape is not None:
         metadata["input_shape"] = json.dumps(net.input_shape)
-    states = {name: layer.state() for name, layer in named_layers(net.layers)}
-    if any(states.values()):
-        metadata["state"] = json.dumps({name: state for name, state in states.items() if state})
+    states = [_states(each) for each in nets.values()]
+    if any(states):
+        metadata["state"] = json.dumps(states if several else states[0])
     # safetensors takes no empty file: a network without parameters has one empty tensor
     return packed(tensors or {"none": np.zeros(0, net.dtype)}, metadata)
+
+
+def _named(each: list[Any]) -> list[tuple[str, Any]]:
+    """Networks, and how the names of their tensors begin."""
+    return [(f"{number}.", one) for number, one in enumerate(each)]
+
+
+def _states(net: Sequential) -> dict[str, Any]:
+    """The state of layers that have one, by their names."""
+    states = {name: layer.state() for name, layer in named_layers(net.layers)}
+    return {name: state for name, state in states.items() if state}
 
 
 def tensor_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -92,10 +112,8 @@ def packed(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
-def load(
-    path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MOST_BYTES
-) -> Sequential:
-    """Read a network that ``Sequential.save`` wrote.
+def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MOST_BYTES) -> Any:
+    """Read a network, or an ensemble, that ``save`` wrote.
 
     A network with parameters that are NaN or infinite is read too, with a warning that counts them.
 
@@ -109,6 +127,10 @@ def load(
     most_bytes : int
         What one sample may take on its way through the layers, as in ``Sequential``: above it the
         file is refused.
+
+    Returns
+    -------
+    Sequential or Ensemble
 
     Raises
     ------
@@ -125,24 +147,31 @@ def load(
         raise TypeError(f"layers: expected Layer subclasses, got {wrong[0]!r:.60}")
     with naming(path), open_regular(path) as file:
         try:
-            net = from_file(file, layers, most_bytes)
+            loaded = from_file(file, layers, most_bytes)
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
             raise ValueError(f"{path}: cannot load a network: {reason}") from problem
-    for what, numbers in (("parameters", net.params), ("numbers in buffers", net.buffers)):
-        if odd := numbers.size - np.count_nonzero(np.isfinite(numbers)):
+    nets = [loaded] if isinstance(loaded, Sequential) else [*loaded]
+    for what, vectors in (
+        ("parameters", [net.params for net in nets]),
+        ("numbers in buffers", [net.buffers for net in nets]),
+    ):
+        size = sum(numbers.size for numbers in vectors)
+        if odd := size - sum(np.count_nonzero(np.isfinite(numbers)) for numbers in vectors):
             warnings.warn(
-                f"{path}: {odd:,} of {numbers.size:,} {what} are NaN or infinite",
+                f"{path}: {odd:,} of {size:,} {what} are NaN or infinite",
                 RuntimeWarning,
                 stacklevel=2,
             )
-    return net
+    return loaded
 
 
 Above.load = load
 
 
-def from_file(file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int) -> Sequential:
+def from_file(
+    file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int
+) -> Sequential | Ensemble:
     """What a file says, compared with what it holds before anything is allocated for it."""
     import json
 
@@ -151,25 +180,48 @@ def from_file(file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int) ->
     metadata = header.pop("__metadata__", {})
     if metadata.get("format") != FORMAT:
         raise ValueError("it holds no fastbp network")
-    if metadata.get("version") != VERSION:
-        raise ValueError(f"its format version is {metadata.get('version')!r}, not {VERSION!r}")
-    parts = [from_data(row, known) for row in json.loads(metadata["architecture"])]
+    version, rows = metadata.get("version"), json.loads(metadata["architecture"])
+    if version == OF_SEVERAL:
+        if not isinstance(rows, list) or not all(isinstance(each, list) for each in rows):
+            raise ValueError("expected a list of networks, each a list of layers")
+        if not 1 <= len(rows) <= MOST_NETWORKS:
+            raise ValueError(f"expected 1 to {MOST_NETWORKS} networks, got {len(rows)}")
+        nets, states = dict(_named(rows)), list[Any]([{}] * len(rows))
+        if "state" in metadata:
+            states = json.loads(metadata["state"])
+    elif version == VERSION:
+        nets, states = {"": rows}, [json.loads(metadata.get("state", "{}"))]
+    else:
+        raise ValueError(f"its format version is {version!r}, not {VERSION!r} or {OF_SEVERAL!r}")
+    parts = {place: [from_data(row, known) for row in rows] for place, rows in nets.items()}
     _check_tensors(parts, header, metadata["dtype"])
-    tensors = read_tensors(file)
-    shape = json.loads(metadata.get("input_shape", "null"))
-    options = {"dtype": metadata["dtype"], "most_bytes": most_bytes}
-    net = Sequential(*parts, input_shape=shape, init=Nothing(), **options)
-    net.meaning = metadata.get("meaning")
-    if "table" in metadata:
-        net.table = Table.from_data(json.loads(metadata["table"]))
-    found = dict(named_layers(net.layers))
-    for name, tensor in tensors.items():
-        if name != "none":
-            place, _, array = name.rpartition(".")
-            getattr(found[place], array)[...] = tensor
-    for place, state in json.loads(metadata.get("state", "{}")).items():
-        found[place].set_state(state)
-    return net
+    tensors, found = read_tensors(file), []
+    table = json.loads(metadata.get("table", "null"))
+    made = None if table is None else Table.from_data(table)
+    for (place, each), state in zip(parts.items(), states, strict=True):
+        net = Sequential(
+            *each,
+            input_shape=json.loads(metadata.get("input_shape", "null")),
+            init=Nothing(),
+            dtype=metadata["dtype"],
+            most_bytes=most_bytes,
+        )
+        net.meaning, net.table = metadata.get("meaning"), made
+        _fill(net, place, tensors, state)
+        found.append(net)
+    return Ensemble(found) if version == OF_SEVERAL else found[0]
+
+
+def _fill(
+    net: Sequential, place: str, tensors: dict[str, np.ndarray], states: dict[str, Any]
+) -> None:
+    """Give a network its numbers, which fit, and its layers their states."""
+    layers = dict(named_layers(net.layers))
+    for name, layer in layers.items():
+        for array in tensor_shapes(layer):
+            getattr(layer, array)[...] = tensors[f"{place}{name}.{array}"]
+    for name, state in states.items():
+        layers[name].set_state(state)
 
 
 def read_header(file: BinaryIO) -> dict[str, Any]:
@@ -208,10 +260,11 @@ def read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
         raise ValueError(f"not a whole safetensors file ({problem})") from problem
 
 
-def _check_tensors(layers: list[Layer], tensors: dict[str, Any], dtype: str) -> None:
-    """Compare with the architecture before anything is allocated for it."""
+def _check_tensors(networks: dict[str, list[Layer]], tensors: dict[str, Any], dtype: str) -> None:
+    """Compare with the architectures before anything is allocated for it."""
     shapes = {
-        f"{name}.{array}": shape
+        f"{place}{name}.{array}": shape
+        for place, layers in networks.items()
         for name, layer in named_layers(layers)
         for array, shape in tensor_shapes(layer).items()
     } or {"none": (0,)}

@@ -20,6 +20,7 @@ ORDER = (
     ("many", "training"),
     ("gradcheck", "storage"),
     ("engine",),
+    ("ensemble",),
     ("_structure", "network", "prediction"),
     ("custom",),
     (

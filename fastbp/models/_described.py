@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastbp._checks import as_count
+from fastbp._checks import as_count, check_kind
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.network import Sequential
 
@@ -75,6 +75,7 @@ def asked_for(given: Mapping[str, Any], called: Callable[[str], str] = str) -> M
     OSError, ValueError, TypeError
         As ``read``, ``dense`` and ``with_settings``.
     """
+    check_kind(given, Mapping, "asked_for")
     names = (*(part.name for part in PARTS), *KEYS, "init", "dtype")
     model = described(
         given.get("model"),

@@ -10,6 +10,7 @@ from fastbp._checks import check_kind
 from fastbp._hints import refuse
 from fastbp.backends import kernels
 from fastbp.engine.scores import fused_scores
+from fastbp.ensemble import Ensemble
 from fastbp.losses import Loss
 from fastbp.meaning import Meaning, expected
 from fastbp.network import Sequential
@@ -58,13 +59,13 @@ class Evaluation(_Pair):
 
 
 def evaluate(
-    net: Sequential, data: Data, loss: Loss | None = None, threads: int | None = None
+    net: Sequential | Ensemble, data: Data, loss: Loss | None = None, threads: int | None = None
 ) -> Evaluation:
     """How good a network is on data whose targets are known.
 
     Parameters
     ----------
-    net : Sequential
+    net : Sequential or Ensemble
     data : Dataset or (x, y)
     loss : Loss, optional
         Its mean over all samples is computed too, and it says what scores mean, and targets are.
@@ -92,8 +93,11 @@ def evaluate(
     """
     if isinstance(loss, np.ndarray | list):
         raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")
-    for part, kind in ((net, Sequential), (Loss() if loss is None else loss, Loss)):
-        check_kind(part, kind, "evaluate")
+    check_kind(Loss() if loss is None else loss, Loss, "evaluate")
+    if isinstance(net, Ensemble):
+        samples = as_samples(net.nets[0], data, loss, "data")
+        return evaluate_scores(samples, _together(net, samples, threads), loss)
+    check_kind(net, Sequential, "evaluate")
     return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
 
 
@@ -203,6 +207,14 @@ class _Values:
         share[np.isnan(self.squares)] = math.nan
         mae = self.distance / self.target.size
         return Evaluation(loss=loss, r2=float(1 - share.mean()), mae=mae)
+
+
+def _together(
+    ensemble: Ensemble, samples: Samples, threads: int | None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The scores of all networks together: each computes them by the same parts, or all at once."""
+    for parts in zip(*(_scores_by_part(net, samples, threads) for net in ensemble), strict=True):
+        yield parts[0][0], ensemble.together([scores for _, scores in parts])
 
 
 def _scores_by_part(

@@ -98,6 +98,8 @@ def _resumed(
     most_bytes: int,
 ) -> Resumed:
     net = from_file(io.BytesIO(tensors["network"].tobytes()), layers, most_bytes)
+    if not isinstance(net, Sequential):
+        raise ValueError("it holds several networks")
     optimizer: Optimizer = _made(about["optimizer"], OPTIMIZERS)
     optimizer.steps = about["optimizer"]["steps"]
     optimizer.memory = tuple(np.array(tensors[f"memory.{i}"]) for i in range(optimizer.states))

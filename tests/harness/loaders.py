@@ -97,9 +97,10 @@ def check_datasets(parts: tuple[fb.datasets.Dataset, fb.datasets.Dataset]) -> No
 
 
 def check_model(folder: Path, random: Random) -> None:
-    """A network's file."""
+    """A network's file, or an ensemble's."""
     net = fb.load(the_file(folder))
-    check_network(net, random)
+    for each in net if isinstance(net, fb.Ensemble) else [net]:
+        check_network(each, random)
     if net.table is not None and net.meaning is None:  # whose classes have names
         import pandas as pd
 

@@ -127,7 +127,9 @@ def _models() -> list[Files]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         found = []
-        for net in (*networks(), made_of_a_table()):
+        several = fb.Ensemble([networks()[1] for _ in range(3)])
+        of_a_table = fb.Ensemble([made_of_a_table() for _ in range(2)])
+        for net in (*networks(), made_of_a_table(), several, of_a_table):
             net.save(path)
             found.append({path.name: path.read_bytes()})
         return found
