@@ -10,7 +10,9 @@ from fastbp.cli import _arguments, _outcome, _progress
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
+from fastbp.tabular import report
 from fastbp.tabular.data import unit
+from fastbp.training import Evaluation
 
 
 @dataclass
@@ -72,36 +74,44 @@ class Training:
         return code
 
     def draw(self) -> None:
-        """Draw what came of it."""
+        """Draw what came of it; of a table there is a page too."""
         batch_size = self.arguments["batch_size"]
-        judge = "validation" if self.share else "test"
-        run_pictures.draw(self.folder, self.net, self.history, self.test, batch_size, judge)
+        if self.net.table is None:
+            judge = "validation" if self.share else "test"
+            run_pictures.draw(self.folder, self.net, self.history, self.test, batch_size, judge)
+            return
+        whole = (self.folder, self.net, self.data, self.test, self.history, batch_size, self.share)
+        report.write(report.TableRun(*whole, self.facts()))
+
+    def facts(self) -> dict[str, str]:
+        """What came of it, in words."""
+        net, history = self.net, self.history
+        return {
+            "network": f"{net!r}, {net.params.size:,} parameters",
+            "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
+            **_outcome.as_facts(history, self.tested(), unit(net.table)),
+            "training time": f"{history.seconds:.3g} s over {len(history)} epochs, "
+            "without evaluation",
+            "computed by": f"{history.path}, {net.dtype}",
+        }
+
+    def tested(self) -> Evaluation | None:
+        """How good it is on the test data, where others judged each epoch."""
+        return fb.evaluate(self.net, self.test) if self.share else None
 
     def report(self, as_json: bool) -> None:
         """Print what came of it."""
-        net, history = self.net, self.history
-        tested = fb.evaluate(net, self.test) if self.share else None
-        if as_json:
-            facts = {
-                "output": str(self.folder),
-                "network": repr(net),
-                "parameters": net.params.size,
-                "path": history.path,
-                "seconds": history.seconds,
-                "stopped": history.stopped,
-            }
-            facts |= _outcome.as_data(history, tested, unit(net.table)) | {"epochs": history.rows()}
-            _arguments.print_json(facts)
+        if not as_json:
+            _arguments.print_facts("", self.facts() | {"kept in": str(self.folder)})
             return
-        _arguments.print_facts(
-            "",
-            {
-                "network": f"{net!r}, {net.params.size:,} parameters",
-                "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
-                **_outcome.as_facts(history, tested, unit(net.table)),
-                "training time": f"{history.seconds:.3g} s over {len(history)} epochs, "
-                "without evaluation",
-                "computed by": f"{history.path}, {net.dtype}",
-                "kept in": str(self.folder),
-            },
-        )
+        net, history = self.net, self.history
+        facts = {
+            "output": str(self.folder),
+            "network": repr(net),
+            "parameters": net.params.size,
+            "path": history.path,
+            "seconds": history.seconds,
+            "stopped": history.stopped,
+        }
+        facts |= _outcome.as_data(history, self.tested(), unit(net.table))
+        _arguments.print_json(facts | {"epochs": history.rows()})

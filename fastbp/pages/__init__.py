@@ -66,22 +66,59 @@ def side_by_side(figures: Sequence[str]) -> str:
 
 
 def table(rows: Table, numbers: bool = True) -> str:
-    """A table whose cells with figures, if there are any, stand right."""
+    """A table; cells with figures stand right, and so does the name of a column of them."""
     head, *body = rows
+    right = [[numbers and bool(n) and _is_number(row[n]) for n in range(len(row))] for row in body]
     found = []
-    for first, *rest in body:
-        cells = "".join(
-            f"<td{_is_number(cell) if numbers else ''}>{escape(cell)}</td>" for cell in rest
-        )
-        found.append(f"<tr><td>{escape(first)}</td>{cells}</tr>")
-    return wrapped(head, found)
+    for row, places in zip(body, right, strict=True):
+        cells = zip(row, places, strict=True)
+        found.append("".join(f"<td{_number(place)}>{escape(cell)}</td>" for cell, place in cells))
+    names = [all(column) for column in zip(*right, strict=True)]
+    return wrapped(head, [f"<tr>{cells}</tr>" for cells in found], "", names)
 
 
-def wrapped(head: Sequence[str], rows: Iterable[str], kind: str = "") -> str:
-    """A table of rows that are markup; it scrolls sideways where the screen is too narrow."""
-    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
+def blocks(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are markup; on a narrow screen its rows become blocks.
+
+    There each cell from the third on stands after its column's name.
+    """
+    found = []
+    for first, second, *rest in rows:
+        named = zip(map(escape, head[2:]), rest, strict=True)
+        others = "".join(f'<td data-name="{name}">{cell}</td>' for name, cell in named)
+        found.append(f"<tr><td>{first}</td><td>{second}</td>{others}</tr>")
+    return wrapped(head, found, "main stacked")
+
+
+def headline(figures: Iterable[tuple[str, str, str]]) -> str:
+    """Figures in large letters: what each is, its value, and what it is to be compared with."""
+    cards = [
+        f"<div><dt>{escape(name)}</dt><dd><strong>{escape(value)}</strong></dd>"
+        f'<dd class="dim">{escape(beside)}</dd></div>'
+        for name, value, beside in figures
+    ]
+    return f'<dl class="headline">\n{lines(cards)}\n</dl>'
+
+
+def heading(text: str) -> str:
+    """What a part of the page is called."""
+    return f"<h2>{escape(text)}</h2>"
+
+
+def wrapped(
+    head: Sequence[str], rows: Iterable[str], kind: str = "", right: Sequence[bool] = ()
+) -> str:
+    """A table of rows that are markup; it scrolls sideways where the screen is too narrow.
+
+    A head without names is left out; those of columns that stand ``right`` do so too.
+    """
+    places = right or [False] * len(head)
+    cells = "".join(
+        f"<th{_number(place)}>{escape(name)}</th>" for name, place in zip(head, places, strict=True)
+    )
+    top = f"<thead><tr>{cells}</tr></thead>\n" if any(head) else ""
     return (
-        f'<div class="wide"><table{_class(kind)}>\n<thead><tr>{cells}</tr></thead>\n'
+        f'<div class="wide"><table{_class(kind)}>\n{top}'
         f"<tbody>\n{lines(rows)}\n</tbody>\n</table></div>"
     )
 
@@ -94,5 +131,9 @@ def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
 
 
-def _is_number(cell: str) -> str:
-    return ' class="number"' if NUMBER.match(cell) and ", " not in cell else ""
+def _number(yes: bool) -> str:
+    return _class("number") if yes else ""
+
+
+def _is_number(cell: str) -> bool:
+    return bool(NUMBER.match(cell)) and ", " not in cell

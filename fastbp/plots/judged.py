@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CURVES = 10  # classes that have a curve each
+MOST_BINS = 100  # of probabilities
 SQUARE = (5.4, 4.8)  # inches, for axes of which both go from 0 to 100 %
 
 
@@ -93,7 +94,7 @@ def calibration_curve(
     probabilities : (n,) array
         What it had been given, in 0..1.
     bins : int
-        How many.
+        How many, 100 at most.
     what : str
         Whose probability it is.
 
@@ -101,14 +102,14 @@ def calibration_curve(
     ------
     ValueError
         When the arrays differ in length or are empty, a probability is not in 0..1, or
-        there is no bin.
+        there are no bins, or too many.
     """
     p = style.numbers("probabilities", probabilities, "n")
     came = style.numbers("right", right, len(p))
     if not (len(p) and (p >= 0).all() and (p <= 1).all()):
         raise ValueError("calibration: expected probabilities in 0..1, got none or others")
-    if bins < 1:
-        raise ValueError(f"calibration: expected bins >= 1, got {bins}")
+    if not 1 <= bins <= MOST_BINS:
+        raise ValueError(f"calibration: expected 1 to {MOST_BINS} bins, got {bins}")
     counts, mean, share = calibration(came, p, bins)
     drawn = counts > 0
     off = float((counts * abs(share - mean))[drawn].sum() / len(p))

@@ -147,7 +147,8 @@ def confusions(counts: Floats, names: Sequence[str], title: str) -> Figure:
     ax.set_facecolor(PALE)  # seen where the picture is blank, on the diagonal
     ticks = range(0, len(counts), -(-len(counts) // WRITTEN))
     shown = [names[k] for k in ticks]
-    ax.set_xticks(ticks, shown, rotation=90 if max(map(len, shown)) > 3 else 0, parse_math=False)
+    across = 0.085 * max(map(len, shown)) < side / len(shown)  # inches of the longest name
+    ax.set_xticks(ticks, shown, rotation=0 if across else 90, parse_math=False)
     ax.set_yticks(ticks, shown, parse_math=False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DRAWN = 5000  # samples, at most, that have a dot
-PARTS = 10  # of the samples, from the lowest predictions to the highest, whose means are drawn
+TENTHS = 10  # of the samples, from the lowest predictions to the highest, whose means are drawn
 SIZE = (6.0, 4.4)  # inches
 
 
@@ -71,7 +71,7 @@ def residuals(true: ArrayLike, predicted: ArrayLike, *, name: str = "value") -> 
     figure, ax = style.new_figure(title, f"{what}, predicted", "true minus predicted", SIZE)
     _dots(ax, said, rest)
     ax.axhline(0, color=DIM, linewidth=1.0, linestyle=":")
-    parts = np.array_split(np.argsort(said, kind="stable"), min(PARTS, len(said)))
+    parts = np.array_split(np.argsort(said, kind="stable"), min(TENTHS, len(said)))
     means = np.array([(said[part].mean(), rest[part].mean()) for part in parts])
     ax.plot(*means.T, "o-", color=style.COLOURS[1], linewidth=1.8, label="mean of a tenth")
     style.legend(ax)

@@ -15,7 +15,7 @@ from .measures import of_classes, of_values
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH = 1 << 24  # numbers, at most, that are predicted from at once
+AT_ONCE = 1 << 24  # numbers, at most, that are predicted from at once
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _orders(count: int, repeats: int, rng: np.random.RandomState) -> np.ndarray:
 
 def _parts(samples: Dataset, repeats: int) -> list[slice]:
     """The repeats that are predicted at once."""
-    size = max(1, BATCH // samples.x.size)
+    size = max(1, AT_ONCE // samples.x.size)
     return [slice(start, start + size) for start in range(0, repeats, size)]
 
 

@@ -1,11 +1,12 @@
 """``train``, ``evaluate`` and ``predict`` on a table of words, numbers and gaps."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import assert_error, run
+from command_line import ALWAYS, PLOTS, assert_error, names, run
 from sklearn import metrics
 
 import fastbp as fb
@@ -44,6 +45,21 @@ def test_a_table_is_told_split_and_learned(trained, people):
     assert {"val_accuracy", "train_accuracy"} <= {*trained.json}
     net = fb.load(people[0] / "run" / "model.safetensors")
     assert net.table.label.names == ("high", "low")
+
+
+def test_pictures_and_a_page_show_what_came_of_it(people, trained):
+    folder, _ = people
+    options = "--data people.csv --label income --drop wage --epochs 2 --output shown"
+    result = run("train", *options.split(), "--quiet", cwd=folder)
+    assert (result.code, result.err) == (0, "")
+    of_table = {"roc_curve.png", "calibration_curve.png", "importance.png", "report.html"}
+    assert names(folder / "shown") == ALWAYS | PLOTS | of_table
+    page = (folder / "shown" / "report.html").read_text("utf-8")
+    assert "Trained on 180 rows of people.csv, 27 of which were kept back" in page
+    told = re.search(r"test accuracy +([\d.]+) %", result.out)[1]
+    assert f"<td>{told}\u00a0%</td>" in page
+    assert "predict shown/model.safetensors --data new.csv" in page
+    assert names(folder / "run") == ALWAYS  # --no-plots
 
 
 def test_evaluate_measures_every_row(trained, people):

@@ -132,7 +132,7 @@ def test_bad_input(plot, given, message):
 def test_bad_options():
     with pytest.raises(ValueError, match="importances: expected most >= 1, got 0"):
         plots.importances("a", [1], [0], most=0)
-    with pytest.raises(ValueError, match="calibration: expected bins >= 1, got 0"):
+    with pytest.raises(ValueError, match="calibration: expected 1 to 100 bins, got 0"):
         plots.calibration_curve([1], [0.5], bins=0)
     with pytest.raises(ValueError, match="class_names: expected 2 names, got 1"):
         plots.roc_curve([0, 1], HALF, class_names=["a"])

@@ -253,9 +253,13 @@ def test_confusion_matrix():
 
 
 def test_confusion_matrix_with_names_and_without_errors():
-    ax = drawn(plots.confusion_matrix(COUNTS, ["cat", "a $ dog", "owl"])).axes[0]
-    assert ticks(ax.xaxis) == ["cat", "a $ dog", "owl"]
-    assert {label.get_rotation() for label in ax.get_xticklabels()} == {90}
+    for names, turned in (
+        (["cat", "a $ dog", "owl"], 0),
+        (["cat", "a $ dog of a breed", "owl"], 90),
+    ):
+        ax = drawn(plots.confusion_matrix(COUNTS, names)).axes[0]
+        assert ticks(ax.xaxis) == ticks(ax.yaxis) == names
+        assert {label.get_rotation() for label in ax.get_xticklabels()} == {turned}
     assert (
         drawn(plots.confusion_matrix([[5]])).get_suptitle() == "Accuracy 100.00 %: 5 of 5 correct"
     )

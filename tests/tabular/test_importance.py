@@ -82,7 +82,7 @@ def test_a_frame_a_dataset_and_labels_apart_are_the_same(frame, monkeypatch):
         (frame[["cry", "size"]], [*frame["kind"]]),
     ):
         assert (fb.permutation_importance(net, *given).importances == want).all()
-    monkeypatch.setattr(importance, "BATCH", 1)  # a repeat at a time
+    monkeypatch.setattr(importance, "AT_ONCE", 1)  # a repeat at a time
     assert (fb.permutation_importance(net, frame).importances == want).all()
 
 

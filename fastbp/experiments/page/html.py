@@ -74,13 +74,9 @@ def _verdicts(verdicts: list[Verdict]) -> str:
 
 
 def _main_table(report: Report) -> str:
-    """Its rows become blocks on a narrow screen, each cell after its column's name."""
     head, *body = main_table(report)
     rows = []
     for section, cells in zip(report.sections, body, strict=True):
         row, title, *rest = map(escape, cells)
-        link = f'<a href="#{section.experiment.name}">{title}</a>'
-        named = zip(head[2:], rest, strict=True)
-        others = "".join(f'<td data-name="{name}">{cell}</td>' for name, cell in named)
-        rows.append(f"<tr><td>{row}</td><td>{link}</td>{others}</tr>")
-    return pages.wrapped(head, rows, "main stacked")
+        rows.append([row, f'<a href="#{section.experiment.name}">{title}</a>', *rest])
+    return pages.blocks(head, rows)
