@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def draw(
 
     What judged its epochs is called ``judge``: the test data, or what was kept back for it.
     """
-    figures = pictures_of_training(history, batch_size, judge)
+    figures = pictures_of_training([history], batch_size, judge)
     if not test.values:
         probabilities = net.predict_proba(test)
         matrix = confusion(test, probabilities.argmax(axis=1))
@@ -40,23 +41,38 @@ def draw(
         plots.save(figure, folder / f"{name}.png")
 
 
-def pictures_of_training(history: History, batch_size: int, judge: str) -> dict[str, Figure]:
-    """Name -> figure: losses, accuracies where there are classes, and the rate if it moved."""
+def pictures_of_training(
+    histories: Sequence[History], batch_size: int, judge: str
+) -> dict[str, Figure]:
+    """Name -> figure: losses, accuracies where there are classes, and the rate if it moved.
 
-    def by_epoch(figure: str) -> dict[str, list[float]]:
-        found = {"train": history[f"train_{figure}"], judge: history[f"val_{figure}"]}
+    Of several networks that were trained alike there are means and ranges, and the first one's
+    losses of batches and rates.
+    """
+
+    def by_epoch(figure: str) -> dict[str, np.ndarray]:
+        found = {"train": _together(histories, f"train_{figure}")}
+        found[judge] = _together(histories, f"val_{figure}")
         return {name: values for name, values in found.items() if np.isfinite(values).any()}
 
-    losses, rates = history.loss_by_iteration, history.lr_by_iteration
+    losses, rates = histories[0].loss_by_iteration, histories[0].lr_by_iteration
     figures = {
         "loss_by_iteration": plots.loss_by_iteration(losses, batch_size=batch_size),
         "loss_by_epoch": plots.loss_by_epoch(by_epoch("loss")),
     }
-    if not history.epochs[-1].of_values:
+    if not histories[0].epochs[-1].of_values:
         figures["accuracy_by_epoch"] = plots.accuracy_by_epoch(by_epoch("accuracy"))
     if np.ptp(rates) > 0:
         figures["rate_by_iteration"] = plots.rate_by_iteration(rates)
     return figures
+
+
+def _together(histories: Sequence[History], column: str) -> np.ndarray:
+    """A column of each, (networks, epochs); NaN where one had stopped before."""
+    found = np.full((len(histories), max(map(len, histories))), np.nan)
+    for row, history in zip(found, histories, strict=True):
+        row[: len(history)] = history[column]
+    return found
 
 
 def mistakes(test: Dataset, probabilities: np.ndarray, most: int = 30) -> tuple[Figure, int]:

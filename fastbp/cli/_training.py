@@ -80,7 +80,15 @@ class Training:
             judge = "validation" if self.share else "test"
             run_pictures.draw(self.folder, self.net, self.history, self.test, batch_size, judge)
             return
-        whole = (self.folder, self.net, self.data, self.test, self.history, batch_size, self.share)
+        whole = (
+            self.folder,
+            self.net,
+            self.data,
+            self.test,
+            (self.history,),
+            batch_size,
+            self.share,
+        )
         report.write(report.TableRun(*whole, self.facts()))
 
     def facts(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastbp import pages, plots, run_pictures
 from fastbp._files import write_atomically
 from fastbp.datasets import Classes, Dataset
+from fastbp.network import Sequential
 
 from . import described, measures, pictures
 from .importance import Importances
@@ -37,6 +38,7 @@ CAPTIONS = {
     "accuracy_by_epoch": "The same as accuracy",
     "loss_by_iteration": "The loss of each batch",
     "rate_by_iteration": "The learning rate of each step",
+    "running_statistics": "What a batch norm has seen of its columns",
 }
 
 
@@ -51,7 +53,8 @@ class TableRun:
     model : Sequential or Ensemble
     train, test : Dataset
         Made by the model's table.
-    history : History
+    histories : tuple of History
+        Of each network of the model.
     batch_size : int
     share : float
         Of the training rows, what judged each epoch; 0 where the test rows did.
@@ -63,7 +66,7 @@ class TableRun:
     model: Any
     train: Dataset
     test: Dataset
-    history: History
+    histories: tuple[History, ...]
     batch_size: int
     share: float
     facts: Mapping[str, str]
@@ -98,8 +101,11 @@ def write(run: TableRun) -> Path:
         worth = pictures.importances_of(run.model, run.test)
         of_worth = {} if worth is None else {"importance": pictures.of_importances(worth)}
         columns = _saved(run.folder, of_worth)
-        training = run_pictures.pictures_of_training(run.history, run.batch_size, run.judge)
-        trained = _saved(run.folder, training)
+        training = run_pictures.pictures_of_training(run.histories, run.batch_size, run.judge)
+        norms = (
+            run_pictures.pictures_of_norms(run.model) if isinstance(run.model, Sequential) else {}
+        )
+        trained = _saved(run.folder, training | norms)
     text = _page(run, worth, judging, columns, trained)
     path = run.folder / NAME
     write_atomically(path, lambda file: file.write(text), "w")
@@ -111,7 +117,7 @@ def _saved(folder: Path, figures: Mapping[str, Figure]) -> str:
     shown = []
     for name, figure in figures.items():
         path = plots.save(figure, folder / f"{name}.png")
-        shown.append(pages.picture(path.read_bytes(), CAPTIONS[name]))
+        shown.append(pages.picture(path.read_bytes(), CAPTIONS[name.rstrip("_0123456789")]))
     return pages.side_by_side(shown)
 
 
@@ -128,8 +134,8 @@ def _page(
             pages.paragraph(_trained_on(run)),
             pages.headline(described.headline(label, found)),
             pages.heading("How good it is"),
-            pages.table(described.by_class(found)) if isinstance(label, Classes) else "",
             judging,
+            pages.table(described.by_class(found)) if isinstance(label, Classes) else "",
             pages.heading("Columns"),
             pages.blocks(*described.columns(run.model.table, run.train, worth)),
             columns,

@@ -2,6 +2,7 @@
 
 import base64
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sklearn import metrics
 
 import fastbp as fb
+from fastbp import run_pictures
 from fastbp.tabular import described, pictures, report
 from fastbp.tabular.data import Asked, prepare
 
@@ -59,7 +61,7 @@ def trained(folder, label, drop):
     history = fb.fit(net, data.train, epochs=30, optimizer=fb.Adam(0.02), validation=0.2)
     (folder / "config.toml").write_text('fastbp = "1"\n[training]\nloss = "<mse>"\n')
     facts = {"train accuracy": "all & everything"}
-    return report.TableRun(folder, net, data.train, data.test, history, 8, 0.2, facts)
+    return report.TableRun(folder, net, data.train, data.test, (history,), 8, 0.2, facts)
 
 
 def page_of(run):
@@ -256,3 +258,19 @@ def test_what_cannot_be_drawn_is_left_out(of_classes, of_values):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "MOST_COLUMNS", 1)
         assert pictures.importances_of(run.model, run.test) is None
+
+
+def test_several_networks_have_one_page(of_classes, tmp_path):
+    run, _ = of_classes
+    other = run.model.copy()
+    history = fb.fit(other, run.train, epochs=10, validation=0.2, seed=1)
+    both = {"model": fb.Ensemble([run.model, other]), "histories": (*run.histories, history)}
+    page = page_of(replace(run, folder=tmp_path, **both))
+    assert len(list(page.iter(f"{XHTML}img"))) == 7
+    figures = run_pictures.pictures_of_training(both["histories"], 8, "validation")
+    ax = figures["loss_by_epoch"].axes[0]
+    means = {line.get_label(): line.get_ydata() for line in ax.lines if len(line.get_ydata()) > 1}
+    for name, column in (("train", "train_loss"), ("validation", "val_loss")):
+        first, second = (np.array(each[column]) for each in both["histories"])
+        want = np.append((first[:10] + second) / 2, first[10:])
+        np.testing.assert_allclose(means[name], want)
