@@ -215,8 +215,8 @@ class Engine:
 
         `factors` (steps,) float64 are what the rate of each step is multiplied by: 1, if left out.
         `kept` (samples, outputs) of the network's dtype gets each sample's scores, as its step
-        finds them. `penalties` (steps,) float64 are λ of the limits' penalty in each step, where
-        the limits have one.
+        finds them. `penalties` (steps,) float64, all above 0, are λ of the limits' penalty in each
+        step, where the limits have one.
         """
         steps = -(-len(order) // self.batch_size)
         factors = np.ones(steps) if factors is None else factors

@@ -21,6 +21,7 @@ cimport dropout as dropout_
 cimport epoch
 cimport epoch_images
 cimport layout
+cimport lazy
 cimport losses
 cimport one_sample
 cimport normalization
@@ -160,6 +161,8 @@ def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ss
     with nogil:
         for layer in range(program.shape[0]):
             layout.pack_row[real](&program[layer, 0], &plan[layer, 0], part, &params[0], &work[0])
+        if part == 0 and not program_.on_images(&program[0, 0], program.shape[0]):
+            program_.kept_scale[real](&plan[0, 0], &work[0])[0] = 0
 
 
 def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ssize_t part,
@@ -170,6 +173,8 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
         for layer in range(program.shape[0]):
             layout.unpack_row[real](&program[layer, 0], &plan[layer, 0], part, &work[0],
                                     &params[0])
+        if part == 0 and not program_.on_images(&program[0, 0], program.shape[0]):
+            lazy.apply_scale[real](&program[0, 0], &plan[0, 0], &work[0], &params[0])
 
 
 # Functions of their own, so that the compiler takes the engine in parts.

@@ -14,7 +14,7 @@ from numbers cimport (
 )
 from processors cimport leave_taken_processor
 from program cimport Input, Run, buffers_size, hidden_input, meet
-from squares cimport add_penalty, find_clip
+from squares cimport add_penalty, begin_squares, end_squares, find_clip
 from stages cimport backward_layer, forward_apart, loss_of, step_apart
 from steps cimport begin_step
 from tile cimport real
@@ -166,7 +166,7 @@ cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:
     return meet(run)
 
 
-cdef inline Py_ssize_t train_steps(
+cdef inline Py_ssize_t all_steps(
     Run* run, real* work, const uint8_t* data, const int64_t* labels,
     const real* values, const int64_t* order, Py_ssize_t samples,
     Py_ssize_t first, Py_ssize_t last, double* losses,
@@ -197,6 +197,20 @@ cdef inline Py_ssize_t train_steps(
             run.mask = step + 1
             forward_apart[real](run, 0, work, &coming)
     return last
+
+
+cdef inline Py_ssize_t train_steps(
+    Run* run, real* work, const uint8_t* data, const int64_t* labels,
+    const real* values, const int64_t* order, Py_ssize_t samples,
+    Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    """all_steps, between which and the next ones the plan keeps sums of squares."""
+    cdef Py_ssize_t done
+    begin_squares[real](run, work)
+    done = all_steps[real](
+        run, work, data, labels, values, order, samples, first, last, losses)
+    end_squares[real](run, work, done * run.choices[BATCH] >= samples)
+    return done
 
 
 cdef inline void forward_samples(

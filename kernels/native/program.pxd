@@ -28,7 +28,7 @@ from numbers cimport (
     CHANNELS, CLIP_VALUE, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK,
     FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, L2, LAYER_NORM, LR_FACTOR, MASKS, OPTIMIZER,
     OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAIN, PLAN_COLUMNS,
-    SEED, SEGMENTS, SPLIT, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE, WIDTH,
+    SEED, SEGMENTS, SPLIT, SQUARES, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE, WIDTH,
     Y,
 )
 from tile cimport PANEL, dvec, fvec, real
@@ -52,6 +52,8 @@ cdef struct Run:  # everything a thread needs to know
     Rates rates  # of that step
     double clip  # what its gradients are multiplied by
     bint still  # whether parameters must not move yet, for that is not known
+    double scale  # what the first layer's stored W is multiplied by; see lazy.pxd
+    bint follows  # whether sums of squares follow what moves; see followed.pxd
     Py_ssize_t summed  # how often threads have summed squares so far
     Py_ssize_t thread
     Py_ssize_t threads
@@ -74,7 +76,7 @@ cdef inline Run run_from(
     run.program, run.layers, run.plan = program, layers, plan
     run.settings, run.choices = settings, choices
     run.thread, run.threads, run.sync = thread, threads, sync
-    run.clip = 1
+    run.clip = run.scale = 1
     return run
 
 
@@ -170,6 +172,33 @@ cdef inline real* partial_sums(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     return (work + run.exchanges % 2 * plan[EXCHANGE]
             + segment * exchanged_at_once(run) * width)
+
+
+cdef inline Py_ssize_t parts_in(const Run* run, Py_ssize_t layer, const real* _real) noexcept nogil:
+    """How many parts the sums of squares of a row of rows have: see squares.pxd."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    return (run.choices[SEGMENTS] if plan[SPLIT] == BY_INPUTS
+            else plan[WIDTH] // panel_width[real](_real))
+
+
+cdef inline double* parts_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """Where they are; two times in turn, for others may still read the last."""
+    cdef double* parts = kept_scale[real](run.plan + layer * PLAN_COLUMNS, work) + 1
+    return parts + run.summed % 2 * parts_in[real](run, layer, work)
+
+
+cdef inline double* kept_sums(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """Behind them what each thread keeps of its own, and then room for as many: see followed.pxd."""
+    cdef double* parts = kept_scale[real](run.plan + layer * PLAN_COLUMNS, work) + 1
+    return parts + 2 * parts_in[real](run, layer, work)
+
+
+cdef inline double* kept_scale(const int64_t* plan, const real* work) noexcept nogil:
+    """Before them, of the first row's plan: its scale between two calls for steps of one epoch.
+
+    0 stands for 1, when no sums are kept.
+    """
+    return <double*> (work + plan[SQUARES])
 
 
 cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:

@@ -8,6 +8,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 cimport panels
+from followed cimport follow
+from lazy cimport divide_step, is_lazy, shrink_lazily
 from numbers cimport (
     BLOCK, BY_OUTPUTS, CLIP_VALUE, COLUMNS, DY, INPUTS, L2, LOWEST, OPTIMIZER, OUTPUTS, PLAIN,
     PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
@@ -17,7 +19,7 @@ from program cimport (
     panel_width, partial_sums, rule_of, segment_start, share_of, takes_steps, vectors_of, y_of,
 )
 from sparse cimport sparse_layer
-from steps cimport shrink, step_of, update_weights
+from steps cimport step_of, update_weights
 from tile cimport FEW, PANEL, dvec, fvec, pinned, real
 
 cdef enum:
@@ -259,16 +261,6 @@ cdef inline bint backward_by_outputs(
     return True
 
 
-cdef inline void shrink_columns(
-    const Run* run, real* work, Py_ssize_t first, Py_ssize_t last,
-) noexcept nogil:
-    """The penalty's part of a step of these columns of the first layer."""
-    cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[INPUTS], p = first
-    while p < last:
-        shrink[real](run, 0, work + run.plan[W] + p * inputs, inputs * panel)
-        p += panel
-
-
 cdef inline void step_dense(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const Input* coming,
 ) noexcept nogil:
@@ -279,6 +271,7 @@ cdef inline void step_dense(
     cdef Py_ssize_t first_row, last_row, first, last
     cdef const real* step
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
+    follow[real](run, layer, work, input)
     step = step_of[real](run, layer, work, input.n, first, last)
     if input.bounds != NULL:
         sparse_layer[real](run, work, input if input.n else NULL, coming)
@@ -301,9 +294,12 @@ cdef inline bint backward_dense(
         return True
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
     if takes_steps(run, layer):
+        follow[real](run, layer, work, input)
         step = step_of[real](run, layer, work, input.n, first, last)
     if input.bounds != NULL:
-        shrink_columns[real](run, work, first, last)
+        if is_lazy(run):
+            shrink_lazily[real](run, work)
+            divide_step[real](run, work, input.n, first, last)
         sparse_layer[real](run, work, input if input.n else NULL, coming)
         return True
     if moves and layer == run.choices[LOWEST]:

@@ -95,7 +95,7 @@ cdef inline void sparse_layer(
         vectors = min(PANEL, vectors_of(last - p, panel))
         for r in range(after):
             for j in range(p, p + panel):
-                y[r * plan[WIDTH] + j] = b[j]
+                y[r * plan[WIDTH] + j] = b[j] * <real> (1 / run.scale)
         if before <= BUNCH and after <= BUNCH:
             any_chunk[real](run, work, done, coming, 0, p, vectors)
         else:
@@ -103,4 +103,7 @@ cdef inline void sparse_layer(
                 any_chunk[real](run, work, done, NULL, chunk, p, vectors)
             for chunk in range((after + BUNCH - 1) // BUNCH):
                 any_chunk[real](run, work, NULL, coming, chunk, p, vectors)
+        for r in range(after if run.scale != 1 else 0):  # see lazy.pxd
+            for j in range(p, p + panel):
+                y[r * plan[WIDTH] + j] *= <real> run.scale
         p += panel

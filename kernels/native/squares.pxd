@@ -8,15 +8,17 @@ the bits are the same for every number of threads. On images each thread has all
 from libc.stdint cimport int64_t
 
 cimport limits
+from followed cimport follows
+from lazy cimport take_up_scale
 from norms cimport norm_gradient
 from numbers cimport (
     BIAS, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, L2, LOWEST, OUTPUTS, PARAM_VECTORS,
-    PLAN_COLUMNS, SEGMENTS, SPLIT, SQUARES, STEP, W, WHOLE, WIDTH,
+    PLAN_COLUMNS, SEGMENTS, SPLIT, STEP, W, WHOLE, WIDTH,
 )
 from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
-    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, output_columns, panel_width,
-    penalty_of, segment_start,
+    Input, Run, adds_at_once, dy_of, first_segment, hidden_input, is_norm, kept_scale, kept_sums,
+    meet, output_columns, panel_width, parts_in, parts_of, penalty_of, segment_start,
 )
 from steps cimport rows_at
 from tile cimport MOST_LANES, PANEL, ROWS, pinned, real
@@ -29,8 +31,10 @@ cdef inline double weight_squares(
     """Of these rows of the panel that starts at column p."""
     cdef Py_ssize_t panel = panel_width[real](work)
     cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W]
+    cdef double scale = 1 if layer else run.scale
     w += p * run.program[layer * COLUMNS + INPUTS]
-    return limits.squares[real](w + first_row * panel, (last_row - first_row) * panel)
+    return scale * scale * limits.squares[real](
+        w + first_row * panel, (last_row - first_row) * panel)
 
 
 cdef inline double squares_of_gradient(
@@ -162,27 +166,31 @@ cdef inline bint has_squares(const Run* run, Py_ssize_t layer, bint of_weights) 
     return is_norm(row[KIND]) and row[PARAM_VECTORS] and not row[FROZEN]
 
 
-cdef inline Py_ssize_t parts_in(const Run* run, Py_ssize_t layer, const real* _real) noexcept nogil:
-    """How many parts a row of rows has."""
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    return (run.choices[SEGMENTS] if plan[SPLIT] == BY_INPUTS
-            else plan[WIDTH] // panel_width[real](_real))
-
-
-cdef inline double* parts_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
-    """Where the sums of its parts are; two times in turn, for others may still read the last."""
-    cdef double* parts = <double*> (work + run.plan[layer * PLAN_COLUMNS + SQUARES])
-    return parts + run.summed % 2 * parts_in[real](run, layer, work)
+cdef inline void copy_kept(
+    const Run* run, Py_ssize_t layer, real* work, double* parts,
+) noexcept nogil:
+    """What this thread has followed of the parts of a row's weights."""
+    cdef Py_ssize_t panel = panel_width[real](work), first, last, p
+    cdef const double* kept = kept_sums[real](run, layer, work)
+    if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_INPUTS:
+        first, last = first_segment(run, run.thread), first_segment(run, run.thread + 1)
+    else:
+        output_columns(run, layer, panel, &first, &last)
+        first, last = first // panel, (last + panel - 1) // panel
+    for p in range(first, last):
+        parts[p] = kept[p]
 
 
 cdef inline void leave_squares(
-    const Run* run, Py_ssize_t layer, real* work, const Input* input,
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, double* parts,
 ) noexcept nogil:
     """This thread's parts of a row: of its weights (input NULL), or of its gradient."""
     cdef Py_ssize_t split = run.plan[layer * PLAN_COLUMNS + SPLIT], first, last, p
     cdef Py_ssize_t panel = panel_width[real](work)
-    cdef double* parts = parts_of[real](run, layer, work)
     if split == WHOLE and run.thread:  # all have the same
+        return
+    if input == NULL and follows(run, layer):
+        copy_kept[real](run, layer, work, parts)
         return
     if (input != NULL and run.program[layer * COLUMNS + KIND] == DENSE
             and takes_pairs(run, layer, input)):
@@ -215,7 +223,8 @@ cdef inline bint sum_squares(
         if first != NULL:
             input = hidden_input[real](run, layer, work, first.n) if layer else first[0]
         if has_squares(run, layer, first == NULL):
-            leave_squares[real](run, layer, work, &input if first != NULL else NULL)
+            leave_squares[real](run, layer, work, &input if first != NULL else NULL,
+                                parts_of[real](run, layer, work))
     if not meet(run):
         return False
     total[0] = 0
@@ -246,3 +255,27 @@ cdef inline bint find_clip(Run* run, real* work, const Input* first) noexcept no
         return False
     run.clip = limits.clip_factor(run.settings, total)
     return True
+
+
+cdef inline void begin_squares(Run* run, real* work) noexcept nogil:
+    """Sum up all weights, or take over what is kept of an epoch that goes on."""
+    cdef double scale = kept_scale[real](run.plan, work)[0]
+    cdef Py_ssize_t layer
+    run.scale = 1 if scale == 0 else scale
+    run.follows = False
+    if run.settings[L2] == 0 or not adds_at_once(run):
+        return
+    for layer in range(run.layers if scale == 0 else 0):
+        if has_squares(run, layer, True):
+            leave_squares[real](run, layer, work, NULL, kept_sums[real](run, layer, work))
+    run.follows = True
+
+
+cdef inline void end_squares(Run* run, real* work, bint whole) noexcept nogil:
+    """Keep them; at the end of a whole epoch nothing is, and the first layer's W is as it is."""
+    if not run.follows:
+        return
+    if whole:
+        take_up_scale[real](run, work)
+    if run.thread == 0:
+        kept_scale[real](run.plan, work)[0] = 0 if whole else run.scale

@@ -111,7 +111,7 @@ def test_the_engine_limits_what_the_layered_loop_limits(name, limits, optimizer,
         assert np.abs(other.net.params - fast.net.params).max() > 1e-5
 
 
-@pytest.mark.parametrize("batch", [1, 33, 64, 600])
+@pytest.mark.parametrize("batch", [1, 6, 33, 64, 600])
 @pytest.mark.parametrize("limits", ["l2", "clip_value", "l2 and clip_value", "clip_norm"])
 @pytest.mark.parametrize("loss", [fb.HingeLoss, fb.MSELoss])
 def test_zeros_and_any_batch(loss, limits, batch):
@@ -124,6 +124,44 @@ def test_zeros_and_any_batch(loss, limits, batch):
     fast = made().fused()
     agree(fast, made().layered())
     same(made().fused(2), fast)
+
+
+@pytest.mark.parametrize(("l2", "near"), [(0.5, 1e-12), (6.0, 1e-12), (10.0, 1e-12), (14.0, 1e-9)])
+@pytest.mark.parametrize(("batch", "loss"), [(6, fb.HingeLoss), (20, fb.CrossEntropyLoss)])
+def test_weights_that_shrink_fast_on_sparse_data(batch, loss, l2, near, monkeypatch):
+    """By the factors 0.95, 0.4, 0 and -0.4 a step, in one chunk of steps or in many."""
+
+    def made():
+        given = {"loss": loss(), "batch": batch, "zeros": 0.9, "samples": 130}
+        return Trained("two layers", Limits(l2=l2), fb.SGD(0.1), **given)
+
+    slow, fast = made().layered(), made().fused()
+    for found, expected in zip(fast.results(), slow.results(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=near, atol=near)
+    monkeypatch.setattr("fastbp.engine.epochs.Threads.next_chunk", lambda self, steps: (1, 2))
+    same(made().fused(2), fast)
+
+
+def test_weights_shown_in_the_middle_of_an_epoch_are_shrunk(monkeypatch):
+    chunk = "fastbp.engine.epochs.Threads.next_chunk"
+    monkeypatch.setattr(chunk, lambda self, steps: (min(3, steps), 1))
+    made = Trained("two layers", LIMITS["l2"], fb.SGD(0.1), batch=4, zeros=0.9)
+    short = Trained("two layers", LIMITS["l2"], fb.SGD(0.1), batch=4, zeros=0.9)
+    short.order = short.order[:12]
+    shown = []
+
+    def look(steps, loss):
+        if steps == 3:
+            engine.show()
+            shown.append(made.net.params.copy())
+        return False
+
+    samples = made.x, made.target, 1.0
+    engine = Engine(
+        made.net, *samples, made.loss, made.optimizer, made.batch, 1, limits=made.limits
+    )
+    engine.epoch(made.order, look)
+    np.testing.assert_allclose(shown[0], short.layered().net.params, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("limits", ["l2 and clip_norm", "clip_norm", "clip_value"])
