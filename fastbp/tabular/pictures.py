@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPEATS = 5  # of each column's shuffling
-LEAST_ROWS, MOST_ROWS = 100, 1000  # that are shuffled
-ROWS = 10_000  # in all, of all columns, where that leaves LEAST_ROWS for each
-MOST_COLUMNS = 300  # beyond which it takes too long
+MOST_ROWS = 1000  # that are shuffled
+ROWS = 10_000  # in all, of all columns, each time
+MOST_COLUMNS = 200  # of more each would have too few
 
 
 def of_judging(model: Any, test: Dataset) -> dict[str, Figure]:
@@ -61,7 +61,7 @@ def importances_of(model: Any, test: Dataset) -> Importances | None:
     columns = len(model.table.columns)
     if columns > MOST_COLUMNS:
         return None
-    rows = int(np.clip(ROWS // columns, LEAST_ROWS, MOST_ROWS))
+    rows = min(ROWS // columns, MOST_ROWS)
     found = permutation_importance(model, test, repeats=REPEATS, most_rows=rows)
     return found if np.isfinite(found.importances).all() else None
 
