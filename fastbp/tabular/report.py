@@ -155,7 +155,7 @@ def _trained_on(run: TableRun) -> str:
     judged = f", {kept:,} of which were kept back to judge each epoch" if kept else ""
     return (
         f"Trained on {rows:,} rows of {run.source}{judged}; the figures here are of "
-        f"{len(run.test):,} other rows ({run.test.name})."
+        f"{len(run.test):,} rows that it was not trained on ({run.test.name})."
     )
 
 

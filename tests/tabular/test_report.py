@@ -190,7 +190,7 @@ def test_what_was_trained_how_and_how_it_is_used(of_classes):
     text = "".join(page.itertext()).replace("\u00a0", " ")
     rows, kept = len(run.train), round(0.2 * len(run.train))
     assert f"Trained on {rows} rows of table, {kept} of which were kept back to judge" in text
-    assert f"{len(run.test)} other rows (table test)" in text
+    assert f"{len(run.test)} rows that it was not trained on (table test)" in text
     assert "all & everything" in text
     assert table(page, "training") == [["training", ""], ["loss", "<mse>"]]
     commands, python = (quoted.text for quoted in page.iter(f"{XHTML}pre"))
