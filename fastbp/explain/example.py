@@ -13,18 +13,19 @@ import numpy.typing as npt
 
 from fastbp._files import read_toml
 from fastbp.layers import Layer, Linear
-from fastbp.losses import CrossEntropyLoss, HingeLoss, Loss, MSELoss, NLLLoss
+from fastbp.losses import Loss, MSELoss
 from fastbp.network import Sequential
 
-from .formulas import EXPLAINED
+from .activations import EXPLAINED as ACTIVATIONS
+from .losses import OF_CLASSES, OF_VALUES
 
 WORKED_EXAMPLE = Path(__file__).with_name("worked_example.toml")
 LOSSES: dict[str, type[Loss]] = {
-    "squared-error": MSELoss,
-    "hinge": HingeLoss,
-    "cross-entropy": CrossEntropyLoss,
-    "nll": NLLLoss,
+    "squared-error": MSELoss,  # as report B calls it
+    **{loss.name: loss for loss in (*OF_CLASSES, *OF_VALUES)},
 }
+EXPLAINED: tuple[type[Layer], ...] = (Linear, *ACTIVATIONS)
+LAYERS = {layer.__name__: layer for layer in EXPLAINED}
 PROBLEMS = (ValueError, TypeError, OverflowError)
 KEYS = {"title", "inputs", "target", "loss", "rate", "layer", "reported"}
 DIGITS = re.compile(r"[-−]?\d{1,30}(\.\d{1,30})?", re.ASCII)
@@ -138,9 +139,8 @@ def _network(rows: Any, inputs: int) -> tuple[Sequential, frozenset[tuple[int, i
 def _layer(row: dict[str, Any]) -> tuple[list[Layer], tuple[np.ndarray, list[float | None]] | None]:
     """The layers of one table, a rounding one among them; and w and b of a Linear."""
     kind, digits, parameters = row.pop("type", None), row.pop("digits", None), None
-    known = {layer.__name__: layer for layer in EXPLAINED}
-    if kind not in known:
-        raise ValueError(f"type: expected {', '.join(known)}; got {kind!r}")
+    if kind not in LAYERS:
+        raise ValueError(f"type: expected {', '.join(LAYERS)}; got {kind!r}")
     if kind == "Linear":
         w, b = _weights(row.pop("w", None)), row.pop("b", None)
         if row.get("bias") is False:
@@ -150,9 +150,9 @@ def _layer(row: dict[str, Any]) -> tuple[list[Layer], tuple[np.ndarray, list[flo
         bias = _bias([0] * w.shape[1] if b is None else b, w.shape[1])
         row |= {"inputs": w.shape[0], "outputs": w.shape[1]}
         parameters = w, bias
-    if unknown := set(row) - set(known[kind].settings):
+    if unknown := set(row) - set(LAYERS[kind].settings):
         raise ValueError(f"unknown key {min(unknown)!r} for {kind}")
-    layers = [known[kind](**row)]
+    layers = [LAYERS[kind](**row)]
     if digits is not None:
         if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 15:
             raise ValueError(f"digits: expected a whole number from 0 to 15, got {digits!r}")
@@ -194,7 +194,7 @@ def _number(value: Any, name: str) -> float:
 
 
 def _target(target: Any, loss: Loss) -> np.ndarray:
-    if isinstance(loss, MSELoss):
+    if type(loss) in OF_VALUES:
         return np.array([_numbers(target, "target")])
     if isinstance(target, bool) or not isinstance(target, int):
         raise TypeError(f"target: expected the number of the right class, got {target!r}")

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastbp.layers import Linear
-from fastbp.losses import MSELoss
 from fastbp.network import Sequential
 from fastbp.optimizers import SGD
 
-from . import formulas
+from . import activations, formulas, losses
 from .example import Example, WrittenDown
 from .formulas import Formula, d
 
@@ -182,7 +181,7 @@ def _given(told: Explanation, net: Sequential, example: Example) -> None:
 
 def _wanted(told: Explanation, example: Example) -> list[str]:
     """What the target is called: values y, or the number of the right class."""
-    if not isinstance(example.loss, MSELoss):
+    if type(example.loss) not in losses.OF_VALUES:
         return ["class"]
     count = len(told.stages[-1])
     return [f"y{unit + 1}" for unit in range(count)] if count > 1 else ["y"]
@@ -201,22 +200,23 @@ def _forward(told: Explanation, net: Sequential, x: np.ndarray) -> np.ndarray:
                 column = [row[unit] for row in told.weights[position]]
                 formula = formulas.linear_forward(before, column, told.biases[position][unit])
             else:
-                formula = formulas.forward(layer, before, unit, values[unit])
+                formula = activations.forward(layer, before, unit, values[unit])
             told.add(FORWARD, name, shown[0, unit], formula)
     return x
 
 
 def _loss(told: Explanation, example: Example, outputs: np.ndarray) -> np.ndarray:
-    value, gradient = example.loss(outputs, example.target)
-    o, wanted = told.stages[-1], _wanted(told, example)
-    right = 0 if isinstance(example.loss, MSELoss) else int(example.target[0])
-    told.add(LOSS, "l", value, formulas.loss_value(example.loss, o, wanted, right))
+    loss, target = example.loss, example.target
+    value, gradient = loss(outputs, target)
+    o, wanted, of_values = told.stages[-1], _wanted(told, example), target.ndim == 2
+    right = 0 if of_values else int(target[0])
+    away = (outputs - target)[0].tolist() if of_values else []
+    told.add(LOSS, "l", value, losses.value(loss, o, wanted, right, away))
     others = [unit for unit in range(len(o)) if unit != right]
     for unit in (*others, right):  # the hinge's by the right class is a sum of the others
-        formula = formulas.loss_gradient(
-            example.loss, o, wanted, right, unit, float(gradient[0, unit])
-        )
-        told.add(LOSS, d(o[unit]), gradient[0, unit], formula)
+        found = float(gradient[0, unit])
+        formula = losses.gradient(loss, o, wanted, right, unit, found, away)
+        told.add(LOSS, d(o[unit]), found, formula)
     return gradient
 
 
@@ -235,7 +235,7 @@ def _backward(told: Explanation, net: Sequential, dy: np.ndarray) -> None:
                 continue
             else:
                 before = told.by_name[name].value
-                formula = formulas.backward(layer, x, y, unit, before)
+                formula = activations.backward(layer, x, y, unit, before)
             told.add(BACKWARD, d(name), dx[0, unit], formula)
         dy = dx
 

@@ -1,12 +1,19 @@
 """The worked example to every printed digit, and other small networks against the library."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp.explain.activations import EXPLAINED
 from fastbp.explain.drawing import drawings
 from fastbp.explain.example import WORKED_EXAMPLE, read_example
 from fastbp.explain.explanation import as_text, explain
+from fastbp.explain.losses import OF_CLASSES, OF_VALUES
+from fastbp.layers import ACTIVATIONS
+from fastbp.losses import LOSSES as BY_NAME
 
 REPORTED = {  # quantity -> as the report prints it
     "h1": "0.65",
@@ -69,6 +76,11 @@ LAYERS = {
     "ReLU": "H{k} = max(",
     "LeakyReLU": "H{k} = ",
     "ELU": "H{k} = ",
+    "SELU": "H{k} = ",
+    "GELU": "H{k} = ",
+    "SiLU": "H{k} = ",
+    "Mish": "H{k} = ",
+    "Softplus": "H{k} = log(1 + e^",
 }
 
 
@@ -97,11 +109,24 @@ LOSSES = {
     "hinge": ("2", fb.HingeLoss(), [2], ""),
     "cross-entropy": ("0", fb.CrossEntropyLoss(), [0], ""),
     "nll": ("1", fb.NLLLoss(), [1], '[[layer]]\ntype = "LogSoftmax"'),
+    "squared-hinge": ("2", fb.SquaredHingeLoss(), [2], ""),
+    "l1": ("[-9, 1, 9]", fb.L1Loss(), [[-9.0, 1.0, 9.0]], ""),
+    "huber": ("[-9, 0.5, 9]", fb.HuberLoss(), [[-9.0, 0.5, 9.0]], ""),
+    "poisson": ("[3, 0, 1]", fb.PoissonNLLLoss(), [[3.0, 0.0, 1.0]], ""),
+    "bce": ("[0, 1, 0.3]", fb.BCEWithLogitsLoss(), [[0.0, 1.0, 0.3]], ""),
 }
+PAIRS = [
+    *((activation, "squared-error") for activation in LAYERS),
+    *(("Tanh", name) for name in LOSSES),
+]
 
 
-@pytest.mark.parametrize("activation", LAYERS)
-@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_and_activation_is_explained():
+    assert {*EXPLAINED} == set(ACTIVATIONS.values()) | {fb.LogSoftmax}
+    assert {*OF_VALUES, *OF_CLASSES} == {*BY_NAME.values()}
+
+
+@pytest.mark.parametrize(("activation", "name"), PAIRS)
 def test_any_small_network_as_the_library_computes_it(tmp_path, activation, name):
     target, loss, wanted, last = LOSSES[name]
     path = tmp_path / "net.toml"
@@ -142,20 +167,28 @@ def test_any_small_network_as_the_library_computes_it(tmp_path, activation, name
     assert found["H1"] == layers[1].y[0, 0]
 
 
+FUNCTIONS = {
+    "np": np,
+    "max": max,
+    "tanh": np.tanh,
+    "log": np.log,
+    "σ": lambda x: 1 / (1 + np.exp(-x)),
+    "Φ": lambda x: (1 + math.erf(x / math.sqrt(2))) / 2,
+    "φ": lambda x: math.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+}
+
+
 def evaluate(numbers):
     """A formula with numbers in it, as a value, where it is arithmetic."""
-    text = numbers.replace("−", "-").replace("·", "*").replace("²", "**2")
-    text = text.replace("e^(", "np.e**(").replace("e^-", "np.e**-").replace("e^", "np.e**")
-    text = text.replace("tanh ", "np.tanh").replace("log(", "np.log(")
-    for end in (", for", ", which", ", the right", ", a wrong"):
-        text = text.partition(end)[0]
-    if "np.tanh" in text and "(" not in text:
-        text = text.replace("np.tanh", "np.tanh(") + ")"
-    return eval(text, {"np": np, "max": max})
+    text = re.split(", for|, which|, the right|, a wrong", numbers)[0]
+    text = text.replace("−", "-").replace("·", "*").replace("²", "**2").replace("³", "**3")
+    text = text.replace("e^", "np.e**").replace("√", "np.sqrt").replace("π", "np.pi")
+    text = re.sub(r"\|([^|]+)\|", r"abs(\1)", text)
+    text = re.sub(r"tanh ([^(]\S*)", r"tanh(\1)", text)
+    return eval(text, FUNCTIONS)
 
 
-@pytest.mark.parametrize("activation", LAYERS)
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(("activation", "name"), PAIRS)
 def test_the_formulas_give_the_numbers(tmp_path, activation, name):
     """What is printed as formula with numbers evaluates to the number printed after it."""
     target, _, _, last = LOSSES[name]
@@ -177,7 +210,7 @@ def test_the_formulas_give_the_numbers(tmp_path, activation, name):
         ("rate = 0.1", "rate = 0", "rate: expected a number above 0, got 0"),
         ("rate = 0.1", "rate = true", "rate: expected a number, got True"),
         ("rate = 0.1", "rate = nan", "rate: expected a number below a million, got nan"),
-        ('loss = "hinge"', 'loss = "l1"', "loss: expected squared-error, hinge"),
+        ('loss = "hinge"', 'loss = "l9"', "loss: expected squared-error, hinge"),
         ("target = 2", "target = 3", "expected labels from 0 to 2; got 3"),
         ("target = 2", "target = [1]", "target: expected the number of the right class"),
         ("[0.5, -1.0, 2]", "[0.5, -1.0]", "inputs: the first Linear has 3 rows of w, got 2"),
