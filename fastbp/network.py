@@ -181,7 +181,7 @@ class Sequential(Structure, Offers):
         samples, alone = prediction.as_samples(self, x)
         found = predictions(prediction.row_scores(self, samples), meaning_of(self))
         if prediction.is_of_table(self, x):
-            return self.table.label.decode(found)
+            return self.table.label.told(found)
         return found[0] if alone else found
 
     def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:

@@ -64,8 +64,9 @@ def _weights(text: str) -> str | list[float]:
 
 def of_named(name: str) -> str:
     """What the named models have, for --help."""
-    values = {model: getattr(models.read(model), name) for model in models.NAMED}
-    if {*values.values()} == {None}:
+    every = {model: getattr(models.read(model), name) for model in models.NAMED}
+    values = {model: value for model, value in every.items() if value is not None}
+    if not values:
         return ""
     listed = ", ".join(f"{model} {value}" for model, value in values.items())
     return f" (default: the model's; {listed})"

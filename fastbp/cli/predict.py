@@ -151,7 +151,7 @@ def _predict_rows(args: argparse.Namespace, net: Sequential, x: np.ndarray, trut
     of_values = meaning_of(net).is_values
     found = net.predict(x)[0]
     if net.table is not None:
-        found = net.table.label.decode(found)
+        found = net.table.label.told(found)
     probabilities = None if of_values else net.predict_proba(x)[0]
     if args.json:
         chances = None if probabilities is None else probabilities.tolist()

@@ -69,6 +69,10 @@ class Classes:
         """The names of classes' numbers."""
         return np.array(self.names)[predicted]
 
+    def told(self, predicted: np.ndarray) -> np.ndarray:
+        """What a network predicts, as it is told."""
+        return self.decode(predicted)
+
     def as_data(self) -> dict[str, Any]:
         """As JSON has it."""
         return {"kind": self.kind, "name": self.name, "names": list(self.names)}
@@ -87,16 +91,22 @@ class Classes:
 
 @dataclass(frozen=True)
 class Values:
-    """Values, of which a network learns (y - mean) / std."""
+    """Values, of which a network learns (y - mean) / std.
+
+    What it predicts is told from ``low`` to ``high``, the values that it was trained on; files of
+    before that was so have none.
+    """
 
     kind: ClassVar[str] = "values"
     name: str
     mean: float
     std: float
+    low: float | None = None
+    high: float | None = None
 
     @classmethod
     def fit(cls, column: pd.Series) -> Values:
-        """Mean and deviation."""
+        """Mean, deviation and range."""
         name = str(column.name)
         try:
             numbers = as_numbers(column, name)
@@ -105,7 +115,8 @@ class Values:
         std = float(numbers.std())
         if not std:
             raise ValueError(f"label {name!r}: {numbers[0]:.6g} in all rows: nothing to learn")
-        return cls(name, float(numbers.mean()), std)
+        low, high = float(numbers.min()), float(numbers.max())
+        return cls(name, float(numbers.mean()), std, low, high)
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """(n,) float64, standardised."""
@@ -115,19 +126,28 @@ class Values:
         """Values in their own unit, as float64."""
         return predicted.astype(np.float64) * self.std + self.mean
 
+    def told(self, predicted: np.ndarray) -> np.ndarray:
+        """What a network predicts, in its own unit, within the range of what it was trained on."""
+        values = self.decode(predicted)
+        return values if self.low is None else np.clip(values, self.low, self.high)
+
     def as_data(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std}
+        numbers = {name: getattr(self, name) for name in ("mean", "std", "low", "high")}
+        return {"kind": self.kind, "name": self.name, **numbers}
 
     def said(self) -> str:
         """In words."""
         return f"values: mean {self.mean:.6g}, standard deviation {self.std:.6g}"
 
     def __post_init__(self) -> None:
-        numbers = (self.mean, self.std)
+        both = None not in (self.low, self.high)
+        numbers = (self.mean, self.std, *((self.low, self.high) if both else ()))
         right = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
-        if not right or self.std <= 0:
-            raise ValueError("a table's label: wrong mean or deviation")
+        if not right or self.std <= 0 or (self.low is None) != (self.high is None):
+            raise ValueError("a table's label: wrong mean, deviation or range")
+        if both and not self.low <= self.high:  # type: ignore[operator]
+            raise ValueError("a table's label: its range ends before it begins")
 
 
 Label = Classes | Values
@@ -143,11 +163,16 @@ def label_from(data: dict[str, Any]) -> Label:
     return label
 
 
-def fit_label(column: pd.Series, values: bool | None) -> Label:
-    """The label of rows that all have one: of values or of classes, or as its cells look."""
+def fit_label(
+    column: pd.Series, values: bool | None, rows: np.ndarray | slice = slice(None)
+) -> Label:
+    """The label of rows that all have one: of values or of classes, or as its cells look.
+
+    Classes are those of all rows; the mean of values, their deviation and range those of ``rows``.
+    """
     if values is None:
         values = looks_like_values(column)
-    return Values.fit(column) if values else Classes.fit(column)
+    return Values.fit(column.iloc[rows]) if values else Classes.fit(column)
 
 
 def looks_like_values(column: pd.Series) -> bool:

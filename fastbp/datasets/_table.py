@@ -26,7 +26,9 @@ from ._label import Classes, Label, fit_label, label_from
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1  # of what a model's file says of its table
+# Of what a model's file says of its table: those that are read. The last is written; a label of
+# values has its range in it.
+VERSIONS = 1, 2
 Columns = str | int | Iterable[str | int]
 
 
@@ -134,7 +136,7 @@ class Table:
     def as_data(self) -> dict[str, Any]:
         """As a model's file has it, in JSON."""
         return {
-            "version": VERSION,
+            "version": VERSIONS[-1],
             "label": self.label.as_data(),
             "columns": [column.as_data() for column in self.columns],
             "left_out": self.left_out,
@@ -150,8 +152,8 @@ class Table:
             If it is none, or of another version.
         """
         try:
-            if data["version"] != VERSION:
-                raise ValueError(f"its version is {data['version']!r}, not {VERSION}")
+            if data["version"] not in VERSIONS:
+                raise ValueError(f"its version is {data['version']!r}, not one of {VERSIONS}")
             left_out = {str(name): str(why) for name, why in data["left_out"].items()}
             columns = tuple(map(column_from, data["columns"]))
             table = cls(columns, label_from(data["label"]), left_out)
@@ -265,7 +267,7 @@ def fit_table(
     if not columns:
         told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise ValueError(f"no column is left to learn from ({told or 'there is the label alone'})")
-    target = fit_label(frame[name], values)
+    target = fit_label(frame[name], values, rows)
     return frame, Table(columns, target, left_out)
 
 

@@ -83,6 +83,19 @@ class He(Initializer):
         return rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs)), 0.0
 
 
+class NTK(Initializer):
+    """W from N(0, 1 / inputs), b from N(0, 1): the neural tangent parametrisation (Jacot et al.
+    2018), W = V/√inputs with V from N(0, 1). A step of V is one of W whose rate is 1/√inputs times
+    that: ``lr_factor``.
+    """
+
+    def __call__(
+        self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
+    ) -> Start:
+        """Draw W and b."""
+        return rng.normal(0, 1 / np.sqrt(inputs), (inputs, outputs)), rng.normal(0, 1, outputs)
+
+
 class Nothing(Initializer):
     """Draws nothing, in no memory: for parameters that come from somewhere else."""
 
@@ -98,6 +111,7 @@ NAMES: dict[str, type[Initializer]] = {
     "uniform": Uniform,
     "glorot": Glorot,
     "he": He,
+    "ntk": NTK,
 }
 
 

@@ -17,7 +17,7 @@ DENSE = ("hidden", "activation", "normalization")  # what describes a network in
 
 
 def described(
-    name: str | None = None,
+    name: str | Model | None = None,
     hidden: Sequence[int] | None = None,
     activation: str | None = None,
     normalization: str | None = None,
@@ -25,9 +25,13 @@ def described(
 ) -> Model:
     """The model of that name or file, else ``dense``; settings that are None stay its own.
 
-    Another optimiser, loss or schedule starts with its own options.
+    Another optimiser, loss or schedule starts with its own options. A Model may be given in place
+    of its name; then its hidden layers may be others too.
     """
-    model = read(name) if name else dense(hidden, activation, normalization)
+    if isinstance(name, str) and name:
+        model = read(name)
+    else:
+        model = with_hidden(name or read("dense"), hidden, activation, normalization)
     given = {key: value for key, value in settings.items() if value is not None}
     for part in PARTS:
         if given.get(part.name, getattr(model, part.name)) != getattr(model, part.name):
@@ -90,20 +94,33 @@ def dense(
     activation: str | None = None,
     normalization: str | None = None,
 ) -> Model:
-    """dense.toml with other hidden layers, with another activation or a norm before each.
+    """dense.toml with other hidden layers; see ``with_hidden``."""
+    return with_hidden(read("dense"), hidden, activation, normalization)
+
+
+def with_hidden(
+    model: Model,
+    hidden: Sequence[int] | None = None,
+    activation: str | None = None,
+    normalization: str | None = None,
+) -> Model:
+    """A dense model with other hidden layers, with another activation or a norm before each.
+
+    What stands before its first Linear stays, and how that is trained holds for all of them.
 
     Raises
     ------
     ValueError, TypeError
         If ``hidden`` are no whole numbers above 0, or there is no such activation or norm.
     """
-    model = read("dense")
-    sizes = [row["outputs"] for row in model.layers if "outputs" in row]
+    places = [place for place, row in enumerate(model.layers) if row["type"] == "Linear"]
+    first, last = places[0], model.layers[places[-1]]
+    sizes = [model.layers[place]["outputs"] for place in places[:-1]]
     if hidden is not None:
         if isinstance(hidden, str) or not isinstance(hidden, Iterable):
             raise TypeError(f"hidden: expected sizes like (800, 100), got {hidden!r}")
         sizes = [as_count(size, "hidden") for size in hidden]
-    kind = model.layers[1]["type"]
+    kind = model.layers[first + 1]["type"]
     if activation is not None:
         kind = chosen(ACTIVATIONS, activation, "activation").__name__
     between = [kind]
@@ -113,9 +130,9 @@ def dense(
     rows = [
         row
         for size in sizes
-        for row in ({"type": "Linear", "outputs": size}, *({"type": each} for each in between))
+        for row in (model.layers[first] | {"outputs": size}, *({"type": each} for each in between))
     ]
-    return replace(model, layers=(*rows, {"type": "Linear"}))
+    return replace(model, layers=(*model.layers[:first], *rows, last))
 
 
 @dataclass(frozen=True)

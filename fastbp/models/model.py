@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fastbp._checks import as_number
 from fastbp.layers import BUILT_IN, Conv2d, Linear, LogSoftmax, Shape
 from fastbp.layers.data import INSIDE, as_data, from_data
 from fastbp.layers.nesting import places
@@ -27,6 +28,7 @@ TAKES = {
     "LayerNorm": "normalized_shape",
     "Scale": "num_features",
 }
+NTK = "ntk"  # a rate by a layer's inputs, in place of an lr_factor
 PROBLEMS = (ValueError, TypeError, OverflowError)  # what wrong settings of layers come to
 ON_IMAGES = ("Conv2d", "MaxPool2d", "AvgPool2d", "BatchNorm2d")
 
@@ -41,7 +43,8 @@ class Model:
         Of the model, as in "lenet".
     layers : tuple of dict
         Each layer's ``type`` and settings. ``inputs`` and ``in_channels`` may be left out, and the
-        ``outputs`` of the last Linear, in the network and in a Residual.
+        ``outputs`` of the last Linear, in the network and in a Residual. The ``lr_factor`` of a
+        Linear may be "ntk", which stands for 1/√inputs of W, and 1 of b.
     input_shape : (channels, height, width), optional
         Of one sample, for networks on images.
     init, dtype, loss, optimizer, schedule : str
@@ -241,8 +244,17 @@ def _filled(row: dict[str, Any], shape: Shape, outputs: int | None) -> dict[str,
         row = {TAKES[kind]: shape[0]} | row
     if kind == "Linear" and outputs is not None:
         row = {"outputs": outputs} | row
+    if kind == "Linear" and row.get("lr_factor") == NTK:
+        row = row | _by_inputs(shape[0], row.get("bias_lr_factor", 1.0))
     names = ("type", *BUILT_IN[kind].settings)
     return {name: row[name] for name in names if name in row} | row
+
+
+def _by_inputs(inputs: int, of_bias: Any) -> dict[str, float]:
+    """Factors of the rates in the neural tangent parametrisation, which takes W as V/√inputs."""
+    root = math.sqrt(inputs)
+    of_bias = as_number(of_bias, "Linear bias_lr_factor", least=0)
+    return {"lr_factor": 1 / root, "bias_lr_factor": of_bias * root}
 
 
 def _size(shape: Shape) -> str:

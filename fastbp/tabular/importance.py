@@ -191,5 +191,5 @@ def _score(table: Table, y: np.ndarray, predicted: np.ndarray) -> float:
     """Accuracy, or R² in the label's unit."""
     label = table.label
     if isinstance(label, Values):
-        return float(of_values(label, label.decode(y), label.decode(predicted))["r2"])
+        return float(of_values(label, label.decode(y), label.told(predicted))["r2"])
     return float(of_classes(y, predicted, len(label.names))["accuracy"])

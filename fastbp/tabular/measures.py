@@ -29,7 +29,7 @@ def measured(net: Sequential, data: Dataset) -> dict[str, Any]:
         if len(label.names) == 2:
             found["auc"] = area(data.y == 1, net.predict_proba(data)[:, 1])
         return found
-    return of_values(label, label.decode(data.y), label.decode(net.predict(data)))
+    return of_values(label, label.decode(data.y), label.told(net.predict(data)))
 
 
 def of_classes(y: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def of_judging(model: Any, test: Dataset) -> dict[str, Figure]:
     """Name -> figure: what is taken for what and how surely, or values beside predictions."""
     label = model.table.label
     if isinstance(label, Values):
-        found = label.decode(test.y), label.decode(model.predict(test))
+        found = label.decode(test.y), label.told(model.predict(test))
         return {
             "true_by_predicted": plots.true_by_predicted(*found, name=label.name),
             "residuals": plots.residuals(*found, name=label.name),

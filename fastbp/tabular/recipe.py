@@ -1,35 +1,51 @@
-"""What a table is trained with, where nobody says it."""
+"""What a table is trained with, where nobody says it: models/table.toml, by its rows and label."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from fastbp import models
 from fastbp.datasets import Dataset
+from fastbp.models import Model
 
-VALIDATION = 0.15  # of the rows that are trained on, which judges each epoch
+NAME = "table"
 LEAST = 8  # rows of each class, or of values, so that a share can be kept back
-DEFAULTS: dict[str, Any] = {
-    "hidden": (64, 64),
-    "activation": "relu",
-    "init": "he",
-    "batch_size": 32,
-    "epochs": 50,
-}
+ROWS = 400_000  # that are trained on in all epochs together, within the limits below
+EPOCHS = 16, 64  # at least, even of very many rows; at most, even of few
+OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
+VALUES_ACTIVATION = "mish"
+
+
+def model_for(rows: int, values: bool) -> Model:
+    """The model for a table of so many rows to train on, of classes or of values.
+
+    Examples
+    --------
+    >>> recipe.model_for(rows=40_000, values=True).epochs
+    16
+    """
+    model = models.read(NAME)
+    if values:
+        model = models.described(model, activation=VALUES_ACTIVATION, **OF_VALUES)
+    least, most = EPOCHS
+    epochs = min(max(ROWS // rows, least), most)
+    return replace(model, epochs=epochs, early_stopping=epochs)
 
 
 def completed(given: Mapping[str, Any], train: Dataset) -> dict[str, Any]:
     """What is given, and what that leaves to the table: how it is trained, what judges each epoch.
 
-    Where a ``model`` is given it says all.
+    Where another ``model`` is given it says all.
     """
     said = {name: value for name, value in given.items() if value is not None}
-    if "model" in said:
+    if said.get("model", NAME) != NAME:
         return said
-    defaults = DEFAULTS | {"loss": "mse" if train.values else "cross-entropy"}
-    if "optimizer" not in said:
-        defaults |= {"optimizer": "adam", "lr": 0.001}
+    model = model_for(len(train), train.values)
     smallest = len(train) if train.values else int(np.bincount(train.y).min())
-    if smallest >= LEAST:
-        defaults |= {"validation": VALIDATION}
-    return defaults | said
+    if smallest < LEAST and "validation" not in said:
+        model = replace(model, validation=None, early_stopping=None)
+    elif "epochs" in said:
+        model = replace(model, early_stopping=said["epochs"])
+    return said | {"model": model}

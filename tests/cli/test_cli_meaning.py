@@ -20,7 +20,8 @@ RUNS = {
     "two": ("two.csv", ("--loss", "bce"), "two classes"),
     "labels": ("labels.npz", ("--values", "--loss", "bce"), "labels"),
 }
-OPTIONS = ("--hidden", 8, "--epochs", 5, "--optimizer", "adam", "--lr", 0.02, "--json")
+OPTIONS = ("--hidden", 8, "--epochs", 20, "--batch-size", 16)
+OPTIONS = (*OPTIONS, "--optimizer", "adam", "--lr", 0.02, "--json")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_what_a_run_leaves(folder, found, name):
         rows = list(csv.DictReader(file))
     assert ("train_r2" in rows[0]) == of_values != ("train_accuracy" in rows[0])
     assert found[name][0]["epochs"][-1].keys() == rows[0].keys()
-    assert len(rows) == 5
+    assert len(rows) == 20
 
 
 def test_tables_say_the_same(folder, found):

@@ -40,7 +40,7 @@ def test_a_table_is_told_split_and_learned(trained, people):
     assert "nr      left out  an index or id: a different whole number in each row" in told
     assert "wage    left out  as it was asked for" in told
     assert "income  label     2 classes: high, low" in told
-    assert "Linear(6, 64)" in trained.json["network"]  # age, its gaps, three jobs and others
+    assert "Linear(6, 256), SELU()" in trained.json["network"]  # age, its gaps, jobs and others
     assert trained.json["test_accuracy"] > 0.8
     assert {"val_accuracy", "train_accuracy"} <= {*trained.json}
     net = fb.load(people[0] / "run" / "model.safetensors")
@@ -52,14 +52,31 @@ def test_pictures_and_a_page_show_what_came_of_it(people, trained):
     options = "--data people.csv --label income --drop wage --epochs 2 --output shown"
     result = run("train", *options.split(), "--quiet", cwd=folder)
     assert (result.code, result.err) == (0, "")
-    of_table = {"roc_curve.png", "calibration_curve.png", "importance.png", "report.html"}
+    of_table = {
+        "rate_by_iteration.png",
+        "roc_curve.png",
+        "calibration_curve.png",
+        "importance.png",
+        "report.html",
+    }
     assert names(folder / "shown") == ALWAYS | PLOTS | of_table
     page = (folder / "shown" / "report.html").read_text("utf-8")
-    assert "Trained on 180 rows of people.csv, 27 of which were kept back" in page
+    assert "Trained on 180 rows of people.csv, 36 of which were kept back" in page
     told = re.search(r"test accuracy +([\d.]+) %", result.out)[1]
     assert f"<td>{told}\u00a0%</td>" in page
     assert "predict shown/model.safetensors --data new.csv" in page
     assert names(folder / "run") == ALWAYS  # --no-plots
+
+
+def test_the_run_is_repeated_by_its_config(trained, people):
+    folder, _ = people
+    config = (folder / "run" / "config.toml").read_text()
+    assert config.count('init = "normal:0"') == 1
+    assert "lr_factor = 0.0625" in config  # 1/√256
+    options = "--data people.csv --label income --drop wage --model run/config.toml --output again"
+    assert run("train", *options.split(), "--no-plots", "--quiet", cwd=folder).code == 0
+    ways = [(folder / name / "model.safetensors").read_bytes() for name in ("run", "again")]
+    assert ways[0] == ways[1]
 
 
 def test_evaluate_measures_every_row(trained, people):

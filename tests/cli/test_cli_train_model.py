@@ -224,8 +224,9 @@ def test_what_contradicts_a_model_is_wrong_usage(tmp_path, option):
 
 def test_help_names_the_models_defaults(tmp_path):
     text = " ".join(run("train", "--help", cwd=tmp_path).out.split())
-    assert "(default: the model's; dense 8, lenet 32)" in text
-    assert "(default: the model's; dense hinge, lenet cross-entropy)" in text
+    assert "(default: the model's; dense 8, lenet 32, table 256)" in text
+    assert "(default: the model's; dense hinge, lenet cross-entropy, table cross-entropy)" in text
+    assert "(default: the model's; table 0.2)" in text
 
 
 def test_ctrl_c_keeps_the_finished_epochs(tmp_path):

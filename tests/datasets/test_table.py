@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 import fastbp as fb
-from fastbp.datasets import DataError, Table, table
+from fastbp.datasets import DataError, Table, fit_table, table
 
 
 def write(folder: Path, text: str | bytes, name: str = "data.csv", encoding: str = "utf-8") -> Path:
@@ -417,6 +418,28 @@ def test_values_come_back_in_their_unit(tmp_path):
         net.predict_proba(frame)
 
 
+def test_values_are_told_within_the_range_that_was_trained_on():
+    frame = pd.DataFrame({"x": [0.5, 1, 2, 3, 90], "price": [10.5, 20, 30, 40, 5000]})
+    _, made = fit_table(frame, "price", rows=np.array([3, 1, 2, 0]))
+    label = made.label
+    assert (label.mean, label.low, label.high) == (pytest.approx(25.125), 10.5, 40.0)
+    scores = np.array([-100.0, 0, 100])
+    assert label.told(scores).tolist() == [10.5, pytest.approx(25.125), 40.0]
+    assert label.decode(scores)[2] > 1000
+    net = fb.Sequential(fb.Linear(1, 1))
+    net.table, net.meaning = made, "values"
+    net.layers[0].w, net.layers[0].b = [[1e6]], [0]
+    assert net.predict(frame)[[0, 4]].tolist() == [10.5, 40]
+    data = made.as_data()
+    assert Table.from_data(json.loads(json.dumps(data))) == made
+    numbers = {"mean": label.mean, "std": label.std}
+    old = data | {"version": 1, "label": {"kind": "values", "name": "price"} | numbers}
+    assert Table.from_data(old).label.told(scores).tolist() == label.decode(scores).tolist()
+    for wrong in ({"low": 2.0}, {"low": 2.0, "high": 1.0}, {"low": 0.0, "high": math.inf}):
+        with pytest.raises(ValueError, match=r"wrong mean, deviation or range|ends before"):
+            Table.from_data(data | {"label": {**old["label"], **wrong}})
+
+
 def test_two_classes_from_one_output():
     data = table({"x": [0.0, 1, 2, 3] * 9, "label": ["no", "no", "yes", "yes"] * 9})
     net = fb.Sequential(fb.Linear(1, 1))
@@ -430,8 +453,8 @@ def test_a_table_as_data_is_itself_and_nothing_else(trained):
     made = trained[0].table
     data = json.loads(json.dumps(made.as_data()))
     assert Table.from_data(data) == made
-    with pytest.raises(ValueError, match="version is 2, not 1"):
-        Table.from_data(data | {"version": 2})
+    with pytest.raises(ValueError, match="version is 3, not one of"):
+        Table.from_data(data | {"version": 3})
     for wrong in (None, [], {}, {**data, "columns": [{"kind": "pixel"}]}, {**data, "label": {}}):
         with pytest.raises(ValueError, match="no table that fastbp wrote"):
             Table.from_data(wrong)

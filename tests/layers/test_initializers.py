@@ -68,7 +68,14 @@ def test_he_looks_at_the_inputs():
     assert not b.any()
 
 
-@pytest.mark.parametrize("init", ["uniform", "normal", "glorot", "he"])
+def test_ntk_is_normal_over_the_root_of_the_inputs_with_normal_biases():
+    w, b = start("ntk")
+    assert_normal(w, 1 / math.sqrt(INPUTS))
+    assert b.std() == pytest.approx(1, rel=4 / math.sqrt(2 * OUTPUTS))
+    assert b.mean() == pytest.approx(0, abs=4 / math.sqrt(OUTPUTS))
+
+
+@pytest.mark.parametrize("init", ["uniform", "normal", "glorot", "he", "ntk"])
 def test_one_input_and_one_output_are_enough(init):
     w, b = start(init, inputs=1, outputs=1)
     assert w.shape == (1, 1)
@@ -76,14 +83,14 @@ def test_one_input_and_one_output_are_enough(init):
     assert np.isfinite([w[0, 0], b[0]]).all()
 
 
-@pytest.mark.parametrize("init", ["uniform", "normal", "glorot", "he"])
+@pytest.mark.parametrize("init", ["uniform", "normal", "glorot", "he", "ntk"])
 def test_a_seed_is_a_start(init):
     first, same, other = (start(init, seed)[0] for seed in (3, 3, 4))
     assert np.array_equal(first, same)
     assert not np.isin(first, other).any()
 
 
-@pytest.mark.parametrize("init", ["uniform", "normal", "glorot", "he"])
+@pytest.mark.parametrize("init", ["uniform", "normal", "glorot", "he", "ntk"])
 def test_float32_and_float64_start_from_the_same_numbers(init):
     exact, rounded = (start(init, dtype=dtype) for dtype in ("float64", "float32"))
     for a, b in zip(exact, rounded, strict=True):
@@ -119,7 +126,7 @@ def test_an_initializer_of_ones_own():
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
     text = (
-        "init: expected normal, uniform, glorot, he, normal:STD or an fb.initializers object; "
+        "init: expected normal, uniform, glorot, he, ntk, normal:STD or an fb.initializers object; "
         "got 'zeros'"
     )
     with pytest.raises(ValueError, match=re.escape(text)):

@@ -27,7 +27,7 @@ def text(net):
 
 
 def test_the_named_models():
-    assert list(models.NAMED) == ["dense", "lenet"]
+    assert list(models.NAMED) == ["dense", "lenet", "table"]
     dense = models.read("dense")
     assert text(dense.build(784, 10)) == (
         "Linear(784, 800), Tanh(), Linear(800, 100), Tanh(), Linear(100, 10)"
@@ -53,6 +53,49 @@ def test_a_named_model_is_the_network_of_the_same_layers():
         seed=3,
     )
     assert (net.params == expected.params).all()
+
+
+def test_rates_by_inputs_are_numbers_once_the_sizes_are_known():
+    rows = (
+        {"type": "Linear", "outputs": 25, "lr_factor": "ntk", "bias_lr_factor": 0.1},
+        {"type": "Residual", "layers": [{"type": "Linear", "lr_factor": "ntk"}]},
+        {"type": "Linear", "bias": False, "lr_factor": "ntk"},
+    )
+    model = models.Model("mine", rows).fitted(4, 3)
+    first, residual, last = model.layers
+    assert (first["lr_factor"], first["bias_lr_factor"]) == (0.5, 0.2)  # b's is 0.1 of the rate
+    assert residual["layers"][0] == {
+        "type": "Linear",
+        "inputs": 25,
+        "outputs": 25,
+        "lr_factor": 0.2,
+        "bias_lr_factor": 5.0,
+    }
+    assert last["lr_factor"] == 0.2
+    assert model.fitted(4, 3) == model
+    net = model.build(4, 3)
+    assert [layer.lr_factor for layer in (net.layers[0], net.layers[2])] == [0.5, 0.2]
+    for row, text in (
+        ({"type": "Linear", "lr_factor": "ntk", "bias_lr_factor": -1}, "bias_lr_factor: expected"),
+        ({"type": "Linear", "lr_factor": "mup"}, "lr_factor: expected a number, got 'mup'"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"layer 1: Linear {text}"):
+            models.Model("mine", (row,)).fitted(4, 3)
+
+
+def test_a_model_for_tables_with_other_hidden_layers_keeps_its_rates():
+    table = models.read("table")
+    net = models.described(table, [7, 5], "mish", "batch").build(9, 3)
+    hidden = [fb.Linear, fb.BatchNorm1d, fb.Mish]
+    assert [type(layer) for layer in net.layers] == [fb.Scale, *hidden, *hidden, fb.Linear]
+    assert [layer.inputs for layer in net.layers[1::3]] == [9, 7, 5]
+    assert net.layers[0].lr_factor == 6
+    for layer in net.layers[1::3]:
+        assert layer.lr_factor == pytest.approx(layer.inputs**-0.5)
+        assert layer.lr_factor * layer.bias_lr_factor == pytest.approx(0.1)
+    assert not net.layers[-1].w.any()
+    assert not net.layers[-1].b.any()
+    assert models.described(table) == table
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)

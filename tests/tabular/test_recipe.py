@@ -1,0 +1,70 @@
+"""What a table is trained with: chosen by its rows and its label, and overridden part by part."""
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp import models
+from fastbp.tabular import recipe
+
+
+def data_of(rows, values=False):
+    """So many rows of two numbers, of two classes alike or of values."""
+    x = np.random.default_rng(2).normal(size=(rows, 2)).astype(np.float32)
+    return fb.datasets.Dataset(
+        x, x[:, 0] if values else x[:, 0] > np.median(x[:, 0]), values=values
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(10, 64), (6_250, 64), (10_000, 40), (25_000, 16), (10**7, 16)]
+)
+def test_epochs_follow_from_the_rows(rows, epochs):
+    for values in (False, True):
+        model = recipe.model_for(rows, values)
+        assert (model.epochs, model.early_stopping) == (epochs, epochs)
+
+
+def test_classes_and_values_have_their_own_activation_loss_and_rate():
+    kinds = [{row["type"] for row in recipe.model_for(9, v).layers} for v in (False, True)]
+    assert kinds == [{"Scale", "Linear", "SELU"}, {"Scale", "Linear", "Mish"}]
+    of_classes, of_values = (recipe.model_for(9, values) for values in (False, True))
+    assert (of_classes.loss, of_classes.lr, of_classes.loss_options) == (
+        *("cross-entropy", 0.04),
+        {"label_smoothing": 0.1},
+    )
+    assert (of_values.loss, of_values.lr, of_values.loss_options) == ("mse", 0.07, {})
+    assert of_values.options == of_classes.options == {"beta2": 0.95}
+
+
+def test_what_is_said_comes_first():
+    said = {"hidden": [8], "epochs": 300, "optimizer": "sgd", "loss": "hinge", "lr": None}
+    model = models.asked_for(recipe.completed(said, data_of(100)))
+    assert [row.get("outputs") for row in model.layers] == [None, 8, None, None]
+    assert (model.epochs, model.early_stopping, model.validation) == (300, 300, 0.2)
+    assert (model.optimizer, model.options, model.lr) == ("sgd", {}, 0.04)
+    assert (model.loss, model.loss_options, model.schedule) == ("hinge", {}, "cosine-log")
+    other = {"model": "dense", "epochs": 2}
+    assert recipe.completed(other, data_of(100)) == other
+
+
+def test_of_a_few_rows_none_are_kept_back():
+    for values, rows in ((False, 14), (True, 7)):
+        model = recipe.completed({}, data_of(rows, values))["model"]
+        assert (model.validation, model.early_stopping) == (None, None)
+        said = models.asked_for(recipe.completed({"validation": 0.5}, data_of(rows, values)))
+        assert (said.validation, said.early_stopping) == (0.5, 64)
+
+
+def test_it_learns_and_keeps_its_best_epoch():
+    data = data_of(200, values=True)
+    model = models.asked_for(recipe.completed({"hidden": [32], "epochs": 30}, data))
+    net = model.fitted(2, 1).build(2, 1)
+    history = fb.fit(net, data, **model.fit_arguments())
+    assert len(history) == 30
+    assert not history.stopped
+    best = history.epochs[np.argmin(history["val_loss"])]
+    judged = history.validation_rows
+    kept = fb.evaluate(net, (data.x[judged], data.y[judged]), fb.MSELoss())
+    assert kept.loss == pytest.approx(best.val_loss, rel=1e-6)
+    assert best.val_r2 > 0.95
