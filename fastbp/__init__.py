@@ -67,6 +67,8 @@ from .network import Sequential
 from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
 from .tabular.importance import permutation_importance
+from .tabular.train import Trained as Trained
+from .tabular.train import train
 from .training import (
     Callback,
     Checkpoint,
@@ -148,6 +150,7 @@ __all__ = [
     "permutation_importance",
     "resume",
     "schedules",
+    "train",
     "use_backend",
 ]
 

@@ -137,7 +137,7 @@ class Ensemble(Guessed, Judged):
             found = _most_probable(chances, meaning)
         if prediction.is_of_table(self._nets[0], x):
             assert self.table is not None
-            return self.table.label.decode(found)
+            return self.table.label.told(found)
         return found[0] if alone else found
 
     def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:

@@ -48,7 +48,8 @@ class Job:
     callbacks: Watcher | Sequence[Watcher] = ()
     history: History = field(default_factory=History)
     error: DivergenceError | None = None
-    validation: Data | float | None = None  # of this job alone; left out, fit_many's
+    train: Data | None = None  # of this job alone; left out, fit_many's
+    validation: Data | float | None = None  # likewise
     validate_every: int = 1
     metrics: str | Mapping[str, Metric] | None = "epoch"
     class_weight: ClassWeight | None = None
@@ -64,8 +65,8 @@ class Job:
     fused: bool = True
 
     def arguments(self) -> dict[str, Any]:
-        """Those of ``fit`` that they are, by its names."""
-        names = (each.name for each in fields(self) if each.name not in ("net", "error"))
+        """Those of ``fit`` that they are, by its names, but for network and data."""
+        names = (each.name for each in fields(self) if each.name not in ("net", "error", "train"))
         return {name: getattr(self, name) for name in names}
 
 
@@ -88,7 +89,7 @@ class _StopWhen(Callback):
 
 def fit_many(
     jobs: Sequence[Job],
-    train: Data,
+    train: Data | None = None,
     *,
     validation: Data | None = None,
     threads: int | None = None,
@@ -103,7 +104,7 @@ def fit_many(
     jobs : sequence of Job
         Their callbacks are called in the threads that train them.
     train, validation : Dataset or (x, y)
-        Shared by all, not copied.
+        Shared by all that have none of their own, not copied.
     threads : int, optional
         How many networks train at a time: FASTBP_NUM_THREADS or every processor if left out.
 
@@ -123,7 +124,7 @@ def fit_many(
     from concurrent.futures import ThreadPoolExecutor  # here, to keep `import fastbp` light
 
     jobs = list(jobs)
-    _check(jobs)
+    _check(jobs, train)
     at_once = thread_counts.count(threads)
     active()  # chosen here, once, not by whichever thread is first
     stop = threading.Event()
@@ -138,28 +139,31 @@ def fit_many(
     return [job.history for job in jobs]
 
 
-def _check(jobs: list[Job]) -> None:
-    """Refuse what is no job, and jobs that would train one thing twice at a time."""
+def _check(jobs: list[Job], train: Data | None) -> None:
+    """Refuse what is no job or has no data, and jobs that would train one thing twice at a time."""
     for number, job in enumerate(jobs):
         if not isinstance(job, Job):
             raise TypeError(
                 f"fit_many: expected Job objects, got {type(job).__name__} as {number}; write "
                 "fb.fit_many([fb.Job(net), ...], (x, y))"
             )
+        if job.train is None and train is None:
+            raise TypeError(f"fit_many: job {number} has no data to train on, and all share none")
         for other in jobs[:number]:
             shared = other.optimizer is job.optimizer and isinstance(job.optimizer, Optimizer)
             if other.net is job.net or shared:
                 raise ValueError(f"fit_many: job {number} shares its net or optimizer with another")
 
 
-def _train(job: Job, train: Data, validation: Data | None, stop: threading.Event) -> None:
+def _train(job: Job, train: Data | None, validation: Data | None, stop: threading.Event) -> None:
+    data: Any = train if job.train is None else job.train
     try:
         own = job.arguments()
         watchers = Hooks(job.callbacks).watchers
         own |= {"callbacks": (*watchers, _StopWhen(stop)), "threads": 1}
         if job.validation is None:
             own["validation"] = validation
-        fit(job.net, train, **own)
+        fit(job.net, data, **own)
     except DivergenceError as divergence:
         job.error = divergence
     except _Stopped:

@@ -19,19 +19,20 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import tomli_w
 
-from ._files import TEMPORARY, write_atomically
+from ._files import TEMPORARY, read_toml, write_atomically
 from ._version import __version__
 from .backends import Backend
 from .datasets import Dataset
+from .ensemble import Ensemble
 from .models import Model
 from .network import Sequential
 from .storage import load
@@ -66,22 +67,73 @@ def new_folder(name: str) -> Path:
         return folder
 
 
+def named_folder(path: Path) -> Path:
+    """Make the folder that was asked for, unless it is there and empty.
+
+    Raises
+    ------
+    ValueError
+        If there is something in it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise ValueError(f"--output {path}: the folder is not empty; name a new one")
+    return path
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """A folder that goes if the block leaves nothing in it."""
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # there is something in it
+            folder.rmdir()
+
+
 def config_of(
-    model: Model, path: str | None, train: Dataset, test: Dataset, backend: Backend
+    model: Model,
+    path: str | None,
+    train: Dataset,
+    test: Dataset | None,
+    backend: Backend,
+    networks: int = 1,
 ) -> bytes:
-    """A config.toml: everything that determines the run. train --model reads it again."""
+    """A config.toml: everything that determines the run. train --model reads it again.
+
+    Of several networks it has their number, which is for people to read.
+    """
     data = {
         "path": path or "MNIST, embedded",
         "train_samples": len(train),
-        "test_samples": len(test),
+        "test_samples": 0 if test is None else len(test),
         "features": train.features,
         **({"values": train.targets} if train.values else {"classes": train.classes}),
         "scale": train.scale,
     }
-    computation = {"backend": backend.name, "detail": backend.detail}
+    computation: dict[str, Any] = {"backend": backend.name, "detail": backend.detail}
+    if networks > 1:
+        computation["networks"] = networks
     settings = {"fastbp": __version__, "data": data, **model.as_data()}
     settings["computation"] = computation
     return tomli_w.dumps(settings).encode("utf-8", "replace")  # names of files may be any bytes
+
+
+def networks_in(folder: Path) -> int:
+    """How many networks a run trained, as its config.toml has it."""
+    return int(_said(folder, "computation").get("networks", 1))
+
+
+def is_tested(folder: Path) -> bool:
+    """Whether rows of a run's table were kept to test with, as its config.toml has it."""
+    return bool(_said(folder, "data").get("test_samples", 1))
+
+
+def _said(folder: Path, table: str) -> dict[str, Any]:
+    """A table of a run's config.toml; nothing where there is none."""
+    path = folder / "config.toml"
+    found = read_toml(path).get(table, {}) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_losses(folder: Path, history: History, error: DivergenceError | None = None) -> None:
@@ -91,6 +143,38 @@ def write_losses(folder: Path, history: History, error: DivergenceError | None =
         losses = np.concatenate([losses, error.losses])
     write_atomically(
         folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, loss=losses)
+    )
+
+
+def write(
+    folder: Path, model: Sequential | Ensemble, histories: Sequence[History], config: bytes
+) -> None:
+    """Write the folder of a run at once; of several networks one model, and all histories.
+
+    Then history.csv begins with a column ``network``, from 1, and loss_by_iteration.npz has an
+    array for each, ``loss_1`` and so on.
+    """
+    write_atomically(folder / "config.toml", lambda file: file.write(config))
+    model.save(folder / "model.safetensors")
+    if isinstance(model, Sequential):
+        histories[0].to_csv(folder / "history.csv")
+        write_losses(folder, histories[0])
+        return
+    rows = [
+        {"network": number} | row
+        for number, history in enumerate(histories, 1)
+        for row in history.rows()
+    ]
+    losses: Any = {f"loss_{n}": history.loss_by_iteration for n, history in enumerate(histories, 1)}
+
+    def write_rows(file: TextIO) -> None:
+        writer = csv.DictWriter(file, [*rows[0]])
+        writer.writeheader()
+        writer.writerows(rows)
+
+    write_atomically(folder / "history.csv", write_rows, "w")
+    write_atomically(
+        folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, **losses)
     )
 
 

@@ -59,12 +59,12 @@ def test_each_ends_as_if_alone(backend, threads):
 
 def test_a_job_takes_what_fit_takes():
     others = {"net", "train", "y", "progress", "threads", "other"}
-    assert {each.name for each in fields(fb.Job)} - {"net", "error"} == (
+    assert {each.name for each in fields(fb.Job)} - {"net", "error", "train"} == (
         {*inspect.signature(fb.fit).parameters} - others
     )
     for each in fields(fb.Job):
         parameter = inspect.signature(fb.fit).parameters.get(each.name)
-        if each.name not in ("history", "net", "error"):
+        if each.name not in ("history", "net", "error", "train"):
             assert each.default == parameter.default, each.name
 
 
@@ -169,3 +169,17 @@ def test_what_cannot_be_trained_is_refused():
     with pytest.raises(ValueError, match="threads"):
         fb.fit_many(jobs(), (X, Y), threads=0)
     assert fb.fit_many([], (X, Y)) == []
+
+
+def test_a_job_may_have_data_of_its_own():
+    """One that all share need not be."""
+    x, y = np.random.default_rng(1).normal(size=(30, 4)), np.arange(30) % 3
+    nets = [fb.Sequential(fb.Linear(4, 3), dtype="float64") for _ in range(4)]
+    jobs = [fb.Job(nets[0], train=(x[:20], y[:20]), epochs=2), fb.Job(nets[1], epochs=2)]
+    fb.fit_many(jobs, (x, y))
+    fb.fit(nets[2], (x[:20], y[:20]), epochs=2)
+    fb.fit(nets[3], (x, y), epochs=2)
+    assert (nets[0].params == nets[2].params).all()
+    assert (nets[1].params == nets[3].params).all()
+    with pytest.raises(TypeError, match="job 1 has no data to train on"):
+        fb.fit_many(jobs)

@@ -9,8 +9,12 @@ import math
 from fastbp.training import Epoch, Evaluation, History
 
 
-def as_data(history: History, tested: Evaluation | None, unit: float = 1.0) -> dict[str, float]:
+def as_data(
+    history: History, tested: Evaluation | None, judge: str, unit: float = 1.0
+) -> dict[str, float]:
     """Figures of the epoch whose network was kept, and the best ones of what judges each.
+
+    What judges is "val" or "test".
 
     ``unit`` is 1 of what is learned in the unit that is told.
     """
@@ -19,15 +23,17 @@ def as_data(history: History, tested: Evaluation | None, unit: float = 1.0) -> d
     for figure in _figures(history):
         each = unit if figure == "mae" else 1
         found[f"train_{figure}"] = each * epoch[f"train_{figure}"]
-        found[f"{_judge(tested)}_{figure}"] = each * epoch[f"val_{figure}"]
+        found[f"{judge}_{figure}"] = each * epoch[f"val_{figure}"]
         if tested is not None:
             found[f"test_{figure}"] = each * getattr(tested, figure)
-    return found | {f"best_{_judge(tested)}_{name}": _best(history)[f"val_{name}"]}
+    return found | {f"best_{judge}_{name}": _best(history)[f"val_{name}"]}
 
 
-def as_facts(history: History, tested: Evaluation | None, unit: float = 1.0) -> dict[str, str]:
+def as_facts(
+    history: History, tested: Evaluation | None, judge: str, unit: float = 1.0
+) -> dict[str, str]:
     """The same in words."""
-    epoch, best, judge = _kept(history), _best(history), _judge(tested)
+    epoch, best = _kept(history), _best(history)
     what = "R²" if epoch.of_values else "accuracy"
     facts = {
         f"train {what}": _said(
@@ -53,11 +59,6 @@ def _said(r2: float, accuracy: float, mae: float = math.nan) -> str:
     if math.isnan(r2):
         return "not computed" if math.isnan(accuracy) else f"{100 * accuracy:.2f} %"
     return f"{r2:.4f}" + ("" if math.isnan(mae) else f", mean absolute error {mae:.6g}")
-
-
-def _judge(tested: Evaluation | None) -> str:
-    """What the data are called that judge each epoch."""
-    return "test" if tested is None else "val"
 
 
 def _figures(history: History) -> tuple[str, ...]:

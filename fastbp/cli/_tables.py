@@ -5,14 +5,16 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from fastbp import datasets, models
-from fastbp.cli import _arguments
+from fastbp import datasets, models, runs
+from fastbp.cli import _arguments, _settings
 from fastbp.datasets import Table
-from fastbp.losses import PoissonNLLLoss
+from fastbp.tabular import task
 from fastbp.tabular.data import Asked, Prepared, prepare
+from fastbp.tabular.task import Task
 
 OVERRIDES = ("drop", "category", "number")  # of what columns are guessed to be
 SPLIT = ("test", "test_share")
+MANY = ("ensemble", "cv")  # which train several networks
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,13 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     share = _arguments.within(above=0, below=1)
     share_help = "the share of the rows to test with"
     group.add_argument("--test-share", type=share, metavar="X", help=share_help)
+    ensemble_help = "networks from so many seeds, trained side by side and kept as one model"
+    group.add_argument("--ensemble", type=_arguments.whole(1), metavar="N", help=ensemble_help)
+    cv_help = (
+        "cross-validate with so many parts first; then train on all rows, unless --test or "
+        "--test-share says otherwise"
+    )
+    group.add_argument("--cv", type=_arguments.whole(2), metavar="K", help=cv_help)
 
 
 def names(text: str) -> list[str]:
@@ -50,7 +59,7 @@ def is_table(args: argparse.Namespace) -> bool:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuse what is said of a table where there is none."""
-    given = [name for name in (*OVERRIDES, *SPLIT) if getattr(args, name) is not None]
+    given = [name for name in (*OVERRIDES, *SPLIT, *MANY) if getattr(args, name) is not None]
     if given and not is_table(args):
         option = "--" + given[0].replace("_", "-")
         raise ValueError(f"{option} goes with --data of a table: a .csv, .tsv or .parquet file")
@@ -58,15 +67,9 @@ def check_options(args: argparse.Namespace) -> None:
         raise ValueError("--test and --test-share: give one of them")
 
 
-def load(args: argparse.Namespace, made: Table | None = None) -> Prepared:
-    """Rows to train on and to test with; by a Table that was made before, or by one that is told.
-
-    Raises
-    ------
-    ValueError
-        As ``fastbp.datasets.table``; the message has the file's path.
-    """
-    asked = Asked(
+def asked(args: argparse.Namespace) -> Asked:
+    """What the options say of a table's columns and rows."""
+    return Asked(
         args.label,
         args.test,
         args.test_share,
@@ -74,14 +77,25 @@ def load(args: argparse.Namespace, made: Table | None = None) -> Prepared:
         None if args.classes is True else args.classes,
         *(getattr(args, name) or () for name in OVERRIDES),
     )
-    tell = None if args.quiet else _tell
-    return prepare(args.data, asked, made=made, counts=_of_counts(args), tell=tell)
 
 
-def _of_counts(args: argparse.Namespace) -> bool:
-    """Whether scores are logarithms of counts, which cannot be standardised."""
-    named = models.read(args.model).loss if args.model else None
-    return (args.loss or named) == PoissonNLLLoss.name
+def task_of(args: argparse.Namespace) -> Task:
+    """What the options say is trained on a table, and how; what was guessed of it is told."""
+    return task.task_of(
+        args.data,
+        asked(args),
+        {name: getattr(args, name) for name in models.known_settings()},
+        networks=args.ensemble or 1,
+        all_rows=args.cv is not None,
+        limit=args.limit,
+        called=_settings.option,
+        tell=None if args.quiet else _tell,
+    )
+
+
+def prepared_again(args: argparse.Namespace, made: Table | None) -> Prepared:
+    """The rows of a run that goes on, by the Table that it made."""
+    return prepare(args.data, asked(args), made=made, all_rows=not runs.is_tested(args.resume))
 
 
 def _tell(made: Table) -> None:

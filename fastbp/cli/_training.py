@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import fastbp as fb
 from fastbp import run_pictures, runs
-from fastbp.cli import _arguments, _outcome, _progress
+from fastbp.cli import _arguments, _measured, _outcome, _progress
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
 from fastbp.tabular import report
 from fastbp.tabular.data import unit
+from fastbp.tabular.task import Task
+from fastbp.tabular.train import report_of
 from fastbp.training import Evaluation
 
 
@@ -21,11 +25,13 @@ class Training:
 
     net: fb.Sequential
     data: Dataset
-    test: Dataset
+    test: Dataset | None
     folder: Path
     arguments: dict[str, Any]  # of fit
     before: int = 0  # epochs that were finished before it went on
     config: bytes | None = None  # what config.toml will have, where it is not there yet
+    task: Task | None = None  # of a table
+    crossed: dict[str, Any] | None = None  # how good others of its kind are
 
     @property
     def history(self) -> fb.History:
@@ -47,8 +53,23 @@ class Training:
         """What shows how it goes."""
         samples = round(len(self.data) * (1 - self.share))
         show = _progress.display(self.epochs, samples, self.before + 1, quiet)
-        show.held_out = "val" if self.share else "test"
+        show.held_out = self.judge
         return show
+
+    @property
+    def judge(self) -> str:
+        """What the data are called that judge each epoch."""
+        return "val" if self.share else "test"
+
+    @property
+    def heading(self) -> str:
+        """What is trained on what."""
+        return f"{self.net!r}\n{self.data!r}"
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the arithmetic."""
+        return self.net.dtype
 
     def train(self, show: _progress.Display, heading: str, threads: int | None) -> int:
         """Train to the end, and keep what is finished in any case; the exit code."""
@@ -75,29 +96,38 @@ class Training:
 
     def draw(self) -> None:
         """Draw what came of it; of a table there is a page too."""
-        batch_size = self.arguments["batch_size"]
+        batch_size, test = self.arguments["batch_size"], self.tested_rows()
+        if test is None:
+            return
         if self.net.table is None:
             judge = "validation" if self.share else "test"
-            run_pictures.draw(self.folder, self.net, self.history, self.test, batch_size, judge)
+            run_pictures.draw(self.folder, self.net, self.history, test, batch_size, judge)
             return
-        whole = (
+        whole = report.TableRun(
             self.folder,
             self.net,
             self.data,
-            self.test,
+            test,
             (self.history,),
             batch_size,
             self.share,
+            self.facts(),
         )
-        report.write(report.TableRun(*whole, self.facts()))
+        report.write(whole)
+
+    def tested_rows(self) -> Dataset | None:
+        """The test data; where a table has none, the rows that judged each epoch."""
+        return self.task.validation() if self.test is None and self.task else self.test
 
     def facts(self) -> dict[str, str]:
         """What came of it, in words."""
         net, history = self.net, self.history
+        told = _outcome.as_facts(history, self.tested(), self.judge, unit(net.table))
         return {
             "network": f"{net!r}, {net.params.size:,} parameters",
             "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
-            **_outcome.as_facts(history, self.tested(), unit(net.table)),
+            **told,
+            **_measured.crossed_facts(self.crossed),
             "training time": f"{history.seconds:.3g} s over {len(history)} epochs, "
             "without evaluation",
             "computed by": f"{history.path}, {net.dtype}",
@@ -105,14 +135,18 @@ class Training:
 
     def tested(self) -> Evaluation | None:
         """How good it is on the test data, where others judged each epoch."""
-        return fb.evaluate(self.net, self.test) if self.share else None
+        return fb.evaluate(self.net, self.test) if self.share and self.test else None
 
     def report(self, as_json: bool) -> None:
         """Print what came of it."""
+        net, history = self.net, self.history
+        whole = None
+        if self.task is not None:
+            whole = report_of(self.task, net, [history], self.crossed)
         if not as_json:
+            _measured.print_report(whole, self.task)
             _arguments.print_facts("", self.facts() | {"kept in": str(self.folder)})
             return
-        net, history = self.net, self.history
         facts = {
             "output": str(self.folder),
             "network": repr(net),
@@ -121,5 +155,6 @@ class Training:
             "seconds": history.seconds,
             "stopped": history.stopped,
         }
-        facts |= _outcome.as_data(history, self.tested(), unit(net.table))
+        facts |= _outcome.as_data(history, self.tested(), self.judge, unit(net.table))
+        facts |= _measured.judged(whole)
         _arguments.print_json(facts | {"epochs": history.rows()})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
-from fastbp.cli import _arguments
+from fastbp.cli import _arguments, _measured
 from fastbp.datasets import Dataset
 from fastbp.meaning import Meaning, meaning_of, predictions
 from fastbp.network import Sequential
@@ -73,30 +73,9 @@ def _evaluate_table(
     if args.json:
         _arguments.print_json(about | found)
         return 0
-    title, baseline = f"{args.model} on {data.name}, {len(data):,} rows", found["baseline"]
-    if data.values:
-        rows = [["model", f"{found['r2']:.4f}", f"{found['mae']:.6g}", f"{found['rmse']:.6g}"]]
-        rows.append(["the mean", "0", f"{baseline['mae']:.6g}", f"{baseline['rmse']:.6g}"])
-        _arguments.print_table(title, ["", "R²", "MAE", "RMSE"], rows)
-        return 0
-    each = found["classes"]
-    rows = [[str(row["class"]), f"{row['samples']:,}", *_shares(row)] for row in each]
-    _arguments.print_table(title, ["class", "rows", "precision", "recall"], rows)
-    facts = {
-        "accuracy": f"{100 * found['accuracy']:.2f} %, {found['errors']:,} errors",
-        "the most frequent class": f"{100 * baseline:.2f} %",
-        "balanced accuracy": f"{100 * found['balanced_accuracy']:.2f} %",
-    }
-    if "auc" in found:
-        facts["area under the ROC curve"] = f"{found['auc']:.4f}"
-    _arguments.print_facts("", facts)
+    title = f"{args.model} on {data.name}, {len(data):,} rows"
+    _measured.print_measured(title, found)
     return 0
-
-
-def _shares(row: dict[str, Any]) -> list[str]:
-    """Precision and recall; a class that never occurs has none."""
-    shares = row["precision"], row["recall"]
-    return ["-" if np.isnan(share) else f"{100 * share:.2f} %" for share in shares]
 
 
 def _evaluate_rows(

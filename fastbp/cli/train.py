@@ -3,20 +3,22 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import fastbp as fb
 from fastbp import models, runs
-from fastbp._checks import as_dtype
 from fastbp.backends import Backend
 from fastbp.cli import _arguments, _settings, _tables
 from fastbp.cli._arguments import USAGE
+from fastbp.cli._several import SeveralTraining
 from fastbp.cli._training import Training
-from fastbp.datasets import Dataset, Table
+from fastbp.datasets import Dataset
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
 from fastbp.meaning import meaning_of
 from fastbp.models import DENSE, Model
-from fastbp.tabular import recipe
+from fastbp.tabular.folds import checked_folds, cross_validated
+from fastbp.tabular.several import Several
 from fastbp.threads import requested
 
 HELP = "train a network and keep its model, history and pictures"
@@ -91,10 +93,10 @@ def run(args: argparse.Namespace) -> int:
     _tables.check_options(args)
     backend = _arguments.choose_backend(args)
     requested(args.threads)  # a wrong FASTBP_NUM_THREADS ends here, before the folder is made
-    work = _begun(args, backend) if args.resume is None else _resumed(args)
+    work = _work(args, backend)
     show = work.display(args.quiet)
-    computed = f"{backend.name} {backend.detail}, {work.net.dtype}"
-    heading = f"{work.net!r}\n{work.data!r}\n{computed} -> {work.folder}"
+    computed = f"{backend.name} {backend.detail}, {work.dtype}"
+    heading = f"{work.heading}\n{computed} -> {work.folder}"
     if code := work.train(show, heading, args.threads):
         return code
     if not args.no_plots:
@@ -104,12 +106,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _work(args: argparse.Namespace, backend: Backend) -> Any:
+    """A Training, or of several networks a SeveralTraining."""
+    if args.resume is not None:
+        return _resumed(args)
+    return _of_table(args) if _tables.is_table(args) else _begun(args, backend)
+
+
 def _clash(args: argparse.Namespace) -> str:
     """What is wrong with options that do not go together; "" if nothing is."""
     dense = [name for name in DENSE if getattr(args, name) is not None]
     if args.model and dense:
         return f"--{dense[0]} describes a dense network: it does not go with --model"
-    others = ("model", "output", *DENSE, *OVERRIDES, *_settings.of_parts())
+    others = ("model", "output", *_tables.MANY, *DENSE, *OVERRIDES, *_settings.of_parts())
     given = [name for name in others if getattr(args, name) is not None]
     if args.resume and given:
         option = _settings.option(given[0])
@@ -117,55 +126,63 @@ def _clash(args: argparse.Namespace) -> str:
     return ""
 
 
-def _data(
-    args: argparse.Namespace, values: bool, table: Table | None = None
-) -> tuple[Dataset, Dataset]:
-    if _tables.is_table(args):
-        prepared = _tables.load(args, table)
-        train, test = prepared.train, prepared.test
-        assert test is not None
-    else:
-        train, test = _arguments.load_data(args, values)
-    return (train if args.limit is None else train.first(args.limit)), test
-
-
 def _begun(args: argparse.Namespace, backend: Backend) -> Training:
     """A new training, whose folder has its config.toml."""
-    train, test = _data(args, args.values)
-    if train.table is not None:
-        vars(args).update(recipe.completed(vars(args), train))
+    train, test = _arguments.load_data(args, args.values)
+    train = train if args.limit is None else train.first(args.limit)
     model = chosen_model(args)
-    outputs = _outputs(model, train)
+    outputs = model.outputs_for(train)
     model = model.fitted(train.features, outputs)
     net = model.build(train.features, outputs)
-    arguments = model.fit_arguments()
-    folder = make_folder(args.output, model, "" if args.model else _dense_name(model))
-    checkpoint = fb.Checkpoint(folder / runs.CHECKPOINT, keep_best=False)
-    arguments |= {"history": fb.History(), "checkpoint": checkpoint}
+    name = model.name if args.model else _dense_name(model)
+    folder = make_folder(args.output, f"{name}-{model.loss}")
     config = runs.config_of(model, args.data, train, test, backend)
-    return Training(net, train, test, folder, arguments, config=config)
+    return Training(net, train, test, folder, _kept(model.fit_arguments(), folder), config=config)
+
+
+def _of_table(args: argparse.Namespace) -> Training | SeveralTraining:
+    """A new training on a table, of one network or several, after it is cross-validated."""
+    task, crossed = _tables.task_of(args), None
+    several = Several(task)
+    if args.cv is not None:
+        checked_folds(task, args.cv)
+    name = f"{task.source.partition('.')[0]}-{task.prepared.table.label.name}"
+    folder = make_folder(args.output, name)
+    if args.cv is not None:
+        if not args.quiet:
+            _arguments.tell(f"cross-validating with {args.cv} parts")
+        with runs.emptied(folder):
+            crossed = cross_validated(task, args.cv, args.threads)
+        folder.mkdir(exist_ok=True)
+    if task.networks > 1:
+        return SeveralTraining(several, folder, crossed)
+    parts = (several.jobs[0].net, task.train, task.test, folder, _kept(task.arguments(), folder))
+    return Training(*parts, config=task.config(), task=task, crossed=crossed)
+
+
+def _kept(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Fit's arguments, with a history and a checkpoint to go on from."""
+    checkpoint = fb.Checkpoint(folder / runs.CHECKPOINT, keep_best=False)
+    return arguments | {"history": fb.History(), "checkpoint": checkpoint}
 
 
 def _resumed(args: argparse.Namespace) -> Training:
     """One that goes on in its folder, from the last epoch that was finished, were it the last."""
+    if runs.networks_in(args.resume) > 1:
+        raise ValueError(
+            f"--resume {args.resume}: several networks were trained there, side by side, which "
+            "keep no checkpoint: train them anew"
+        )
     going = fb.resume(args.resume / runs.CHECKPOINT)
-    train, test = _data(args, not meaning_of(going.net).is_classes, going.net.table)
+    test: Dataset | None
+    if _tables.is_table(args):
+        prepared = _tables.prepared_again(args, going.net.table)
+        train, test = prepared.train, prepared.test
+    else:
+        train, test = _arguments.load_data(args, not meaning_of(going.net).is_classes)
+    train = train if args.limit is None else train.first(args.limit)
     done = len(going.history)
     return Training(going.net, train, test, args.resume, going.arguments, done)
-
-
-def _outputs(model: Model, train: Dataset) -> int:
-    """Those that loss and data take; what does not go together ends before there is a folder."""
-    loss, kind = model.make_loss(), "values" if train.values else "classes"
-    try:
-        outputs = train.targets if train.values else loss.outputs_for(train.classes)
-        loss.check_target(train.y, len(train), outputs, as_dtype(model.dtype))
-    except (TypeError, ValueError) as problem:
-        advice = "" if train.values else "; --values reads them as numbers"
-        raise ValueError(
-            f"loss {model.loss} does not go with data of {kind}: {problem}{advice}"
-        ) from None
-    return outputs
 
 
 def chosen_model(args: argparse.Namespace) -> Model:
@@ -173,14 +190,9 @@ def chosen_model(args: argparse.Namespace) -> Model:
     return models.asked_for(vars(args), _settings.option)
 
 
-def make_folder(output: Path | None, model: Model, name: str = "") -> Path:
-    """The folder that was asked for, or a new one, named after the model unless it has a name."""
-    if output is None:
-        return runs.new_folder(f"{name or model.name}-{model.loss}")
-    output.mkdir(parents=True, exist_ok=True)
-    if any(output.iterdir()):
-        raise ValueError(f"--output {output}: the folder is not empty; name a new one")
-    return output
+def make_folder(output: Path | None, name: str) -> Path:
+    """The folder that was asked for, or a new one of that name."""
+    return runs.new_folder(name) if output is None else runs.named_folder(output)
 
 
 def _hidden(text: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from ._described import Setting as Setting
 from ._described import asked_for as asked_for
 from ._described import dense as dense
 from ._described import described as described
+from ._described import known_settings as known_settings
 from ._keys import KEYS as KEYS
 from ._keys import PARTS as PARTS
 from ._reader import NAMED as NAMED

@@ -15,6 +15,14 @@ from .model import Model
 PIXELS, DIGITS = 784, 10  # MNIST's
 DENSE = ("hidden", "activation", "normalization")  # what describes a network in place of a model
 
+SINGLE = (*(part.name for part in PARTS), *KEYS, "init", "dtype")  # what a model says of itself
+
+
+def known_settings() -> tuple[str, ...]:
+    """The names of all that ``asked_for`` may be given."""
+    of_parts = (name for part in PARTS for name in part.settings())
+    return ("model", *DENSE, *SINGLE, *of_parts)
+
 
 def described(
     name: str | Model | None = None,
@@ -80,11 +88,10 @@ def asked_for(given: Mapping[str, Any], called: Callable[[str], str] = str) -> M
         As ``read``, ``dense`` and ``with_settings``.
     """
     check_kind(given, Mapping, "asked_for")
-    names = (*(part.name for part in PARTS), *KEYS, "init", "dtype")
     model = described(
         given.get("model"),
         *(given.get(name) for name in DENSE),
-        **{name: given.get(name) for name in names},
+        **{name: given.get(name) for name in SINGLE},
     )
     return with_settings(model, given, called)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastbp._checks import as_number
+from fastbp._checks import as_dtype, as_number
+from fastbp.datasets import Dataset
 from fastbp.layers import BUILT_IN, Conv2d, Linear, LogSoftmax, Shape
 from fastbp.layers.data import INSIDE, as_data, from_data
 from fastbp.layers.nesting import places
@@ -114,6 +115,25 @@ class Model:
             )
         except PROBLEMS as problem:
             raise placed(problem, self.source) from None
+
+    def outputs_for(self, train: Dataset) -> int:
+        """How many scores the loss takes for such data.
+
+        Raises
+        ------
+        ValueError
+            If it does not go with them.
+        """
+        loss, kind = self.make_loss(), "values" if train.values else "classes"
+        try:
+            outputs = train.targets if train.values else loss.outputs_for(train.classes)
+            loss.check_target(train.y, len(train), outputs, as_dtype(self.dtype))
+        except (TypeError, ValueError) as problem:
+            advice = "" if train.values else "; --values reads them as numbers"
+            raise ValueError(
+                f"loss {self.loss} does not go with data of {kind}: {problem}{advice}"
+            ) from None
+        return outputs
 
     def make_loss(self) -> Loss:
         """What is minimised."""

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from fastbp.datasets import Classes, Dataset, Values
+from fastbp.ensemble import Ensemble
 from fastbp.network import Sequential
 
 
-def measured(net: Sequential, data: Dataset) -> dict[str, Any]:
+def measured(net: Sequential | Ensemble, data: Dataset) -> dict[str, Any]:
     """Figures of a model with a Table, on samples that were made by it.
 
     Returns
@@ -20,6 +21,7 @@ def measured(net: Sequential, data: Dataset) -> dict[str, Any]:
         ``mae`` and ``rmse`` in their unit, and both of ``baseline``, the mean that was trained on.
         What does not apply is NaN.
     """
+    assert net.table is not None
     label = net.table.label
     if isinstance(label, Classes):
         predicted = net.predict(data)

@@ -26,9 +26,22 @@ def every_nth(
         Without those that are the only ones of their class.
     """
     order = rng.permutation(len(classes))
-    by_class = order[np.argsort(classes[order], kind="stable")]
+    by_class = _by_class(order, classes)
     chosen = by_class[((np.arange(size) + 0.5) * len(classes) / size).astype(int)]
     return order, chosen[np.bincount(classes)[classes[chosen]] > 1]
+
+
+def folds(classes: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """All rows in so many parts, of each class alike: each row in one, each part in order.
+
+    Of all rows in an order by class, and by chance within it, each part has every ``count``-th.
+    """
+    by_class = _by_class(rng.permutation(len(classes)), classes)
+    return [np.sort(by_class[start::count]) for start in range(count)]
+
+
+def _by_class(order: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    return order[np.argsort(classes[order], kind="stable")]
 
 
 def kept_back(

@@ -42,11 +42,15 @@ def parted(
     if not isinstance(validation, (float, np.floating)):
         return Parts(samples, as_samples(net, validation, loss, "validation"), None)
     share = as_number(validation, "validation", above=0, below=1)
-    rng = np.random.default_rng([seed, KEPT_BACK])
-    kept = kept_back(len(samples.x), samples.classes(), share, rng)
+    kept = kept_rows(len(samples.x), samples.classes(), share, seed)
     others = np.ones(len(samples.x), bool)
     others[kept] = False
     train = samples.rows(np.flatnonzero(others))
     if train.weights is not None and not train.weights.any():
         raise ValueError(f"validation: a share of {share:g} leaves no sample of weight above 0")
     return Parts(train, samples.rows(kept), kept)
+
+
+def kept_rows(count: int, classes: np.ndarray | None, share: float, seed: int) -> np.ndarray:
+    """The rows that ``fit(..., validation=share, seed=seed)`` keeps back; see ``kept_back``."""
+    return kept_back(count, classes, share, np.random.default_rng([seed, KEPT_BACK]))

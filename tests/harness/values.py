@@ -54,7 +54,7 @@ def _data() -> fb.datasets.Dataset:
 
 
 def _job() -> fb.Job:
-    return fb.Job(_net(), fb.HingeLoss(), fb.SGD(lr=0.1), epochs=1)
+    return fb.Job(_net(), fb.HingeLoss(), fb.SGD(lr=0.1), epochs=1, train=_data())
 
 
 def _file(name: str, write: Callable[[Path], object]) -> Path:
@@ -202,6 +202,7 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "model.Model.build": {"classes": lambda: 3},
     "_dataset.Dataset.images": {"rows": lambda: slice(0, 2)},
     "_table.table": {"data": _frame},
+    "train.train": {"data": _frame},
     "_table.Table": {
         name: lambda name=name: getattr(_made_table(), name)
         for name in ("columns", "label", "left_out")
