@@ -167,6 +167,15 @@ cdef inline Py_ssize_t step_few(
     return last_row
 
 
+cdef inline Py_ssize_t plain_few(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+    real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    return step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
+                          dx, dx_row, False)
+
+
 cdef inline Py_ssize_t clip_few(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
@@ -177,7 +186,7 @@ cdef inline Py_ssize_t clip_few(
                           dx, dx_row, True)
 
 
-# Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
+# Functions of their own for their registers, as in sparse.pxd.
 ctypedef Py_ssize_t (*float_few)(
     const Run*, Py_ssize_t, float*, const Input*, const float*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
     Py_ssize_t, float*, Py_ssize_t) noexcept nogil
@@ -192,11 +201,10 @@ cdef inline Py_ssize_t any_few(
     real* dx, Py_ssize_t dx_row,
 ) noexcept nogil:
     """The one or the other."""
-    cdef float_few of_floats = clip_few[float]
-    cdef double_few of_doubles = clip_few[double]
-    if run.settings[CLIP_VALUE] == 0:
-        return step_few[real](run, layer, work, input, step, first_row, last_row, first, last,
-                              dx, dx_row, False)
+    cdef float_few of_floats = plain_few[float]
+    cdef double_few of_doubles = plain_few[double]
+    if run.settings[CLIP_VALUE] != 0:
+        of_floats, of_doubles = clip_few[float], clip_few[double]
     if real is float:
         return (<float_few> pinned(<const void*> of_floats))(
             run, layer, work, input, step, first_row, last_row, first, last, dx, dx_row)

@@ -41,6 +41,13 @@ cdef inline void sparse_chunk(
                                           u_bounds, u_starts, u_x, step, f_bounds, f_starts, f_x, y)
 
 
+cdef inline void plain_chunk(
+    const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
+    Py_ssize_t p, Py_ssize_t vectors,
+) noexcept nogil:
+    sparse_chunk[real](run, work, done, coming, chunk, p, vectors, False)
+
+
 cdef inline void clipping_chunk(
     const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t chunk,
     Py_ssize_t p, Py_ssize_t vectors,
@@ -49,7 +56,8 @@ cdef inline void clipping_chunk(
     sparse_chunk[real](run, work, done, coming, chunk, p, vectors, True)
 
 
-# Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
+# Through a pointer that the compiler cannot see through (stages.pxd): in a function of their own
+# the tiles keep their registers, where in the whole of a step they are moved about.
 ctypedef void (*float_chunk)(
     const Run*, float*, const Input*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
 ) noexcept nogil
@@ -63,11 +71,11 @@ cdef inline void any_chunk(
     Py_ssize_t p, Py_ssize_t vectors,
 ) noexcept nogil:
     """The one or the other. A chunk that clips is all of its batch: see Size."""
-    cdef float_chunk of_floats = clipping_chunk[float]
-    cdef double_chunk of_doubles = clipping_chunk[double]
-    if run.settings[CLIP_VALUE] == 0:
-        sparse_chunk[real](run, work, done, coming, chunk, p, vectors, False)
-    elif real is float:
+    cdef float_chunk of_floats = plain_chunk[float]
+    cdef double_chunk of_doubles = plain_chunk[double]
+    if run.settings[CLIP_VALUE] != 0:
+        of_floats, of_doubles = clipping_chunk[float], clipping_chunk[double]
+    if real is float:
         (<float_chunk> pinned(<const void*> of_floats))(
             run, work, done, coming, chunk, p, vectors)
     else:
