@@ -18,7 +18,7 @@ def as_data(
 
     ``unit`` is 1 of what is learned in the unit that is told.
     """
-    epoch, (name, *_) = _kept(history), _figures(history)
+    epoch, (name, *_) = kept(history), _figures(history)
     found = {"train_loss": epoch.train_loss}
     for figure in _figures(history):
         each = unit if figure == "mae" else 1
@@ -33,7 +33,7 @@ def as_facts(
     history: History, tested: Evaluation | None, judge: str, unit: float = 1.0
 ) -> dict[str, str]:
     """The same in words."""
-    epoch, best = _kept(history), _best(history)
+    epoch, best = kept(history), _best(history)
     what = "R²" if epoch.of_values else "accuracy"
     facts = {
         f"train {what}": _said(
@@ -66,7 +66,7 @@ def _figures(history: History) -> tuple[str, ...]:
     return ("r2", "mae") if history.epochs[-1].of_values else ("accuracy",)
 
 
-def _kept(history: History) -> Epoch:
+def kept(history: History) -> Epoch:
     """The epoch whose network was kept: the last, unless early stopping went back to a better."""
     best = history.state.get("best")
     return history.epochs[-1 if best is None or best.snapshot is None else best.epoch - 1]

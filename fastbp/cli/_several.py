@@ -11,7 +11,7 @@ import numpy as np
 
 import fastbp as fb
 from fastbp import runs
-from fastbp.cli import _arguments, _measured
+from fastbp.cli import _arguments, _measured, _outcome
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._display import Plain, Silent
 from fastbp.cli._stopping import exit_code
@@ -29,9 +29,8 @@ class Told(fb.Callback):
     def on_train_end(self, net: fb.Sequential) -> None:
         """Say how far it came."""
         if self.history.epochs:
-            last = self.history.epochs[-1]
             why = f" ({self.history.stopped})" if self.history.stopped else ""
-            self.show.say(f"{self.name}: {len(self.history)} epochs{why}, {last_figure(last)}")
+            self.show.say(f"{self.name}: {len(self.history)} epochs{why}, {alone(self.history)}")
 
 
 @dataclass
@@ -129,7 +128,7 @@ class SeveralTraining:
             "networks": f"{len(net)} of {net[0]!r}, {_parameters(net):,} parameters",
             "seeds": ", ".join(map(str, task.seeds)),
             "epochs": epochs,
-            "each at its end": "; ".join(last_figure(h.epochs[-1]) for h in self.histories),
+            "each alone": "; ".join(map(alone, self.histories)),
             **judged,
             **_measured.crossed_facts(self.crossed),
             "training time": f"{self.seconds:.3g} s, side by side",
@@ -159,8 +158,9 @@ class SeveralTraining:
         )
 
 
-def last_figure(epoch: fb.training.Epoch) -> str:
-    """What judged an epoch."""
+def alone(history: fb.History) -> str:
+    """What judged the epoch whose network was kept."""
+    epoch = _outcome.kept(history)
     if epoch.of_values:
         return f"R² {epoch.val_r2:.4f}"
     return f"accuracy {_measured.share(epoch.val_accuracy)}"

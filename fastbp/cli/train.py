@@ -156,7 +156,8 @@ def _of_table(args: argparse.Namespace) -> Training | SeveralTraining:
         folder.mkdir(exist_ok=True)
     if task.networks > 1:
         return SeveralTraining(several, folder, crossed)
-    parts = (several.jobs[0].net, task.train, task.test, folder, _kept(task.arguments(), folder))
+    arguments = _kept(task.model.fit_arguments(), folder)
+    parts = (several.jobs[0].net, task.train, task.test, folder, arguments)
     return Training(*parts, config=task.config(), task=task, crossed=crossed)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEST_SHARE = 1 / 7  # as fastbp.datasets.load has it
+LEAST = 2  # rows on either side
 
 
 class Asked(NamedTuple):
@@ -138,8 +139,11 @@ def _parts(asked: Asked, classes: np.ndarray, all_rows: bool) -> tuple[np.ndarra
     if share is None:
         return order, test
     train = order[~np.isin(order, test)]
-    if not len(train) or not len(test):
-        raise ValueError(f"{count} rows are too few to train and to test: name a --test FILE")
+    if len(train) < LEAST or len(test) < LEAST:
+        raise ValueError(
+            f"{count} rows are too few to train and to test, {len(train)} and {len(test)}: name a "
+            "--test FILE, or take another --test-share"
+        )
     return train, test
 
 

@@ -66,7 +66,8 @@ def checked_folds(task: Task, count: int) -> list[np.ndarray]:
     for number, rows in enumerate(np.bincount(classes)):
         if rows < count:
             of = f" of class {label.names[number]!r}" if isinstance(label, Classes) else ""
-            raise ValueError(f"cv: {count} parts need a row{of} each, but there are only {rows}")
+            there = "is only 1" if rows == 1 else f"are only {rows}"
+            raise ValueError(f"cv: {count} parts need a row{of} each, but there {there}")
     return folds(classes, count, np.random.default_rng(task.model.seed))
 
 

@@ -75,6 +75,16 @@ def test_evaluate_and_predict_take_several_networks(people, several):
     assert written["probability of high"].to_numpy() == pytest.approx(chances.to_numpy())
 
 
+def test_one_network_goes_on_that_was_trained_on_all_rows(people, tmp_path):
+    """Nothing is tested with after a cross-validation; nor is what goes on."""
+    options = ("--cv", 2, "--output", tmp_path / "run", "--json")
+    command = ("train", "--data", people[0] / "people.csv")
+    whole = run(*command, *TRAIN[3:], *QUICK, *options, cwd=tmp_path).json
+    again = run(*command, "--resume", tmp_path / "run", "--json", "--no-plots", cwd=tmp_path).json
+    assert again["val_accuracy"] == whole["val_accuracy"]
+    assert "test_accuracy" not in whole
+
+
 def test_ctrl_c_keeps_what_is_finished(people):
     folder = people[0] / "stopped"
     script = """

@@ -130,6 +130,19 @@ def test_cross_validation_trains_all_rows_in_the_end(people, tmp_path):
         assert (losses["loss_2"] == trained.histories[1].loss_by_iteration).all()
 
 
+def test_without_enough_rows_those_that_are_tested_with_judge(people):
+    """Of a class with few rows none are kept back."""
+    frame = people[["age", "noise"]].assign(label=["x", "y"] * 75)
+    frame.loc[:2, "label"] = "z"
+    for networks in (1, 2):
+        trained = fb.train(frame, "label", ensemble=networks, **QUICK)
+        assert "validation" not in trained.report
+        accuracies = [history["val_accuracy"][-1] for history in trained.histories]
+        assert np.isfinite(accuracies).all()
+        if networks == 1:
+            assert trained.report["test"]["accuracy"] == pytest.approx(accuracies[0])
+
+
 def test_a_network_that_is_stopped_is_what_its_last_epoch_left(people):
     task = task_of(people, Asked("income", drop="wage"), QUICK | {"epochs": 50}, networks=2)
     several, seen = Several(task), {}
@@ -161,6 +174,7 @@ def test_what_cannot_be_is_one_error_and_leaves_nothing(people, tmp_path):
         ({"epochs": 0}, "epochs: expected"),
         ({"test": people, "test_share": 0.1}, "give one of them"),
         ({"test_share": 1.5}, "test_share: expected"),
+        ({"test_share": 0.001}, "150 rows are too few to train and to test, 149 and 1"),
         ({"classes": 3}, "classes 3: 'income' has 2 classes"),
         ({"momentum": 0.9, "optimizer": "adam"}, "adam has no momentum"),
     ):
