@@ -12,7 +12,7 @@ from fastbp.models import Model
 
 NAME = "table"
 LEAST = 8  # rows of each class, or of values, so that a share can be kept back
-ROWS = 400_000  # that are trained on in all epochs together, within the limits below
+ROWS = 300_000  # that are trained on in all epochs together, within the limits below
 EPOCHS = 16, 64  # at least, even of very many rows; at most, even of few
 OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
 VALUES_ACTIVATION = "mish"

@@ -17,7 +17,7 @@ def data_of(rows, values=False):
 
 
 @pytest.mark.parametrize(
-    ("rows", "epochs"), [(10, 64), (6_250, 64), (10_000, 40), (25_000, 16), (10**7, 16)]
+    ("rows", "epochs"), [(10, 64), (4_687, 64), (10_000, 30), (18_750, 16), (10**7, 16)]
 )
 def test_epochs_follow_from_the_rows(rows, epochs):
     for values in (False, True):
