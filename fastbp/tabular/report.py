@@ -36,8 +36,8 @@ CAPTIONS = {
     "stand in for each other",
     "loss_by_epoch": "What is learned, and what it is judged by",
     "accuracy_by_epoch": "The same as accuracy",
-    "loss_by_iteration": "The loss of each batch",
-    "rate_by_iteration": "The learning rate of each step",
+    "loss_by_iteration": "The loss of each batch; of several networks the first one's",
+    "rate_by_iteration": "The learning rate of each step; of several networks the first one's",
     "running_statistics": "What a batch norm has seen of its columns",
 }
 
