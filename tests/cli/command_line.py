@@ -1,7 +1,9 @@
-"""Runs ``python -m fastbp`` as its users do: in a process of its own."""
+"""Runs commands: here, or as users do, in a process of its own, where that makes a difference."""
 
+import contextlib
 import csv
 import fcntl
+import io
 import json
 import os
 import pty
@@ -13,14 +15,18 @@ import sys
 import termios
 import time
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+
+from fastbp import backends
+from fastbp.cli import main
 
 FASTBP = (sys.executable, "-m", "fastbp")
 LIMIT = 60  # seconds after which a command counts as hanging
@@ -58,42 +64,62 @@ def environment(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in (kept | changes).items() if value is not None}
 
 
-def run(
+def run(*args: object, cwd: Path, env: dict[str, str | None] | None = None) -> Result:
+    """Run a command to its end in this process, which is as it was before, and no terminal."""
+    with contextlib.ExitStack() as stack:
+        enter = stack.enter_context
+        enter(contextlib.chdir(cwd))
+        enter(patch.dict(os.environ, environment(**env or {}), clear=True))
+        enter(patch("os.get_terminal_size", side_effect=OSError("no terminal")))
+        enter(patch.object(backends, "_active", None))
+        enter(warnings.catch_warnings())
+        warnings.simplefilter("default")  # pytest's would make errors of them
+        out = enter(contextlib.redirect_stdout(_stream()))
+        err = enter(contextlib.redirect_stderr(_stream()))
+        try:
+            code = main([str(argument) for argument in args])
+        except SystemExit as end:
+            code = end.code
+    return _result(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+
+def _stream() -> io.TextIOWrapper:
+    """What a process has for stdout where that is a pipe."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _result(code: int, out: str, err: str) -> Result:
+    """Without what Numba says when it compiles what no earlier command has."""
+    lines = err.splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("fastbp: Numba compiles ")]
+    return Result(code, out, "".join(kept))
+
+
+def run_process(
     *args: object,
     cwd: Path,
     env: dict[str, str | None] | None = None,
     program: Sequence[str] = FASTBP,
-    seconds: float = LIMIT,
 ) -> Result:
-    """Run a command to its end, which must come by then."""
+    """Run a command to its end in a process of its own."""
     done = subprocess.run(
         [*program, *map(str, args)],
         cwd=cwd,
         env=environment(**env or {}),
-        timeout=seconds,
+        timeout=LIMIT,
         capture_output=True,
         text=True,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    # Numba says so when it compiles what no earlier process has.
-    lines = done.stderr.splitlines(keepends=True)
-    error = "".join(line for line in lines if not line.startswith("fastbp: Numba compiles "))
-    return Result(done.returncode, done.stdout, error)
+    return _result(done.returncode, done.stdout, done.stderr)
 
 
 def run_script(script: str, *args: object, cwd: Path, **arguments: Any) -> Result:
     """Run Python code that prepares something and then calls ``main``, which it is given."""
     script = f"import sys\nfrom fastbp.cli import main\n{script}"
-    return run(*args, cwd=cwd, program=(sys.executable, "-c", script), **arguments)
-
-
-def run_each(commands: Sequence[Sequence[object]], cwd: Path) -> list[Result]:
-    """Run several commands, two at a time, each computing in one thread."""
-    alone: dict[str, str | None] = {"FASTBP_NUM_THREADS": "1"}
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda command: run(*command, cwd=cwd, env=alone), commands))
+    return run_process(*args, cwd=cwd, program=(sys.executable, "-c", script), **arguments)
 
 
 @contextmanager

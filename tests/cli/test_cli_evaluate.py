@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from command_line import assert_error, run, run_each
+from command_line import assert_error, run
 
 import fastbp as fb
 
@@ -113,7 +113,7 @@ def refused(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wrong")
     write_wrong_models(folder, trained.model)
     paths = [folder / name for name in WRONG_MODELS]
-    results = run_each([("evaluate", path, "--json") for path in paths], cwd=folder)
+    results = [run("evaluate", path, "--json", cwd=folder) for path in paths]
     return dict(zip(WRONG_MODELS, zip(paths, results, strict=True), strict=True))
 
 

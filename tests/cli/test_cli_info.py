@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from command_line import assert_error, assert_one_line, run, run_script
+from command_line import assert_error, assert_one_line, run, run_process, run_script
 
 import fastbp as fb
 from fastbp import backends, threads
@@ -16,7 +16,7 @@ x86 = pytest.mark.skipif(LEVEL < 2, reason="needs an x86-64-v2 processor")
 
 
 def info(folder, *options, **env):
-    result = run("info", "--json", *options, cwd=folder, env=env)
+    result = run_process("info", "--json", *options, cwd=folder, env=env)
     assert (result.code, result.err) == (0, "")
     return result.json
 
@@ -77,7 +77,7 @@ def test_cpu_level_can_be_capped(tmp_path, level):
 )
 @pytest.mark.parametrize("command", ["info", "train"])
 def test_wrong_environment_variable_is_named(tmp_path, command, name):
-    result = run(command, cwd=tmp_path, env={name: "wrong"})
+    result = run_process(command, cwd=tmp_path, env={name: "wrong"})
     assert_error(result, f"{name}: expected", "'wrong'")
     assert list(tmp_path.iterdir()) == []
 

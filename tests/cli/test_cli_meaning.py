@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from command_line import assert_error, run, run_each
+from command_line import assert_error, run
 
 import fastbp as fb
 
@@ -43,13 +43,13 @@ def found(folder):
         ("train", *source, *how, *OPTIONS, "--output", folder / name)
         for source, (name, (_, how, _)) in zip(data, RUNS.items(), strict=True)
     ]
-    results = run_each(trainings, cwd=folder)
+    results = [run(*training, cwd=folder) for training in trainings]
     models = [folder / name / "model.safetensors" for name in RUNS]
     for command, *options in (("evaluate",), ("predict", "--index", 2)):
-        results += run_each(
-            [(command, m, *options, *d, "--json") for m, d in zip(models, data, strict=True)],
-            cwd=folder,
-        )
+        results += [
+            run(command, m, *options, *d, "--json", cwd=folder)
+            for m, d in zip(models, data, strict=True)
+        ]
     for result in results:
         assert result.code == 0, result.err
     said = [json.loads(result.out) for result in results]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from command_line import assert_error, assert_one_line, is_whole_png, names, run, run_each
+from command_line import assert_error, assert_one_line, is_whole_png, names, run
 from PIL import Image
 
 import fastbp as fb
@@ -178,7 +178,7 @@ def refused(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bad")
     write_bad_pictures(folder)
     paths = [folder / name for name in BAD_PICTURES]
-    results = run_each([("predict", trained.model, path, "--json") for path in paths], cwd=folder)
+    results = [run("predict", trained.model, path, "--json", cwd=folder) for path in paths]
     return dict(zip(BAD_PICTURES, zip(paths, results, strict=True), strict=True))
 
 

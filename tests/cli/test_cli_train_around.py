@@ -1,6 +1,5 @@
 """``train``: what comes around the gradient, from validation shares to going on after a kill."""
 
-import json
 import time
 
 import numpy as np
@@ -15,7 +14,6 @@ from command_line import (
     read_history,
     read_losses,
     run,
-    run_script,
     started,
     wait_until,
 )
@@ -165,21 +163,9 @@ WRONG = {
 }
 
 
-ALL_WRONG = """
-import contextlib, io, json
-found = []
-for line in sys.argv[1:]:
-    with contextlib.redirect_stderr(io.StringIO()) as err:
-        code = main(["train", "--quiet", *line.split()])
-    found.append((code, err.getvalue()))
-print(json.dumps(found))"""
-
-
-def test_what_does_not_go_together_is_one_line_and_leaves_nothing(tmp_path):
-    result = run_script(ALL_WRONG, *WRONG, cwd=tmp_path)
-    for (line, parts), (code, said) in zip(WRONG.items(), json.loads(result.out), strict=True):
-        assert code == (2 if "goes on with" in said else 1), line
-        assert said.count("\n") == 1
-        assert all(part in said for part in parts), said
+@pytest.mark.parametrize("line", WRONG)
+def test_what_does_not_go_together_is_one_line_and_leaves_nothing(tmp_path, line):
+    result = run("train", "--quiet", *line.split(), cwd=tmp_path)
+    assert_error(result, *WRONG[line], code=2 if "goes on with" in result.err else 1)
     assert names(tmp_path) <= {"runs"}
     assert not any((tmp_path / "runs").glob("*"))

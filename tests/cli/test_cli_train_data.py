@@ -13,7 +13,6 @@ from command_line import (
     names,
     read_config,
     run,
-    run_each,
 )
 
 
@@ -56,14 +55,13 @@ def runs(sources, tmp_path_factory):
     """A training on each of them: folder and result."""
     folder = tmp_path_factory.mktemp("runs")
     options = ("--hidden", 12, "--epochs", 20, "--lr", 0.05, "--init", "glorot", "--json")
-    results = run_each(
-        [
-            ("train", "--data", *source, *options, "--output", folder / kind)
-            for kind, source in sources.items()
-        ],
-        cwd=folder,
-    )
-    return {kind: (folder / kind, result) for kind, result in zip(sources, results, strict=True)}
+    return {
+        kind: (
+            folder / kind,
+            run("train", "--data", *source, *options, "--output", folder / kind, cwd=folder),
+        )
+        for kind, source in sources.items()
+    }
 
 
 FACTS = {
@@ -179,7 +177,7 @@ def refused(tmp_path_factory):
     write_bad_files(folder)
     before = names(folder)
     paths = [folder / name for name in BAD_FILES]
-    results = run_each([("train", "--data", path, "--json") for path in paths], cwd=folder)
+    results = [run("train", "--data", path, "--json", cwd=folder) for path in paths]
     assert names(folder) == before  # no folder for a run that cannot start
     return dict(zip(BAD_FILES, zip(paths, results, strict=True), strict=True))
 

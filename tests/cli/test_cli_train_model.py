@@ -16,7 +16,6 @@ from command_line import (
     read_history,
     read_losses,
     run,
-    run_each,
     started,
     wait_until,
 )
@@ -104,14 +103,9 @@ def test_the_saved_model_evaluates_predicts_and_takes_pictures(lenet, tmp_path):
     model = lenet / "model.safetensors"
     test = fb.datasets.mnist()[1]
     Image.fromarray(test.images([3])[0]).save(tmp_path / "digit.png")
-    evaluated, sample, picture = run_each(
-        [
-            ("evaluate", model, "--json"),
-            ("predict", model, "--index", 3, "--json"),
-            ("predict", model, "digit.png", "--json"),
-        ],
-        tmp_path,
-    )
+    evaluated = run("evaluate", model, "--json", cwd=tmp_path)
+    sample = run("predict", model, "--index", 3, "--json", cwd=tmp_path)
+    picture = run("predict", model, "digit.png", "--json", cwd=tmp_path)
     last = read_history(lenet)[-1]
     assert evaluated.json["accuracy"] == pytest.approx(float(last["val_accuracy"]))
     net = fb.load(model)
@@ -131,7 +125,7 @@ def mine(tmp_path_factory):
         *"--lr 0.5 --epochs 1 --batch-size 96 --init normal:0.2 --seed 9".split(),
         *"--dtype float64 --loss nll".split(),
     )
-    plain, other = run_each([common, (*common, *options)], folder)
+    plain, other = run(*common, cwd=folder), run(*common, *options, cwd=folder)
     assert (plain.code, other.code) == (0, 0), (plain.err, other.err)
     return folder / plain.json["output"], folder / other.json["output"]
 
@@ -204,11 +198,9 @@ def test_images_of_another_size_are_refused(tmp_path, lenet):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (30, 12, 10)).astype(np.uint8)
     np.savez(tmp_path / "small.npz", x=images, y=np.arange(30) % 10)
-    commands = [
-        ("train", "--model", "lenet", "--data", "small.npz", *SMALL),
-        ("evaluate", lenet / "model.safetensors", "--data", "small.npz"),
-    ]
-    trained, evaluated = run_each(commands, tmp_path)
+    trained = run("train", "--model", "lenet", "--data", "small.npz", *SMALL, cwd=tmp_path)
+    model = lenet / "model.safetensors"
+    evaluated = run("evaluate", model, "--data", "small.npz", cwd=tmp_path)
     assert_error(trained, "lenet: takes images 1x28x28, which are 784 numbers", "120 features")
     assert_error(evaluated, "takes images 1x28x28, 784 features", "has images 12x10, 120")
 

@@ -13,7 +13,6 @@ from command_line import (
     read_history,
     read_losses,
     run,
-    run_each,
 )
 
 import fastbp as fb
@@ -45,9 +44,10 @@ INITS = {
 
 def train_each(folder, commands):
     """Run small trainings, each into a folder named like its options, which are the key."""
-    results = run_each(
-        [(*SMALL, *options.split(), "--output", folder / options) for options in commands], folder
-    )
+    results = [
+        run(*SMALL, *options.split(), "--output", folder / options, cwd=folder)
+        for options in commands
+    ]
     for result in results:
         assert result.code == 0, result.err
         assert result.err == ""
@@ -118,13 +118,8 @@ def test_init_and_seed_fix_the_beginning(beginnings, init):
 def seeds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seeds")
     runs = {"first": 3, "again": 3, "other": 4}
-    run_each(
-        [
-            (*SMALL, "--epochs", 3, "--seed", s, "--output", folder / name)
-            for name, s in runs.items()
-        ],
-        folder,
-    )
+    for name, s in runs.items():
+        run(*SMALL, "--epochs", 3, "--seed", s, "--output", folder / name, cwd=folder)
     return folder
 
 
@@ -177,8 +172,8 @@ def test_threads_of_the_native_kernels_change_no_bit(by_backend):
 
 
 def test_default_folder_is_named_after_time_and_network(tmp_path):
-    commands = [(*SMALL, "--hidden", "6,5", "--activation", "relu", "--loss", "nll")] * 2
-    results = run_each(commands, cwd=tmp_path)  # in the same second, perhaps
+    command = (*SMALL, "--hidden", "6,5", "--activation", "relu", "--loss", "nll")
+    results = [run(*command, cwd=tmp_path) for _ in range(2)]  # in the same second, perhaps
     folders = {result.json["output"] for result in results}
     assert len(folders) == 2
     for folder in folders:

@@ -16,6 +16,7 @@ from command_line import (
     read_history,
     read_losses,
     run,
+    run_process,
     run_script,
     started,
     wait_until,
@@ -247,7 +248,7 @@ class Interrupted:
 sys.meta_path.insert(0, Interrupted)
 """)
     paths = filter(None, [str(early), os.environ.get("PYTHONPATH")])
-    result = run("train", cwd=tmp_path, env={"PYTHONPATH": os.pathsep.join(paths)})
+    result = run_process("train", cwd=tmp_path, env={"PYTHONPATH": os.pathsep.join(paths)})
     assert (result.code, result.out, result.err) == (130, "", "fastbp: stopped\n")
     assert names(tmp_path) == {"early"}
 

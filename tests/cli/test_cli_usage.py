@@ -1,7 +1,6 @@
 """Wrong usage, help, and the surroundings a command may be run in."""
 
 import inspect
-import json
 import os
 import re
 import subprocess
@@ -15,7 +14,7 @@ from command_line import (
     environment,
     names,
     run,
-    run_script,
+    run_process,
 )
 
 import fastbp as fb
@@ -75,39 +74,16 @@ WRONG_USAGE = {  # command line -> what is named
 }
 
 
-RUN_ALL = """
-import contextlib, io, json
-results = []
-for line in sys.argv[1:]:
-    with (
-        contextlib.redirect_stdout(io.StringIO()) as out,
-        contextlib.redirect_stderr(io.StringIO()) as err,
-    ):
-        try:
-            code = main(line.split())
-        except SystemExit as end:
-            code = end.code
-    results.append((code, out.getvalue(), err.getvalue()))
-print(json.dumps(results))"""
-
-
-@pytest.fixture(scope="module")
-def mistakes(tmp_path_factory):
-    """What each comes to; in one process, since none of them gets beyond its arguments."""
-    folder = tmp_path_factory.mktemp("usage")
-    results = json.loads(run_script(RUN_ALL, *WRONG_USAGE, cwd=folder).out)
-    assert names(folder) == set()
-    return {line: Result(*found) for line, found in zip(WRONG_USAGE, results, strict=True)}
-
-
 @pytest.mark.parametrize("line", ["", "train --lr fast"])
 def test_wrong_usage_ends_the_process_with_exit_code_2(tmp_path, line):
-    assert_error(run(*line.split(), cwd=tmp_path), WRONG_USAGE[line].split(":")[0], code=2)
+    result = run_process(*line.split(), cwd=tmp_path)
+    assert_error(result, WRONG_USAGE[line].split(":")[0], code=2)
 
 
 @pytest.mark.parametrize("line", WRONG_USAGE)
-def test_wrong_usage_is_one_line_and_exit_code_2(mistakes, line):
-    assert_error(mistakes[line], WRONG_USAGE[line], "--help", code=2)
+def test_wrong_usage_is_one_line_and_exit_code_2(tmp_path, line):
+    assert_error(run(*line.split(), cwd=tmp_path), WRONG_USAGE[line], "--help", code=2)
+    assert names(tmp_path) == set()
 
 
 DATA = "--data --label --classes --scale "
@@ -277,7 +253,7 @@ def test_closed_streams_do_not_stop_a_training(tmp_path, redirection):
 
 def test_training_and_pictures_work_without_a_home(tmp_path):
     """Numba and Matplotlib keep their caches there, where they can."""
-    result = run(
+    result = run_process(
         *"train --limit 50 --epochs 1 --hidden none --backend numba --quiet --json".split(),
         *"--output run".split(),
         cwd=tmp_path,
