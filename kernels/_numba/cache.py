@@ -3,7 +3,8 @@
 The folder is NUMBA_CACHE_DIR where that is set, else __pycache__ beside this file, else the user's
 cache folder, else one in the folder for temporary files that nobody else may write to: whichever
 can be written first. Its name has a digest of the sources and versions, so code that was made of
-others is never found. One process at a time compiles; others wait, and then load what it made.
+others is never found. One process compiles a function for a dtype; others that need the same wait,
+and then load what it made.
 Folders that come before it and can only be read are read first.
 
 What is kept is loaded by Numba, which unpickles it: no folder counts that others could write to.
@@ -20,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,13 +51,10 @@ def keep(dispatcher: Any, engine: str = "") -> Any:
     compile_now = dispatcher.compile
 
     def compile_alone(signature: Any) -> Any:
-        with global_compiler_lock:
+        with global_compiler_lock, _lock.released():
             if not (any(folders()) or dispatcher.overloads.get(tuple(signature))):
                 _say(engine, signature, None)
-            try:
-                return compile_now(signature)
-            finally:
-                _lock.release()
+            return compile_now(signature)
 
     dispatcher.compile = compile_alone
     return dispatcher
@@ -192,7 +191,7 @@ class _DamagedError(Exception):
 
 
 class _Kept(caching.FunctionCache):
-    """Numba's cache of one function; what it lacks is compiled by one process at a time."""
+    """Numba's cache of one function; no two processes compile it for the same arguments."""
 
     _impl_class = _Implementation
 
@@ -206,7 +205,7 @@ class _Kept(caching.FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = self._load(sig, target_context)
         if found is None:
-            _lock.acquire(Path(self._cache_path))
+            _lock.acquire(Path(self._cache_path), f"{self._impl.filename_base} {sig}")
             found = self._load(sig, target_context)  # another may have made it meanwhile
             if found is None:
                 _say(self._engine, sig, self._folder)
@@ -228,31 +227,53 @@ class _Kept(caching.FunctionCache):
             return
         self._cache_file = self._files[0]
         try:
-            super().save_overload(sig, data)
+            with _lock.of_index():
+                super().save_overload(sig, data)
         except OSError as problem:  # a full disk, or the folder is gone
             tell(f"cannot keep what was compiled: {problem}")
 
 
+INDEX = 2**32  # the byte of the lock that is held by who writes an index; others: a checksum's
+
+
 class _Lock:
-    """Held by the process that compiles; released by whoever is done, however it ended."""
+    """Held by the process that compiles something: a byte of a file, which is no longer than 0."""
 
     def __init__(self) -> None:
         self.file: Any = None
 
-    def acquire(self, folder: Path) -> None:
+    def acquire(self, folder: Path, what: str) -> None:
+        """Wait for whoever compiles the same; what has to be compiled on its way is no matter."""
         if self.file is not None or fcntl is None:
             return
         with contextlib.suppress(OSError):  # a file system without locks: do without
             self.file = (folder / "lock").open("w")
-            try:
-                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                fcntl.flock(self.file, fcntl.LOCK_EX)
+            fcntl.lockf(self.file, fcntl.LOCK_EX, 1, zlib.crc32(what.encode()))
 
-    def release(self) -> None:
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+    @contextlib.contextmanager
+    def released(self) -> Iterator[None]:
+        """Release what is acquired in the block, however it ends."""
+        outermost = self.file is None
+        try:
+            yield
+        finally:
+            if outermost and self.file is not None:
+                self.file.close()
+                self.file = None
+
+    @contextlib.contextmanager
+    def of_index(self) -> Iterator[None]:
+        """Let nobody else add to an index in the block, which is read and written anew."""
+        if self.file is None:
+            yield
+            return
+        with contextlib.suppress(OSError):
+            fcntl.lockf(self.file, fcntl.LOCK_EX, 1, INDEX)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self.file, fcntl.LOCK_UN, 1, INDEX)
 
 
 _lock = _Lock()

@@ -179,6 +179,14 @@ def test_eight_processes_at_once_compile_once(start: Any) -> None:
     assert sum(result.compiled for result in results) == 1
 
 
+def test_two_processes_compile_for_two_dtypes_at_once_and_both_are_kept(start: Any) -> None:
+    for process in [start(), start(OTHER)]:
+        assert Result(process).y == RIGHT
+    again = Result(start(OTHER))
+    assert not again.compiled
+    assert len(list(again.folder.glob("*relu_forward*.nbc"))) == 2
+
+
 def test_a_damaged_file_is_compiled_anew(run: Any) -> None:
     folder = run().folder
     (data,) = folder.glob("*.nbc")
@@ -281,6 +289,7 @@ print(history.path)
 """
 
 
+@pytest.mark.xdist_group("numba-float32")  # for which it is compiled anyway
 def test_the_engine_is_kept_too() -> None:
     environment = {**os.environ, "FASTBP_BACKEND": "numba"}
     for expected in (None, ""):  # the first may compile
