@@ -12,6 +12,24 @@ from fastbp.backends import AUTOMATIC
 BACKENDS = AUTOMATIC
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what pytest-xdist is to run in one process: all for which Numba compiles in one dtype.
+
+    Else each process would compile anew what functions share. The rest goes by files, whose tests
+    share fixtures.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    if "numba" in item.name and item.path.parent.name != "cli":
+        return f"numba-{'float64' if 'float64' in item.name else 'float32'}"
+    return item.path.stem
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run the test under each backend."""
