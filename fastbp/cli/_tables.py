@@ -85,7 +85,7 @@ def task_of(args: argparse.Namespace) -> Task:
         args.data,
         asked(args),
         {name: getattr(args, name) for name in models.known_settings()},
-        networks=args.ensemble or 1,
+        networks=args.ensemble,
         all_rows=args.cv is not None,
         limit=args.limit,
         called=_settings.option,

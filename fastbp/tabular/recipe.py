@@ -16,6 +16,7 @@ ROWS = 300_000  # that are trained on in all epochs together, within the limits 
 EPOCHS = 16, 64  # at least, even of very many rows; at most, even of few
 OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
 VALUES_ACTIVATION = "mish"
+NETWORKS = 1  # that are trained side by side, and are one model
 
 
 def model_for(rows: int, values: bool) -> Model:
@@ -32,6 +33,11 @@ def model_for(rows: int, values: bool) -> Model:
     least, most = EPOCHS
     epochs = min(max(ROWS // rows, least), most)
     return replace(model, epochs=epochs, early_stopping=epochs)
+
+
+def networks_for(given: Mapping[str, Any]) -> int:
+    """How many networks are trained, where nobody says: several of the table's own model."""
+    return NETWORKS if given.get("model") in (None, NAME) else 1
 
 
 def completed(given: Mapping[str, Any], train: Dataset) -> dict[str, Any]:

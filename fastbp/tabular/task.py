@@ -128,7 +128,7 @@ def task_of(
     asked: Asked,
     given: Mapping[str, Any],
     *,
-    networks: int = 1,
+    networks: int | None = None,
     all_rows: bool = False,
     limit: int | None = None,
     called: Callable[[str], str] = str,
@@ -142,7 +142,8 @@ def task_of(
         As ``prepare``'s.
     given : mapping
         The model, by its name, and its settings; None for what is not said.
-    networks : int
+    networks : int, optional
+        Left out, as ``recipe.networks_for`` says.
     limit : int, optional
         How many rows are trained on, at most.
     called : function
@@ -153,7 +154,7 @@ def task_of(
     ValueError, TypeError, OSError
         If anything does not fit.
     """
-    networks = as_count(networks, "ensemble")
+    networks = recipe.networks_for(given) if networks is None else as_count(networks, "ensemble")
     if networks > MOST_NETWORKS:
         raise ValueError(f"ensemble: expected at most {MOST_NETWORKS} networks, got {networks}")
     prepared = prepare(data, asked, counts=_of_counts(given), all_rows=all_rows, tell=tell)

@@ -80,7 +80,7 @@ def train(
     drop: Any = (),
     category: Any = (),
     number: Any = (),
-    ensemble: int = 1,
+    ensemble: int | None = None,
     cv: int | None = None,
     output: StrPath | None = None,
     progress: bool = False,
@@ -105,9 +105,10 @@ def train(
         How many classes are expected.
     drop, category, number : column or list of columns, optional
         Those that are left out, taken as words, or taken as numbers.
-    ensemble : int, default 1
-        How many networks are trained side by side, from seeds that follow each other; then the
-        model is an ``Ensemble``. One share of the rows judges the epochs of all.
+    ensemble : int, optional
+        How many networks are trained side by side, from seeds that follow each other; where they
+        are several the model is an ``Ensemble``. Left out, one. One share of the rows judges the
+        epochs of all.
     cv : int, optional
         Cross-validate with so many parts first; ``report["cv"]`` has what it found. The model that
         is returned is trained on all rows then, unless ``test`` or ``test_share`` is given.

@@ -1,6 +1,7 @@
 """What a table is trained with: chosen by its rows and its label, and overridden part by part."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastbp as fb
@@ -68,3 +69,13 @@ def test_it_learns_and_keeps_its_best_epoch():
     kept = fb.evaluate(net, (data.x[judged], data.y[judged]), fb.MSELoss())
     assert kept.loss == pytest.approx(best.val_loss, rel=1e-6)
     assert best.val_r2 > 0.95
+
+
+def test_several_networks_are_for_the_tables_own_model(monkeypatch):
+    monkeypatch.setattr(recipe, "NETWORKS", 3)
+    said = [{}, {"model": None, "lr": 0.1}, {"model": "table"}, {"model": "dense"}]
+    assert [recipe.networks_for(given) for given in said] == [3, 3, 3, 1]
+    frame = pd.DataFrame({"x": np.arange(40.0) % 7, "label": ["a", "b"] * 20})
+    how = {"hidden": (4,), "epochs": 1}
+    assert len(fb.train(frame, **how).model) == 3
+    assert isinstance(fb.train(frame, ensemble=1, **how).model, fb.Sequential)
