@@ -66,7 +66,7 @@ class _Target:
         value, own = self.objective()
         value *= factor
         gradient = factor * own[self.places].astype(np.float64)
-        if self.form.differs(self.kept):
+        if self.form.differs(self.kept, self.samples.target, value):
             more = self.form.difference(self.kept, self.samples.target)
             value += float(np.average(more, weights=self.weights))
         coefs = x[: self.coefs]

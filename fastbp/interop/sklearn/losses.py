@@ -21,10 +21,10 @@ from fastbp.losses import (
     PoissonNLLLoss,
 )
 
-# From this share of -log(eps) on, scores are such that scikit-learn's probabilities lose digits.
-EXTREME = 0.4
-MOST = {np.dtype(t).itemsize: -EXTREME * np.log(np.finfo(t).eps) for t in ("float32", "float64")}
-
+# Shares of -log(eps) up to which a sample's loss is scikit-learn's, which keeps probabilities away
+# from 0 and 1; and one less such a probability loses digits.
+MOST_OF_SOFTMAX, MOST_OF_LOGISTIC = 0.95, 0.55
+MOST_USUAL = 10  # up to which nobody need look at each sample's scores
 
 OfSamples = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores, target -> (n,) losses
 
@@ -37,7 +37,7 @@ class Form(NamedTuple):
     own: OfSamples | None = None  # fastbp's loss of each sample
     theirs: OfSamples | None = None  # scikit-learn's; None where it has no such loss
     share: float = 1.0  # of scikit-learn's gradient in fastbp's, times the outputs
-    saturates: bool = False
+    most: float | None = None  # share of -log(eps) from which a loss may be another
 
     def factor(self, outputs: int) -> float:
         """What scikit-learn's gradient is of fastbp's."""
@@ -59,16 +59,32 @@ class Form(NamedTuple):
             return y.argmax(axis=1)
         return np.ascontiguousarray(y, dtype)
 
-    def differs(self, scores: np.ndarray) -> bool:
-        """Whether a loss is another than the factor makes it."""
+    def differs(
+        self, scores: np.ndarray, target: np.ndarray, mean: float, most: float = np.inf
+    ) -> bool:
+        """Whether the losses of some samples are others than the factor makes them.
+
+        mean is what fastbp's come to, and most what none of them is above.
+        """
         if self.theirs is None:
             return False
         if isinstance(self.loss, MSELoss):
             return scores.shape[1] > 1
-        if not self.saturates:
+        eps = np.finfo(scores.dtype).eps
+        if self.most is None or not mean > np.sqrt(eps):  # or what it adds to each were seen
             return True
-        most = MOST[scores.dtype.itemsize]
-        return not (-most < scores.min() and scores.max() < most)
+        limit = -self.most * np.log(eps)
+        return not (most < limit or self._above(scores, target) < limit)
+
+    def _above(self, scores: np.ndarray, target: np.ndarray) -> float:
+        """What none of the samples' losses is above."""
+        outputs = scores.shape[1]
+        if isinstance(self.loss, CrossEntropyLoss):
+            if (widest := scores.max() - scores.min()) < MOST_USUAL:
+                return float(widest + np.log(outputs))
+            behind = scores.max(axis=1) - scores[np.arange(len(target)), target]
+            return float(behind.max() + np.log(outputs))
+        return float((scores * (1 - 2 * target)).max() + np.log(2))
 
 
 def _clipped(p: np.ndarray) -> np.ndarray:
@@ -120,9 +136,9 @@ FORMS = {
         CrossEntropyLoss(),
         lambda scores: softmax(scores, axis=1),
         *(_own_cross_entropy, _cross_entropy),
-        saturates=True,
+        most=MOST_OF_SOFTMAX,
     ),
-    "logistic": Form(BCEWithLogitsLoss(), expit, _own_binary, _binary, saturates=True),
+    "logistic": Form(BCEWithLogitsLoss(), expit, _own_binary, _binary, most=MOST_OF_LOGISTIC),
     "identity": Form(MSELoss(), _same, _own_squares, _squares, share=0.5),
     "exp": Form(PoissonNLLLoss(), np.exp, _own_poisson, _poisson),
     "absolute_error": Form(L1Loss(), _same),

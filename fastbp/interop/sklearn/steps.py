@@ -1,5 +1,6 @@
 """The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ from .losses import Form
 from .network import dense_layers
 
 DENSE_SHARE = 0.25  # of the machine's memory, that sparse samples may take as dense ones
+MOST_REPEATED = 1 << 16  # bytes of samples that are small enough to be there several times
 
 
 class Steps:
@@ -29,6 +31,14 @@ class Steps:
     weights : (n,) float64 or None
     alpha : float
         Of scikit-learn's penalty α/2·Σw² / (the sum of the batch's weights).
+    together : int
+        Epochs that may be asked for at once.
+
+    Attributes
+    ----------
+    together : int
+        Epochs that run at once: several if each is a single step, whose samples are then there as
+        often, each epoch's for itself.
     """
 
     def __init__(
@@ -42,22 +52,27 @@ class Steps:
         batch_size: int,
         alpha: float,
         threads: int | None,
+        together: int = 1,
     ) -> None:
-        self.net, self.target, self.weights, self.form = net.train(), target, weights, form
-        self.x, self.optimizer, self.batch_size = as_dense(x, net.dtype), optimizer, batch_size
+        self.net, self.form, self.samples = net.train(), form, x.shape[0]
+        self.optimizer, self.batch_size = optimizer, batch_size
+        x = as_dense(x, net.dtype)
+        fits = batch_size == len(target) and not issparse(x) and x.nbytes <= MOST_REPEATED
+        self.together = together if fits else 1
+        if self.together > 1:
+            x, target = (np.concatenate([part] * self.together) for part in (x, target))
+            weights = None if weights is None else np.concatenate([weights] * self.together)
+        self.x, self.target, self.weights = x, target, weights
         outputs = int(dense_layers(net)[-1].outputs)
         self.factor = form.factor(outputs)
         self.alpha = alpha / self.factor
-        self.kept = np.empty((x.shape[0], outputs), net.dtype)
-        starts = np.arange(0, x.shape[0], batch_size)
-        self.starts, self.counts = starts, np.diff(starts, append=x.shape[0])
-        self.sums = self.counts  # of the weights of each batch
+        self.kept = np.empty((self.x.shape[0], outputs), net.dtype)
         self.held = ExitStack()
         self.engine: Engine | None = None
-        if not issparse(self.x):
+        if not issparse(x):
             with suppress(NotExpressible):
                 self.engine = Engine(
-                    *(net, self.x, target, 1.0, form.loss, optimizer, batch_size, threads),
+                    *(net, x, target, 1.0, form.loss, optimizer, batch_size, threads),
                     weights=weights,
                     limits=Limits(l2=self.alpha),
                 )
@@ -76,21 +91,32 @@ class Steps:
         if self.engine is not None and self.engine.held:
             self.engine.show()
 
-    def epoch(self, order: np.ndarray) -> float:
-        """Train on the samples in this order; returns the loss, as scikit-learn counts it."""
+    def epochs(self, orders: Sequence[np.ndarray]) -> list[float]:
+        """Train on the samples in these orders, one an epoch, at most as many as run at once.
+
+        Returns the loss of each, as scikit-learn counts it.
+        """
+        n = self.samples
+        order = np.concatenate([each + epoch * n for epoch, each in enumerate(orders)])
+        starts = np.arange(0, len(order), self.batch_size)
+        counts = np.diff(starts, append=len(order))
+        sums = counts  # of the weights of each batch
         if self.weights is not None:
-            self.sums = np.add.reduceat(self.weights[order], self.starts)
-        losses = self._run(order, self.alpha / np.where(self.sums > 0, self.sums, np.inf))
-        total = float(losses @ self.counts) / len(order) * self.factor
-        if not self.form.differs(self.kept):
-            return total
-        more = self.form.difference(self.kept[order], self.target[order])
-        if self.weights is not None:
-            more *= self.weights[order] * np.repeat(self.counts / self.sums, self.counts)
-        return total + float(more.sum()) / len(order)
+            sums = np.add.reduceat(self.weights[order], starts)
+        of_steps = self._run(order, self.alpha / np.where(sums > 0, sums, np.inf)) * counts
+        totals = of_steps.reshape(len(orders), -1).sum(axis=1) / n
+        most = np.inf if self.weights is not None else float(of_steps.max()) * self.kept.shape[1]
+        found = totals * self.factor
+        scores, target = self.kept[: len(order)], self.target[: len(order)]
+        if self.form.differs(scores, target, float(totals.min()), most):
+            more = self.form.difference(scores[order], target[order])
+            if self.weights is not None:
+                more *= self.weights[order] * np.repeat(counts / sums, counts)
+            found += more.reshape(len(orders), -1).sum(axis=1) / n
+        return list(map(float, found))
 
     def _run(self, order: np.ndarray, penalties: np.ndarray) -> np.ndarray:
-        """The steps of an epoch, each with a penalty's factor of its own; returns their losses."""
+        """The steps of epochs, each with a penalty's factor of its own; returns their losses."""
         done = np.empty(0)
         if self.engine is not None:
             given = penalties if self.alpha else None

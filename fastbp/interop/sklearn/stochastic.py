@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from .rates import Rates, tell
 from .steps import Steps, as_dense
 
 MOST_AUTO = 200  # samples of a batch that "auto" makes
+MOST_TOGETHER = 16  # epochs that run before anything is looked at
 
 
 class Part(NamedTuple):
@@ -43,14 +45,15 @@ def fit_stochastic(estimator: Any, net: Sequential, data: Part, incremental: boo
     train, held_out = data, None
     if estimator.early_stopping:
         train, held_out = _split(estimator, data)
+    # What is held cannot be changed: rates and what they follow from, and the counts of Dropout.
+    holds = estimator._optimizer.schedule == "constant" and not estimator.dropout
     steps = Steps(
         *(net, train.x, form.target(train.y, net.dtype), train.weights, form),
         estimator._optimizer.for_new_network(),
         *(_batch_size(estimator.batch_size, train.samples), estimator.alpha, estimator.n_threads),
+        together=1 if incremental or held_out or not holds else MOST_TOGETHER,
     )
     judge = None if held_out is None else _Judge(estimator, steps, held_out)
-    # What is held cannot be changed: rates and what they follow from, and the counts of Dropout.
-    holds = estimator._optimizer.schedule == "constant" and not estimator.dropout
     try:
         with steps.hold() if holds else nullcontext():
             _epochs(estimator, steps, judge, 1 if incremental else estimator.max_iter, incremental)
@@ -97,21 +100,17 @@ def _epochs(
     estimator: Any, steps: Steps, judge: "_Judge | None", most: int, incremental: bool
 ) -> None:
     """Train until an estimator's patience or its epochs are at an end."""
-    n, rates = len(steps.target), estimator._optimizer
-    order = np.arange(n)
+    rates, done = estimator._optimizer, 0
+    orders = _orders(estimator, steps.samples)
     estimator.n_iter_ = 0
-    for _ in range(most):
-        if estimator.shuffle:  # what is shuffled already, again
-            places = np.arange(n)
-            estimator._random_state.shuffle(places)
-            order = order[places]
-        estimator.loss_ = steps.epoch(order)
-        estimator.n_iter_ += 1
-        estimator.t_ += n
-        estimator.loss_curve_.append(estimator.loss_)
-        tell(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}", estimator.verbose)
-        _count_no_improvement(estimator, judge)
-        rates.epoch_ended(estimator.t_)
+    while done < most:
+        # So many cannot be too many: patience is not at an end before the last of them.
+        patience = estimator.n_iter_no_change - estimator._no_improvement_count
+        count = max(1, min(steps.together, most - done, math.floor(min(patience, most)) + 1))
+        done += count
+        for loss in steps.epochs([next(orders) for _ in range(count)]):
+            _note(estimator, loss, steps.samples, judge)
+            rates.epoch_ended(estimator.t_)
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             if rates.stops(_reason(estimator), estimator.verbose):
                 return
@@ -123,6 +122,27 @@ def _epochs(
                 ConvergenceWarning,
                 stacklevel=5,
             )
+
+
+def _orders(estimator: Any, n: int) -> Iterator[np.ndarray]:
+    """Of the samples, epoch by epoch: what is shuffled already is shuffled again."""
+    order, places = np.arange(n), np.arange(n)
+    while True:
+        if estimator.shuffle:
+            shuffled = places.copy()
+            estimator._random_state.shuffle(shuffled)
+            order = order[shuffled]
+        yield order
+
+
+def _note(estimator: Any, loss: float, samples: int, judge: "_Judge | None") -> None:
+    """What there is to remember of an epoch."""
+    estimator.loss_ = loss
+    estimator.n_iter_ += 1
+    estimator.t_ += samples
+    estimator.loss_curve_.append(loss)
+    tell(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}", estimator.verbose)
+    _count_no_improvement(estimator, judge)
 
 
 def _reason(estimator: Any) -> str:
