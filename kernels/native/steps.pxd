@@ -26,10 +26,8 @@ cdef inline void begin_step(
     run.step = run.choices[STEPS_BEFORE] + step + 1
     run.mask = step
     run.batch_weight = sum_of_weights(run.weights, samples, n)
-    run.rates.lr = run.settings[LR] * run.factors[step]
-    if run.choices[OPTIMIZER] == NADAM:
-        run.rates = updates.nadam_rates(
-            run.rates.lr, run.settings[BETA1], run.settings[MU_DECAY], <double> run.step)
+    run.rates = updates.rates_of(run.choices[OPTIMIZER], run.settings,
+                                 run.settings[LR] * run.factors[step], <double> run.step)
 
 
 cdef inline void optimize(

@@ -5,9 +5,10 @@ Parameters and what the optimiser remembers move in place.
 
 from libc.math cimport INFINITY, exp, expm1, log, pow, sqrt
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from numbers cimport (
-    ADAGRAD, ADAM, BETA1, BETA2, DECAY, EPSILON, EPSILON_OUTSIDE, GRADIENT, LR_DECAY, MOMENTUM,
+    ADAGRAD, ADAM, ADAMW, BETA1, BETA2, DECAY, EPSILON, EPSILON_OUTSIDE, GRADIENT, LR_DECAY, MOMENTUM,
     MU, MU_DECAY, NADAM, NESTEROV, PLAIN, RMSPROP,
 )
 from tile cimport real
@@ -20,6 +21,9 @@ cdef struct Rates:  # of a step
     double lr
     double gradient  # NAdam's
     double mean  # the same's, whose momentum is the coming step's
+    double fix1  # what makes up for Adam's means that started at 0
+    double fix2
+    double epsilon  # Adam's
 
 
 cdef struct Rule:  # of some parameters: factors of what a run's settings say
@@ -33,7 +37,7 @@ cdef inline void update(
 ) noexcept nogil:
     """The optimiser's step with this number, from 1; s are a run's settings.
 
-    rates are those of this step, which all of its calls share.
+    rates are those of this step, which all of its calls share: see rates_of.
     m is the only vector that momentum, Adagrad and GRADIENT remember.
     """
     cdef real lr = <real> (rates.lr * rule.rate), decay = <real> (s[DECAY] * rule.decay)
@@ -54,9 +58,7 @@ cdef inline void update(
     elif kind == GRADIENT:
         total[real](g, <real> rates.lr, m, n)
     else:
-        fix1 = <real> correction(s[BETA1], step)
-        fix2 = <real> correction(s[BETA2], step)
-        epsilon = <real> epsilon_of(s, step)
+        fix1, fix2, epsilon = <real> rates.fix1, <real> rates.fix2, <real> rates.epsilon
         if kind == NADAM:
             nadam[real](
                 g, <real> (rates.gradient * rule.rate), <real> (rates.mean * rule.rate), beta1,
@@ -67,6 +69,19 @@ cdef inline void update(
         else:
             adamw[real](
                 g, lr, beta1, beta2, rest1, rest2, epsilon, decay, fix1, fix2, p, m, v, n)
+
+
+cdef inline Rates rates_of(int64_t kind, const double* s, double lr, double step) noexcept nogil:
+    """What all calls of update in a step share; lr is the step's, and s are a run's settings."""
+    cdef Rates rates
+    memset(&rates, 0, sizeof(rates))
+    if kind == NADAM:
+        rates = nadam_rates(lr, s[BETA1], s[MU_DECAY], step)
+    rates.lr = lr
+    if kind == ADAM or kind == ADAMW or kind == NADAM:
+        rates.fix1, rates.fix2 = correction(s[BETA1], step), correction(s[BETA2], step)
+        rates.epsilon = epsilon_of(s, step)
+    return rates
 
 
 cdef inline real root(real x) noexcept nogil:
