@@ -179,19 +179,57 @@ cdef inline void sparse_panel(
             j += SPARSE_VECTORS
 
 
-cdef inline void gradient_rows(
-    Py_ssize_t count, Py_ssize_t n, const real* x, Py_ssize_t x_row,
+cdef inline void _gradient_rows(
+    Py_ssize_t count, Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
     const vec* dy, Py_ssize_t dy_row, vec* dw, Py_ssize_t width,
 ) noexcept nogil:
-    """`count` rows (ROWS or 1) of one panel's xᵀ @ dy, for optimisers that need the gradient."""
-    cdef Py_ssize_t half
-    for half in range(2):
-        if count == ROWS:
-            tile_multiply[real, vec](ROWS, VECTORS, n, x, 1, x_row, dy + half * VECTORS, dy_row,
-                                     NULL, 0, dw + half * VECTORS, width)
+    """`count` rows (a constant) of one panel's xᵀ @ dy."""
+    cdef Py_ssize_t j = 0
+    while j < vectors:
+        if vectors - j == 1:
+            tile_multiply[real, vec](count, 1, n, x, 1, x_row, dy + j, dy_row, NULL, 0,
+                                     dw + j, width)
         else:
-            tile_multiply[real, vec](1, VECTORS, n, x, 1, x_row, dy + half * VECTORS, dy_row,
-                                     NULL, 0, dw + half * VECTORS, width)
+            tile_multiply[real, vec](count, VECTORS, n, x, 1, x_row, dy + j, dy_row, NULL, 0,
+                                     dw + j, width)
+        j += VECTORS
+
+
+cdef inline Py_ssize_t gradient_rows(
+    Py_ssize_t most, Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
+    const vec* dy, Py_ssize_t dy_row, vec* dw, Py_ssize_t width,
+) noexcept nogil:
+    """A few rows, at most so many, of one panel's xᵀ @ dy; returns how many.
+
+    For optimisers that need the gradient.
+    """
+    if most >= ROWS:
+        _gradient_rows[real, vec](ROWS, vectors, n, x, x_row, dy, dy_row, dw, width)
+        return ROWS
+    if most >= 4:  # where there are as many, each tile keeps the processor busy
+        _gradient_rows[real, vec](4, vectors, n, x, x_row, dy, dy_row, dw, width)
+        return 4
+    if most >= 2:
+        _gradient_rows[real, vec](2, vectors, n, x, x_row, dy, dy_row, dw, width)
+        return 2
+    _gradient_rows[real, vec](1, vectors, n, x, x_row, dy, dy_row, dw, width)
+    return 1
+
+
+cdef inline void sum_rows(
+    Py_ssize_t n, const real* x, Py_ssize_t x_row, vec* sums,
+) noexcept nogil:
+    """The sum of n rows of a panel, row after row."""
+    cdef vec acc[PANEL]
+    cdef const vec* row
+    cdef Py_ssize_t r, j
+    memset(&acc, 0, sizeof(acc))
+    for r in range(n):
+        row = <const vec*> (x + r * x_row)
+        for j in range(PANEL):
+            acc[j] = acc[j] + row[j]
+    for j in range(PANEL):
+        sums[j] = acc[j]
 
 
 cdef inline void _input_rows(

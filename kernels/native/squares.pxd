@@ -44,16 +44,19 @@ cdef inline double squares_of_gradient(
     """Of their gradient, with the penalty's."""
     cdef real g[ROWS * MOST_LANES * PANEL]
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), k = first_row, count
+    cdef Py_ssize_t panel = panel_width[real](work), k = first_row, count, i
     cdef const real* dy = dy_of[real](run, layer, work) + p
     cdef const real* w = work + plan[W] + p * run.program[layer * COLUMNS + INPUTS]
     cdef real l2 = <real> penalty_of(run, layer, False)
     cdef double total = 0
     while k < last_row:
-        count = rows_at[real](input, k, last_row, dy, plan[WIDTH], &g[0], panel)
+        count = rows_at[real](input, k, last_row, PANEL, dy, plan[WIDTH], &g[0], panel)
         if l2 > 0:
             limits.add_penalty[real](l2, w + k * panel, &g[0], count * panel)
-        total += limits.squares[real](&g[0], count * panel)
+        if count == ROWS:
+            total += limits.squares[real](&g[0], ROWS * panel)
+        for i in range(count if count < ROWS else 0):
+            total += limits.squares[real](&g[i * panel], panel)
         k += count
     return total
 

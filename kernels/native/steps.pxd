@@ -4,14 +4,15 @@ There is no mathematics here, only calls of the cores that the single kernels wr
 """
 
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 cimport limits
 cimport panels
 cimport updates
 from losses cimport sum_of_weights
 from numbers cimport (
-    BETA1, BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, MU_DECAY, NADAM, OPTIMIZER,
-    PLAN_COLUMNS, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
+    BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT,
+    STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, panel_width, penalty_of, rule_of, values_of, vectors_of,
@@ -42,53 +43,74 @@ cdef inline void optimize(
 
 
 cdef inline Py_ssize_t rows_at(
-    const Input* input, Py_ssize_t k, Py_ssize_t last, const real* dy, Py_ssize_t dy_row, real* g,
-    Py_ssize_t panel,
+    const Input* input, Py_ssize_t k, Py_ssize_t last, Py_ssize_t vectors, const real* dy,
+    Py_ssize_t dy_row, real* g, Py_ssize_t panel,
 ) noexcept nogil:
-    """g = the gradient of a few rows of a panel, from row k on; returns how many."""
-    cdef Py_ssize_t count = ROWS if k + ROWS <= last else 1
+    """g = the gradient of a few rows of a panel, from row k on; returns how many.
+
+    Of each row only so many vectors are written.
+    """
     cdef const real* x = <const real*> input.x + k
     if real is float:
-        panels.gradient_rows[float, fvec](
-            count, input.n, x, input.row, <const fvec*> dy, dy_row, <fvec*> g, panel)
+        return panels.gradient_rows[float, fvec](
+            last - k, vectors, input.n, x, input.row, <const fvec*> dy, dy_row, <fvec*> g, panel)
     else:
-        panels.gradient_rows[double, dvec](
-            count, input.n, x, input.row, <const dvec*> dy, dy_row, <dvec*> g, panel)
-    return count
+        return panels.gradient_rows[double, dvec](
+            last - k, vectors, input.n, x, input.row, <const dvec*> dy, dy_row, <dvec*> g, panel)
 
 
 cdef inline void optimize_panel(
     const Run* run, Py_ssize_t layer, const Input* input, Py_ssize_t first, Py_ssize_t last,
-    const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel,
+    Py_ssize_t vectors, const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel,
 ) noexcept nogil:
     """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
     cdef real g[ROWS * MOST_LANES * PANEL]
     cdef Py_ssize_t k = first, count
+    memset(&g, 0, sizeof(g))
     while k < last:
-        count = rows_at[real](input, k, last, dy, dy_row, &g[0], panel)
+        count = rows_at[real](input, k, last, vectors, dy, dy_row, &g[0], panel)
         optimize[real](run, layer, False, &g[0], w + k * panel, count * panel)
         k += count
 
 
-cdef inline const real* step_of(
+cdef inline bint steps_bias(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """Whether this thread takes b's steps; one that several read only in sums is the first's."""
+    cdef int64_t split = run.plan[layer * PLAN_COLUMNS + SPLIT]
+    return run.program[layer * COLUMNS + BIAS] and (
+        split == BY_OUTPUTS or split == WHOLE or run.thread == 0)
+
+
+cdef inline void optimize_bias(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
-    """Update b, and return what update_weights takes, for the columns first..last.
+    """A step of the columns first..last of b, by an optimiser that needs the gradient."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t panel = panel_width[real](work), p = first, width = plan[WIDTH]
+    cdef const real* dy = dy_of[real](run, layer, work)
+    cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
+    cdef real g[MOST_LANES * PANEL]
+    while p < last:
+        if real is float:
+            panels.sum_rows[float, fvec](n, dy + p, width, <fvec*> &g[0])
+        else:
+            panels.sum_rows[double, dvec](n, dy + p, width, <dvec*> &g[0])
+        optimize[real](run, layer, True, &g[0], b + p, panel)
+        p += panel
 
-    For plain SGD that is -lr * dy, with the layer's rate, else dy itself.
-    """
+
+cdef inline const real* plain_step(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """step_of for plain SGD: in the plan's scratch, where sparse_layer looks for it."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = first, r, j, width = plan[WIDTH]
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real* step = work + plan[STEP]
     cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
-    cdef bint plain = adds_at_once(run)
+    cdef bint plain = adds_at_once(run), has_bias = steps_bias(run, layer)
     cdef real factor = <real> -(run.rates.lr * rule_of(run, layer, False).rate * run.clip)
     cdef real of_bias = <real> values_of(run, layer)[BIAS_LR_FACTOR]
-    # A bias that several threads read only in sums (program.pxd) is the first one's.
-    cdef bint has_bias = run.program[layer * COLUMNS + BIAS] and (
-        plan[SPLIT] == BY_OUTPUTS or plan[SPLIT] == WHOLE or run.thread == 0)
     if not plain:
         factor = 1
     while p < last:
@@ -105,6 +127,20 @@ cdef inline const real* step_of(
             optimize[real](run, layer, True, &g[0], b + p, panel)
         p += panel
     return step
+
+
+cdef inline const real* step_of(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """Update b, and return what update_weights takes, for the columns first..last.
+
+    For plain SGD that is -lr * dy, with the layer's rate, else dy itself.
+    """
+    if run.choices[OPTIMIZER] == PLAIN:
+        return plain_step[real](run, layer, work, n, first, last)
+    if steps_bias(run, layer):
+        optimize_bias[real](run, layer, work, n, first, last)
+    return dy_of[real](run, layer, work)
 
 
 cdef inline void shrink(
@@ -136,7 +172,7 @@ cdef inline void update_weights(
         if adds_at_once(run):
             shrink[real](run, layer, w, count * panel)
         if not adds_at_once(run):
-            optimize_panel[real](run, layer, input, first_row, last_row, step + p, width,
+            optimize_panel[real](run, layer, input, first_row, last_row, vectors, step + p, width,
                                  w - first_row * panel, panel)
         elif real is float:
             panels.add_panel[float, fvec](
