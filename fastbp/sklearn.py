@@ -2,7 +2,8 @@
 
 >>> from fastbp.sklearn import MLPClassifier, MLPRegressor
 
-in place of ``from sklearn.neural_network import MLPClassifier, MLPRegressor``.
+in place of ``from sklearn.neural_network import MLPClassifier, MLPRegressor``; and ``search`` has a
+GridSearchCV and a RandomizedSearchCV that train the networks side by side.
 """
 
 from importlib.metadata import PackageNotFoundError as _NotFound
@@ -22,6 +23,10 @@ if tuple(int(part) for part in _found.split(".")[:2]) < _LEAST:
         "pip install --upgrade 'fastbp[sklearn]'"
     )
 
-from .interop.sklearn import MLPClassifier, MLPRegressor  # noqa: E402 - what it needs comes first
+from .interop.sklearn import (  # noqa: E402 - what it needs comes first
+    MLPClassifier,
+    MLPRegressor,
+    search,
+)
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "search"]

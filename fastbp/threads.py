@@ -11,6 +11,8 @@ from .backends import active
 
 Result = TypeVar("Result")
 
+_here = threading.local()  # what holds in the thread that looks
+
 
 def available() -> int:
     """Processors that this process may use: its affinity, under the quota of its control group."""
@@ -26,9 +28,14 @@ def available() -> int:
 
 
 def requested(threads: int | None = None) -> int | None:
-    """The number asked for: the argument, else FASTBP_NUM_THREADS or OMP_NUM_THREADS, else None."""
+    """The number asked for: the argument, else FASTBP_NUM_THREADS or OMP_NUM_THREADS, else None.
+
+    ``one_each`` asks for one.
+    """
     if threads is not None:
         return as_count(threads, "threads")
+    if getattr(_here, "alone", False):
+        return 1
     text = os.environ.get("FASTBP_NUM_THREADS")
     if text and (not text.isdecimal() or int(text) < 1):
         raise ValueError(f"FASTBP_NUM_THREADS: expected a whole number of at least 1, got {text!r}")
@@ -64,6 +71,19 @@ def run_together(
         for helper in helpers:
             if helper.ident is not None:
                 helper.join()
+
+
+@contextmanager
+def one_each() -> Iterator[None]:
+    """Let what this thread begins compute in it alone, unless another number is asked for there.
+
+    For work that is done side by side.
+    """
+    before, _here.alone = getattr(_here, "alone", False), True
+    try:
+        yield
+    finally:
+        _here.alone = before
 
 
 @contextmanager

@@ -111,3 +111,55 @@ def test_one_warning_says_that_epochs_are_at_an_end() -> None:
         warnings.simplefilter("always")
         trained(dropout=0.1)
     assert [str(warning.message)[:30] for warning in caught] == ["Stochastic Optimizer: Maximum "]
+
+
+def test_validation_data_of_ones_own_judges_epochs_and_the_rest_trains() -> None:
+    own = {"X_val": X[::3], "y_val": Y[::3]}
+    found = MLPClassifier(max_iter=8, random_state=0, early_stopping=True).fit(X, Y, **own)
+    assert_same(
+        trained(max_iter=1),
+        MLPClassifier(max_iter=1, random_state=0, early_stopping=True).fit(X, Y, **own),
+    )
+    assert found.best_validation_score_ == max(found.validation_scores_)
+    assert found.best_validation_score_ == found.score(X[::3], Y[::3])
+    weights = np.linspace(1, 3, 50)
+    values = MLPRegressor(max_iter=3, random_state=0, early_stopping=True, dtype="float32")
+    values.fit(X, X[:, :2], **own | {"y_val": X[::3, :2]}, sample_weight_val=weights)
+    assert values.best_validation_score_ == pytest.approx(
+        values.score(X[::3], X[::3, :2], sample_weight=weights), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "settings", "message"),
+    [
+        ({"X_val": X}, {"early_stopping": True}, "X_val is provided, but y_val was not"),
+        ({"X_val": X, "y_val": Y}, {}, "early_stopping=False"),
+        ({"X_val": X, "y_val": Y}, {"early_stopping": True, "solver": "lbfgs"}, "'lbfgs'"),
+        ({"X_val": X, "y_val": Y + 1}, {"early_stopping": True}, r"classes \[3\]"),
+        ({"X_val": X[:, 1:], "y_val": Y}, {"early_stopping": True}, "3 features"),
+    ],
+)
+def test_validation_data_that_cannot_be_used(own: Any, settings: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**settings).fit(X, Y, **own)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_hinge_is_fastbps(classes: int, solver: str) -> None:
+    y = np.array(["a", "b", "c"])[np.minimum(Y, classes - 1)]
+    found = trained(y=y, loss="hinge", solver=solver, max_iter=50, alpha=0)
+    net = fb.Sequential(fb.Linear(4, 100), fb.ReLU(), fb.Linear(100, classes), dtype="float64")
+    for layer, w, b in zip(net.layers[::2], found.coefs_, found.intercepts_, strict=True):
+        layer.w, layer.b = w, b
+    assert_array_equal(found.predict(X), y[[*map([*y].index, found.classes_)]][net.predict(X)])
+    assert found.score(X, y) > 0.65
+    if solver == "lbfgs":
+        assert_allclose(found.loss_, fb.HingeLoss()(net.scores(X), np.minimum(Y, classes - 1))[0])
+    assert not hasattr(found, "predict_proba")
+
+
+def test_hinge_of_several_labels() -> None:
+    with pytest.raises(ValueError, match="expected one class a sample"):
+        trained(y=np.stack([Y > 0, Y > 1], axis=1).astype(int), loss="hinge")

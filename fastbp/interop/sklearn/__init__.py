@@ -1,5 +1,7 @@
 """scikit-learn's multi-layer perceptrons, with the same numbers, trained by fastbp."""
 
-from .estimators import MLPClassifier, MLPRegressor
+from . import search
+from .classifier import MLPClassifier
+from .regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "search"]

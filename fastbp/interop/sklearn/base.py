@@ -1,14 +1,16 @@
 """What both estimators share: checks, the start, both ways of training, and scores."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastbp.layers import Dropout
+from fastbp.layers import ACTIVATIONS, Dropout
 from fastbp.network import Sequential
 
 from .lbfgs import fit_lbfgs
@@ -17,6 +19,13 @@ from .network import network, random_layers, scores_of
 from .stochastic import Part, fit_stochastic
 
 STOCHASTIC = ("sgd", "adam")
+# What scikit-learn's perceptrons do not take.
+BEYOND: dict[str, list[Any]] = {
+    "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "dtype": [StrOptions({"float32", "float64"}), None],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+}
 
 
 class Perceptron(BaseEstimator):
@@ -34,27 +43,38 @@ class Perceptron(BaseEstimator):
         """The samples, and the targets as values."""
         raise NotImplementedError
 
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        """Samples and targets, checked."""
+        raise NotImplementedError
+
     def _out_activation(self) -> str:
         """What scores go through to be predictions."""
         raise NotImplementedError
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> None:
-        """What fit and partial_fit do."""
+    def _encoded(self, y: Any) -> np.ndarray:
+        """Checked targets as values."""
+        raise NotImplementedError
+
+    def _train(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, own: Sequence[Any] = ()
+    ) -> None:
+        """What fit and partial_fit do; own are X_val, y_val and sample_weight_val."""
         hidden = list(np.atleast_1d(np.asarray(self.hidden_layer_sizes)))
         if any(size <= 0 for size in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         x, values = self._checked(X, y, incremental, first)
         weights = self._weights(sample_weight, x, values, incremental)
-        values = values.reshape(len(values), -1)
+        values = self._columns(values)
         self.n_outputs_ = values.shape[1]
+        held_out = self._held_out(*own) if own else None
         self._random_state = check_random_state(self.random_state)
         if first:
             self._start([x.shape[1], *map(int, hidden), self.n_outputs_], x.dtype)
         net = self._network(self.coefs_[0].dtype, self._dropout())
         data = Part(x, values, weights)
         if self.solver in STOCHASTIC:
-            fit_stochastic(self, net, data, incremental)
+            fit_stochastic(self, net, data, incremental, held_out)
         else:
             fit_lbfgs(self, net, data)
         if not all(np.isfinite(numbers).all() for numbers in [*self.coefs_, *self.intercepts_]):
@@ -62,6 +82,32 @@ class Perceptron(BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
+
+    def _columns(self, values: np.ndarray) -> np.ndarray:
+        """What outputs are compared with, (n, outputs)."""
+        return values.reshape(len(values), -1)
+
+    def _held_out(self, X: Any, y: Any, sample_weight: Any) -> Part | None:
+        """The samples that a user wants epochs to be judged by."""
+        if X is None and y is None:
+            return None
+        if X is None or y is None:
+            there, missing = ("y_val", "X_val") if X is None else ("X_val", "y_val")
+            raise ValueError(f"{there} is provided, but {missing} was not provided.")
+        if not self.early_stopping or self.solver not in STOCHASTIC:
+            raise ValueError(
+                "X_val and y_val are used by early_stopping=True with solver 'sgd' or 'adam', got "
+                f"early_stopping={self.early_stopping} and solver={self.solver!r}."
+            )
+        x, y = self._validated(X, y, reset=False)
+        encoded = self._encoded(y)
+        weights = self._weights(sample_weight, x, encoded, False)
+        values = self._columns(encoded)
+        if values.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y_val: expected {self.n_outputs_} outputs, as y has, got {values.shape[1]}."
+            )
+        return Part(x, values, weights)
 
     def _weights(
         self, sample_weight: Any, x: Any, values: np.ndarray, incremental: bool

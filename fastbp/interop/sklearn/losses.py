@@ -14,6 +14,7 @@ from scipy.special import expit, log_softmax, softmax, xlogy
 from fastbp.losses import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    HingeLoss,
     HuberLoss,
     L1Loss,
     Loss,
@@ -55,7 +56,7 @@ class Form(NamedTuple):
 
     def target(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """What the loss takes of (n, outputs) values, or of rows with a one for the class."""
-        if isinstance(self.loss, CrossEntropyLoss):
+        if isinstance(self.loss, CrossEntropyLoss | HingeLoss):
             return y.argmax(axis=1)
         return np.ascontiguousarray(y, dtype)
 
@@ -143,4 +144,5 @@ FORMS = {
     "exp": Form(PoissonNLLLoss(), np.exp, _own_poisson, _poisson),
     "absolute_error": Form(L1Loss(), _same),
     "huber": Form(HuberLoss(), _same),
+    "hinge": Form(HingeLoss(), _same),
 }

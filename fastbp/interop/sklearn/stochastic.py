@@ -35,15 +35,20 @@ class Part(NamedTuple):
         return int(self.x.shape[0])
 
 
-def fit_stochastic(estimator: Any, net: Sequential, data: Part, incremental: bool) -> None:
-    """Train the network for an estimator, and leave there what came of it."""
+def fit_stochastic(
+    estimator: Any, net: Sequential, data: Part, incremental: bool, held_out: Part | None
+) -> None:
+    """Train the network for an estimator, and leave there what came of it.
+
+    Early stopping judges by what is held out, or else by a part of the data.
+    """
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     form = estimator._form()
     if not incremental or not hasattr(estimator, "_optimizer"):
         estimator._optimizer = Rates(estimator, form.factor(estimator.n_outputs_))
-    train, held_out = data, None
-    if estimator.early_stopping:
+    train = data
+    if estimator.early_stopping and held_out is None:
         train, held_out = _split(estimator, data)
     # What is held cannot be changed: rates and what they follow from, and the counts of Dropout.
     holds = estimator._optimizer.schedule == "constant" and not estimator.dropout
@@ -176,7 +181,7 @@ class _Judge:
     def __init__(self, estimator: Any, steps: Steps, data: Part) -> None:
         self.steps, self.net, self.form, self.weights = steps, steps.net, steps.form, data.weights
         self.threads, self.values = estimator.n_threads, not is_classifier(estimator)
-        self.one_of_many = estimator.out_activation_ == "softmax"
+        self.one_of_many = estimator.out_activation_ == "softmax" or estimator.loss == "hinge"
         self.x, self.right = as_dense(data.x, self.net.dtype), self._decided(data.y)
 
     def score(self) -> float:

@@ -1,28 +1,18 @@
-"""MLPClassifier and MLPRegressor."""
+"""MLPClassifier."""
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn import neural_network
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastbp.layers import ACTIVATIONS
-
-from .base import Perceptron
-
-BEYOND: dict[str, list[Any]] = {
-    "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "dtype": [StrOptions({"float32", "float64"}), None],
-    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-}
+from .base import BEYOND, Perceptron
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):
@@ -39,6 +29,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     class_weight : dict or "balanced", optional
         What each class's samples count, times their own weights. "balanced" is by how many
         samples a class has, whatever their weights.
+    loss : {"log_loss", "hinge"}
+        "hinge" is that of several classes: 1 and how far each other class's score is ahead of the
+        right one's, where that is positive. It knows no probabilities.
     dropout : float
         The share of each hidden layer's outputs that each step drops; of solvers sgd and adam.
     dtype : {"float32", "float64"}, optional
@@ -54,11 +47,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     >>> classifier.predict(x[:5])
     """
 
-    loss = "log_loss"
     _parameter_constraints: dict[str, list[Any]] = (
         neural_network.MLPClassifier._parameter_constraints
         | BEYOND
         | {"class_weight": [StrOptions({"balanced"}), dict, list, None]}
+        | {"loss": [StrOptions({"log_loss", "hinge"})]}
     )
 
     def __init__(
@@ -88,6 +81,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
+        loss: str = "log_loss",
         dropout: float = 0.0,
         dtype: str | None = None,
         n_threads: int | None = None,
@@ -95,7 +89,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self._keep(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> "MLPClassifier":
         """Train on samples X and their classes y.
 
         Parameters
@@ -104,8 +106,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         y : (n,) classes, or (n, labels) zeros and ones
         sample_weight : (n,) array, optional
             How much each sample counts.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, optional
+            What early stopping judges epochs by, instead of a part of X.
         """
-        self._train(X, y, sample_weight, incremental=False)
+        own = X_val, y_val, sample_weight_val
+        self._train(X, y, sample_weight, incremental=False, own=own)
         return self
 
     @available_if(lambda self: self._is_stochastic())
@@ -131,38 +136,60 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def predict(self, X: Any) -> np.ndarray:
         """The class of each sample, (n,); of several labels yes and no, (n, labels)."""
         found = self._outputs(X)
-        found = found.ravel() if self.n_outputs_ == 1 else found
-        classes: np.ndarray = self._label_binarizer.inverse_transform(found)
+        classes: np.ndarray
+        if self.loss == "hinge":
+            classes = self.classes_[found.argmax(axis=1)]
+        else:
+            found = found.ravel() if self.n_outputs_ == 1 else found
+            classes = self._label_binarizer.inverse_transform(found)
         return classes
 
+    @available_if(lambda self: self._has_probabilities())
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, (n, classes), in the order of ``classes_``."""
         found = self._outputs(X)
         return np.hstack([1 - found, found]) if self.n_outputs_ == 1 else found
 
+    @available_if(lambda self: self._has_probabilities())
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithms of ``predict_proba``."""
         found = self.predict_proba(X)
         return np.log(found, out=found)
 
-    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         x, y = validate_data(
-            self,
-            X,
-            y,
+            *(self, X, y),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             dtype=self._dtypes(),
             reset=reset,
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _encoded(self, y: Any) -> np.ndarray:
+        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        if len(unknown):
+            raise ValueError(f"`y_val` has classes {unknown} that `y` has not: {self.classes_}")
+        return self._binarized(y)
+
+    def _binarized(self, y: Any) -> np.ndarray:
+        found: np.ndarray = self._label_binarizer.transform(y).astype(bool)
+        return found
+
+    def _columns(self, values: np.ndarray) -> np.ndarray:
+        values = super()._columns(values)
+        if self.loss == "hinge" and values.shape[1] == 1:  # a score for each of two classes
+            return np.hstack([~values, values])
+        return values
+
+    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        x, y = self._validated(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
-        return x, self._label_binarizer.transform(y).astype(bool)
+        return x, self._binarized(y)
 
     def _weights(
         self, sample_weight: Any, x: Any, values: np.ndarray, incremental: bool
@@ -179,6 +206,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         of_classes: np.ndarray = compute_sample_weight(self.class_weight, y)
         return of_classes if weights is None else weights * of_classes
 
+    def _has_probabilities(self) -> bool:
+        """Whether its scores are any; if not, an AttributeError says why."""
+        if self.loss == "hinge":
+            raise AttributeError("probability estimates are not available for loss='hinge'")
+        return True
+
     def _check_classes(self, found: np.ndarray) -> None:
         """Refuse classes that training cannot go on with."""
         if self.warm_start and {*found} != {*self.classes_}:
@@ -193,111 +226,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             )
 
     def _out_activation(self) -> str:
+        if self.loss == "hinge" and self._label_binarizer.y_type_.startswith("multilabel"):
+            raise ValueError("loss='hinge': expected one class a sample in `y`, got several labels")
+        if self.loss == "hinge":
+            return "identity"
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-class MLPRegressor(RegressorMixin, Perceptron):
-    """scikit-learn's MLPRegressor, trained by fastbp.
-
-    It has scikit-learn's parameters, attributes and methods; the same ``random_state`` gives the
-    same numbers but for rounding. Their documentation is that of
-    ``sklearn.neural_network.MLPRegressor``; what follows is there besides.
-
-    Parameters
-    ----------
-    loss : str
-        Also "absolute_error", and "huber": half the square of an error up to 1, and from there its
-        size less a half. Both are averaged over outputs.
-    activation, dropout, dtype, n_threads
-        As MLPClassifier's.
-
-    Examples
-    --------
-    >>> from fastbp.sklearn import MLPRegressor
-    >>> regressor = MLPRegressor(random_state=1).fit(x, y)
-    >>> regressor.score(x, y)
-    """
-
-    _parameter_constraints: dict[str, list[Any]] = (
-        neural_network.MLPRegressor._parameter_constraints
-        | BEYOND
-        | {"loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"})]}
-    )
-
-    def __init__(
-        self,
-        loss: str = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        dropout: float = 0.0,
-        dtype: str | None = None,
-        n_threads: int | None = None,
-    ) -> None:
-        self._keep(locals())
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train on samples X and their values y.
-
-        Parameters
-        ----------
-        X : (n, features) array or sparse matrix
-        y : (n,) or (n, outputs) numbers
-        sample_weight : (n,) array, optional
-            How much each sample counts.
-        """
-        self._train(X, y, sample_weight, incremental=False)
-        return self
-
-    @available_if(lambda self: self._is_stochastic())
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train for one epoch; the parameters are fit's."""
-        self._train(X, y, sample_weight, incremental=True)
-        return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The values of each sample: (n,) of one output, else (n, outputs)."""
-        found = self._outputs(X)
-        return found.ravel() if found.shape[1] == 1 else found
-
-    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        x, y = validate_data(
-            *(self, X, y),
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=self._dtypes(),
-            reset=reset,
-        )
-        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
-    def _out_activation(self) -> str:
-        return "exp" if self.loss == "poisson" else "identity"

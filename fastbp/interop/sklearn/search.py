@@ -1,0 +1,90 @@
+"""scikit-learn's searches over settings, which train fastbp's perceptrons side by side."""
+
+from collections.abc import Callable
+from typing import Any
+
+from joblib import parallel_config
+from joblib.parallel import ThreadingBackend
+from sklearn import model_selection
+from sklearn.pipeline import Pipeline
+
+from fastbp import threads as thread_counts
+
+from .base import Perceptron
+
+__all__ = ["GridSearchCV", "RandomizedSearchCV"]
+
+
+class _OneEach(ThreadingBackend):
+    """Threads that each train one network, in one thread."""
+
+    def submit(self, func: Callable[[], Any], callback: Any = None) -> Any:
+        def alone() -> Any:
+            with thread_counts.one_each():
+                return func()
+
+        return super().submit(alone, callback)
+
+
+class _SideBySide:
+    """Lets a search of scikit-learn's train in the threads of this process."""
+
+    estimator: Any
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Search, as scikit-learn's does; the parameters are its."""
+        if not isinstance(_last(self.estimator), Perceptron):
+            raise TypeError(
+                f"{type(self).__name__}: expected an MLPClassifier or MLPRegressor of "
+                "fastbp.sklearn, or a Pipeline that ends in one, got "
+                f"{self.estimator!r}; for others take sklearn.model_selection's"
+            )
+        with parallel_config(backend=_OneEach(), n_jobs=thread_counts.count()):
+            return super().fit(X, y, **params)  # type: ignore[misc]
+
+
+def _last(estimator: Any) -> Any:
+    """What a pipeline ends in."""
+    while isinstance(estimator, Pipeline) and estimator.steps:
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+class GridSearchCV(_SideBySide, model_selection.GridSearchCV):
+    """scikit-learn's GridSearchCV of fastbp's perceptrons, whose networks train side by side.
+
+    Parameters, attributes, methods and numbers are those of
+    ``sklearn.model_selection.GridSearchCV``. Processes are not needed: each network is trained by
+    one thread of this process, which all share the data.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Of fastbp.sklearn, or a Pipeline that ends in one.
+    n_jobs : int, optional
+        How many networks train at a time; FASTBP_NUM_THREADS or every processor, if left out.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is another.
+
+    Examples
+    --------
+    >>> from fastbp.sklearn import MLPClassifier, search
+    >>> found = search.GridSearchCV(MLPClassifier(), {"alpha": [1e-4, 1e-2]}).fit(x, y)
+    >>> found.best_params_
+    """
+
+
+class RandomizedSearchCV(_SideBySide, model_selection.RandomizedSearchCV):
+    """scikit-learn's RandomizedSearchCV of fastbp's perceptrons, as ``GridSearchCV`` is.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from fastbp.sklearn import MLPClassifier, search
+    >>> settings = {"alpha": loguniform(1e-5, 1)}
+    >>> found = search.RandomizedSearchCV(MLPClassifier(), settings).fit(x, y)
+    >>> found.cv_results_["mean_test_score"]
+    """
