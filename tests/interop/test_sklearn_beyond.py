@@ -163,3 +163,49 @@ def test_hinge_is_fastbps(classes: int, solver: str) -> None:
 def test_hinge_of_several_labels() -> None:
     with pytest.raises(ValueError, match="expected one class a sample"):
         trained(y=np.stack([Y > 0, Y > 1], axis=1).astype(int), loss="hinge")
+
+
+class Recorded:
+    """A callback that keeps what it is told, and stops after so many epochs."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.scores: list[float] = []
+        self.heard: list[str] = []
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        self.heard.append("setup")
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        self.heard.append("teardown")
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        self.heard.append(f"{context.task_name} begins")
+
+    def on_fit_task_end(
+        self,
+        estimator: Any,
+        context: Any,
+        *,
+        X: Any,  # noqa: N803 - scikit-learn's name
+        y: Any,
+        fitted_estimator: Any,
+    ) -> bool:
+        self.scores.append(fitted_estimator.score(X, y))
+        return context.task_name == "epoch" and len(self.scores) == self.most
+
+
+def test_callbacks_are_told_of_epochs_and_may_stop() -> None:
+    heard = Recorded(2)
+    found = MLPClassifier(random_state=0).set_callbacks(heard).fit(X, Y)
+    assert found.n_iter_ == 2
+    assert_same(found, trained(max_iter=2))
+    assert heard.heard == ["setup", "fit begins", *["epoch begins"] * 2, "teardown"]
+    once = trained(max_iter=1)
+    assert heard.scores == [once.score(X, Y), found.score(X, Y), found.score(X, Y)]
+
+
+def test_lbfgs_tells_callbacks_when_it_is_done() -> None:
+    heard = Recorded(9)
+    found = MLPRegressor(solver="lbfgs", max_iter=5).set_callbacks(heard).fit(X, Y)
+    assert heard.scores == [found.score(X, Y)]

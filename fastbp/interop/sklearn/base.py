@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -13,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastbp.layers import ACTIVATIONS, Dropout
 from fastbp.network import Sequential
 
+from .callbacks import Told
 from .lbfgs import fit_lbfgs
 from .losses import FORMS, Form
 from .network import network, random_layers, scores_of
@@ -28,7 +30,7 @@ BEYOND: dict[str, list[Any]] = {
 }
 
 
-class Perceptron(BaseEstimator):
+class Perceptron(CallbackSupportMixin, BaseEstimator):
     """A multi-layer perceptron in scikit-learn's ways, which fastbp trains."""
 
     loss: str
@@ -73,8 +75,9 @@ class Perceptron(BaseEstimator):
             self._start([x.shape[1], *map(int, hidden), self.n_outputs_], x.dtype)
         net = self._network(self.coefs_[0].dtype, self._dropout())
         data = Part(x, values, weights)
+        told = None if incremental else self._told(X, y, sample_weight)
         if self.solver in STOCHASTIC:
-            fit_stochastic(self, net, data, incremental, held_out)
+            fit_stochastic(self, net, data, incremental, held_out, told)
         else:
             fit_lbfgs(self, net, data)
         if not all(np.isfinite(numbers).all() for numbers in [*self.coefs_, *self.intercepts_]):
@@ -82,6 +85,16 @@ class Perceptron(BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
+        if told is not None:
+            told.ends()
+
+    def _told(self, X: Any, y: Any, sample_weight: Any) -> Told | None:
+        """The callbacks that were set, if any."""
+        if not getattr(self, "_skl_callbacks", []):
+            return None
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        epochs = self.max_iter if self.solver in STOCHASTIC else 0
+        return Told(self, {"X": X, "y": y, "metadata": metadata}, epochs)
 
     def _columns(self, values: np.ndarray) -> np.ndarray:
         """What outputs are compared with, (n, outputs)."""

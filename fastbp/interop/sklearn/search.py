@@ -5,7 +5,7 @@ from typing import Any
 
 from joblib import parallel_config
 from joblib.parallel import ThreadingBackend
-from sklearn import model_selection
+from sklearn import config_context, model_selection
 from sklearn.pipeline import Pipeline
 
 from fastbp import threads as thread_counts
@@ -18,12 +18,28 @@ __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 class _OneEach(ThreadingBackend):
     """Threads that each train one network, in one thread."""
 
-    def submit(self, func: Callable[[], Any], callback: Any = None) -> Any:
+    def submit(self, func: Any, callback: Any = None) -> Any:
+        func.items = [(_without_filters(call), *arguments) for call, *arguments in func.items]
+
         def alone() -> Any:
             with thread_counts.one_each():
                 return func()
 
         return super().submit(alone, callback)
+
+
+def _without_filters(call: Any) -> Callable[..., Any]:
+    """What scikit-learn's wrapper calls, with its settings.
+
+    The wrapper sets Python's filters of warnings too, as other processes need, and puts them back.
+    There is one list of them for all threads, which would undo each other's.
+    """
+
+    def configured(*args: Any, **kwargs: Any) -> Any:
+        with config_context(**call.config):
+            return call.function(*args, **kwargs)
+
+    return configured
 
 
 class _SideBySide:

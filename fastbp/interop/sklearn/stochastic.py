@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from fastbp.network import Sequential
 
+from .callbacks import Told
 from .network import read, scores_of
 from .rates import Rates, tell
 from .steps import Steps, as_dense
@@ -36,11 +37,16 @@ class Part(NamedTuple):
 
 
 def fit_stochastic(
-    estimator: Any, net: Sequential, data: Part, incremental: bool, held_out: Part | None
+    estimator: Any,
+    net: Sequential,
+    data: Part,
+    incremental: bool,
+    held_out: Part | None,
+    told: Told | None,
 ) -> None:
     """Train the network for an estimator, and leave there what came of it.
 
-    Early stopping judges by what is held out, or else by a part of the data.
+    Early stopping judges by what is held out, or else by a part of the data. Callbacks are told.
     """
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
@@ -56,12 +62,12 @@ def fit_stochastic(
         *(net, train.x, form.target(train.y, net.dtype), train.weights, form),
         estimator._optimizer.for_new_network(),
         *(_batch_size(estimator.batch_size, train.samples), estimator.alpha, estimator.n_threads),
-        together=1 if incremental or held_out or not holds else MOST_TOGETHER,
+        together=1 if incremental or held_out or told or not holds else MOST_TOGETHER,
     )
     judge = None if held_out is None else _Judge(estimator, steps, held_out)
     try:
         with steps.hold() if holds else nullcontext():
-            _epochs(estimator, steps, judge, 1 if incremental else estimator.max_iter, incremental)
+            _epochs(estimator, steps, judge, told, incremental)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     if judge is None:
@@ -102,10 +108,10 @@ def _batch_size(asked: Any, samples: int) -> int:
 
 
 def _epochs(
-    estimator: Any, steps: Steps, judge: "_Judge | None", most: int, incremental: bool
+    estimator: Any, steps: Steps, judge: "_Judge | None", told: Told | None, incremental: bool
 ) -> None:
-    """Train until an estimator's patience or its epochs are at an end."""
-    rates, done = estimator._optimizer, 0
+    """Train until an estimator's patience or its epochs are at an end, or a callback stops it."""
+    rates, done, most = estimator._optimizer, 0, 1 if incremental else estimator.max_iter
     orders = _orders(estimator, steps.samples)
     estimator.n_iter_ = 0
     while done < most:
@@ -113,9 +119,13 @@ def _epochs(
         patience = estimator.n_iter_no_change - estimator._no_improvement_count
         count = max(1, min(steps.together, most - done, math.floor(min(patience, most)) + 1))
         done += count
+        if told is not None:
+            told.epoch_begins()
         for loss in steps.epochs([next(orders) for _ in range(count)]):
             _note(estimator, loss, steps.samples, judge)
             rates.epoch_ended(estimator.t_)
+        if told is not None and told.epoch_ends(steps):
+            return
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             if rates.stops(_reason(estimator), estimator.verbose):
                 return
