@@ -11,6 +11,7 @@ pytest.importorskip("sklearn", "1.9")
 from scipy.stats import loguniform
 from sklearn import model_selection
 from sklearn.datasets import load_iris
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -76,7 +77,7 @@ def test_each_network_is_trained_by_one_thread(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_setting_that_cannot_be_trained_scores_what_was_asked_for() -> None:
     settings = {"solver": ["sgd", "nonsense"]}
-    with pytest.warns(UserWarning, match="2 fits failed"):
+    with pytest.warns(FitFailedWarning, match="2 fits failed"):
         found = search.GridSearchCV(short(), settings, cv=2, error_score=-1, refit=False).fit(X, Y)
     assert found.cv_results_["mean_test_score"][1] == -1
 
