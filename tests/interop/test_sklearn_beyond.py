@@ -209,3 +209,38 @@ def test_lbfgs_tells_callbacks_when_it_is_done() -> None:
     heard = Recorded(9)
     found = MLPRegressor(solver="lbfgs", max_iter=5).set_callbacks(heard).fit(X, Y)
     assert heard.scores == [found.score(X, Y)]
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_batch_norm_is_in_the_network(stops: bool) -> None:
+    options = {"batch_norm": True, "learning_rate_init": 0.02, "early_stopping": stops}
+    found = trained(hidden_layer_sizes=(8, 6), max_iter=30, batch_size=40, **options)
+    net = fb.Sequential(
+        *(fb.Linear(4, 8), fb.BatchNorm1d(8), fb.ReLU()),
+        *(fb.Linear(8, 6), fb.BatchNorm1d(6), fb.ReLU(), fb.Linear(6, 3)),
+        dtype="float64",
+    )
+    for layer, w, b in zip(net.layers[::3], found.coefs_, found.intercepts_, strict=True):
+        layer.w, layer.b = w, b
+    for norm, numbers in zip(net.layers[1::3], found.norms_, strict=True):
+        norm.w, norm.b, norm.running_mean, norm.running_var = numbers
+    assert_array_equal(found.predict(X), net.predict(X))
+    assert found.score(X, Y) > 0.7
+    if stops:
+        assert found.best_validation_score_ == max(found.validation_scores_)
+
+
+def test_batch_norm_goes_on_where_it_was() -> None:
+    once = trained(batch_norm=True, warm_start=True, max_iter=1)
+    assert_same(
+        once, MLPClassifier(batch_norm=True, random_state=0).partial_fit(X, Y, classes=[0, 1, 2])
+    )
+    before = [numbers.copy() for numbers in once.norms_]
+    once.fit(X, Y)
+    assert all((new != old).any() for new, old in zip(once.norms_, before, strict=True))
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 149}, {"batch_size": 1}, {"solver": "lbfgs"}])
+def test_batch_norm_of_what_cannot_be_normalized(options: Any) -> None:
+    with pytest.raises(ValueError, match="batch_norm=True: expected"):
+        trained(batch_norm=True, **options)

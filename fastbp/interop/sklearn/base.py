@@ -24,6 +24,7 @@ STOCHASTIC = ("sgd", "adam")
 # What scikit-learn's perceptrons do not take.
 BEYOND: dict[str, list[Any]] = {
     "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
+    "batch_norm": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "dtype": [StrOptions({"float32", "float64"}), None],
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -64,6 +65,11 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         hidden = list(np.atleast_1d(np.asarray(self.hidden_layer_sizes)))
         if any(size <= 0 for size in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        for name in ("batch_norm", "dropout"):
+            if getattr(self, name) and self.solver not in STOCHASTIC:
+                raise ValueError(
+                    f"{name}={getattr(self, name)}: expected solver 'sgd' or 'adam', got 'lbfgs'"
+                )
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         x, values = self._checked(X, y, incremental, first)
         weights = self._weights(sample_weight, x, values, incremental)
@@ -139,6 +145,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self.coefs_, self.intercepts_ = random_layers(
             self._random_state, sizes, self.activation, dtype
         )
+        if self.batch_norm:
+            start = np.array([[1], [0], [0], [1]], dtype)
+            self.norms_ = self._best_norms = [start.repeat(size, 1) for size in sizes[1:-1]]
         self._best_coefs = [coef.copy() for coef in self.coefs_]
         self._best_intercepts = [intercept.copy() for intercept in self.intercepts_]
         if self.solver in STOCHASTIC:
@@ -159,16 +168,13 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def _network(self, dtype: Any, dropout: Sequence[Dropout] = ()) -> Sequential:
         """A network with the numbers of coefs_ and intercepts_."""
-        return network(self.coefs_, self.intercepts_, self.activation, dtype, dropout)
+        norms = self.norms_ if self.batch_norm else ()
+        return network(self.coefs_, self.intercepts_, self.activation, dtype, dropout, norms)
 
     def _dropout(self) -> list[Dropout]:
         """That of each hidden layer; no random numbers are drawn without."""
         if not self.dropout:
             return []
-        if self.solver not in STOCHASTIC:
-            raise ValueError(
-                f"dropout={self.dropout}: expected solver 'sgd' or 'adam', got 'lbfgs'"
-            )
         most, hidden = np.iinfo(np.int32).max, self.n_layers_ - 2
         seeds = self._random_state.randint(most, size=hidden)
         return [Dropout(self.dropout, int(seed)) for seed in seeds]

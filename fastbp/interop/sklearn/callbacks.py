@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .network import read
+from .network import read, read_norms
 from .steps import Steps
 
 
@@ -34,7 +34,7 @@ class Told:
         def now() -> dict[str, Any]:
             steps.show()
             coefs, intercepts = read(steps.net)
-            return {"coefs_": coefs, "intercepts_": intercepts}
+            return {"coefs_": coefs, "intercepts_": intercepts, "norms_": read_norms(steps.net)}
 
         return bool(
             self.epoch.call_on_fit_task_end(

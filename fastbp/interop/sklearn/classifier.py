@@ -32,6 +32,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     loss : {"log_loss", "hinge"}
         "hinge" is that of several classes: 1 and how far each other class's score is ahead of the
         right one's, where that is positive. It knows no probabilities.
+    batch_norm : bool
+        Whether the sums of each hidden layer are normalized over the batch before the activation,
+        and in use by running averages; of solvers sgd and adam. ``norms_`` has their numbers.
     dropout : float
         The share of each hidden layer's outputs that each step drops; of solvers sgd and adam.
     dtype : {"float32", "float64"}, optional
@@ -82,6 +85,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         max_fun: int = 15000,
         class_weight: Any = None,
         loss: str = "log_loss",
+        batch_norm: bool = False,
         dropout: float = 0.0,
         dtype: str | None = None,
         n_threads: int | None = None,

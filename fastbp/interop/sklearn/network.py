@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastbp.layers import ACTIVATIONS, Dropout, Layer, Linear
+from fastbp.layers import ACTIVATIONS, BatchNorm1d, Dropout, Layer, Linear
 from fastbp.layers.initializers import Nothing
 from fastbp.network import Sequential
 
@@ -37,13 +37,16 @@ def network(
     activation: str,
     dtype: Any,
     dropout: Sequence[Dropout] = (),
+    norms: Sequence[np.ndarray] = (),
 ) -> Sequential:
     """A network that computes with copies of these numbers; its scores are yet to be activated.
 
-    The dropout, if any, is one for each hidden layer.
+    The dropout and norms, if any, are one for each hidden layer, whose sums are normalized.
     """
     layers: list[Layer] = []
     for number, coef in enumerate(coefs):
+        if number and norms:
+            layers.append(BatchNorm1d(coef.shape[0]))
         if layers and activation != "identity":
             layers.append(ACTIVATIONS[NAMES.get(activation, activation)]())
         layers += dropout[number - 1 : number] if number else ()
@@ -51,6 +54,8 @@ def network(
     net = Sequential(layers, dtype=dtype)
     for layer, coef, intercept in zip(dense_layers(net), coefs, intercepts, strict=True):
         layer.w, layer.b = coef, intercept
+    for norm, numbers in zip(norm_layers(net), norms, strict=True):
+        norm.w, norm.b, norm.running_mean, norm.running_var = numbers
     return net
 
 
@@ -63,6 +68,18 @@ def read(net: Sequential) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Copies of the network's coefs and intercepts."""
     layers = dense_layers(net)
     return [np.array(layer.w) for layer in layers], [np.array(layer.b) for layer in layers]
+
+
+def norm_layers(net: Sequential) -> list[BatchNorm1d]:
+    """Those that norms are of."""
+    return [layer for layer in net.layers if isinstance(layer, BatchNorm1d)]
+
+
+def read_norms(net: Sequential) -> list[np.ndarray]:
+    """Copies of each norm's factors, summands, and running means and variances, (4, units)."""
+    return [
+        np.stack([norm.w, norm.b, norm.running_mean, norm.running_var]) for norm in norm_layers(net)
+    ]
 
 
 def scores_of(net: Sequential, x: Any, threads: int | None) -> np.ndarray:

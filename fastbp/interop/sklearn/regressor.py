@@ -25,7 +25,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
     loss : str
         Also "absolute_error", and "huber": half the square of an error up to 1, and from there its
         size less a half. Both are averaged over outputs.
-    activation, dropout, dtype, n_threads
+    activation, batch_norm, dropout, dtype, n_threads
         As MLPClassifier's.
 
     Examples
@@ -68,6 +68,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        batch_norm: bool = False,
         dropout: float = 0.0,
         dtype: str | None = None,
         n_threads: int | None = None,

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from fastbp.network import Sequential
 
 from .callbacks import Told
-from .network import read, scores_of
+from .network import read, read_norms, scores_of
 from .rates import Rates, tell
 from .steps import Steps, as_dense
 
@@ -56,12 +56,18 @@ def fit_stochastic(
     train = data
     if estimator.early_stopping and held_out is None:
         train, held_out = _split(estimator, data)
+    batch_size = _batch_size(estimator.batch_size, train.samples)
+    if estimator.batch_norm and 1 in (batch_size, train.samples % batch_size):
+        raise ValueError(
+            f"batch_norm=True: expected at least 2 samples in each batch, but of {train.samples} "
+            f"samples in batches of {batch_size} one is alone"
+        )
     # What is held cannot be changed: rates and what they follow from, and the counts of Dropout.
     holds = estimator._optimizer.schedule == "constant" and not estimator.dropout
     steps = Steps(
         *(net, train.x, form.target(train.y, net.dtype), train.weights, form),
         estimator._optimizer.for_new_network(),
-        *(_batch_size(estimator.batch_size, train.samples), estimator.alpha, estimator.n_threads),
+        *(batch_size, estimator.alpha, estimator.n_threads),
         together=1 if incremental or held_out or told or not holds else MOST_TOGETHER,
     )
     judge = None if held_out is None else _Judge(estimator, steps, held_out)
@@ -74,6 +80,8 @@ def fit_stochastic(
         estimator.coefs_, estimator.intercepts_ = read(net)
     else:
         estimator.coefs_, estimator.intercepts_ = estimator._best_coefs, estimator._best_intercepts
+    if estimator.batch_norm:
+        estimator.norms_ = read_norms(net) if judge is None else estimator._best_norms
 
 
 def _split(estimator: Any, data: Part) -> tuple[Part, Part]:
@@ -182,6 +190,7 @@ def _count_no_improvement(estimator: Any, judge: "_Judge | None") -> None:
         if score > estimator.best_validation_score_:
             estimator.best_validation_score_ = score
             estimator._best_coefs, estimator._best_intercepts = read(judge.net)
+            estimator._best_norms = read_norms(judge.net)
     estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
 
 
