@@ -17,7 +17,7 @@ from numbers cimport (
 from program cimport (
     Input, Run, adds_at_once, dy_of, panel_width, penalty_of, rule_of, values_of, vectors_of,
 )
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, real
+from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
 
 
 cdef inline void begin_step(
@@ -152,7 +152,7 @@ cdef inline void shrink(
         limits.shrink[real](<real> (run.rates.lr * rule_of(run, layer, False).rate * l2), w, n)
 
 
-cdef inline void update_weights(
+cdef inline void update_part(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
@@ -169,15 +169,39 @@ cdef inline void update_weights(
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * panel
-        if adds_at_once(run):
-            shrink[real](run, layer, w, count * panel)
         if not adds_at_once(run):
             optimize_panel[real](run, layer, input, first_row, last_row, vectors, step + p, width,
                                  w - first_row * panel, panel)
-        elif real is float:
-            panels.add_panel[float, fvec](
-                input.n, vectors, count, x, input.row, step + p, width, <fvec*> w, panel)
         else:
-            panels.add_panel[double, dvec](
-                input.n, vectors, count, x, input.row, step + p, width, <dvec*> w, panel)
+            shrink[real](run, layer, w, count * panel)
+            if real is float:
+                panels.add_panel[float, fvec](
+                    input.n, vectors, count, x, input.row, step + p, width, <fvec*> w, panel)
+            else:
+                panels.add_panel[double, dvec](
+                    input.n, vectors, count, x, input.row, step + p, width, <dvec*> w, panel)
         p += panel
+
+
+# A function of its own, through a pointer that the compiler cannot see through (stages.pxd): it is
+# called in several places, and its tiles keep their registers.
+ctypedef void (*float_part)(
+    const Run*, Py_ssize_t, float*, const Input*, const float*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+    Py_ssize_t) noexcept nogil
+ctypedef void (*double_part)(
+    const Run*, Py_ssize_t, double*, const Input*, const double*, Py_ssize_t, Py_ssize_t,
+    Py_ssize_t, Py_ssize_t) noexcept nogil
+
+
+cdef inline void update_weights(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    cdef float_part of_floats = update_part[float]
+    cdef double_part of_doubles = update_part[double]
+    if real is float:
+        (<float_part> pinned(<const void*> of_floats))(
+            run, layer, work, input, step, first_row, last_row, first, last)
+    else:
+        (<double_part> pinned(<const void*> of_doubles))(
+            run, layer, work, input, step, first_row, last_row, first, last)
