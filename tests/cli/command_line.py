@@ -37,6 +37,8 @@ ALWAYS = {"config.toml", "history.csv"} | TENSORS
 PLOTS = {"loss_by_iteration.png", "loss_by_epoch.png", "accuracy_by_epoch.png"}
 PLOTS |= {"confusion_matrix.png"}
 PICTURE_PLOTS = {"misclassified.png", "first_layer_weights.png"}  # where samples are pictures
+TABLE_PLOTS = {"rate_by_iteration.png", "roc_curve.png", "calibration_curve.png", "importance.png"}
+OF_TABLE = TABLE_PLOTS | {"report.html"}
 
 
 @dataclass(frozen=True)

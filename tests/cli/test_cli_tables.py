@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import ALWAYS, PLOTS, assert_error, names, run
+from command_line import ALWAYS, OF_TABLE, PLOTS, assert_error, names, run
 from sklearn import metrics
 
 import fastbp as fb
@@ -52,14 +52,7 @@ def test_pictures_and_a_page_show_what_came_of_it(people, trained):
     options = "--data people.csv --label income --drop wage --epochs 2 --output shown"
     result = run("train", *options.split(), "--quiet", cwd=folder)
     assert (result.code, result.err) == (0, "")
-    of_table = {
-        "rate_by_iteration.png",
-        "roc_curve.png",
-        "calibration_curve.png",
-        "importance.png",
-        "report.html",
-    }
-    assert names(folder / "shown") == ALWAYS | PLOTS | of_table
+    assert names(folder / "shown") == ALWAYS | PLOTS | OF_TABLE
     page = (folder / "shown" / "report.html").read_text("utf-8")
     assert "Trained on 180 rows of people.csv, 36 of which were kept back" in page
     told = re.search(r"test accuracy +([\d.]+) %", result.out)[1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from command_line import (
     ALWAYS,
+    OF_TABLE,
     PICTURE_PLOTS,
     PLOTS,
     assert_error,
@@ -102,7 +103,7 @@ def test_samples_that_are_pictures_are_drawn(runs, kind):
 
 def test_samples_that_are_no_pictures_are_not_drawn(runs):
     folder, _ = runs["csv"]
-    assert names(folder) == ALWAYS | PLOTS
+    assert names(folder) == ALWAYS | PLOTS | OF_TABLE
 
 
 @pytest.mark.parametrize("kind", FACTS)

@@ -97,7 +97,7 @@ FLAGS = {
     "--values --model --hidden --activation --normalization --loss --optimizer --batch-size "
     "--lr --epochs --init --seed --dtype --backend --threads --limit --output --no-plots --quiet "
     "--json --schedule --validation --early-stopping --class-weight --clip-norm --clip-value --l2 "
-    "--max-seconds --metrics --resume " + " ".join(SETTINGS),
+    "--max-seconds --metrics --resume --ensemble --cv " + " ".join(SETTINGS),
     "evaluate": DATA + "--split --backend --json",
     "predict": DATA + "--index --invert --split --backend --plot --json --output --keep",
     "experiment": "--epochs --limit --seeds --output --resume --docs --backend --quiet --json",
