@@ -88,6 +88,8 @@ def prepare(
             made = fit_to(frame, rows, asked._replace(label=label), target, counts)
             if tell is not None:
                 tell(made)
+        if len(others) and min(len(rows), len(others)) < LEAST:
+            raise _too_few(rows, others)
         name = datasets.name_of(data)
         train, test = made.dataset(frame.iloc[rows], f"{name} train"), None
         if asked.test is not None:
@@ -139,12 +141,16 @@ def _parts(asked: Asked, classes: np.ndarray, all_rows: bool) -> tuple[np.ndarra
     if share is None:
         return order, test
     train = order[~np.isin(order, test)]
-    if len(train) < LEAST or len(test) < LEAST:
-        raise ValueError(
-            f"{count} rows are too few to train and to test, {len(train)} and {len(test)}: name a "
-            "--test FILE, or take another --test-share"
-        )
+    if not len(train) or not len(test):
+        raise _too_few(train, test)
     return train, test
+
+
+def _too_few(train: np.ndarray, test: np.ndarray) -> ValueError:
+    return ValueError(
+        f"{len(train) + len(test)} rows are too few to train and to test, {len(train)} and "
+        f"{len(test)}: name a --test FILE, or take another --test-share"
+    )
 
 
 def unit(table: Table | None) -> float:
