@@ -14,6 +14,7 @@ NAME = "table"
 LEAST = 8  # rows of each class, or of values, so that a share can be kept back
 ROWS = 300_000  # that are trained on in all epochs together, within the limits below
 EPOCHS = 16, 64  # at least, even of very many rows; at most, even of few
+SMALL, SMALL_BATCH = 1_000, 64  # below so many rows there are steps enough in smaller batches
 OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
 VALUES_ACTIVATION = "mish"
 NETWORKS = 1  # that are trained side by side, and are one model
@@ -32,7 +33,8 @@ def model_for(rows: int, values: bool) -> Model:
         model = models.described(model, activation=VALUES_ACTIVATION, **OF_VALUES)
     least, most = EPOCHS
     epochs = min(max(ROWS // rows, least), most)
-    return replace(model, epochs=epochs, early_stopping=epochs)
+    batch_size = SMALL_BATCH if rows < SMALL else model.batch_size
+    return replace(model, epochs=epochs, early_stopping=epochs, batch_size=batch_size)
 
 
 def networks_for(given: Mapping[str, Any]) -> int:

@@ -20,10 +20,11 @@ def data_of(rows, values=False):
 @pytest.mark.parametrize(
     ("rows", "epochs"), [(10, 64), (4_687, 64), (10_000, 30), (18_750, 16), (10**7, 16)]
 )
-def test_epochs_follow_from_the_rows(rows, epochs):
+def test_epochs_and_batches_follow_from_the_rows(rows, epochs):
     for values in (False, True):
         model = recipe.model_for(rows, values)
         assert (model.epochs, model.early_stopping) == (epochs, epochs)
+        assert model.batch_size == (64 if rows < 1000 else 256)
 
 
 def test_classes_and_values_have_their_own_activation_loss_and_rate():
