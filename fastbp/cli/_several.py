@@ -19,12 +19,19 @@ from fastbp.tabular import report
 from fastbp.tabular.several import Several
 from fastbp.tabular.train import report_of, said
 
+SAID = 4  # times that each network says where it is, until it is finished
+
 
 class Told(fb.Callback):
-    """Says when a network is finished."""
+    """Says now and then where a network is, and when it is finished."""
 
-    def __init__(self, show: Silent, name: str, history: fb.History) -> None:
-        self.show, self.name, self.history = show, name, history
+    def __init__(self, show: Silent, name: str, history: fb.History, epochs: int) -> None:
+        self.show, self.name, self.history, self.epochs = show, name, history, epochs
+
+    def on_epoch_end(self, epoch: fb.training.Epoch, net: fb.Sequential) -> None:
+        """Say how good this epoch is."""
+        if epoch.epoch < self.epochs and epoch.epoch % max(1, self.epochs // SAID) == 0:
+            self.show.say(f"{self.name}: epoch {epoch.epoch}/{self.epochs}, {figure(epoch)}")
 
     def on_train_end(self, net: fb.Sequential) -> None:
         """Say how far it came."""
@@ -67,7 +74,7 @@ class SeveralTraining:
 
         def watch(number: int, job: fb.Job) -> Sequence[fb.Callback]:
             name = f"network {number + 1} of {count}, seed {job.seed}"
-            return [Told(show, name, job.history)]
+            return [Told(show, name, job.history, job.epochs)]
 
         with runs.emptied(self.folder):
             try:
@@ -160,7 +167,11 @@ class SeveralTraining:
 
 def alone(history: fb.History) -> str:
     """What judged the epoch whose network was kept."""
-    epoch = _outcome.kept(history)
+    return figure(_outcome.kept(history))
+
+
+def figure(epoch: fb.training.Epoch) -> str:
+    """What an epoch was judged by."""
     if epoch.of_values:
         return f"R² {epoch.val_r2:.4f}"
     return f"accuracy {_measured.share(epoch.val_accuracy)}"
