@@ -107,7 +107,6 @@ NAMES: dict[str, dict[str, str]] = {
         "softmax": "write net.predict_proba(x)",
         "summary": "write net.summary()",
         "tensor": _ARRAYS,
-        "train": "write fb.fit(net, x, y)",
         "utils": "give arrays, fb.fit(net, x, y); fb.datasets reads files",
         "zeros": _ARRAYS,
     },

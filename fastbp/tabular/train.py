@@ -10,6 +10,7 @@ from typing import Any
 from fastbp import models, runs
 from fastbp._files import StrPath
 from fastbp._hints import nearest
+from fastbp.datasets import Dataset
 from fastbp.ensemble import Ensemble
 from fastbp.models import KEYS
 from fastbp.network import Sequential
@@ -143,6 +144,8 @@ def train(
     >>> trained.model.predict(new_people)
     >>> trained.save("model.safetensors")
     """
+    if isinstance(data, Sequential | Ensemble | Dataset):
+        raise TypeError(f"train: expected a table, got {data!r:.60}; write fb.fit(net, x, y)")
     asked = Asked(label, test, test_share, values, classes, drop, category, number)
     task = task_of(data, asked, checked(settings), networks=ensemble, all_rows=cv is not None)
     if output is None:

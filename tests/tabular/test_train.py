@@ -180,6 +180,8 @@ def test_what_cannot_be_is_one_error_and_leaves_nothing(people, tmp_path):
     ):
         with pytest.raises((ValueError, TypeError), match=words):
             fb.train(people, "income", drop="wage", output=output, **options)
+    with pytest.raises(TypeError, match=r"expected a table, got Sequential.*; write fb\.fit"):
+        fb.train(fb.Sequential(fb.Linear(2, 2)), people)
     with pytest.raises(fb.DivergenceError, match=r"network 1 of 2, seed 0: .* became"):
         fb.train(
             *(people, "income"), drop="wage", ensemble=2, lr=1e20, optimizer="sgd", output=output
