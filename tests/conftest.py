@@ -1,6 +1,7 @@
 """What all tests share: the backends, the dtypes, and how near two results must be."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,25 +13,37 @@ from fastbp.backends import AUTOMATIC
 BACKENDS = AUTOMATIC
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what pytest-xdist is to run in one process: all for which Numba compiles in one dtype.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one process run all for which Numba compiles in one dtype, and else whole files.
 
-    Else each process would compile anew what functions share. The rest goes by files, whose tests
-    share fixtures.
+    Else each process would compile anew what functions share, and make anew what tests share.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False  # by their number: the last would be the longest
+    return Groups(config, log)
 
 
-def _group(item: pytest.Item) -> str:
-    folder = item.path.parent.name
-    if "numba" not in item.name or folder == "cli":
-        return item.path.stem
+COMPILING = (  # without "numba" in their names: others wait for what these compile, or they
+    "test_the_engine_is_kept_too",
+    "test_a_program_without_images",
+    "test_no_backend_changes_how",
+)
+
+
+def _group(nodeid: str) -> str:
+    path, _, name = nodeid.partition("::")
+    in_cli = "/cli/" in path and "gradcheck" not in path
+    if in_cli or not ("numba" in name or name.startswith(COMPILING)):
+        return path
     # A test of the engines whose name says no dtype is one in float64, which shows more.
-    default = "float64" if folder in ("engine", "custom") else "float32"
-    found = (dtype for dtype in ("float32", "float64") if dtype in item.name)
+    default = "float64" if "/engine/" in path or "/custom/" in path else "float32"
+    found = (dtype for dtype in ("float32", "float64") if dtype in name)
     return f"numba-{next(found, default)}"
 
 

@@ -15,11 +15,7 @@ from fastbp.losses import LOSSES
 pytestmark = pytest.mark.timeout(300)  # Numba first compiles every kernel in both dtypes
 
 
-# What Numba compiles for them the tests of its kernels need too.
-with_numba = pytest.param("numba", marks=pytest.mark.xdist_group("numba-float32"))
-
-
-@pytest.fixture(scope="module", params=["cython", with_numba, "numpy"])
+@pytest.fixture(scope="module", params=backends.AUTOMATIC)
 def checks(request, tmp_path_factory):
     """Those of one backend, as which they are all told."""
     folder, options = tmp_path_factory.mktemp("gradcheck"), ("--seed", 3, "--json")

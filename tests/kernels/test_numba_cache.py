@@ -289,7 +289,6 @@ print(history.path)
 """
 
 
-@pytest.mark.xdist_group("numba-float32")  # for which it is compiled anyway
 def test_the_engine_is_kept_too() -> None:
     environment = {**os.environ, "FASTBP_BACKEND": "numba"}
     for expected in (None, ""):  # the first may compile

@@ -122,6 +122,5 @@ def test_tiles_are_right_on_this_processor() -> None:
     run(TILES.replace("{bytes}", str(VECTOR_BYTES)))
 
 
-@pytest.mark.xdist_group("numba-float32")  # for which it is compiled anyway
 def test_a_program_without_images_compiles_nothing_for_them() -> None:
     run(NO_IMAGES)

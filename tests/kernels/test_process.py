@@ -86,7 +86,6 @@ for backend in ("numpy", "numba", "cython"):
 """
 
 
-@pytest.mark.xdist_group("numba-float32")  # for which it is compiled anyway
 def test_no_backend_changes_how_the_processor_treats_subnormals() -> None:
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path}
