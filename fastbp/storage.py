@@ -109,7 +109,7 @@ def packed(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     size = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
     text = header.encode().ljust(-(-len(header.encode()) // 8) * 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(data)[8 + size :]])
 
 
 def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MOST_BYTES) -> Any:

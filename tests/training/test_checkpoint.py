@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from parts import LOSSES, OPTIMIZERS, each
 
 import fastbp as fb
 from fastbp.schedules import SCHEDULES
+from fastbp.training.checkpoint import digest
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(90, 12))
@@ -254,3 +256,37 @@ def test_a_disk_that_is_full_leaves_the_last_one(tmp_path, monkeypatch):
 def test_what_a_checkpoint_cannot_be(settings, error, text):
     with pytest.raises(error, match=text):
         fb.Checkpoint(**{"path": "c"} | settings)
+
+
+def test_other_data_have_another_digest():
+    """Where one element differs, two have changed places, or rows have."""
+    rng = np.random.default_rng(3)
+    x, y = rng.integers(0, 255, (300, 100), np.uint8), rng.integers(0, 9, 300)
+
+    def told(x=x, y=y, weights=None, scale=1.0):
+        return digest(SimpleNamespace(x=x, target=y, weights=weights, scale=scale))
+
+    def changed(array, one, other):
+        array = array.copy()
+        array[one], array[other] = array[other].copy(), array[one].copy()
+        return array
+
+    def increased(place):
+        array = x.copy()
+        array[place] += 1
+        return array
+
+    found = [
+        told(),
+        *(told(x=increased(place)) for place in ((0, 0), (299, 99), (7, 31))),
+        *(told(x=changed(x, one, other)) for one, other in ((0, 1), (3, 298))),
+        told(x=changed(x, (0, 0), (0, 8))),
+        told(x=changed(x, (0, 0), (82, 92))),  # a whole row of words further
+        told(y=changed(y, 0, int(np.flatnonzero(y != y[0])[0]))),
+        told(weights=np.ones(300)),
+        told(scale=0.5),
+        told(x=x.astype(np.float64)),
+        told(x=x[:, ::2]),
+    ]
+    assert len(set(found)) == len(found)
+    assert told(x=np.asfortranarray(x)) == told(x=x.copy()) == found[0]
