@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
-HUGE_PAGE = 2**21  # bytes
+HUGE_PAGE, LINE = 2**21, 64  # bytes
 LARGE = 2**19  # bytes, from which memory in huge pages pays
 
 
@@ -41,15 +41,25 @@ def zeros(elements: int, dtype: np.dtype) -> np.ndarray:
     """
     size = elements * dtype.itemsize
     if size < LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return _from_page(np.zeros(size + mmap.PAGESIZE, np.uint8), size, mmap.PAGESIZE).view(dtype)
+        return _from(np.zeros(size + mmap.PAGESIZE, np.uint8), size, mmap.PAGESIZE).view(dtype)
     whole = -(-size // HUGE_PAGE) * HUGE_PAGE
     memory = mmap.mmap(-1, whole + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError):  # of a kernel without them
         memory.madvise(mmap.MADV_HUGEPAGE)
-    return _from_page(np.frombuffer(memory, np.uint8), size, HUGE_PAGE).view(dtype)
+    return _from(np.frombuffer(memory, np.uint8), size, HUGE_PAGE).view(dtype)
 
 
-def _from_page(raw: np.ndarray, size: int, page: int) -> np.ndarray:
-    """So many of these bytes, from the first page that begins in them."""
-    start = -raw.ctypes.data % page
+def in_lines(array: np.ndarray) -> np.ndarray:
+    """A copy (n,) that starts at a line of the cache: else every vector would lie in two of them.
+
+    A single sample is predicted up to half again as fast then. The copy's ``base`` is an array.
+    """
+    copy = _from(np.zeros(array.nbytes + LINE, np.uint8), array.nbytes, LINE).view(array.dtype)
+    copy[...] = array
+    return copy
+
+
+def _from(raw: np.ndarray, size: int, at: int) -> np.ndarray:
+    """So many of these bytes, from the first whose address is a multiple."""
+    start = -raw.ctypes.data % at
     return raw[start : start + size]

@@ -33,6 +33,9 @@ class Meaning(StrEnum):
         return self in (Meaning.CLASSES, Meaning.TWO_CLASSES)
 
 
+SOFTMAX = (None, Meaning.CLASSES)  # meanings of which probabilities are the scores' softmax
+
+
 def meaning_of(net: Any) -> Meaning:
     """What a network's scores mean: classes, as long as nobody said."""
     return net.meaning or Meaning.CLASSES

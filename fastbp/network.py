@@ -17,7 +17,8 @@ from .layers.binding import FlatVector, bind, flat, leave
 from .layers.initializers import Initializer, initializer
 from .layers.nesting import backward_through, every_layer
 from .layers.sizes import MOST_BYTES, check_layers, check_parts, check_sample, count_numbers, table
-from .meaning import Meaning, Meant, meaning_of, predictions, probabilities
+from .meaning import SOFTMAX, Meant, meaning_of, predictions, probabilities
+from .prediction import of_one
 
 
 class Sequential(Structure, Offers):
@@ -193,13 +194,11 @@ class Sequential(Structure, Offers):
 
         Of a DataFrame, where there is a ``table``, they are a DataFrame with a column a class.
         """
-        meaning = meaning_of(self)
-        if meaning is Meaning.CLASSES:
-            single = prediction.of_one(self, x, softmax=True)
-            if single is not None:
-                return single
+        if self.meaning in SOFTMAX and (single := of_one(self, x, True)) is not None:
+            return single  # the shortest way, on which every call counts
         samples, alone = prediction.as_samples(self, x)
-        found = probabilities(prediction.row_scores(self, samples), meaning, repr(self))
+        scores = prediction.row_scores(self, samples)
+        found = probabilities(scores, meaning_of(self), repr(self))
         if prediction.is_of_table(self, x):
             return self.table.frame_of(found, x)
         return found[0] if alone else found

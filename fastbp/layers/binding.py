@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._arrays import as_array
+from fastbp._memory import in_lines
 
 from .nesting import Shape, every_layer, named_layers
 
@@ -49,9 +50,9 @@ class Vectors:
 
     def __init__(self, network: Any, params: np.ndarray, buffers: np.ndarray) -> None:
         self.network = weakref.ref(network)
-        self.own, self.own_buffers = params, buffers
-        self.params, self.buffers = params.view(), buffers.view()
-        self.grads = np.zeros_like(params).view()
+        self.own, self.own_buffers = in_lines(params), in_lines(buffers)
+        self.params, self.buffers = self.own.view(), self.own_buffers.view()
+        self.grads = in_lines(np.zeros_like(params)).view()
         self.shown = [self.params, self.buffers]
         self.given, self.given_buffers = 0, 0  # how many numbers layers have views of
         self.frozen = False
@@ -75,8 +76,9 @@ class Vectors:
 
     def freeze(self) -> None:
         """Make parameters and buffers read-only for good."""
-        for array in (*self.shown, self.own, self.own_buffers):
-            array.flags.writeable = False
+        owners = (self.own.base, self.own_buffers.base)  # else a view may become writable again
+        for array in (*self.shown, self.own, self.own_buffers, *owners):
+            array.flags.writeable = False  # type: ignore[union-attr]
         self.frozen = True
 
     @contextmanager
