@@ -120,9 +120,11 @@ def of_one(net: "Sequential", x: object, softmax: bool) -> np.ndarray | None:
         return None
     module, found = kernels(), net.vectors.single
     if found is None or found[0] is not module:
-        found = net.vectors.single = module, Above.one_sample(net)
-    single = found[1]
+        single = Above.one_sample(net)
+        shape: Any = None if single is None else (1, single.outputs)
+        found = net.vectors.single = module, single, shape, net.dtype
+    _, single, shape, dtype = found
     if single is None:
         return None
-    y = np.empty((1, single.outputs), net.dtype)
+    y: np.ndarray = np.empty(shape, dtype)
     return y if single.scores(x, y, softmax) else None

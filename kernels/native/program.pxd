@@ -28,8 +28,8 @@ from numbers cimport (
     CHANNELS, CLIP_VALUE, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK,
     FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, L2, LAYER_NORM, LR_FACTOR, MASKS, OPTIMIZER,
     OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAIN, PLAN_COLUMNS,
-    SEED, SEGMENTS, SPLIT, SQUARES, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE, WIDTH,
-    Y,
+    SEED, SEGMENTS, SPLIT, SQUARES, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE,
+    WIDTH, Y,
 )
 from tile cimport PANEL, dvec, fvec, real
 from updates cimport Rates, Rule
@@ -51,6 +51,8 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t step  # of all epochs, from 1
     Rates rates  # of that step
     double clip  # what its gradients are multiplied by
+    bint within  # whether a layer's gradient is within its limit; see clipping.pxd
+    double most_x  # of the first layer's inputs in this step, likewise
     bint still  # whether parameters must not move yet, for that is not known
     double scale  # what the first layer's stored W is multiplied by; see lazy.pxd
     bint follows  # whether sums of squares follow what moves; see followed.pxd
@@ -188,7 +190,7 @@ cdef inline double* parts_of(const Run* run, Py_ssize_t layer, real* work) noexc
 
 
 cdef inline double* kept_sums(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
-    """Behind them what each thread keeps of its own, and then room for as many: see followed.pxd."""
+    """Behind them each thread's own, and then room for as many: see followed.pxd."""
     cdef double* parts = kept_scale[real](run.plan + layer * PLAN_COLUMNS, work) + 1
     return parts + 2 * parts_in[real](run, layer, work)
 
@@ -234,7 +236,7 @@ cdef inline double penalty_of(const Run* run, Py_ssize_t layer, bint bias) noexc
 
 cdef inline bint adds_at_once(const Run* run) noexcept nogil:
     """Whether a step is so plain that nobody looks at the gradient: W's tile takes it up."""
-    return run.choices[OPTIMIZER] == PLAIN and run.settings[CLIP_VALUE] == 0
+    return run.choices[OPTIMIZER] == PLAIN and (run.settings[CLIP_VALUE] == 0 or run.within)
 
 
 cdef inline Rule rule_of(const Run* run, Py_ssize_t layer, bint bias) noexcept nogil:

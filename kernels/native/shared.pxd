@@ -9,6 +9,7 @@ from libc.string cimport memcpy
 
 cimport narrow
 cimport panels
+from clipping cimport look_at_limit
 from followed cimport follow
 from lazy cimport divide_step, is_lazy, shrink_lazily
 from numbers cimport (
@@ -16,8 +17,9 @@ from numbers cimport (
     PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
 )
 from program cimport (
-    Input, Run, dy_of, exchanged_at_once, first_segment, meet, output_columns, own_weights,
-    panel_width, partial_sums, rule_of, segment_start, share_of, takes_steps, vectors_of, y_of,
+    Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
+    own_weights, panel_width, partial_sums, rule_of, segment_start, share_of, takes_steps,
+    vectors_of, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
@@ -214,7 +216,7 @@ cdef inline Py_ssize_t any_few(
     """The one or the other."""
     cdef float_few of_floats = plain_few[float]
     cdef double_few of_doubles = plain_few[double]
-    if run.settings[CLIP_VALUE] != 0:
+    if not adds_at_once(run):
         of_floats, of_doubles = clip_few[float], clip_few[double]
     if real is float:
         return (<float_few> pinned(<const void*> of_floats))(
@@ -313,6 +315,7 @@ cdef inline bint backward_dense(
         return True
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)
     if takes_steps(run, layer):
+        look_at_limit[real](run, layer, work, input)
         follow[real](run, layer, work, input)
         step = step_of[real](run, layer, work, input.n, first, last)
     if input.bounds != NULL:

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 
 cimport panels
 from batch cimport blocks_of
+from clipping cimport panel_within
 from numbers cimport BLOCK, BUNCH, CLIP_VALUE, INPUTS, STEP, W, WIDTH, Y
 from program cimport Input, Run, output_columns, panel_width, rule_of, vectors_of
 from tile cimport PANEL, dvec, fvec, pinned, real
@@ -73,7 +74,8 @@ cdef inline void any_chunk(
     """The one or the other. A chunk that clips is all of its batch: see Size."""
     cdef float_chunk of_floats = plain_chunk[float]
     cdef double_chunk of_doubles = plain_chunk[double]
-    if run.settings[CLIP_VALUE] != 0:
+    if (run.settings[CLIP_VALUE] != 0 and done != NULL
+            and not panel_within[real](run, 0, work, done.n, p)):
         of_floats, of_doubles = clipping_chunk[float], clipping_chunk[double]
     if real is float:
         (<float_chunk> pinned(<const void*> of_floats))(

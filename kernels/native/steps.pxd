@@ -9,6 +9,7 @@ from libc.string cimport memset
 cimport limits
 cimport panels
 cimport updates
+from clipping cimport panel_within
 from losses cimport sum_of_weights
 from numbers cimport (
     BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT,
@@ -108,12 +109,12 @@ cdef inline const real* plain_step(
     cdef real* step = work + plan[STEP]
     cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
-    cdef bint plain = adds_at_once(run), has_bias = steps_bias(run, layer)
-    cdef real factor = <real> -(run.rates.lr * rule_of(run, layer, False).rate * run.clip)
+    cdef bint plain, has_bias = steps_bias(run, layer)
+    cdef real rate = <real> -(run.rates.lr * rule_of(run, layer, False).rate * run.clip), factor
     cdef real of_bias = <real> values_of(run, layer)[BIAS_LR_FACTOR]
-    if not plain:
-        factor = 1
     while p < last:
+        plain = adds_at_once(run) or panel_within[real](run, layer, work, n, p)
+        factor = rate if plain else <real> 1
         for j in range(panel):
             g[j] = 0
         for r in range(n):

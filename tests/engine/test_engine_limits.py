@@ -2,6 +2,8 @@
 for every number of threads.
 """
 
+import copy
+
 import numpy as np
 import parts
 import pytest
@@ -124,6 +126,36 @@ def test_zeros_and_any_batch(loss, limits, batch):
     fast = made().fused()
     agree(fast, made().layered())
     same(made().fused(2), fast)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("most", [0.003, 0.1, 3.0, 50.0])
+def test_a_limit_that_some_columns_cannot_reach(most, dtype):
+    """Which then move as without one; the same ones for every number of threads."""
+
+    def made(most=most):
+        given = {"batch": 7, "zeros": 0.9, "loss": fb.HingeLoss()}
+        return Trained("two layers", Limits(clip_value=most), fb.SGD(0.3), dtype, **given)
+
+    fast = made().fused()
+    agree(fast, made().layered(), dtype)
+    same(made().fused(2), fast)
+    moved = np.abs(fast.net.params - made(None).fused().net.params).max()
+    assert moved > 0.1 if most < 3 else moved < 1e-6
+
+
+def test_bytes_and_numbers_that_are_not_finite_reach_every_limit():
+    made = Trained("two layers", Limits(clip_value=0.05), fb.SGD(0.3), zeros=0.9, batch=9)
+    made.x = np.where(made.x, np.clip(np.abs(100 * made.x), 1, 255), 0).astype(np.uint8)
+    slow = copy.deepcopy(made)
+    slow.x = slow.x / 1.0
+    agree(made.fused(), slow.layered())
+    for wrong, steps in ((np.nan, 1), (np.inf, 2)):  # tanh(±inf) is 1, but infinite weights follow
+        made = Trained("two layers", Limits(clip_value=0.05), fb.SGD(0.3), zeros=0.9, batch=9)
+        made.x[made.order[3], 5] = wrong
+        losses = made.fused().losses
+        assert len(losses) == steps
+        assert np.isnan(losses[-1])
 
 
 @pytest.mark.parametrize(("l2", "near"), [(0.5, 1e-12), (6.0, 1e-12), (10.0, 1e-12), (14.0, 1e-9)])
