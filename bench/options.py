@@ -4,7 +4,7 @@
     python bench/options.py --setting final-b8 simple-b64 --repeats 9
 
 Each option's epoch comes right after one without, so that a busy moment of the machine meets both;
-the ratio of each pair counts. What is timed is the whole call of ``fit``, of three epochs, where the
+the ratio of each pair counts. What is timed is the whole call of ``fit``, of three epochs, where an
 option works outside of the steps (checkpoints, metrics), else one epoch alone.
 """
 
