@@ -124,6 +124,11 @@ def run_script(script: str, *args: object, cwd: Path, **arguments: Any) -> Resul
     return run_process(*args, cwd=cwd, program=(sys.executable, "-c", script), **arguments)
 
 
+def _hear_ctrl_c() -> None:
+    """What was started in the background, as these tests may be, is deaf to it otherwise."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def started(*args: object, cwd: Path, **streams: Any) -> Iterator[subprocess.Popen]:
     """Start a command in a process group of its own, so that signals reach nobody else."""
@@ -132,6 +137,7 @@ def started(*args: object, cwd: Path, **streams: Any) -> Iterator[subprocess.Pop
         cwd=cwd,
         env=environment(),
         start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
         stdin=subprocess.DEVNULL,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams,
     )
