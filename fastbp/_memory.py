@@ -49,12 +49,20 @@ def zeros(elements: int, dtype: np.dtype) -> np.ndarray:
     return _from(np.frombuffer(memory, np.uint8), size, HUGE_PAGE).view(dtype)
 
 
-def in_lines(array: np.ndarray) -> np.ndarray:
-    """A copy (n,) that starts at a line of the cache: else every vector would lie in two of them.
+def zeros_in_lines(elements: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros that start at a line of the cache: else every vector would lie in two of them.
 
-    A single sample is predicted up to half again as fast then. The copy's ``base`` is an array.
+    A single sample is predicted up to half again as fast then. Their ``base`` is an array.
     """
-    copy = _from(np.zeros(array.nbytes + LINE, np.uint8), array.nbytes, LINE).view(array.dtype)
+    size = elements * dtype.itemsize
+    return _from(np.zeros(size + LINE, np.uint8), size, LINE).view(dtype)
+
+
+def in_lines(array: np.ndarray) -> np.ndarray:
+    """An array (n,) itself, if it is one of those, or a copy that is."""
+    if isinstance(array.base, np.ndarray) and array.ctypes.data % LINE == 0:
+        return array
+    copy = zeros_in_lines(array.size, array.dtype)
     copy[...] = array
     return copy
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from . import prediction
 from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
+from ._memory import zeros_in_lines
 from ._structure import Structure
 from .datasets import Dataset
 from .layers import Layer
@@ -97,7 +98,7 @@ class Sequential(Structure, Offers):
         rng = np.random.default_rng(as_count(seed, "seed", least=0))
         start = initializer(init)
         kept = [leave(layer) for layer in every_layer(self._layers)]
-        self.vectors = bind(self, *(np.zeros(count, self._dtype) for count in counts))
+        self.vectors = bind(self, *(zeros_in_lines(count, self._dtype) for count in counts))
         try:
             with np.errstate(over="raise"):
                 for layer, numbers in zip(every_layer(self._layers), kept, strict=True):

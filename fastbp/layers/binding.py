@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._arrays import as_array
-from fastbp._memory import in_lines
+from fastbp._memory import in_lines, zeros_in_lines
 
 from .nesting import Shape, every_layer, named_layers
 
@@ -53,7 +53,7 @@ class Vectors:
         self.network = weakref.ref(network)
         self.own, self.own_buffers = in_lines(params), in_lines(buffers)
         self.params, self.buffers = self.own.view(), self.own_buffers.view()
-        self.grads = in_lines(np.zeros_like(params)).view()
+        self.grads = zeros_in_lines(params.size, params.dtype).view()
         self.shown = [self.params, self.buffers]
         self.given, self.given_buffers = 0, 0  # how many numbers layers have views of
         self.frozen = False
