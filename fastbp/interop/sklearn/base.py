@@ -5,9 +5,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -48,7 +48,15 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Samples and targets, checked."""
-        raise NotImplementedError
+        x, y = validate_data(
+            *(self, X, y),
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=not is_classifier(self),
+            dtype=self._dtypes(),
+            reset=reset,
+        )
+        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _out_activation(self) -> str:
         """What scores go through to be predictions."""

@@ -6,11 +6,10 @@ import numpy as np
 from sklearn import neural_network
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from .base import BEYOND, Perceptron
 
@@ -159,16 +158,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         """The logarithms of ``predict_proba``."""
         found = self.predict_proba(X)
         return np.log(found, out=found)
-
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        x, y = validate_data(
-            *(self, X, y),
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=self._dtypes(),
-            reset=reset,
-        )
-        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _encoded(self, y: Any) -> np.ndarray:
         unknown = np.setdiff1d(unique_labels(y), self.classes_)

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn import neural_network
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from .base import BEYOND, Perceptron
 
@@ -111,17 +109,6 @@ class MLPRegressor(RegressorMixin, Perceptron):
         """The values of each sample: (n,) of one output, else (n, outputs)."""
         found = self._outputs(X)
         return found.ravel() if found.shape[1] == 1 else found
-
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        x, y = validate_data(
-            *(self, X, y),
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=self._dtypes(),
-            reset=reset,
-        )
-        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _encoded(self, y: Any) -> np.ndarray:
         return np.asarray(y)
