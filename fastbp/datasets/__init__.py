@@ -6,6 +6,7 @@ from fastbp._hints import missing
 
 from ._checked import DataError
 from ._dataset import Dataset
+from ._dataset import rows_of as rows_of
 from ._dialect import holds_pictures as holds_pictures
 from ._files import MOST_BYTES
 from ._frame import as_frame as as_frame

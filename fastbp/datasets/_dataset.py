@@ -119,8 +119,7 @@ class Dataset(Guessed):
         n = operator.index(n)
         if n < 1:
             raise ValueError(f"first: expected n >= 1, got {n}")
-        weights = None if self.sample_weight is None else self.sample_weight[:n]
-        return replace(self, x=self.x[:n], y=self.y[:n], sample_weight=weights)
+        return rows_of(self, slice(n))
 
     def batch(
         self, rows: slice | Sequence[int] | np.ndarray, dtype: DTypeLike = "float32"
@@ -198,3 +197,9 @@ def _check_rows(rows: slice | Sequence[int] | np.ndarray) -> slice | np.ndarray:
 def _take(array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
     # take() is three times as fast as array[rows] for the few rows of a batch.
     return array[rows] if isinstance(rows, slice) else array.take(rows, axis=0)
+
+
+def rows_of(data: Dataset, rows: slice | np.ndarray) -> Dataset:
+    """Some of the samples, with their weights."""
+    weights = None if data.sample_weight is None else data.sample_weight[rows]
+    return replace(data, x=data.x[rows], y=data.y[rows], sample_weight=weights)

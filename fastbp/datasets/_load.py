@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _csv, _idx, _npz
 from ._checked import check_classes, check_most_bytes, check_scale
-from ._dataset import Dataset
+from ._dataset import Dataset, rows_of
 from ._files import MOST_BYTES, Bound, bad_file
 
 IDX_CLASSES = 10
@@ -179,10 +179,7 @@ def _split(path: Path, data: Dataset, rng: np.random.Generator) -> tuple[Dataset
     order = rng.permutation(len(data))
     size = max(1, len(data) // TEST_SHARE)
     parts = ("train", order[size:]), ("test", order[:size])
-    train, test = (
-        replace(data, x=data.x[rows], y=data.y[rows], name=f"{data.name} {part}")
-        for part, rows in parts
-    )
+    train, test = (replace(rows_of(data, rows), name=f"{data.name} {part}") for part, rows in parts)
     return train, test
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp.datasets import Classes, Dataset, Table, Values, as_frame
+from fastbp.datasets import Classes, Dataset, Table, Values, as_frame, rows_of
 
 from .measures import of_classes, of_values
 
@@ -112,7 +112,7 @@ def permutation_importance(
     samples = _samples(table, data, y)
     rng = np.random.RandomState(operator.index(seed))  # so that orders are scikit-learn's
     if _positive("most_rows", len(samples) if most_rows is None else most_rows) < len(samples):
-        samples = _taken(samples, np.sort(rng.choice(len(samples), most_rows, replace=False)))
+        samples = rows_of(samples, np.sort(rng.choice(len(samples), most_rows, replace=False)))
     orders = _orders(len(samples), _positive("repeats", repeats), rng)
     whole = _score(table, samples.y, model.predict(samples))
     lost = np.empty((len(table.columns), len(orders)))
@@ -156,10 +156,6 @@ def _positive(name: str, number: int) -> int:
     if found < 1:
         raise ValueError(f"{name}: expected at least 1, got {found}")
     return found
-
-
-def _taken(samples: Dataset, rows: np.ndarray) -> Dataset:
-    return replace(samples, x=samples.x[rows], y=samples.y[rows], sample_weight=None)
 
 
 def _orders(count: int, repeats: int, rng: np.random.RandomState) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from fastbp import datasets, models, runs
 from fastbp._checks import as_count
 from fastbp.backends import active
-from fastbp.datasets import Dataset, Table
+from fastbp.datasets import Dataset, Table, rows_of
 from fastbp.losses import PoissonNLLLoss
 from fastbp.models import Model
 from fastbp.network import Sequential
@@ -176,11 +176,6 @@ def _model(given: Mapping[str, Any], train: Dataset, called: Callable[[str], str
     """The model that is asked for, fitted to what is trained on."""
     model = models.asked_for(recipe.completed(given, train), called)
     return model.fitted(train.features, model.outputs_for(train))
-
-
-def rows_of(data: Dataset, rows: np.ndarray) -> Dataset:
-    """Some of the samples."""
-    return replace(data, x=data.x[rows], y=data.y[rows])
 
 
 def classes_of(data: Dataset) -> np.ndarray:
