@@ -17,6 +17,7 @@ from .network import Sequential
 if TYPE_CHECKING:
     from .datasets import Dataset, Table
 
+MOST_NETWORKS = 1000  # that are trained as one model, or read from one file
 ALIKE = ("inputs", "outputs", "input_shape", "dtype", "meaning", "table")
 
 

@@ -21,7 +21,7 @@ from ._above import Above
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
 from .datasets import Table
-from .ensemble import Ensemble
+from .ensemble import MOST_NETWORKS, Ensemble
 from .layers import BUILT_IN, Layer
 from .layers.data import as_data, from_data
 from .layers.initializers import Nothing
@@ -31,7 +31,6 @@ from .network import Sequential
 
 FORMAT = "fastbp"
 VERSION, OF_SEVERAL = "1", "2"  # of a network's file, and of an ensemble's
-MOST_NETWORKS = 1000
 MOST_HEADER = 10_000_000  # bytes: a thousand layers need a hundredth
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I32": "int32", "I64": "int64"}
 # What a file whose parts have the wrong types or values may make of itself.

@@ -1,6 +1,7 @@
 """A training that the command line begins: in its folder, from its first epoch to its report."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class Training:
     def facts(self) -> dict[str, str]:
         """What came of it, in words."""
         net, history = self.net, self.history
-        told = _outcome.as_facts(history, self.tested(), self.judge, unit(net.table))
+        told = _outcome.as_facts(history, self.tested, self.judge, unit(net.table))
         return {
             "network": f"{net!r}, {net.params.size:,} parameters",
             "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
@@ -133,6 +134,7 @@ class Training:
             "computed by": f"{history.path}, {net.dtype}",
         }
 
+    @cached_property
     def tested(self) -> Evaluation | None:
         """How good it is on the test data, where others judged each epoch."""
         return fb.evaluate(self.net, self.test) if self.share and self.test else None
@@ -155,6 +157,6 @@ class Training:
             "seconds": history.seconds,
             "stopped": history.stopped,
         }
-        facts |= _outcome.as_data(history, self.tested(), self.judge, unit(net.table))
+        facts |= _outcome.as_data(history, self.tested, self.judge, unit(net.table))
         facts |= _measured.judged(whole)
         _arguments.print_json(facts | {"epochs": history.rows()})

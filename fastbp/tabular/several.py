@@ -77,7 +77,7 @@ class Several:
 
 def jobs_of(task: Task) -> list[Job]:
     """A job for each network, on the same rows; each has its own optimiser and history."""
-    train, validation = task.parts()
+    train, validation = task.parts
     jobs = []
     for net, seed in zip(task.build(), task.seeds, strict=True):
         arguments = task.model.fit_arguments() | {"seed": seed, "validation": validation}

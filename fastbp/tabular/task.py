@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastbp import datasets, models, runs
 from fastbp._checks import as_count
 from fastbp.backends import active
 from fastbp.datasets import Dataset, Table, rows_of
+from fastbp.ensemble import MOST_NETWORKS
 from fastbp.losses import PoissonNLLLoss
 from fastbp.models import Model
 from fastbp.network import Sequential
@@ -20,8 +22,6 @@ from fastbp.training.validation import kept_rows
 
 from . import recipe
 from .data import Asked, Prepared, prepare
-
-MOST_NETWORKS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,7 @@ class Task:
         outputs = self.model.outputs_for(self.train)
         return [self.model.build(self.train.features, outputs, seed) for seed in self.seeds]
 
+    @cached_property
     def parts(self) -> tuple[Dataset, Dataset | None]:
         """What each of several networks is trained on, and what judges its epochs.
 
@@ -98,7 +99,7 @@ class Task:
 
     def validation(self) -> Dataset | None:
         """The rows that are kept back to judge each epoch, where a share is."""
-        return self.parts()[1] if self.model.validation is not None else None
+        return self.parts[1] if self.model.validation is not None else None
 
     def arguments(self) -> dict[str, Any]:
         """How one network is trained on all of ``train``, which keeps its share back itself."""
