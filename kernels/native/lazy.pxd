@@ -42,10 +42,11 @@ cdef inline void divide_step(
     """What is added to the stored W, for these columns."""
     cdef Py_ssize_t panel = panel_width[real](work), r, j
     cdef real* step = work + run.plan[STEP]
+    cdef real share = <real> (1 / run.scale)
     last = (last + panel - 1) // panel * panel if first < last else first
     for r in range(n):
         for j in range(first, last):
-            step[r * run.plan[WIDTH] + j] *= <real> (1 / run.scale)
+            step[r * run.plan[WIDTH] + j] *= share
 
 
 cdef inline void apply_scale(

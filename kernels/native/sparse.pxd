@@ -99,13 +99,14 @@ cdef inline void sparse_layer(
     cdef Py_ssize_t panel = panel_width[real](work), first, last, p, r, j, chunk, vectors
     cdef Py_ssize_t before = 0 if done == NULL else done.n
     cdef Py_ssize_t after = 0 if coming == NULL else coming.n
+    cdef real share = <real> (1 / run.scale)  # of what comes out, as W is stored: see lazy.pxd
     output_columns(run, 0, panel, &first, &last)
     p = first
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
         for r in range(after):
             for j in range(p, p + panel):
-                y[r * plan[WIDTH] + j] = b[j] * <real> (1 / run.scale)
+                y[r * plan[WIDTH] + j] = b[j] * share
         if before <= BUNCH and after <= BUNCH:
             any_chunk[real](run, work, done, coming, 0, p, vectors)
         else:
