@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._tensors import is_tensor, numbers_of
+
 PLAIN = (np.ndarray, float, int, bool, str, np.float64, np.float32, np.int64)
 PART = 1 << 17  # numbers that stay in a processor's cache
 ADVICE = {  # by the kind of a dtype
@@ -30,6 +32,8 @@ def as_array(a: npt.ArrayLike, name: str) -> np.ndarray:
     """`a` as a plain array, which shares its numbers where it can."""
     if type(a) is np.ndarray:
         return a
+    if is_tensor(a):
+        return numbers_of(a, name)
     _refuse_more_than_numbers(a, name)
     if callable(getattr(a, "to_numpy", None)):
         return _from_table(a, name)
@@ -42,7 +46,7 @@ def as_array(a: npt.ArrayLike, name: str) -> np.ndarray:
 
 
 def _refuse_more_than_numbers(a: Any, name: str) -> None:
-    """Masks, sparsity, units, and a tensor's history of gradients."""
+    """Masks, sparsity, units, and a history of gradients."""
     if isinstance(a, (list, tuple)):
         for part in a:
             if type(part) not in PLAIN:

@@ -43,7 +43,7 @@ class Job:
     loss: Loss | str | None = None
     optimizer: Optimizer | str | None = None
     epochs: int = 10
-    batch_size: int = 32
+    batch_size: int | None = None
     seed: int = 0
     callbacks: Watcher | Sequence[Watcher] = ()
     history: History = field(default_factory=History)

@@ -10,7 +10,7 @@ from ._above import Above
 from ._arrays import as_array, check_range
 from ._settings import Setting
 from .backends import kernels
-from .datasets import Classes, Dataset, Table, is_frame
+from .datasets import Classes, Dataset, Table, is_frame, samples_of
 from .layers import as_rows
 from .layers.base import named, outputs_of
 
@@ -48,7 +48,7 @@ def as_samples(net: "Sequential", x: Any) -> tuple[Any, bool]:
         return x, False
     if is_of_table(net, x):
         return net.table.encode(x), False
-    array = as_array(x, named(net))
+    array = as_array(samples_of(x, "x"), named(net))
     if array.ndim == 1:
         alone = len(array) == net.inputs or (net.inputs is None and len(array) > 0)
     else:

@@ -16,7 +16,17 @@ ORDER = (
     ("cli", "__main__"),
     ("__init__",),
     ("experiments",),
-    ("explain", "interop", "models", "plots", "run_pictures", "runs", "sklearn", "tabular"),
+    (
+        "explain",
+        "interop",
+        "models",
+        "plots",
+        "run_pictures",
+        "runs",
+        "sklearn",
+        "tabular",
+        "torch",
+    ),
     ("many", "training"),
     ("gradcheck", "storage"),
     ("engine",),
@@ -39,7 +49,7 @@ ORDER = (
     ("_settings",),
     ("_checks",),
     ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version", "pages", "tabular.split"),
-    ("_guesses",),
+    ("_guesses", "_tensors"),
     ("kernels",),  # which know nothing of fastbp
 )
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}

@@ -23,6 +23,9 @@ from ._table import fit_table as fit_table
 from ._table import labelled as labelled
 from ._table import name_of as name_of
 from ._table import placed as placed
+from ._torch import as_pair as as_pair
+from ._torch import batch_size_of as batch_size_of
+from ._torch import samples_of as samples_of
 
 __all__ = ["MOST_BYTES", "DataError", "Dataset", "Table", "load", "mnist", "table"]
 

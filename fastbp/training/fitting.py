@@ -8,6 +8,7 @@ import numpy.typing as npt
 from fastbp._checks import as_count, as_flag, as_number, check_kind
 from fastbp._files import StrPath
 from fastbp.backends import active
+from fastbp.datasets import as_pair, batch_size_of
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
 from fastbp.layers.nesting import places
@@ -58,6 +59,7 @@ class Options(NamedTuple):
     fused: bool
 
 
+BATCH_SIZE = 32  # where nobody says
 KNOWN = ("train", "y", "loss", "optimizer", *Options._fields, "history")
 # What a checkpoint keeps of them as they are; what is a function it cannot.
 KEPT = (
@@ -74,7 +76,7 @@ def fit(
     loss: Loss | str | None = None,
     optimizer: Optimizer | str | None = None,
     epochs: int = 10,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     validation: Data | float | None = None,
     validate_every: int = 1,
     metrics: str | Mapping[str, Metric] | None = "epoch",
@@ -103,7 +105,8 @@ def fit(
     net : Sequential
         Trained from where its parameters stand.
     train : Dataset, (x, y), or x with y as the next argument
-        Samples and targets, as the loss takes them: labels, probabilities or values.
+        Samples and targets, as the loss takes them: labels, probabilities or values. Or a Dataset
+        of PyTorch's, or a DataLoader: all samples of its dataset, in an order that is drawn here.
     loss : Loss or str, optional
         What is minimised, e.g. ``fb.HingeLoss()`` or "hinge". Left out, it follows from the
         targets: cross-entropy for classes, binary cross-entropy for two classes from one output or
@@ -111,8 +114,9 @@ def fit(
     optimizer : Optimizer or str, optional
         How, e.g. ``fb.SGD(lr=0.01)`` or "sgd". Left out, ``fb.Adam()``.
     epochs : int, default 10
-    batch_size : int, default 32
-        The last batch of an epoch is smaller where it does not divide the data.
+    batch_size : int, optional
+        32 if left out, or a DataLoader's. The last batch of an epoch is smaller where it does not
+        divide the data.
     validation : Dataset, (x, y) or float, optional
         What judges the network: other data, or a share of the training data, 0.1 for a tenth, that
         is kept back and never trained on; of classes each gives its share. Which rows it is
@@ -204,7 +208,9 @@ def fit(
     history = History() if history is None else history
     for part, kind in ((net, Sequential), (history, History)):
         check_kind(part, kind, "fit")
-    data: Any = train if y is None else (train, y)
+    data: Any = as_pair(train if y is None else (train, y), "train")
+    if batch_size is None:
+        given["batch_size"] = batch_size_of(train) or BATCH_SIZE
     optimizer = as_optimizer(optimizer)
     with exclusively(net, optimizer):
         options = Options(**{name: given[name] for name in Options._fields})

@@ -7,12 +7,13 @@ import numpy.typing as npt
 
 from fastbp._arrays import as_array, check_finite, check_samples
 from fastbp.backends import kernels
-from fastbp.datasets import Dataset, Table
+from fastbp.datasets import Dataset, Table, as_pair
 from fastbp.layers import as_rows
 from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
 from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
 
+# Or a Dataset or DataLoader of PyTorch's, whose types are known where that is imported.
 Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
 
 # What takes the targets of scores with that meaning, where no loss is named.
@@ -99,6 +100,7 @@ def as_two(data: Any, name: str) -> tuple[npt.ArrayLike, npt.ArrayLike]:
 
 def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
     """Check that data, network and loss fit together, once, before the loop."""
+    data = as_pair(data, name)
     y: npt.ArrayLike
     weights = made_of = None
     if isinstance(data, Dataset):
