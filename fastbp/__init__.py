@@ -157,8 +157,9 @@ __all__ = [
 if _TYPE_CHECKING:
     from . import plots as plots
     from . import sklearn as sklearn
+    from . import torch as torch
 else:
-    _LATE = {"plots": "fastbp.plots", "sklearn": "fastbp.sklearn"}
+    _LATE = {name: f"fastbp.{name}" for name in ("plots", "sklearn", "torch")}
     _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:
@@ -167,5 +168,5 @@ else:
 
 
 def __dir__() -> list[str]:
-    """Without sklearn, which may not be there: whoever walks over all of it shall not fail."""
+    """Without what may not be there: whoever walks over all of it shall not fail."""
     return [name for name in globals() if name.startswith("__")] + ["plots", *__all__]

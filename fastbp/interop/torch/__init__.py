@@ -1,0 +1,16 @@
+"""PyTorch's modules as networks and back, their state dicts, and their training by fastbp."""
+
+from .convert import from_torch, to_torch
+from .modules import Residual, Scale, Standardize
+from .states import load_state_dict, save, state_dict
+
+__all__ = [
+    "Residual",
+    "Scale",
+    "Standardize",
+    "from_torch",
+    "load_state_dict",
+    "save",
+    "state_dict",
+    "to_torch",
+]

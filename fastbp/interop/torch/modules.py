@@ -1,0 +1,51 @@
+"""Modules for the layers that PyTorch has not: you may copy them to where fastbp is not."""
+
+import torch
+from torch import nn
+
+__all__ = ["Residual", "Scale", "Standardize"]
+
+
+class Residual(nn.Sequential):
+    """y = x + modules(x), ``fb.Residual``."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the modules one after another, and add x."""
+        return x + super().forward(x)
+
+
+class Scale(nn.Module):
+    """y = x · weight, column by column: ``fb.Scale``."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.weight = nn.Parameter(torch.ones(num_features))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Multiply each column."""
+        return x * self.weight
+
+    def extra_repr(self) -> str:
+        """What stands in brackets."""
+        return str(self.num_features)
+
+
+class Standardize(nn.Module):
+    """y = (x - mean) / std, with fixed numbers for each column or channel: ``fb.Standardize``."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("std", torch.ones(columns))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Subtract and divide; of images, each number of a channel by the channel's."""
+        each = x[:1].numel() // self.columns
+        mean, std = (v.repeat_interleave(each).view(x.shape[1:]) for v in (self.mean, self.std))
+        return (x - mean) / std
+
+    def extra_repr(self) -> str:
+        """What stands in brackets."""
+        return str(self.columns)
