@@ -155,11 +155,12 @@ __all__ = [
 ]
 
 if _TYPE_CHECKING:
+    from . import c as c
     from . import plots as plots
     from . import sklearn as sklearn
     from . import torch as torch
 else:
-    _LATE = {name: f"fastbp.{name}" for name in ("plots", "sklearn", "torch")}
+    _LATE = {name: f"fastbp.{name}" for name in ("c", "plots", "sklearn", "torch")}
     _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:
@@ -169,4 +170,4 @@ else:
 
 def __dir__() -> list[str]:
     """Without what may not be there: whoever walks over all of it shall not fail."""
-    return [name for name in globals() if name.startswith("__")] + ["plots", *__all__]
+    return [name for name in globals() if name.startswith("__")] + ["c", "plots", *__all__]

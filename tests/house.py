@@ -17,6 +17,7 @@ ORDER = (
     ("__init__",),
     ("experiments",),
     (
+        "c",
         "explain",
         "interop",
         "models",

@@ -1,0 +1,257 @@
+"""Networks as C headers: compiled by C and by C++, they say what fastbp says."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from compiled import COMPILERS, Compiled, calls, missing
+from numpy.testing import assert_array_equal
+
+import fastbp as fb
+from fastbp.cli.gradcheck import cases
+from fastbp.interop.c.layers import WRITERS
+from fastbp.interop.c.names import KEYWORDS, NAME, suggestion
+from fastbp.interop.c.numbers import literal
+from fastbp.layers import BUILT_IN
+from fastbp.layers.nesting import every_layer
+
+CLOSE = 1e-6  # of the largest score
+RNG = np.random.default_rng(7)
+
+
+def numbered(net):
+    """A network with other parameters and buffers than it starts with, as after training."""
+    net.params = net.params + RNG.normal(size=net.params.size) * 0.2
+    for layer in every_layer(net.layers):
+        if isinstance(layer, fb.BatchNorm1d):
+            layer.running_mean = RNG.normal(size=layer.num_features)
+            layer.running_var = RNG.uniform(0.3, 3, layer.num_features)
+    return net.eval()
+
+
+def dense(*sizes, last=(), **about):
+    layers = [
+        layer for pair in itertools.pairwise(sizes) for layer in (fb.Linear(*pair), fb.Tanh())
+    ]
+    return fb.Sequential(*layers[:-1], *last, **about)
+
+
+def of_table(label, several=False):
+    """A network that takes a table of numbers, some of which are missing."""
+    x = RNG.normal(size=(60, 3)) * [1, 50, 0.01] + [0, 1000, 3]
+    frame = pd.DataFrame(x, columns=["a", 'b"*/\\$p', "c"])
+    frame.iloc[::7, 1] = np.nan
+    frame["d"] = 5.0
+    frame["told"] = label(x)
+    data = fb.datasets.table(frame, label="told")
+    outputs = 1 if data.values else data.classes
+    nets = [
+        fb.Sequential(fb.Linear(data.features, 8), fb.ReLU(), fb.Linear(8, outputs), seed=k)
+        for k in range(3)
+    ]
+    for net in nets:
+        net.meaning, net.table = "values" if data.values else "classes", data.table
+    known = [column.name for column in data.table.columns]  # d, a constant, is left out
+    return (fb.Ensemble(nets) if several else nets[0]), frame[known]
+
+
+def meant(meaning, outputs, seed=0):
+    net = fb.Sequential(fb.Linear(4, 9), fb.SiLU(), fb.Linear(9, outputs), seed=seed, init="glorot")
+    net.meaning = meaning
+    return net
+
+
+MEANINGS = {"classes": 3, "two classes": 1, "labels": 3, "values": 2, "counts": 2}
+LAYERS = {}
+for _, net, _ in cases("float32", 3):
+    LAYERS.setdefault(repr(net), numbered(net))
+NETS = {f"layer_{k}": net for k, net in enumerate(LAYERS.values())}
+NETS |= {
+    "policy": dense(17, 64, 64, 6),
+    "odd": dense(3, 7, 5, 1),
+    "wide": dense(6, 33, 4, dtype="float64", init="glorot"),
+    "first": fb.Sequential(
+        fb.ReLU(), fb.Linear(5, 5), fb.Residual(fb.Dropout(0.5)), fb.LogSoftmax()
+    ),
+    "nothing": fb.Sequential(fb.Dropout(0.3), input_shape=(5,)),
+    "around_all": fb.Sequential(fb.Residual(fb.Residual(fb.Tanh()), fb.Linear(5, 5))),
+    "images": numbered(
+        fb.Sequential(
+            *(
+                fb.Standardize([0.3, 0.1], [2.0, 0.5]),
+                fb.Conv2d(2, 4, 3, padding=1),
+                fb.BatchNorm2d(4),
+            ),
+            *(fb.ReLU(), fb.Residual(fb.Conv2d(4, 4, 3, padding=1), fb.GELU()), fb.MaxPool2d(2)),
+            *(fb.Flatten(), fb.Linear(48, 10)),
+            input_shape=(2, 8, 6),
+        )
+    ),
+    "far": fb.Sequential(fb.Standardize([1e5, -3e4], [0.5, 2.0]), fb.Linear(2, 3)),
+}
+NETS |= {f"m_{word.replace(' ', '_')}": meant(word, n) for word, n in MEANINGS.items()}
+NETS |= {
+    f"several_{word.replace(' ', '_')}": fb.Ensemble([meant(word, n, k) for k in range(3)])
+    for word, n in MEANINGS.items()
+}
+TABLES = {
+    "table_classes": of_table(lambda x: np.where(x[:, 0] > 0, 'y"es?\\', "n$p*/ö")),
+    "table_values": of_table(lambda x: x[:, 0] * 100 + 3),
+    "table_several": of_table(lambda x: x[:, 0] * 100 + 3, several=True),
+}
+# Functions of one number, each behind nothing that would make an infinity of it.
+EXTREME = {
+    f"f_{name}": fb.Sequential(BUILT_IN[name](), input_shape=(1,))
+    for name in (
+        *("ReLU", "ELU", "Tanh", "Sigmoid", "LeakyReLU", "SELU", "SiLU", "Mish"),
+        "Softplus",
+        "GELU",
+    )
+} | {"f_GELU_tanh": fb.Sequential(fb.GELU("tanh"), input_shape=(1,))}
+ALL = NETS | {name: net for name, (net, _) in TABLES.items()} | EXTREME
+
+
+@pytest.fixture(scope="module", params=[*COMPILERS])
+def compiled(request, tmp_path_factory):
+    if missing(request.param):
+        pytest.skip(f"no compiler of {request.param}")
+    return Compiled(ALL, request.param, tmp_path_factory.mktemp("headers"))
+
+
+def close(found, expected):
+    expected = np.asarray(expected, np.float64).reshape(found.shape)
+    assert np.abs(found - expected).max() <= CLOSE * max(np.abs(expected).max(), 1e-3)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_says_what_the_network_says(compiled, name):
+    net = NETS[name]
+    x = RNG.normal(size=(40, net.inputs)).astype(np.float32)
+    if name == "far":
+        x = x + np.float32([1e5, -3e4])
+    close(compiled(name, "scores", x, net.outputs), net.scores(x))
+    predicted = net.predict(x)
+    close(compiled(name, "predict", x, predicted[0].size), predicted)
+    if "predict_proba" in calls(net):
+        chances = net.predict_proba(x)
+        close(compiled(name, "predict_proba", x, chances.shape[1]), chances)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_takes_a_row_of_a_table(compiled, name):
+    net, frame = TABLES[name]
+    x = frame.to_numpy(np.float32)
+    exact = pd.DataFrame(x.astype(np.float64), columns=frame.columns)
+    close(compiled(name, "scores", x, net.outputs), net.scores(exact))
+    if name != "table_classes":
+        close(compiled(name, "predict", x, 1), net.predict(exact))
+        return
+    names = np.array(net.table.label.names)
+    found = compiled(name, "predict", x, 1)[:, 0].astype(int)
+    assert_array_equal(names[found], net.predict(exact))
+    close(compiled(name, "predict_proba", x, 2), net.predict_proba(exact))
+
+
+@pytest.mark.parametrize("name", EXTREME)
+def test_functions_over_the_whole_range(compiled, name):
+    far = np.logspace(-40, 38, 2001, dtype=np.float32)
+    x = np.concatenate([[np.nan, np.inf, -np.inf, 0], -far, far, np.linspace(-30, 30, 60001)])
+    x = x.astype(np.float32)[:, None]
+    found, expected = compiled(name, "scores", x, 1), ALL[name].astype("float64").scores(x)
+    assert_array_equal(found[:3], expected[:3].astype(np.float32))
+    finite = np.abs(expected) <= np.finfo(np.float32).max
+    assert_array_equal(np.isnan(found), np.isnan(expected))
+    off = np.abs(found[finite] - expected[finite]) / np.maximum(np.abs(expected[finite]), 1)
+    assert off.max() <= CLOSE
+
+
+def test_tanh_is_near_and_never_above_1(compiled):
+    x = np.linspace(-12, 12, 400001, dtype=np.float32)[:, None]
+    found = compiled("f_Tanh", "scores", x, 1)
+    off = found - np.tanh(x.astype(np.float64))
+    assert np.abs(off).max() < 4.2e-7
+    assert np.sqrt(np.mean(off**2)) < 7e-8
+    assert np.abs(found).max() == 1
+    small = np.float32([[1e-8], [-1e-30], [1e-42]])
+    np.testing.assert_allclose(compiled("f_Tanh", "scores", small, 1), small, 2e-7, 0)
+
+
+def test_nan_stays(compiled):
+    for name in ("policy", "images", "layer_0", "first"):
+        x = np.zeros((1, NETS[name].inputs), np.float32)
+        x[0, 0] = np.nan
+        assert np.isnan(compiled(name, "scores", x, NETS[name].outputs)).any()
+
+
+def test_every_layer_has_its_writer():
+    """Whoever adds a layer adds what it is in C, or refuses it."""
+    assert {*WRITERS} == {*BUILT_IN.values()}
+    tested = {type(layer) for net in LAYERS.values() for layer in every_layer(net.layers)}
+    assert tested >= {*WRITERS}
+
+
+def test_every_number_is_exact():
+    numbers = RNG.integers(0, 2**32, 2000, dtype=np.uint32).view(np.float32)
+    numbers = [*numbers[np.isfinite(numbers)], np.float32(1), np.float32(-0.0)]
+    assert_array_equal([np.float32(literal(n)[:-1]) for n in numbers], numbers)
+    assert (literal(3.0), literal(1e20)) == ("3.0f", "1e+20f")
+
+
+def test_names(tmp_path):
+    net = dense(2, 3)
+    for path, name, expected in (
+        ("my-net.h", None, "the file's name, 'my-net.h', is 'my-net', no name in C.*'my_net'"),
+        ("a.h", "int", "'int', a word of C or C.*'net_int'"),
+        ("a.h", "2nd", "'net_2nd'"),
+        ("a.h", "_a__b", "'a_b'"),
+        ("a.h", "größe", "'gr_e'"),
+        ("a.h", "", "'net'"),
+        ("a.h", "x" * 99, "of 99 letters"),
+    ):
+        with pytest.raises(ValueError, match=f"c.save: .*{expected}"):
+            fb.c.save(net, tmp_path / path, name)
+    with pytest.raises(TypeError, match=r"name: expected a text, got 3"):
+        fb.c.save(net, tmp_path / "a.h", 3)
+    assert not [*tmp_path.iterdir()]
+    assert all(
+        NAME.fullmatch(suggestion(word)) and suggestion(word) not in KEYWORDS for word in KEYWORDS
+    )
+
+
+def test_refuses_what_c_cannot_have(tmp_path):
+    path = tmp_path / "a.h"
+    wrong = dense(2, 3, 2)
+    wrong.layers[2].w[1, 1] = np.inf
+    with pytest.raises(
+        ValueError, match=r"2\.w of Linear\(3, 2\): expected finite .* inf at \(1, 1\)"
+    ):
+        fb.c.save(wrong, path)
+    huge = dense(2, 2, dtype="float64")
+    huge.layers[0].b[1] = 1e300
+    with pytest.raises(ValueError, match=r"0\.b .* got 1e\+300 at \(1,\)"):
+        fb.c.save(huge, path)
+    with pytest.raises(ValueError, match=r"any number of columns; expected .* input_shape"):
+        fb.c.save(fb.Sequential(fb.Tanh()), path)
+    with pytest.raises(TypeError, match=r"c.save: expected .*, got 'net'"):
+        fb.c.save("net", path)
+
+    class Twice(fb.Layer):
+        def forward(self, x):
+            return 2 * x
+
+    with pytest.raises(TypeError, match=r"layer 1 is Twice.*, a layer of your own"):
+        fb.c.save(fb.Sequential(fb.Linear(2, 2), Twice()), path)
+    frame = pd.DataFrame({"w": ["a", "b", "c"] * 20, "n": range(60), "y": [0, 1] * 30})
+    data = fb.datasets.table(frame, label="y")
+    net = dense(data.features, 2)
+    net.table = data.table
+    with pytest.raises(
+        ValueError, match=r"column 'w' is a category, which is no number; .*copy.table = None"
+    ):
+        fb.c.save(net, path)
+    assert not path.exists()
+    copy = net.copy()
+    copy.table = None
+    fb.c.save(copy, path)
+    assert f"#define A_INPUTS {data.features}" in path.read_text()
