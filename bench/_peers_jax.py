@@ -1,12 +1,14 @@
 """JAX: a whole epoch is one compiled call, a scan over its batches."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from _peers_base import Peer, Problem, pair
+from _tasks import Work
 from jax import lax
 from jax import numpy as jnp
 
@@ -20,6 +22,7 @@ WITHOUT_PARAMETERS = {
     fb.GELU: partial(jax.nn.gelu, approximate=False),
     fb.SiLU: jax.nn.silu,
 }
+ALONE = {"xla_cpu_multi_thread_eigen": False}  # what a program computes in one thread by
 Parameters = list[tuple[jax.Array, jax.Array]]
 Running = list[tuple[jax.Array, jax.Array]]  # mean and variance of each BatchNorm1d
 Memory = tuple[Parameters, Parameters]  # Adam's means of gradients and of their squares
@@ -48,6 +51,30 @@ def max_pool(layer: fb.MaxPool2d, x: jax.Array) -> jax.Array:
     window, stride = (1, 1, *pair(layer.kernel)), (1, 1, *pair(layer.stride))
     padding = [(0, 0), (0, 0), *((n, n) for n in pair(layer.padding))]
     return lax.reduce_window(x, -jnp.inf, lax.max, window, stride, padding)
+
+
+def products_of_patches(layer: fb.Conv2d, w: jax.Array, b: jax.Array, x: jax.Array) -> jax.Array:
+    """X ⋆ W + b as one product of matrices: a row of X's for every place of the window."""
+    (up, left), (down, right) = pair(layer.padding), pair(layer.stride)
+    x = jnp.pad(x, ((0, 0), (0, 0), (up, up), (left, left))).transpose(0, 2, 3, 1)
+    high, wide = w.shape[2:]
+    rows, columns = (x.shape[1] - high) // down + 1, (x.shape[2] - wide) // right + 1
+    patches = jnp.concatenate(
+        [
+            x[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * right + 1 : right]
+            for i in range(high)
+            for j in range(wide)
+        ],
+        axis=-1,
+    )
+    y = patches.reshape(-1, patches.shape[-1]) @ w.transpose(2, 3, 1, 0).reshape(-1, len(w)) + b
+    return y.reshape(len(x), rows, columns, -1).transpose(0, 3, 1, 2)
+
+
+def maximum_of_blocks(layer: fb.MaxPool2d, x: jax.Array) -> jax.Array:
+    """The same where windows neither overlap nor leave anything out."""
+    (high, wide), (n, channels, rows, columns) = pair(layer.kernel), x.shape
+    return x.reshape(n, channels, rows // high, high, columns // wide, wide).max((3, 5))
 
 
 def normalize(x: jax.Array, mean: jax.Array, var: jax.Array, eps: float) -> jax.Array:
@@ -95,6 +122,11 @@ def huber(scores: jax.Array, values: jax.Array) -> jax.Array:
     return jnp.where(d < 1, d * d / 2, d - 0.5).mean()
 
 
+def squared_error(scores: jax.Array, values: jax.Array) -> jax.Array:
+    """The mean of (s - t)² over all elements."""
+    return jnp.square(scores - values).mean()
+
+
 def hinge(scores: jax.Array, labels: jax.Array) -> jax.Array:
     """Σ over the wrong classes of max(0, s_j - s_label + 1); the right class's own term is 1."""
     right = jnp.take_along_axis(scores, labels[:, None], 1)
@@ -106,13 +138,21 @@ def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
     return -jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], 1).mean()
 
 
-LOSSES = {"hinge": hinge, "cross-entropy": cross_entropy, "huber": huber}
+LOSSES = {
+    "hinge": hinge,
+    "cross-entropy": cross_entropy,
+    "huber": huber,
+    "mse": squared_error,
+}
 
 
 class Jax(Peer):
-    """jit and scan, on as many threads as it likes; parameters are donated."""
+    """jit and scan, on all threads or on one; parameters are donated."""
 
     name = "JAX"
+    works = frozenset({Work.TRAIN, Work.PREDICT})
+    convolution: Callable[..., jax.Array] = staticmethod(convolution)
+    max_pool: Callable[..., jax.Array] = staticmethod(max_pool)
 
     def __init__(self, problem: Problem, threads: int | None) -> None:
         super().__init__(problem, threads)
@@ -121,8 +161,10 @@ class Jax(Peer):
         self.compiled: dict[int, Any] = {}
         self.optimizer = problem.setting.described.make_optimizer()
         last = (lambda y: y) if problem.setting.table else jax.nn.softmax
+        self.options = ALONE if threads == 1 else {}
         self.predicted = jax.jit(
-            lambda state, x: last(self._scores(state.params, state.running, x, False)[0])
+            lambda state, x: last(self._scores(state.params, state.running, x, False)[0]),
+            compiler_options=self.options,
         )
         self.start = self._state()
 
@@ -169,9 +211,9 @@ class Jax(Peer):
                 w, b = next(left)
                 x = x @ w + b
             elif isinstance(layer, fb.Conv2d):
-                x = convolution(layer, *next(left), x)
+                x = self.convolution(layer, *next(left), x)
             elif isinstance(layer, fb.MaxPool2d):
-                x = max_pool(layer, x)
+                x = self.max_pool(layer, x)
             elif isinstance(layer, fb.BatchNorm1d):
                 columns, (w, b) = jnp.moveaxis(x, 1, -1), next(left)  # channels are columns
                 rows = columns.reshape(-1, layer.num_features)
@@ -212,9 +254,44 @@ class Jax(Peer):
                 state, losses = jax.lax.scan(step, state, order[:whole].reshape(-1, batch))
                 if whole < len(order):
                     state, last = step(state, order[whole:])
-                    losses = jnp.append(losses, last)
+                    losses = jnp.concatenate([losses, last[None]])
                 return state, losses
 
             arguments = self._state(), self.x, self.y, jnp.asarray(order)
-            self.compiled[len(order)] = epoch.lower(*arguments).compile()
+            self.compiled[len(order)] = epoch.lower(*arguments).compile(self.options)
         return self.compiled[len(order)]
+
+
+class JaxPatches(Jax):
+    """Convolutions as products of matrices, which XLA computes faster on a CPU than its own."""
+
+    way = "im2col"
+    convolution = staticmethod(products_of_patches)
+    max_pool = staticmethod(maximum_of_blocks)
+
+    @classmethod
+    def can(cls, problem: Problem) -> bool:
+        pools = [each for each in problem.start.layers if isinstance(each, fb.MaxPool2d)]
+        blocks = all(pool.stride == pool.kernel and not any(pair(pool.padding)) for pool in pools)
+        return super().can(problem) and bool(problem.setting.model) and blocks
+
+
+class JaxMany(Jax):
+    """Many networks: a step of one, mapped over all of them by vmap."""
+
+    way = "vmap"
+    works = frozenset({Work.TRAIN_MANY})
+
+    def losses(self, order: np.ndarray) -> np.ndarray:
+        return super().losses(order).T
+
+    def _step(self, state: State, x: jax.Array, y: jax.Array) -> tuple[State, jax.Array]:
+        return jax.vmap(super()._step, (0, None, None))(state, x, y)
+
+    def _state(self) -> State:
+        networks = len(self.problem.starts)
+        parameters = [(jnp.array(w), jnp.array(b)) for w, b in self.problem.stacked]
+        return State(parameters, [], ([], []), jnp.zeros(networks))
+
+
+PEERS = (Jax, JaxPatches, JaxMany)

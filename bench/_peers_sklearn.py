@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 from _peers_base import Peer, Problem
+from _tasks import Work
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
@@ -16,10 +17,18 @@ class ScikitLearn(Peer):
     """One call of partial_fit is one epoch, in the order of its rows."""
 
     name = "scikit-learn"
+    works = frozenset({Work.TRAIN, Work.PREDICT})
 
     def __init__(self, problem: Problem, threads: int | None) -> None:
         super().__init__(problem, threads)
         self.model = self._new(len(problem.x))
+
+    @classmethod
+    def can(cls, problem: Problem) -> bool:
+        """It has no hinge, no convolutions and no norms."""
+        setting = problem.setting
+        plain = setting.optimizer == "sgd" and not (setting.model or setting.normalization)
+        return super().can(problem) and plain and setting.loss == "cross-entropy"
 
     def losses(self, order: np.ndarray) -> np.ndarray:
         batches = np.split(order, range(self.batch, len(order), self.batch))
@@ -65,3 +74,6 @@ class ScikitLearn(Peer):
         ):
             coefs[...], intercepts[...] = w, b
         return model
+
+
+PEERS = (ScikitLearn,)

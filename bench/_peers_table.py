@@ -4,7 +4,9 @@ import textwrap
 from typing import Any
 
 FASTBP = "fastbp"
-OTHERS = ("fastbp, numba", "PyTorch", "torch.compile", "JAX", "scikit-learn")
+NUMBA = f"{FASTBP}, numba"
+OTHERS = (NUMBA, "PyTorch", "torch.compile", "JAX", "scikit-learn", "onnxruntime")
+WANTED = ("PyTorch", "JAX", "onnxruntime")  # beside whom fastbp is to be so many times as fast
 NAMES = {"scikit-learn": "scikit-learn", "torch": "PyTorch", "jax": "JAX", "numpy": "NumPy"}
 
 
@@ -15,9 +17,40 @@ def markdown(report: dict[str, Any]) -> str:
     others = [name for name in OTHERS if name in measured]
     head = ["", FASTBP, f"{FASTBP}, 1 thread", *others]
     rows = [_row(name, setting, others) for name, setting in settings.items()]
+    return "\n".join([_table(head, rows), "", _origin(report)])
+
+
+def against_goals(report: dict[str, Any]) -> str:
+    """How many times as fast fastbp is as each library's best, and is to be; then its Numba."""
+    head = ["", FASTBP, *(f"× {name}" for name in WANTED), "goal", "reached"]
+    rows = [
+        _standing(f"{name}{who}", setting, fastbp, setting[goals])
+        for fastbp, who, goals in ((FASTBP, "", "goals"), (NUMBA, ", numba", "goals_of_numba"))
+        for name, setting in report["settings"].items()
+        if goals in setting and _median(setting, fastbp) is not None
+        if fastbp == FASTBP or setting[goals]
+    ]
+    return _table(head, rows)
+
+
+def _standing(
+    name: str, setting: dict[str, Any], fastbp: str, goals: dict[str, float]
+) -> list[str]:
+    """A row: the ratios, what is wanted, and which of it there is."""
+    fastest = _median(setting, fastbp)
+    medians = {other: _median(setting, other) for other in WANTED}
+    ratios = {other: median / fastest for other, median in medians.items() if median is not None}
+    wanted = ", ".join(f"{other} {goal:g}" for other, goal in goals.items())
+    known = {other: ratios[other] >= goal for other, goal in goals.items() if other in ratios}
+    short = [other for other, reached in known.items() if not reached]
+    reached = f"not {', '.join(short)}" if short else "yes" if known else "–"
+    cells = [_three(ratios[other]) if other in ratios else "–" for other in WANTED]
+    return [name, _time(fastest), *cells, wanted or "–", reached]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
     table = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    lines = ["| " + " | ".join(row) + " |" for row in table]
-    return "\n".join([*lines, "", _origin(report)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in table)
 
 
 def _row(name: str, setting: dict[str, Any], others: list[str]) -> list[str]:
@@ -44,7 +77,10 @@ def _median(setting: dict[str, Any], name: str, threads: Any = "any") -> Any:
 
 
 def _time(seconds: float) -> str:
-    return f"{_three(seconds * 1e6)} µs" if seconds < 1e-3 else f"{_three(seconds)} s"
+    """Below a tenth of a second in milliseconds or microseconds."""
+    if seconds >= 0.1:
+        return f"{_three(seconds)} s"
+    return f"{_three(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{_three(seconds * 1e6)} µs"
 
 
 def _three(number: float) -> str:
@@ -58,9 +94,10 @@ def _origin(report: dict[str, Any]) -> str:
     machine, versions = report["machine"], report["versions"]
     libraries = [f"{NAMES.get(name, name)} {number}" for name, number in versions.items()]
     origin = (
-        "Time of an epoch of MNIST's 60 000 training images (or of one prediction), the median of "
-        f"{report['repeats']}, and how many times fastbp's; the other libraries with one thread or "
-        f"with all, whichever is faster. {machine['processor']}, {machine['cores']} cores, "
-        f"{report['date']}; {', '.join(libraries)}; fastbp's backend: {report['backend']}."
+        "Time of an epoch, of MNIST's 60 000 training images or of so many rows (or of what the "
+        f"line says), the median of {report['repeats']}, and how many times fastbp's; the other "
+        "libraries with one thread or with all, in whichever of their ways is faster. "
+        f"{machine['processor']}, {machine['cores']} cores, {report['date']}; "
+        f"{', '.join(libraries)}; fastbp's backend: {report['backend']}."
     )
     return textwrap.fill(origin, 100, break_on_hyphens=False)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 from _peers_base import Peer, Problem
+from _tasks import Work
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -51,13 +52,21 @@ LOSSES = {
     "hinge": hinge,
     "cross-entropy": functional.cross_entropy,
     "huber": functional.huber_loss,
+    "mse": functional.mse_loss,
 }
+
+
+def limited(threads: int | None) -> AbstractContextManager:
+    """PyTorch's number of threads is one for all."""
+    torch.set_num_threads(threads or 1)
+    return nullcontext()
 
 
 class Torch(Peer):
     """Eager PyTorch with a fixed number of threads."""
 
     name = "PyTorch"
+    works = frozenset({Work.TRAIN, Work.PREDICT})
 
     def __init__(self, problem: Problem, threads: int | None) -> None:
         super().__init__(problem, threads)
@@ -87,8 +96,7 @@ class Torch(Peer):
             return (scores if self.problem.setting.table else torch.softmax(scores, 1)).numpy()
 
     def limited(self) -> AbstractContextManager:
-        torch.set_num_threads(self.threads or 1)
-        return nullcontext()
+        return limited(self.threads)
 
     def _inputs(self, samples: np.ndarray) -> Tensor:
         x = torch.from_numpy(samples).reshape(-1, *self.problem.shape)
@@ -137,3 +145,6 @@ class TorchCompiled(Torch):
         if last := len(order) % self.problem.setting.batch_size:
             self.losses(order[:last])  # so that its compilation is not timed
         return super().epoch(order)
+
+
+PEERS = (Torch, TorchCompiled)

@@ -1,12 +1,14 @@
-"""fastbp beside PyTorch, JAX and scikit-learn: the same trainings, in turn, on the same machine.
+"""fastbp beside PyTorch, JAX, scikit-learn and onnxruntime: the same work, in turn, on one machine.
 
     python bench/peers.py --output peers.json
     python bench/peers.py --table peers.json        the Markdown table of what was measured
+    python bench/peers.py --goals peers.json        how it stands to what fastbp is to reach
 
 Every library starts from the same weights and takes the same samples in the same order. The losses
-of the first hundred iterations are compared before anything is timed. Then each trains in turn, and
-again, and the medians count. Left out of the times, for everybody: setting up, compiling, and
-keeping the data, which are scaled and in memory. Libraries that are not installed are left out.
+of the first hundred iterations, or what is predicted, are compared before anything is timed. Then
+each works in turn, and again, and the medians count. Left out of the times, for everybody: setting
+up, compiling, and keeping the data, which are scaled and in memory. Libraries that are not
+installed are left out.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,25 +26,34 @@ from typing import Any
 
 import numpy as np
 from _peers_base import Peer, Problem
-from _peers_fastbp import Fastbp, FastbpNumba
-from _peers_table import markdown
-from settings import PREDICTION, SETTINGS, TOLERANCE, check_losses, first_order
+from _peers_fastbp import Fastbp
+from _peers_table import against_goals, markdown
+from _tasks import GOALS, NUMBA_GOALS, TASKS, Work
+from settings import SEED, TOLERANCE, check_losses, first_order
 
 import fastbp as fb
 from fastbp import backends, threads
 
-PREDICT_ONE = "predict-one"
-PREDICTIONS = 1000  # calls in one measurement
+PREDICTIONS, FEWEST = 1000, 5  # samples predicted in one measurement, and calls
 REST = 0.2  # seconds before each: the threads of the library before it spin a while, then sleep
-SLOW_BATCH = 32  # up to this batch size the others train on fewer samples than an epoch's
-LIBRARIES = ("torch", "jax", "scikit-learn", "numpy")
+COMPILED = "torch.compile"
+MODULES = {  # what must be there for the peers of a module
+    "_peers_fastbp": "fastbp",
+    "_peers_torch": "torch",
+    "_peers_torch_many": "torch",
+    "_peers_jax": "jax",
+    "_peers_sklearn": "sklearn",
+    "_peers_onnxruntime": "onnxruntime",
+}
+LIBRARIES = ("torch", "jax", "scikit-learn", "onnxruntime", "numpy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse(arguments)
-    if args.table:
-        say(markdown(json.loads(args.table.read_text())))
-        return 0
+    for file, made in ((args.table, markdown), (args.goals, against_goals)):
+        if file:
+            say(made(json.loads(file.read_text())))
+            return 0
     results = {}
     for name in args.settings:
         try:
@@ -51,13 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
     report = about(args) | {"settings": results}
     say(markdown(report))
+    say(f"\n{against_goals(report)}")
     if args.output:
         args.output.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    every = [*SETTINGS, PREDICT_ONE]
+    every = [*TASKS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
         "--settings",
@@ -69,46 +82,46 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: 3)")
     parser.add_argument(
-        "--samples",
-        type=int,
-        default=12_000,
-        metavar="N",
-        help="how many the other libraries train on at small batches, from which "
-        "a whole epoch's time is scaled (default: 12000)",
+        "--seconds",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="how long another library trains at most in a measurement, from which a whole "
+        "epoch's time is scaled (default: 1)",
     )
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the results")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="only print its table")
+    parser.add_argument("--goals", type=Path, metavar="FILE.json", help="only print how it stands")
     args = parser.parse_args(arguments)
-    if args.repeats < 1 or args.samples < 1:
-        parser.error("--repeats and --samples: expected whole numbers of at least 1")
+    if args.repeats < 1 or not args.seconds >= 0:
+        parser.error("--repeats: expected at least 1; --seconds: at least 0")
     return args
 
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """All measurements of one setting."""
-    setting = SETTINGS.get(name, PREDICTION)
-    problem = Problem.of(setting)
-    peers = list(installed_peers(problem, args.compile))
+    """All measurements of one task."""
+    task = TASKS[name]
+    problem = Problem.of(task)
+    peers = installed_peers(problem, args.compile)
     checks = [check(peer, problem) for peer in peers]
-    if name == PREDICT_ONE:
-        clocks = [prediction_clock(peer, problem) for peer in peers]
-    else:
-        clocks = [epoch_clock(peer, problem, args.samples) for peer in peers]
+    clocks = [clock(peer, problem, args.seconds) for peer in peers]
     seconds: list[list[float]] = [[] for _ in peers]
     for repeat in range(args.repeats):  # A B C A B C: a busy moment of the machine meets all
-        for peer, clock, times in zip(peers, clocks, seconds, strict=True):
+        for peer, measured, times in zip(peers, clocks, seconds, strict=True):
             time.sleep(REST)
             with peer.limited():
-                times.append(clock())
+                times.append(measured())
             progress(f"{name} {repeat + 1}/{args.repeats}  {peer}: {times[-1]:.3g} s")
-    sizes = "-".join(map(str, setting.sizes))
     return {
-        "description": f"one sample, {sizes}" if name == PREDICT_ONE else str(setting),
-        "lr": setting.lr,
+        "description": str(task),
+        "lr": task.setting.lr,
+        "goals": GOALS.get(name, {}),
+        "goals_of_numba": NUMBA_GOALS.get(name, {}),
         "peers": [
             {
                 "name": peer.name,
+                "way": peer.way,
                 "threads": peer.threads,
                 "median": statistics.median(times),
                 "seconds": times,
@@ -120,61 +133,73 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def installed_peers(problem: Problem, compiled: bool) -> list[Peer]:
-    """fastbp as it comes, with one thread, and on Numba; and what else can do the setting."""
-    counts = sorted({1, threads.available()})
-    peers: list[Peer] = [Fastbp(problem, None), Fastbp(problem, 1)]
-    if find_spec("numba") and backends.active().name != "numba":
-        peers.append(FastbpNumba(problem, None))
-    if find_spec("torch"):
-        from _peers_torch import Torch, TorchCompiled
-
-        peers += [
-            kind(problem, n) for kind in (Torch, TorchCompiled)[: 1 + compiled] for n in counts
-        ]
-    if find_spec("jax"):
-        from _peers_jax import Jax
-
-        peers.append(Jax(problem, None))
-    setting = problem.setting
-    plain = setting.optimizer == "sgd" and not (setting.model or setting.normalization)
-    if find_spec("sklearn") and setting.loss == "cross-entropy" and plain:
-        # It has no hinge, no convolutions and no norms.
-        from _peers_sklearn import ScikitLearn
-
-        peers += [ScikitLearn(problem, n) for n in counts]
-    return peers
+    """fastbp as it comes, with one thread, and on Numba; and what else can do the task."""
+    modules = [name for name, library in MODULES.items() if find_spec(library)]
+    kinds: list[type[Peer]] = [kind for name in modules for kind in import_module(name).PEERS]
+    return [
+        kind(problem, count)
+        for kind in kinds
+        if kind.can(problem) and (compiled or kind.name != COMPILED)
+        for count in kind.counts(threads.available())
+    ]
 
 
-def check(peer: Peer, problem: Problem) -> float:
+def check(peer: Peer, problem: Problem) -> float | None:
     """Refuse a library that computes something else; returns the losses' largest difference."""
-    setting, x = problem.setting, problem.x[:1]
-    with fb.use_backend("numpy"):
-        expected = problem.predicted(problem.start, x)
+    setting, x = problem.setting, problem.x[: problem.task.count]
     with peer.limited():
-        if not np.allclose(peer.predict(x), expected, rtol=TOLERANCE):
-            raise ValueError(f"{peer}: predicts something else than the reference does")
+        if Work.PREDICT in peer.works:
+            with fb.use_backend("numpy"):
+                expected = problem.predicted(problem.start, x)
+            found = peer.predict(x)
+            if not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * expected.std()):
+                raise ValueError(f"{peer}: predicts something else than the reference does")
+        if problem.task.work is Work.PREDICT:
+            return None
         losses = peer.losses(first_order(setting.checked * setting.batch_size))
-    return check_losses(str(peer), setting, losses)
+    each = [losses] if problem.task.work is Work.TRAIN else losses
+    if len(each) != len(problem.starts):
+        raise ValueError(f"{peer}: losses of {len(each)} networks, not of {len(problem.starts)}")
+    return max(
+        check_losses(str(peer), setting, own, SEED + place) for place, own in enumerate(each)
+    )
 
 
-def epoch_clock(peer: Peer, problem: Problem, most: int) -> Callable[[], float]:
-    """What measures the seconds of a whole epoch."""
-    whole = len(problem.x)
-    fewer = not isinstance(peer, Fastbp) and problem.setting.batch_size <= SLOW_BATCH
-    samples = min(most, whole) if fewer else whole
+def clock(peer: Peer, problem: Problem, most: float) -> Callable[[], float]:
+    """What measures the seconds of a task: of an epoch, of a network's step or of a prediction."""
+    task = problem.task
+    if task.work is Work.PREDICT:
+        return prediction_clock(peer, problem)
+    epoch = epoch_clock(peer, problem, most)
+    if task.work is Work.TRAIN:
+        return epoch
+    steps = -(-task.setting.size // task.setting.batch_size) * task.count
+    return lambda: epoch() / steps
+
+
+def epoch_clock(peer: Peer, problem: Problem, most: float) -> Callable[[], float]:
+    """What measures the seconds of a whole epoch; of others, by so many seconds of it."""
+    setting, whole = problem.setting, len(problem.x)
+    samples = whole
+    if not isinstance(peer, Fastbp):
+        few = setting.checked * setting.batch_size
+        with peer.limited():
+            fitting = int(most / peer.epoch(first_order(few)) * few)
+        samples = min(max(few, fitting // setting.batch_size * setting.batch_size), whole)
     order = first_order(samples)
     return lambda: peer.epoch(order) * whole / samples
 
 
 def prediction_clock(peer: Peer, problem: Problem) -> Callable[[], float]:
-    """What measures the seconds of predicting one sample."""
-    x = problem.x[:1]
+    """What measures the seconds of one prediction."""
+    x = problem.x[: problem.task.count]
+    calls = max(PREDICTIONS // len(x), FEWEST)
 
     def seconds() -> float:
         start = time.perf_counter()
-        for _ in range(PREDICTIONS):
+        for _ in range(calls):
             peer.predict(x)
-        return (time.perf_counter() - start) / PREDICTIONS
+        return (time.perf_counter() - start) / calls
 
     return seconds
 

@@ -24,6 +24,12 @@ MULTIPLY_ADDS = {  # by hand, to train on one sample: X·W, dW, and dX but in th
     + 3 * (10 * 10 * 16 * 6 * 25 + 400 * 120 + 120 * 84 + 84 * 10),
     "batch-norm-b64": 2 * 784 * 256 + 3 * (256 * 128 + 128 * 10),
     "layer-norm-b64": 2 * 30 * 64 + 3 * (64 * 64 + 64 * 1),
+    "control-b256": 2 * 17 * 256 + 3 * (256 * 256 + 256 * 6),
+    "table-b32": 2 * 13 * 100 + 3 * 100,
+    "tiny-b10000": 2 * 4 * 32 + 3 * (32 * 16 + 16 * 4),
+    "policy-b1024": 2 * 8 * 64 + 3 * (64 * 64 + 64 * 4),
+    "tiny-b8": 2 * 4 * 32 + 3 * (32 * 16 + 16 * 4),
+    "wide-table-b512": 2 * 30 * 128 + 3 * (128 * 64 + 64),
 }
 NETS = {
     "final-b8": "Linear 784 800, Tanh, Linear 800 100, Tanh, Linear 100 10; HingeLoss 8",
@@ -43,6 +49,12 @@ NETS = {
     "CrossEntropyLoss 64",
     "layer-norm-b64": "Linear 30 64, LayerNorm(64, 1e-05, True), SiLU, "
     "Linear 64 64, LayerNorm(64, 1e-05, True), SiLU, Linear 64 1; HuberLoss 64",
+    "control-b256": "Linear 17 256, Tanh, Linear 256 256, Tanh, Linear 256 6; MSELoss 256",
+    "table-b32": "Linear 13 100, Tanh, Linear 100 1; MSELoss 32",
+    "tiny-b10000": "Linear 4 32, Tanh, Linear 32 16, Tanh, Linear 16 4; MSELoss 10000",
+    "policy-b1024": "Linear 8 64, Tanh, Linear 64 64, Tanh, Linear 64 4; MSELoss 1024",
+    "tiny-b8": "Linear 4 32, Tanh, Linear 32 16, Tanh, Linear 16 4; MSELoss 8",
+    "wide-table-b512": "Linear 30 128, Tanh, Linear 128 64, Tanh, Linear 64 1; MSELoss 512",
 }
 
 

@@ -1,0 +1,110 @@
+"""bench/: every task has its peers and its goals, all compute the same, and else are refused."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+MODULES = ("settings", "_tasks", "_peers_base", "_peers_fastbp", "peers")
+CHECKED = 3
+WITHOUT_GOALS = {"lenet-batch-norm-b32", "batch-norm-b64", "layer-norm-b64"}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[SimpleNamespace]:
+    """Its modules, which import each other by their short names."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCH))
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    for name in set(sys.modules) - before:
+        if str(BENCH) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def problem(bench: SimpleNamespace, name: str) -> object:
+    """A task on few samples, whose first iterations are few."""
+    task = bench._tasks.TASKS[name]
+    table = task.setting.table and task.setting.table._replace(rows=200)
+    few = min(task.setting.batch_size, 60)
+    setting = replace(task.setting, table=table, checked=CHECKED, batch_size=few)
+    count = 2 if task.count > 1 else 1
+    return bench._peers_base.Problem.of(task._replace(setting=setting, count=count))
+
+
+def test_goals_are_of_tasks(bench):
+    goals = bench._tasks.GOALS
+    plain = {name for name in bench._tasks.TASKS if name.endswith("-plain")}
+    assert set(goals) == set(bench._tasks.TASKS) - WITHOUT_GOALS - plain
+    assert set(bench._tasks.NUMBA_GOALS) == set(bench.settings.SETTINGS)
+
+
+def test_tasks_say_what_they_are(bench):
+    tasks = bench._tasks.TASKS
+    assert str(tasks["tiny-b8"]) == "4-32-16-4, tanh, mse, adam, batch 8, 320 000 rows"
+    assert str(tasks["many-b64"]) == "16 networks 784-128-10, batch 64, a step of one of them"
+    assert str(tasks["predict-policy-plain"]) == "one sample, 17-64-64-6, not frozen"
+    assert str(tasks["predict-60000"]) == "60 000 rows, 784-128-10"
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "who"),
+    [
+        ("final-b512", "torch", {"PyTorch"}),
+        ("final-b512", "sklearn", {"scikit-learn"}),
+        ("tiny-b8", "torch", {"PyTorch"}),
+        ("tiny-b10000", "jax", {"JAX"}),
+        ("lenet-b32", "jax", {"JAX", "JAX (im2col)"}),
+        ("many-b64", "jax", {"JAX (vmap)"}),
+        ("many-b64", "torch", {"PyTorch (bmm)", "PyTorch (vmap)"}),
+        ("predict-one", "onnxruntime", {"onnxruntime"}),
+        ("predict-100000", "onnxruntime", {"onnxruntime"}),
+        ("predict-policy-plain", "torch", {"PyTorch"}),
+        ("many-b64", "fastbp", {"fastbp"}),
+    ],
+)
+def test_peers_compute_what_the_reference_does(bench, monkeypatch, name, library, who):
+    pytest.importorskip(library)
+    modules = {module: of for module, of in bench.peers.MODULES.items() if of == library}
+    monkeypatch.setattr(bench.peers, "MODULES", modules)
+    given = problem(bench, name)
+    found = bench.peers.installed_peers(given, compiled=False)
+    names = {str(peer).partition(", ")[0] for peer in found} - {"fastbp, numba"}
+    assert names == who
+    for peer in found:
+        if peer.threads == 1:
+            bench.peers.check(peer, given)
+            assert bench.peers.clock(peer, given, 0.0)() > 0
+
+
+def test_wrong_predictions_and_losses_are_refused(bench):
+    many, one = problem(bench, "many-b64"), problem(bench, "predict-one")
+    peer = bench._peers_fastbp.FastbpMany(many, 1)
+    right = peer.losses(bench.settings.first_order(CHECKED * many.setting.batch_size))
+    assert right.shape == (2, CHECKED)
+    assert not np.array_equal(right[0], right[1])
+    peer.losses = lambda order: right[::-1]
+    with pytest.raises(ValueError, match="simple-b64: computes something else"):
+        bench.peers.check(peer, many)
+    peer.losses = lambda order: right[:1]
+    with pytest.raises(ValueError, match="losses of 1 networks, not of 2"):
+        bench.peers.check(peer, many)
+    other = bench._peers_fastbp.Fastbp(one, 1)
+    other.predicting = one.setting.net(seed=7)
+    with pytest.raises(ValueError, match="fastbp, 1 thread: predicts something else"):
+        bench.peers.check(other, one)
+
+
+def test_fastbp_predicts_frozen_unless_the_task_says_not(bench):
+    for name, frozen in (("predict-policy", True), ("predict-policy-plain", False)):
+        net = bench._peers_fastbp.Fastbp(problem(bench, name), None).predicting
+        assert isinstance(net, fb.Sequential)
+        assert net.params.flags.writeable is not frozen
