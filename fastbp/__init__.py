@@ -19,6 +19,7 @@ if _sys.argv[:1] == ["-m"]:  # python -m fastbp, which imports all of this befor
     from . import _stopped as _stopped
 
 from . import _hints, datasets, models, schedules
+from ._above import Above as _Above
 from ._version import __version__ as __version__
 from .backends import use_backend
 from .custom import GradientError, activation, loss
@@ -153,6 +154,8 @@ __all__ = [
     "train",
     "use_backend",
 ]
+
+_Above.plots = lambda: _import_module("fastbp.plots")
 
 if _TYPE_CHECKING:
     from . import c as c

@@ -31,6 +31,8 @@ class Above:
     # fastbp.training: trains a network (network, data), and says how good it is
     fit: ClassVar[Callable[..., "History"]]
     evaluate: ClassVar[Callable[..., "Evaluation"]]
+    # fastbp: fastbp.plots, which comes when it is asked for
+    plots: ClassVar[Callable[[], Any]]
 
 
 class Judged:

@@ -16,10 +16,7 @@ _OVERWRITTEN = "leave it out, net.backward overwrites the gradients"
 _ARRAYS = "write NumPy's arrays, which everything takes and returns"
 _FROM_SCORES = "take fb.BCEWithLogitsLoss() on raw scores, without a Sigmoid before it"
 _BATCH_NORM = "write fb.BatchNorm1d(columns), or of images fb.BatchNorm2d(channels)"
-_CONFUSION = (
-    "write counts = np.zeros((3, 3), int); np.add.at(counts, (y, net.predict(x)), 1), which "
-    "fb.plots.confusion_matrix(counts) draws"
-)
+_CONFUSION = "write fb.evaluate(net, (x, y)).confusion_matrix, and .plot() in its place to draw it"
 _MANY = "write a loop over fb.fit, or give fb.fit_many several networks at once"
 
 NAMES: dict[str, dict[str, str]] = {
@@ -52,8 +49,8 @@ NAMES: dict[str, dict[str, str]] = {
         "LearningRateScheduler": "write fb.fit(..., schedule=lambda step: 0.99**step)",
         "MAELoss": "write fb.L1Loss()",
         "MLP": _ROWS,
-        "MLPClassifier": _ROWS + ", trained by fb.fit(net, x, y)",
-        "MLPRegressor": _ROWS + ", trained by fb.fit(net, x, y) with fb.MSELoss()",
+        "MLPClassifier": "write fb.sklearn.MLPClassifier()",
+        "MLPRegressor": "write fb.sklearn.MLPRegressor()",
         "MaxPool": "write fb.MaxPool2d(kernel)",
         "MaxPooling2D": "write fb.MaxPool2d(kernel)",
         "Model": _ROWS,
@@ -96,7 +93,7 @@ NAMES: dict[str, dict[str, str]] = {
         "nn": "layers and losses stand in fastbp itself, fb.Linear(4, 8)",
         "no_grad": "leave it out, net.scores(x) keeps nothing for backward",
         "optim": "optimisers stand in fastbp itself, fb.SGD(lr=0.1)",
-        "plot": "write fb.plots, e.g. fb.plots.loss_by_iteration(history.loss_by_iteration)",
+        "plot": "write history.plot(), net.plot(), or one of fb.plots",
         "predict": "write net.predict(x)",
         "save": "write net.save(path)",
         "save_model": "write net.save(path)",
@@ -192,16 +189,14 @@ NAMES: dict[str, dict[str, str]] = {
         "train_test_split": "write fb.fit(net, data, validation=0.2), which keeps a fifth back",
     },
     "Evaluation": {
-        "confusion": _CONFUSION,
-        "confusion_matrix": _CONFUSION,
+        "confusion": "write found.confusion_matrix",
         "error": "write 1 - found.accuracy",
         "f1": 'write fb.fit(..., metrics={"f1": f1_score}), of any function of y and predictions',
         "score": "write found.accuracy, or of values found.r2",
     },
     "History": {
         "history": 'write history["train_loss"], or history.to_dict()',
-        "plot": "write fb.plots.loss_by_iteration(history.loss_by_iteration)",
-        "best_epoch": "write fb.fit(..., early_stopping=fb.EarlyStopping()), which leaves it",
+        "best_epoch": "write history.best().epoch",
         "to_pandas": "write history.to_dataframe()",
         "values": "write history.to_dict()",
     },

@@ -13,6 +13,7 @@ from ._hints import Guessed
 from .layers import Shape
 from .meaning import Meaning, expected, meaning_of, predictions, probabilities
 from .network import Sequential
+from .pages import notebook
 
 if TYPE_CHECKING:
     from .datasets import Dataset, Table
@@ -170,6 +171,11 @@ class Ensemble(Guessed, Judged):
         same = len({str(net) for net in self._nets}) == 1
         shown = f"each of\n{self._nets[0]}" if same else "\n\n".join(map(str, self._nets))
         return f"{len(self)} networks, {shown}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each network that differs from those before it."""
+        different = {str(net): net._repr_html_() for net in self._nets}
+        return notebook.shown(f"Ensemble of {len(self)} networks", *different.values())
 
     def __repr__(self) -> str:
         different = {repr(net): None for net in self._nets}

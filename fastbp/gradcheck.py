@@ -11,9 +11,10 @@ from .derivatives import TOLERANCE, Numeric, TensorCheck, compare, derivatives
 from .layers.nesting import named_layers
 from .losses import Loss
 from .network import Sequential
+from .pages import notebook, paragraph
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
     """What ``gradcheck`` found; true if every gradient holds."""
 
@@ -28,19 +29,45 @@ class GradientCheck:
     def __bool__(self) -> bool:
         return all(t.worst <= self.tolerance and t.checked for t in self.tensors)
 
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return "all gradients hold" if self else "GRADIENTS ARE WRONG"
+
+    def __repr__(self) -> str:
+        return (
+            f"GradientCheck({self.verdict}: {len(self.tensors)} tensors, worst error "
+            f"{self.worst:.2e}, tolerance {self.tolerance:g})"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = [
+            [t.name, f"{t.checked:,}", str(t.kinks), f"{t.worst:.2e}", self._fault(t)]
+            for t in self.tensors
+        ]
+        head = ("tensor", "checked", "kinks", "worst error", "")
+        tolerance = paragraph(f"tolerance {self.tolerance:g}")
+        return notebook.shown(f"Gradients: {self.verdict}", notebook.tabled(head, rows), tolerance)
+
+    def _fault(self, t: TensorCheck) -> str:
+        """What is wrong with a tensor; "" if nothing is."""
+        if not t.worst <= self.tolerance:
+            return (
+                f"WRONG at {t.name}{list(t.index)}: hand-written {t.analytic:.9g}, "
+                f"numeric {t.numeric:.9g}"
+            )
+        if not t.checked:
+            return "WRONG: every coordinate lies on a kink, so nothing was compared"
+        return ""
+
     def __str__(self) -> str:
         lines = [f"{'tensor':<10} {'checked':>8} {'kinks':>6} {'worst error':>12}"]
         for t in self.tensors:
             lines.append(f"{t.name:<10} {t.checked:>8} {t.kinks:>6} {t.worst:>12.2e}")
-            if not t.worst <= self.tolerance:
-                lines.append(
-                    f"  WRONG at {t.name}{list(t.index)}: hand-written {t.analytic:.9g}, "
-                    f"numeric {t.numeric:.9g}"
-                )
-            elif not t.checked:
-                lines.append("  WRONG: every coordinate lies on a kink, so nothing was compared")
-        verdict = "all gradients hold" if self else "GRADIENTS ARE WRONG"
-        return "\n".join([*lines, f"{verdict} (tolerance {self.tolerance:g})"])
+            if fault := self._fault(t):
+                lines.append(f"  {fault}")
+        return "\n".join([*lines, f"{self.verdict} (tolerance {self.tolerance:g})"])
 
 
 def gradcheck(

@@ -10,19 +10,19 @@ from . import prediction
 from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
 from ._memory import zeros_in_lines
-from ._structure import Structure
+from ._shown import Shown
 from .datasets import Dataset
 from .layers import Layer
 from .layers.base import named
-from .layers.binding import FlatVector, bind, flat, leave
+from .layers.binding import bind, flat, leave
 from .layers.initializers import Initializer, initializer
 from .layers.nesting import backward_through, every_layer
-from .layers.sizes import MOST_BYTES, check_layers, check_parts, check_sample, count_numbers, table
-from .meaning import SOFTMAX, Meant, meaning_of, predictions, probabilities
+from .layers.sizes import MOST_BYTES, check_layers, check_parts, check_sample, count_numbers
+from .meaning import SOFTMAX, meaning_of, predictions, probabilities
 from .prediction import of_one
 
 
-class Sequential(Structure, Offers):
+class Sequential(Shown, Offers):
     """Layers one after another: the output of each is the input of the next.
 
     Parameters
@@ -75,7 +75,6 @@ class Sequential(Structure, Offers):
     >>> fb.SGD(lr=0.01).step(net)
     """
 
-    meaning = Meant()
     table = prediction.OfTable()
 
     def __init__(
@@ -108,8 +107,6 @@ class Sequential(Structure, Offers):
                         layer.initialize(rng, start)
         except FloatingPointError:
             raise ValueError(f"init: {start!r} starts beyond every {self._dtype}") from None
-
-    params, grads, buffers = FlatVector(), FlatVector(), FlatVector()
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Run a batch through all layers.
@@ -203,21 +200,6 @@ class Sequential(Structure, Offers):
         if prediction.is_of_table(self, x):
             return self.table.frame_of(found, x)
         return found[0] if alone else found
-
-    def summary(self) -> None:
-        """Print the layers, their output shapes and their numbers of parameters."""
-        print(self)  # noqa: T201 - printing is what it is for
-
-    def __str__(self) -> str:
-        """What ``summary`` prints."""
-        lines = table(self.layers, self.input_shape)
-        rule = "-" * len(lines[0])
-        counts = f"{self.params.size:,} parameters"
-        if self.buffers.size:
-            counts += f", {self.buffers.size:,} numbers in buffers"
-        size = (self.params.nbytes + self.buffers.nbytes) / 1e6
-        end = f"{counts}, {self.dtype}, {size:.2f} MB"
-        return "\n".join([lines[0], rule, *lines[1:], rule, end])
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """A copy of the network with parameters and arithmetic in dtype."""

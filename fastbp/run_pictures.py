@@ -15,6 +15,7 @@ from .layers import Conv2d, Linear
 from .layers.nesting import every_layer
 from .network import Sequential
 from .training import History
+from .training.answers import confusion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ def draw(
     figures = pictures_of_training([history], batch_size, judge)
     if not test.values:
         probabilities = net.predict_proba(test)
-        matrix = confusion(test, probabilities.argmax(axis=1))
+        matrix = confusion(test.y, probabilities.argmax(axis=1), test.classes)
         figures["confusion_matrix"] = plots.confusion_matrix(matrix)
         if test.image_shape is not None:
             figures["misclassified"] = mistakes(test, probabilities)[0]
@@ -117,12 +118,3 @@ def convolutions(net: Sequential) -> list[tuple[int, Any]]:
     """The layers with filters, counted from 1."""
     layers = every_layer(net.layers)
     return list(enumerate((layer for layer in layers if isinstance(layer, Conv2d)), 1))
-
-
-def confusion(data: Dataset, predictions: np.ndarray) -> np.ndarray:
-    """Counts (classes, classes): rows are the true classes, columns the predicted ones.
-
-    A prediction of -1 is none, and not counted.
-    """
-    pairs = (data.y * data.classes + predictions)[predictions >= 0]
-    return np.bincount(pairs, minlength=data.classes**2).reshape(data.classes, data.classes)

@@ -1,4 +1,4 @@
-"""docs/coming_from.md, whose tables are made of what fastbp says itself.
+"""docs/coming_from.md, whose tables are made of what fastbp says itself, and README's small one.
 
     python tests/coming_from.py
 
@@ -15,8 +15,33 @@ import fastbp as fb
 from fastbp._guesses import NAMES, OPTIONS
 from fastbp.training.parts import ELSEWHERE
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/coming_from.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, README = ROOT / "docs/coming_from.md", ROOT / "README.md"
 MADE = "<!-- python tests/coming_from.py makes what follows. -->\n"
+BEGIN, END = "<!-- words: begin -->\n", "<!-- words: end -->\n"
+
+# What the three libraries call what everybody does first. Ours last: each piece of code runs.
+WORDS = (
+    ("scikit-learn", "Keras", "PyTorch", "fastbp"),
+    ("`MLPClassifier((8,))`", "`Dense(8)`, …", "`nn.Linear(4, 8)`, …",
+     "`fb.Sequential(fb.Linear(4, 8), fb.ReLU(), fb.Linear(8, 3))`"),
+    ("`fit(x, y)`", "`compile(…)`, `fit(x, y)`", "a loop", "`net.fit(x, y, epochs=5)`"),
+    ("`learning_rate_init=`", "`learning_rate=`", "`lr=`", "`fb.Adam(lr=0.01)`"),
+    ("`max_iter=`, `batch_size=`", "`epochs=`, `batch_size=`", "`DataLoader`",
+     "`net.fit(x, y, epochs=5, batch_size=32)`"),
+    ("`early_stopping=True`", "`EarlyStopping`", "–",
+     "`net.fit(x, y, validation=0.2, early_stopping=fb.EarlyStopping())`"),
+    ("`predict(x)`", "`predict(x).argmax(1)`", "`net(x).argmax(1)`", "`net.predict(x)`"),
+    ("`predict_proba(x)`", "`predict(x)`", "`net(x).softmax(1)`", "`net.predict_proba(x)`"),
+    ("`score(x, y)`", "`evaluate(x, y)`", "–", "`net.score(x, y)`, `net.evaluate(x, y)`"),
+    ("`loss_curve_`", '`history.history["loss"]`', "–", '`history["loss"]`, `history.plot()`'),
+    ("`coefs_`", "`get_weights()`", "`parameters()`", "`net.params`, `net[0].w`, `net[0].b`"),
+    ("`StandardScaler()`", "`Normalization()`", "–", "`fb.Standardize.of(x)`, a layer"),
+    ("`random_state=0`", "`set_random_seed(0)`", "`manual_seed(0)`",
+     "`fb.Sequential(fb.Linear(4, 3), seed=0)`, `net.fit(x, y, seed=0)`"),
+    ("`joblib.dump`, `load`", "`save`, `load_model`", "`torch.save`, `load`",
+     "`net.save(path)`, `fb.load(path)`"),
+)  # fmt: skip
 
 # What works by two names, and is the same.
 BOTH = {
@@ -116,10 +141,29 @@ def table(left: str, right: str, rows: Any) -> Iterator[str]:
         yield f"| `{name}` | {code} |"
 
 
+def words() -> str:
+    """The small table of README and of the page."""
+    head, *rows = ("| " + " | ".join(row) + " |" for row in WORDS)
+    return "\n".join([head, "|" + "---|" * len(WORDS[0]), *rows]) + "\n"
+
+
+def with_words(text: str) -> str:
+    """A document whose small table is made anew."""
+    before, _, rest = text.partition(BEGIN)
+    return before + BEGIN + words() + END + rest.partition(END)[2]
+
+
 def page() -> str:
     """All of it: what stands there by hand, and the tables."""
-    return PAGE.read_text("utf-8").partition(MADE)[0] + MADE + "\n" + made()
+    by_hand = PAGE.read_text("utf-8").partition(MADE)[0]
+    return with_words(by_hand) + MADE + "\n" + made()
+
+
+def readme() -> str:
+    """README with its table."""
+    return with_words(README.read_text("utf-8"))
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    README.write_text(readme(), "utf-8")

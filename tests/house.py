@@ -32,7 +32,7 @@ ORDER = (
     ("gradcheck", "storage"),
     ("engine",),
     ("ensemble",),
-    ("_structure", "network", "prediction"),
+    ("_shown", "_structure", "network", "prediction"),
     ("custom",),
     (
         "_loss",

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from coming_from import BOTH, PAGE, page, surroundings
+from coming_from import BOTH, PAGE, README, WORDS, page, readme, surroundings
 
 import fastbp as fb
 from fastbp._guesses import NAMES, OPTIONS
@@ -175,8 +175,17 @@ def test_two_names_are_the_same(other, tmp_path, monkeypatch):
         assert np.array_equal(one.params, two.params)
 
 
+@pytest.mark.parametrize("row", WORDS[1:], ids=lambda row: row[0])
+def test_other_libraries_words_have_ours(row, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = surroundings()
+    for code in re.findall("`(.*?)`", row[-1]):
+        eval(code, known)
+
+
 def test_the_page_says_what_fastbp_says(rng):
     assert PAGE.read_text("utf-8") == page(), "run python tests/coming_from.py"
+    assert README.read_text("utf-8") == readme(), "run python tests/coming_from.py"
     example = re.search(r"```python\n(.*?)```", page(), re.DOTALL)[1]
     exec(example, {"fb": fb, "x": rng.normal(size=(90, 4)), "y": rng.integers(3, size=90)})
 

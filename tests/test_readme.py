@@ -91,7 +91,7 @@ def test_what_is_said_of_training_runs(tmp_path: Path, monkeypatch: pytest.Monke
     net = fb.Sequential(fb.Linear(4, 8), fb.Tanh(), fb.Linear(8, 3))
     names = {"fb": fb, "net": net, "x": x, "y": y, "weights": rng.random(60)}
     found = blocks((ROOT / "docs/training.md").read_text("utf-8"), "python")
-    assert len(found) == 7
+    assert len(found) == 8
     for block in found:
         exec(block, names)
     assert names["going"].history.epochs[-1].epoch == 10

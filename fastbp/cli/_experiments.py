@@ -1,6 +1,5 @@
 """How running experiments show themselves on stderr: a live bar, plain lines, or nothing."""
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Self
@@ -12,13 +11,14 @@ from fastbp.experiments.runner import Watcher
 from fastbp.experiments.spec import Experiment, Network
 from fastbp.runs import Run
 from fastbp.training import Epoch
+from fastbp.training.progress import on_terminal
 
 
 def display(quiet: bool) -> "Display":
     """The display for this stderr."""
     if quiet:
         return Display()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar() if on_terminal() else Lines()
 
 
 class Display(Silent, Watcher):

@@ -1,6 +1,5 @@
 """How training shows itself on stderr: a live bar, plain lines, or nothing."""
 
-import sys
 from typing import Self
 
 from fastbp.cli._display import AboveBar, Plain, Silent
@@ -10,7 +9,7 @@ from fastbp.training import Epoch, progress
 
 def display(epochs: int, samples: int, first: int, quiet: bool) -> "Display":
     """The display for this stderr: nothing if quiet, a bar on a terminal, else lines."""
-    kind = Display if quiet else Bar if sys.stderr.isatty() else Lines
+    kind = Display if quiet else Bar if progress.on_terminal() else Lines
     return kind(epochs, samples, first)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import fastbp as fb
 from fastbp.cli import _arguments, _measured
 from fastbp.datasets import Dataset
-from fastbp.meaning import Meaning, meaning_of, predictions
+from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
-from fastbp.run_pictures import confusion
 from fastbp.tabular.measures import measured
+from fastbp.training.answers import confusion, predicted_classes
 
 HELP = "measure a saved model on the test or training data"
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.model}: knows {classes} classes, but the data has {data.classes}")
     if classes is not None and classes > data.classes:  # a test set may lack a class
         data = replace(data, classes=classes)
-    matrix = confusion(data, _predictions(net, data))
+    matrix = confusion(data.y, _predictions(net, data), data.classes)
     samples, right = np.bincount(data.y, minlength=data.classes), np.diag(matrix)
     if args.json:
         _arguments.print_json(
@@ -98,11 +98,11 @@ def _evaluate_rows(
 
 def _predictions(net: Sequential, data: Dataset) -> np.ndarray:
     """The classes; -1, which is wrong, for samples whose scores are no numbers; that is said."""
-    scores = net.scores(data)
-    lost = np.isnan(scores).any(axis=1)
+    found = predicted_classes(net.scores(data), meaning_of(net))
+    lost = found < 0
     if lost.any():
         _arguments.tell(
             f"warning: {lost.sum():,} of {len(data):,} samples have scores that are no numbers; "
             "they count as errors"
         )
-    return np.where(lost, -1, predictions(scores, meaning_of(net)))
+    return found

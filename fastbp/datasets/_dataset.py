@@ -10,11 +10,14 @@ from numpy.typing import DTypeLike
 
 from fastbp._checks import as_training_weights
 from fastbp._hints import Guessed
+from fastbp.pages import notebook
 
 from ._checked import check_classes, check_labels, check_samples, check_scale, check_values
 
 if TYPE_CHECKING:
     from ._table import Table
+
+LISTED = 20  # classes, at most, that a notebook counts one by one
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,6 +98,31 @@ class Dataset(Guessed):
             f"dtype={self.x.dtype}, scale={self.scale:.6g}, "
             + (f"values={self.targets})" if self.values else f"classes={self.classes})")
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        facts: dict[str, object] = {"samples": f"{len(self):,}", "features": self.features}
+        if self.image_shape is not None:
+            facts["pictures"] = " × ".join(map(str, self.image_shape))
+        facts |= {"dtype": self.x.dtype, "scale": f"{self.scale:.6g}"}
+        counted = ""
+        if self.values:
+            low, mean, high = (f"{f(self.y):.6g}" for f in (np.min, np.mean, np.max))
+            facts["values"] = f"{self.targets} a sample, from {low} to {high}, mean {mean}"
+        else:
+            facts["classes"] = self.classes
+            counts = np.bincount(self.y, minlength=self.classes)
+            if self.classes <= LISTED:
+                rows = [[name, f"{n:,}"] for name, n in zip(self._names(), counts, strict=True)]
+                counted = notebook.tabled(("class", "samples"), rows)
+        if self.sample_weight is not None:
+            facts["weights"] = f"{self.sample_weight.min():.6g} to {self.sample_weight.max():.6g}"
+        return notebook.shown(f"Dataset {self.name!r}", notebook.listed(facts), counted)
+
+    def _names(self) -> list[str]:
+        """Of the classes."""
+        label = None if self.table is None else self.table.label
+        return [*map(str, getattr(label, "names", range(self.classes)))]
 
     @property
     def features(self) -> int:

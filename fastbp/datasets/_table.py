@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp._checks import check_kind
+from fastbp.pages import notebook
 
 from ._checked import DataError, check_most_bytes
 from ._columns import Category, Column, Number, column_from
@@ -166,14 +167,24 @@ class Table:
 
     def __str__(self) -> str:
         """Every column, what it was taken for, and what becomes of it."""
-        rows = [("column", "taken as", "")]
+        rows = [("column", "taken as", ""), *self._rows()]
+        widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
+        return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        rows = []
         for column in self.columns:
             gaps = "; some missing" if column.gaps else ""
             rows.append((column.name, column.kind, column.said() + gaps))
         rows += [(name, "left out", why) for name, why in self.left_out.items()]
         rows.append((self.label.name, "label", self.label.said()))
-        widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
-        return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
+        return rows
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        columns, numbers = len(self.columns), len(self.features)
+        title = f"Table: {columns} columns become {numbers} numbers"
+        return notebook.shown(title, notebook.tabled(("column", "taken as", ""), self._rows()))
 
     def __repr__(self) -> str:
         return (

@@ -6,7 +6,7 @@ are any arrays.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,16 +113,53 @@ def count_numbers(layers: tuple[Layer, ...], dtype: np.dtype) -> tuple[int, int]
     return count, buffers
 
 
+class Row(NamedTuple):
+    """A layer in a list of all of a network's."""
+
+    depth: int  # how many layers it is inside of
+    text: str  # as it is written
+    name: str
+    settings: str  # by their names
+    shape: Shape | None  # of a sample behind it; None for any
+    parameters: int
+
+    @property
+    def sizes(self) -> str:
+        """The shape of a batch behind it, in words."""
+        return f"(n, {'any' if self.shape is None else ', '.join(map(str, self.shape))})"
+
+
+def rows_of(layers: Sequence[Layer], shape: Shape | None) -> list[Row]:
+    """Every layer; those inside others stand below them."""
+    return [
+        Row(
+            place.depth,
+            short(place.layer),
+            type(place.layer).__name__,
+            _settings(place.layer),
+            place.behind,
+            sum(math.prod(shape) for shape in place.layer.parameter_shapes().values()),
+        )
+        for place in places(layers, shape)
+    ]
+
+
+def _settings(layer: Layer) -> str:
+    """Those of a layer that is made of others are these, which have rows of their own."""
+    said = {} if layer.layers else layer.description()
+    parts = [f"{name}={value!r:.40}" for name, value in said.items()]
+    if layer.parameter_shapes() and not layer.trainable:
+        parts.append("not trained")
+    return ", ".join(parts)
+
+
 def table(layers: Sequence[Layer], shape: Shape | None) -> list[str]:
     """The lines of a table: layers, what shape a sample has behind each, how many parameters.
 
-    Layers inside others stand below them, indented.
+    Layers inside others are indented.
     """
     rows = [("layer", "output", "parameters")]
-    for place in places(layers, shape):
-        layer = place.layer
-        count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
-        sizes = "any" if place.behind is None else ", ".join(map(str, place.behind))
-        rows.append(("  " * place.depth + short(layer), f"(n, {sizes})", f"{count:,}"))
+    for row in rows_of(layers, shape):
+        rows.append(("  " * row.depth + row.text, row.sizes, f"{row.parameters:,}"))
     wide = [max(len(row[column]) for row in rows) for column in range(3)]
     return [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]

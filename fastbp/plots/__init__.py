@@ -5,7 +5,7 @@ display, no global state, nothing to close, and several threads may draw at once
 """
 
 from .columns import importances
-from .diagram import network
+from .diagram import layers, network
 from .figures import (
     accuracy_by_epoch,
     class_probabilities,
@@ -31,6 +31,7 @@ __all__ = [
     "filters",
     "first_layer_weights",
     "importances",
+    "layers",
     "loss_by_epoch",
     "loss_by_iteration",
     "misclassified",

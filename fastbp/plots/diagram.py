@@ -1,13 +1,14 @@
-"""A small network drawn as circles and lines, with numbers on both."""
+"""A network: a small one drawn as circles and lines, with numbers on both; any, layer by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, DIM, INK, PALE, SMALL, new_figure
+from .style import BLUE, DIM, INK, PALE, SMALL, WIDTH, cut, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +56,53 @@ def network(
     ax.text(-RADIUS, bottom + 0.1, note, size=SMALL, color=DIM, parse_math=False)
     right = ACROSS * (len(columns) - 1) + RADIUS + 0.05
     ax.set(xlim=(-RADIUS - 0.05, right), ylim=(bottom + 0.2, -bottom), aspect="equal")
+    return figure
+
+
+def layers(
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...] | None],
+    parameters: Sequence[int],
+    *,
+    title: str = "Layers",
+) -> Figure:
+    """Draw layers from top to bottom, each as a bar as long as its output has digits.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What each layer is.
+    shapes : sequence of tuple of int, or None
+        Of one sample behind each; None where it is not known, which has no bar.
+    parameters : sequence of int
+        How many each has.
+    title : str
+        Above the drawing.
+
+    Raises
+    ------
+    ValueError
+        When there is no layer, or the lists differ in length.
+    """
+    if not len(names) or len({len(names), len(shapes), len(parameters)}) > 1:
+        raise ValueError(
+            f"layers: expected names, shapes and parameters of each layer, got {len(names)}, "
+            f"{len(shapes)} and {len(parameters)}"
+        )
+    figure, ax = new_figure(title, size=(WIDTH, 0.6 + 0.3 * max(len(names), 2)))
+    ax.set_axis_off()
+    sizes = [0 if shape is None else prod(shape) for shape in shapes]
+    longest = np.log10(1 + max(sizes)) or 1.0
+    for place, (name, shape, size, count) in enumerate(
+        zip(names, shapes, sizes, parameters, strict=True)
+    ):
+        ax.barh(place, np.log10(1 + size) / longest, color=BLUE if count else PALE, height=0.7)
+        said = "any" if shape is None else " × ".join(map(str, shape))
+        said += f"   {count:,} parameters" if count else ""
+        indent = "  " * ((len(name) - len(name.lstrip())) // 2)
+        for x, text in ((-0.75, indent + cut(name)), (1.03, said)):
+            ax.text(x, place, text, va="center", size=SMALL, color=INK, parse_math=False)
+    ax.set(xlim=(-0.75, 1.85), ylim=(len(names) - 0.4, -0.6))
     return figure
 
 

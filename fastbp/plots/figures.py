@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -278,7 +277,6 @@ def save(figure: Figure, path: StrPath) -> Path:
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise ValueError(f"figure path: expected a name that ends in .png, got {target.name!r}")
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png", dpi=150)
-    write_atomically(target, lambda file: file.write(drawn.getvalue()))
+    drawn = style.png(figure)
+    write_atomically(target, lambda file: file.write(drawn))
     return target

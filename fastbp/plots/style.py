@@ -7,6 +7,8 @@ process: changing them here would alter a user's own figures, and race between t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 BLUE, GREEN, INK, DIM, PALE = COLOURS[0], COLOURS[2], "#222222", "#6B6B6B", "#DDDDDD"
 TITLE, LABEL, TICK, SMALL = 11.0, 9.5, 9.0, 8.0  # points
 WIDTH = 7.0  # inches: 1050 pixels in a saved picture
+DOTS, ON_PAGE = (
+    150,
+    100,
+)  # pixels an inch: of a picture, and of a notebook's page, which has it finer
 WRITTEN = 20  # classes, at most, whose names and counts are all written
 LONGEST = 28  # characters of a name; a longer one would squeeze the axes away
 
@@ -75,11 +81,24 @@ def new_figure(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    vars(figure)["_repr_png_"] = partial(_in_notebook, figure)
     ax = figure.add_subplot(facecolor="white")
     heading = {"size": TITLE, "weight": "bold", "color": INK, "parse_math": False}
     figure.suptitle(fill(title, int(9.5 * size[0])), x=0.01, ha="left", **heading)
     dress(ax, x, y)
     return figure, ax
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG, `DOTS` an inch."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=DOTS)
+    return drawn.getvalue()
+
+
+def _in_notebook(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    """What a notebook shows, and how wide: without pyplot nothing else would tell it to."""
+    return png(figure), {"width": round(ON_PAGE * figure.get_figwidth())}
 
 
 def dress(ax: Axes, x: str, y: str) -> None:

@@ -14,9 +14,14 @@ from fastbp.ensemble import Ensemble
 from fastbp.losses import Loss
 from fastbp.meaning import Meaning, expected
 from fastbp.network import Sequential
+from fastbp.pages import notebook
 from fastbp.prediction import CHUNK, layered_scores
 
+from .answers import Answers
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class _Pair(NamedTuple):
@@ -32,6 +37,7 @@ class Evaluation(_Pair):
 
     r2: float  # 1 where every value is right, 0 for the mean of the targets
     mae: float  # the mean distance of a value from its target
+    answers: Answers | None = None  # what it is of, where ``evaluate`` found it
 
     def __new__(
         cls,
@@ -53,6 +59,34 @@ class Evaluation(_Pair):
 
         def __getattr__(self, name):
             refuse(self, name)
+
+    @property
+    def confusion_matrix(self) -> np.ndarray:
+        """Counts (classes, classes): rows are the true classes, columns the predicted ones.
+
+        Samples whose scores are NaN are not counted.
+        """
+        return self._answers().matrix()
+
+    def plot(self) -> "Figure":
+        """Draw which classes are taken for which, or values beside what was predicted.
+
+        In a notebook the figure shows itself; ``fb.plots.save`` writes it.
+        """
+        return self._answers().plot()
+
+    def _answers(self) -> Answers:
+        if self.answers is None:
+            raise ValueError(
+                "Evaluation: fb.evaluate keeps answers, of data that say what is right"
+            )
+        return self.answers
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        figures = {"accuracy": self.accuracy, "loss": self.loss, "R²": self.r2, "MAE": self.mae}
+        known = {name: f"{value:.6g}" for name, value in figures.items() if not math.isnan(value)}
+        return notebook.shown("Evaluation", notebook.listed(known) if known else "")
 
     def __repr__(self) -> str:
         return f"Evaluation({self.accuracy}, {self.loss}, r2={self.r2}, mae={self.mae})"
@@ -96,9 +130,16 @@ def evaluate(
     check_kind(Loss() if loss is None else loss, Loss, "evaluate")
     if isinstance(net, Ensemble):
         samples = as_samples(net.nets[0], data, loss, "data")
-        return evaluate_scores(samples, _together(net, samples, threads), loss)
-    check_kind(net, Sequential, "evaluate")
-    return evaluate_samples(net, as_samples(net, data, loss, "data"), loss, threads)
+        parts = [*_together(net, samples, threads)]
+    else:
+        check_kind(net, Sequential, "evaluate")
+        samples = as_samples(net, data, loss, "data")
+        parts = [*_scores_by_part(net, samples, threads)]
+    found = evaluate_scores(samples, parts, loss)
+    scores = [part for _, part in parts]
+    whole = scores[0] if len(scores) == 1 else np.concatenate(scores)
+    found.answers = Answers.of(samples, whole, net.table)
+    return found
 
 
 def evaluate_samples(

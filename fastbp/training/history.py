@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
+from fastbp._above import Above
 from fastbp._files import StrPath, write_atomically
 from fastbp._hints import nearest, refuse
+from fastbp.pages import notebook, paragraph
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LISTED = 5  # epochs, at most, that a notebook lists
+DRAWN = ("loss", "accuracy")  # what is drawn by epoch
 
 
 class DivergenceError(ArithmeticError):
@@ -187,6 +195,65 @@ class History:
             writer.writerows(row.values() for row in self.rows())
 
         write_atomically(path, write, "w")
+
+    def plot(self, what: str = "loss") -> "Figure":
+        """Draw the loss by epoch, of training and validation, or the "accuracy" of classes.
+
+        In a notebook the figure shows itself; ``fb.plots.save`` writes it. ``fb.plots`` draws the
+        loss and the rate of every step.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or there is nothing to draw.
+        """
+        if what not in DRAWN:
+            raise ValueError(f"History.plot: expected one of {', '.join(DRAWN)}; got {what!r}")
+        curves = {part: np.array(self[f"{part}_{what}"], float) for part in ("train", "val")}
+        curves = {part: curve for part, curve in curves.items() if np.isfinite(curve).any()}
+        if not curves:
+            raise ValueError(f"History.plot: no epoch has a finite {what}")
+        draw = Above.plots().loss_by_epoch if what == "loss" else Above.plots().accuracy_by_epoch
+        figure: Figure = draw(curves)
+        return figure
+
+    def best(self) -> Epoch:
+        """The epoch of the least validation loss, or, without any, of the least training loss.
+
+        Raises
+        ------
+        ValueError
+            If there is no epoch.
+        """
+        if not self.epochs:
+            raise ValueError("History.best: there are no epochs")
+        watched = "val_loss" if not np.isnan(self["val_loss"]).all() else "train_loss"
+        losses = np.nan_to_num(self[watched], nan=math.inf, posinf=math.inf)
+        return self.epochs[int(np.argmin(losses))]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the losses as lines, the last epochs and the best one."""
+        title = f"History: {len(self)} epoch{'s' * (len(self) != 1)}"
+        if not self.epochs:
+            return notebook.shown(title)
+        columns = [name for name in self.columns if not np.isnan(self[name]).all()]
+        listed = {epoch.epoch: epoch for epoch in (self.best(), *self.epochs[-LISTED:])}
+        rows = [
+            [str(number), *(f"{epoch[name]:.6g}" for name in columns[1:])]
+            for number, epoch in sorted(listed.items())
+        ]
+        losses = {name: self[name] for name in ("train_loss", "val_loss")}
+        notes = [
+            f"{self.seconds:.3g} s of training",
+            f"the least loss in epoch {self.best().epoch}",
+        ]
+        notes += filter(None, (self.path, self.stopped))
+        return notebook.shown(
+            title,
+            notebook.sparkline(losses),
+            notebook.tabled(columns, rows),
+            paragraph("; ".join(notes)),
+        )
 
     def __repr__(self) -> str:
         if not self.epochs:

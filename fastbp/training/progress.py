@@ -1,6 +1,7 @@
 """How training shows itself while it goes on: a bar in a terminal, a line in a notebook."""
 
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -29,9 +30,18 @@ def progress_for(epochs: int, samples: int, first: int = 1) -> "Progress":
     first : int
         The number of the first epoch of this run.
     """
-    if sys.stderr.isatty():
+    if on_terminal():
         return Bar(epochs, samples, first)
     return Line(epochs, samples, first) if _in_notebook() else Progress(epochs, samples, first)
+
+
+def on_terminal() -> bool:
+    """Whether stderr is a terminal, where a bar may move.
+
+    A command that a notebook's cell starts (``!python -m fastbp train``) has one that writes every
+    move below the one before; its kernel is known by what it tells its children.
+    """
+    return sys.stderr.isatty() and "JPY_PARENT_PID" not in os.environ
 
 
 def _in_notebook() -> bool:

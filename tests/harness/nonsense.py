@@ -129,6 +129,8 @@ def instance(kind: type) -> Any:
         net = good("net")
         net.forward(good("x"))
         return net
+    if kind is fb.History:
+        return fb.fit(good("net"), good("x"), good("y"), epochs=2)
     if kind is fb.datasets.Dataset:
         return kind(**arguments(kind), image_shape=(2, 2))
     made = outcome(kind, arguments(kind))

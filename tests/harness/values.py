@@ -184,6 +184,11 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
         "edges": lambda: {(0, 0, 0): "1", (0, 1, 0): "2"},
         "title": lambda: "a network",
     },
+    "diagram.layers": {
+        "names": lambda: ["a", "b"],
+        "shapes": lambda: [(4,), None],
+        "parameters": lambda: [20, 0],
+    },
     "logs.TensorBoard": {"folder": lambda: "events"},
     "logs.Log": {"path": lambda: "log.csv"},
     "_above.Judged.evaluate": {"x": _data},

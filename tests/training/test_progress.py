@@ -90,6 +90,14 @@ def test_fit_shows_it(monkeypatch):
         assert figures in terminal.getvalue()
 
 
+def test_a_command_in_a_notebooks_cell_moves_no_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert progress.on_terminal()
+    monkeypatch.setenv("JPY_PARENT_PID", "7")  # as a kernel tells its children
+    assert not progress.on_terminal()
+    assert type(progress_for(epochs=2, samples=100)) is progress.Progress
+
+
 def test_silent_where_neither(capfd):
     shows = progress_for(epochs=2, samples=100)
     assert type(shows) is progress.Progress
