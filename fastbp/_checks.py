@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_array, check_range, described
+from ._tensors import is_module
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST_SIZE = 2**63 - 1  # what kernels count with
@@ -23,6 +24,11 @@ def check_kind(part: object, kind: type, name: str) -> None:
         raise TypeError(
             f"{name}: expected an object, {part.__name__}(...), got the class itself"
             + class_itself(part)
+        )
+    if is_module(part):
+        raise TypeError(
+            f"{name}: expected {kind.__name__} of fastbp, got a module of PyTorch's; write "
+            "fb.torch.fit(module, ...), which trains it, or fb.torch.from_torch(module)"
         )
     raise TypeError(f"{name}: expected {kind.__name__}, got {part!r:.60}")
 

@@ -13,6 +13,13 @@ def is_tensor(a: object) -> bool:
     return kind is not None and isinstance(a, kind)
 
 
+def is_module(a: object) -> bool:
+    """Whether it is one of PyTorch's modules."""
+    nn = sys.modules.get("torch.nn")
+    kind = None if nn is None else vars(nn).get("Module")
+    return kind is not None and isinstance(a, kind)
+
+
 def numbers_of(tensor: Any, name: str) -> np.ndarray:
     """A tensor's numbers, shared where they can be, whether or not it requires a gradient.
 

@@ -1,7 +1,7 @@
 """fastbp.torch: modules become networks and come back, bit for bit; state dicts and their files."""
 
-import os
 import re
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -11,13 +11,10 @@ import fastbp as fb
 from fastbp.cli.gradcheck import cases
 from fastbp.layers.nesting import every_layer
 
-if os.environ.get("FASTBP_REQUIRE_TORCH"):
-    import torch
-else:
-    torch = pytest.importorskip("torch")
-from torch import nn
-
-from fastbp.interop.torch.rows import LAYERS
+torch = pytest.importorskip("torch")
+nn = torch.nn
+torch.set_num_threads(1)
+LAYERS = pytest.importorskip("fastbp.interop.torch.rows").LAYERS
 
 # Every layer of the table, in the networks by which gradcheck checks them.
 NETWORKS = {
@@ -370,3 +367,27 @@ def test_files_that_are_none_are_refused(net, tmp_path):
         fb.torch.load_state_dict(net, tmp_path / "nowhere")
     with pytest.raises(ValueError, match="has no numbers"):
         fb.torch.save(fb.Sequential(fb.ReLU()), path)
+
+
+# Where PyTorch is not
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (None, r"needs PyTorch, which is not installed: pip install 'fastbp\[torch\]'"),
+        ("1.13.1+cpu", "needs PyTorch 2.0 or later, found 1.13.1"),
+    ],
+)
+def test_without_pytorch_or_with_an_old_one(monkeypatch, version, message):
+    from importlib import metadata
+
+    def found(name):
+        if version is None:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(metadata, "version", found)
+    monkeypatch.delitem(sys.modules, "fastbp.torch", raising=False)
+    with pytest.raises(ImportError, match=message):
+        import fastbp.torch  # noqa: F401

@@ -68,7 +68,8 @@ def from_torch(module: nn.Module, *, input_shape: Sequence[int] | None = None) -
     >>> module = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
     >>> net = fb.torch.from_torch(module)
     """
-    return converted(module, input_shape, "from_torch").net
+    pairs, shape = paired(module, "from_torch")
+    return joined(pairs, shape if input_shape is None else input_shape, "from_torch").net
 
 
 def to_torch(net: Sequential, module: nn.Module | None = None) -> Any:
@@ -115,13 +116,10 @@ def to_torch(net: Sequential, module: nn.Module | None = None) -> Any:
     return module
 
 
-def converted(module: Any, input_shape: Sequence[int] | None, who: str) -> Converted:
-    """``from_torch``, and which module each layer was made of."""
-    pairs, said_shape = _paired(module, who)
-    if input_shape is None:
-        input_shape = said_shape
+def joined(pairs: list[Pair], input_shape: Sequence[int] | None, who: str) -> Converted:
+    """A network of what modules are here, with their numbers."""
     for pair in pairs if input_shape is None else ():
-        if _takes_images(pair.layer):
+        if takes_images(pair.layer):
             raise ValueError(
                 f"{who}: {pair.name}, {title(pair.module)} takes images of a known size; name it, "
                 "input_shape=(channels, height, width)"
@@ -136,7 +134,7 @@ def converted(module: Any, input_shape: Sequence[int] | None, who: str) -> Conve
     return Converted(net, pairs)
 
 
-def _paired(module: Any, who: str) -> tuple[list[Pair], Sequence[int] | None]:
+def paired(module: Any, who: str) -> tuple[list[Pair], Sequence[int] | None]:
     """A module's parts and their layers; and a sample's shape, where its first part says it."""
     if not is_row(module):
         hint = ""
@@ -150,7 +148,7 @@ def _paired(module: Any, who: str) -> tuple[list[Pair], Sequence[int] | None]:
     return of_modules(parts, who), shape
 
 
-def _takes_images(layer: Layer) -> bool:
+def takes_images(layer: Layer) -> bool:
     """Whether it must know their size."""
     try:
         layer.output_shape(None)
@@ -161,13 +159,13 @@ def _takes_images(layer: Layer) -> bool:
 
 def _matched(net: Sequential, module: Any) -> list[Pair]:
     """The parts of a module that is like a network, with the network's layers."""
-    pairs, _ = _paired(module, "to_torch")
+    pairs, _ = paired(module, "to_torch")
     dtype = check_numbers(pairs, "to_torch")
     if dtype != net.dtype:
         raise ValueError(f"to_torch: expected a module in {net.dtype}, got {dtype}")
     found, layers = [*every(pairs)], every_layer(net.layers)
     for pair, layer in zip(found, layers, strict=False):
-        if _said(pair.layer) != _said(layer):
+        if said(pair.layer) != said(layer):
             raise ValueError(
                 f"to_torch: {pair.name}, {title(pair.module)}: expected what {layer!r} is here, "
                 f"got {pair.layer!r}"
@@ -177,7 +175,7 @@ def _matched(net: Sequential, module: Any) -> list[Pair]:
     return [Pair(pair.name, pair.module, layer) for pair, layer in zip(found, layers, strict=True)]
 
 
-def _said(layer: Layer) -> tuple[type[Layer], dict[str, Any]]:
+def said(layer: Layer) -> tuple[type[Layer], dict[str, Any]]:
     """What must be the same in both; masks are drawn in two ways."""
     apart = ("layers", "seed")
     return type(layer), {k: v for k, v in layer.description().items() if k not in apart}

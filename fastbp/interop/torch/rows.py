@@ -191,8 +191,12 @@ def plain(value: Any, name: str) -> Any:
 
 
 def title(thing: object) -> str:
-    """A class as it is written: nn.Linear."""
-    kind = type(thing)
+    """A thing's class as it is written: nn.Linear."""
+    return named(type(thing))
+
+
+def named(kind: type) -> str:
+    """The same of the class."""
     top, _, rest = kind.__module__.partition(".")
     name = kind.__qualname__
     if top != "torch":
