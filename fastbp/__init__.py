@@ -159,11 +159,12 @@ _Above.plots = lambda: _import_module("fastbp.plots")
 
 if _TYPE_CHECKING:
     from . import c as c
+    from . import numpy_source as numpy_source
     from . import plots as plots
     from . import sklearn as sklearn
     from . import torch as torch
 else:
-    _LATE = {name: f"fastbp.{name}" for name in ("c", "plots", "sklearn", "torch")}
+    _LATE = {name: f"fastbp.{name}" for name in ("c", "numpy_source", "plots", "sklearn", "torch")}
     _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:
@@ -173,4 +174,5 @@ else:
 
 def __dir__() -> list[str]:
     """Without what may not be there: whoever walks over all of it shall not fail."""
-    return [name for name in globals() if name.startswith("__")] + ["c", "plots", *__all__]
+    always = ["c", "numpy_source", "plots"]
+    return [name for name in globals() if name.startswith("__")] + always + __all__

@@ -21,6 +21,7 @@ ORDER = (
         "explain",
         "interop",
         "models",
+        "numpy_source",
         "plots",
         "run_pictures",
         "runs",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from exported_cases import has_probabilities
 
 import fastbp as fb
 
@@ -38,7 +39,8 @@ class Compiled:
         text = ""
         for name, net in nets.items():
             fb.c.save(net, folder / f"{name}.h")
-            for function in calls(net):
+            functions = ("scores", "predict", "predict_proba")
+            for function in functions if has_probabilities(net) else functions[:2]:
                 text += _called(name, function, (folder / f"{name}.h").read_text())
         source = folder / f"all.{'c' if language == 'c' else 'cpp'}"
         source.write_text(text)
@@ -54,12 +56,6 @@ class Compiled:
         pointers = x.ctypes.data_as(FLOATS), y.ctypes.data_as(FLOATS)
         getattr(self.library, f"called_{name}_{function}")(len(x), *pointers)
         return y
-
-
-def calls(net: Any) -> tuple[str, ...]:
-    """What a network's header has."""
-    of_values = net.meaning in ("values", "counts")
-    return ("scores", "predict") if of_values else ("scores", "predict", "predict_proba")
 
 
 def _called(name: str, function: str, header: str) -> str:
