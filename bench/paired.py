@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 TRAININGS = ("final-b8", "deep-b8", "simple-b64", "final-b512", "lenet-b32")  # of settings.py
-PREDICT_ONE = "predict-one"
+PREDICT_ONE, BACKEND = "predict-one", "backend"
 PREDICTIONS = 2000  # calls in one measurement
 WARM_UP = 2000  # samples of the training before the first that counts
 NOT_FOR_WORKERS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # set, they change one library's speed
@@ -35,8 +35,8 @@ class WorkerError(RuntimeError):
 class Worker:
     """A process that runs settings with the fastbp of one checkout."""
 
-    def __init__(self, root: Path) -> None:
-        environment = {k: v for k, v in os.environ.items() if k not in NOT_FOR_WORKERS}
+    def __init__(self, root: Path, **more: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if k not in NOT_FOR_WORKERS} | more
         self.root = root.resolve()
         environment["PYTHONPATH"] = str(self.root)
         self.process = subprocess.Popen(
@@ -81,12 +81,15 @@ def work() -> int:
     return 0
 
 
-def measured(name: str, threads: int | None = None, samples: int = 60_000) -> float | str:
-    """The seconds of a training's epoch, the microseconds of a prediction, or where fastbp is."""
+def measured(name: str, threads: int | None = None, samples: int | None = None) -> float | str:
+    """The seconds of a training's epoch, the microseconds of a prediction, or what fastbp is."""
     import settings  # here, as it imports fastbp, which only a worker has
 
     if name == "where":
         return settings.fb.__file__
+    if name == BACKEND:
+        active = settings.fb.backends.active()
+        return f"{active.name} {active.detail}"
     if name == PREDICT_ONE:
         return prediction(settings)
     history = settings.train(settings.SETTINGS[name], samples, threads=threads)

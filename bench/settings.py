@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -202,23 +202,25 @@ def first_order(samples: int) -> np.ndarray:
 
 def train(
     setting: Setting,
-    samples: int,
+    samples: int | None = None,
     *,
     net: fb.Sequential | None = None,
-    fused: bool = True,
-    threads: int | None = None,
+    epochs: int = 1,
+    **options: Any,
 ) -> fb.History:
-    """Train for one epoch of the first `samples` images or rows, on the active backend."""
+    """Train on the first `samples` images or rows, on the active backend.
+
+    The options are those of ``fit``, but for what the setting says.
+    """
     return fb.fit(
         setting.net() if net is None else net,
         setting.samples(samples),
         loss=setting.loss_function(),
         optimizer=setting.described.make_optimizer(),
-        epochs=1,
+        epochs=epochs,
         batch_size=setting.batch_size,
         seed=SEED,
-        fused=fused,
-        threads=threads,
+        **options,
     )
 
 

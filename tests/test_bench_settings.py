@@ -1,18 +1,15 @@
 """bench/: what is measured is what its name says, and a wrong result is refused before timing."""
 
-import importlib
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from bench_modules import bench_modules
 
 import fastbp as fb
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
 MULTIPLY_ADDS = {  # by hand, to train on one sample: X·W, dW, and dX but in the first layer
     "final-b8": 2 * 784 * 800 + 3 * (800 * 100 + 100 * 10),
     "deep-b8": 2 * 784 * 600 + 3 * (600 * 800 + 800 * 100 + 100 * 10),
@@ -61,13 +58,8 @@ NETS = {
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
     """bench/settings.py, imported as the suites do it."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCH))
-        yield importlib.import_module("settings")
-    for name in set(sys.modules) - before:
-        if str(BENCH) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    with bench_modules("settings") as modules:
+        yield modules.settings
 
 
 def test_the_settings_are_these(bench):

@@ -1,33 +1,23 @@
 """bench/: every task has its peers and its goals, all compute the same, and else are refused."""
 
-import importlib
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bench_modules import bench_modules
 
 import fastbp as fb
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
-MODULES = ("settings", "_tasks", "_peers_base", "_peers_fastbp", "peers")
 CHECKED = 3
 WITHOUT_GOALS = {"lenet-batch-norm-b32", "batch-norm-b64", "layer-norm-b64"}
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[SimpleNamespace]:
-    """Its modules, which import each other by their short names."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCH))
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    for name in set(sys.modules) - before:
-        if str(BENCH) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    with bench_modules("settings", "_tasks", "_peers_base", "_peers_fastbp", "peers") as modules:
+        yield modules
 
 
 def problem(bench: SimpleNamespace, name: str) -> object:
