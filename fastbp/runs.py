@@ -1,10 +1,9 @@
 """The folder of a training run: its settings, its model and its history.
 
 ``config.toml`` has the settings, ``history.csv`` the epochs, ``loss_by_iteration.npz`` each batch's
-loss, ``model.safetensors`` the network, ``checkpoint.safetensors`` what it takes to go on. The
-command line writes them while it trains. An experiment keeps a network when it is finished, all at
-once, with ``run.json`` for what is known besides, the other files' digests among it; one that
-diverged has no model.
+loss, ``model.safetensors`` the network, ``checkpoint.safetensors`` what it takes to go on; see
+``recording``. An experiment keeps a network when it is finished, all at once, with ``run.json``
+for what is known besides, the other files' digests among it; one that diverged has no model.
 """
 
 from __future__ import annotations
@@ -16,11 +15,9 @@ import math
 import os
 import re
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -36,16 +33,12 @@ from .ensemble import Ensemble
 from .models import Model
 from .network import Sequential
 from .storage import load
-from .training import Callback, DivergenceError, Epoch, History
+from .training import DivergenceError, Epoch, History
 from .training.history import ALIASES, COLUMNS
 
 LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
-CHECKPOINT = "checkpoint.safetensors"
 FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
-STOPPING = tuple(  # the signals that ask a program to end; not all systems have all
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 
 
 def new_folder(name: str) -> Path:
@@ -176,64 +169,6 @@ def write(
     write_atomically(
         folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, **losses)
     )
-
-
-class Recorder(Callback):
-    """Writes history and model after every epoch, so that nothing finished is ever lost."""
-
-    def __init__(self, folder: Path, history: History, config: bytes | None) -> None:
-        self.folder, self.history, self.config = folder, history, config
-        self.began = False
-        self._held_back = ExitStack()
-
-    def on_train_begin(self, net: Sequential) -> None:
-        """Write what is known; before that nothing is, for what ``fit`` refuses leaves nothing."""
-        if (config := self.config) is not None:
-            write_atomically(self.folder / "config.toml", lambda file: file.write(config))
-        self.history.to_csv(self.folder / "history.csv")
-        self.began = True
-
-    def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
-        """Replace both files, each atomically. Signals wait until the checkpoint is written too."""
-        self._held_back.enter_context(signals_held_back())
-        net.save(self.folder / "model.safetensors")
-        self.history.to_csv(self.folder / "history.csv")
-
-    def on_epoch_begin(self, epoch: int, net: Sequential) -> None:
-        """Signals wait no longer."""
-        self._held_back.close()
-
-    def on_train_end(self, net: Sequential) -> None:
-        """Nor do they here."""
-        self._held_back.close()
-
-    def finish(self) -> None:
-        """Write the losses of whatever is finished; where nothing began, the folder goes."""
-        if self.began:
-            write_losses(self.folder, self.history)
-            return
-        with suppress(OSError):  # one that goes on has its files
-            self.folder.rmdir()
-
-
-@contextmanager
-def signals_held_back() -> Iterator[None]:
-    """Let Ctrl-C and its like wait for the end of the block: what belongs together is written."""
-    if threading.current_thread() is not threading.main_thread():  # which alone answers signals
-        yield
-        return
-    found = {number: signal.getsignal(number) for number in STOPPING}
-    handlers = {number: handler for number, handler in found.items() if callable(handler)}
-    came: list[int] = []
-    for number in handlers:
-        signal.signal(number, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    for number in came[:1]:
-        handlers[number](number, None)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ ORDER = (
         "models",
         "numpy_source",
         "plots",
+        "recording",
         "run_pictures",
         "runs",
         "sklearn",

@@ -15,6 +15,7 @@ from fastbp.cli import _arguments, _measured, _outcome
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._display import Plain, Silent
 from fastbp.cli._stopping import exit_code
+from fastbp.recording import signals_held_back
 from fastbp.tabular import report
 from fastbp.tabular.several import Several
 from fastbp.tabular.train import report_of, said
@@ -96,7 +97,7 @@ class SeveralTraining:
     def _keep(self) -> int:
         """Write the networks that have finished epochs, and how many they are."""
         jobs = self.several.finished()
-        with runs.signals_held_back():
+        with signals_held_back():
             if jobs:
                 model, histories = fb.Ensemble([j.net for j in jobs]), [j.history for j in jobs]
                 runs.write(self.folder, model, histories, self.several.task.config())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from fastbp.runs import STOPPING
+from fastbp.recording import STOPPING
 
 INTERRUPTED = 130  # exit code after Ctrl-C; a signal's is 128 and its number
 REPEATED = 1.0  # seconds in which the same is said twice: a lost terminal's shell sends SIGHUP too

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
-from fastbp import run_pictures, runs
+from fastbp import run_pictures
 from fastbp.cli import _arguments, _measured, _outcome, _progress
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
+from fastbp.recording import recorded
 from fastbp.tabular import report
 from fastbp.tabular.data import unit
 from fastbp.tabular.task import Task
@@ -75,21 +76,16 @@ class Training:
     def train(self, show: _progress.Display, heading: str, threads: int | None) -> int:
         """Train to the end, and keep what is finished in any case; the exit code."""
         code, ending = 0, ""
-        recorder = runs.Recorder(self.folder, self.history, self.config)
         arguments = {"validation": self.test} | self.arguments
         try:
             with show:
                 show.say(heading)
-                watchers = (recorder, show)
-                fb.fit(self.net, self.data, **arguments, callbacks=watchers, threads=threads)
-            self.net.save(self.folder / "model.safetensors")  # early stopping may have gone back
+                parts = (self.folder, self.net, self.data, arguments, self.config)
+                recorded(*parts, callbacks=(show,), threads=threads)
         except KeyboardInterrupt as stop:
             code, ending = exit_code(stop), "stopped"
         except fb.DivergenceError as divergence:
             code, ending = FAILURE, f"error: {divergence}"
-        finally:
-            with runs.signals_held_back():
-                recorder.finish()
         if code:
             finished = f"finished {len(self.history)} of {self.epochs} epochs"
             _arguments.tell(f"{ending}; {finished}; what there is lies in {self.folder}")

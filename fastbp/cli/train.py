@@ -17,6 +17,7 @@ from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
 from fastbp.meaning import meaning_of
 from fastbp.models import DENSE, Model
+from fastbp.recording import CHECKPOINT, kept
 from fastbp.tabular.folds import checked_folds, cross_validated
 from fastbp.tabular.several import Several
 from fastbp.threads import requested
@@ -137,7 +138,7 @@ def _begun(args: argparse.Namespace, backend: Backend) -> Training:
     name = model.name if args.model else _dense_name(model)
     folder = make_folder(args.output, f"{name}-{model.loss}")
     config = runs.config_of(model, args.data, train, test, backend)
-    return Training(net, train, test, folder, _kept(model.fit_arguments(), folder), config=config)
+    return Training(net, train, test, folder, kept(model.fit_arguments(), folder), config=config)
 
 
 def _of_table(args: argparse.Namespace) -> Training | SeveralTraining:
@@ -156,15 +157,9 @@ def _of_table(args: argparse.Namespace) -> Training | SeveralTraining:
         folder.mkdir(exist_ok=True)
     if task.networks > 1:
         return SeveralTraining(several, folder, crossed)
-    arguments = _kept(task.model.fit_arguments(), folder)
+    arguments = kept(task.model.fit_arguments(), folder)
     parts = (several.jobs[0].net, task.train, task.test, folder, arguments)
     return Training(*parts, config=task.config(), task=task, crossed=crossed)
-
-
-def _kept(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Fit's arguments, with a history and a checkpoint to go on from."""
-    checkpoint = fb.Checkpoint(folder / runs.CHECKPOINT, keep_best=False)
-    return arguments | {"history": fb.History(), "checkpoint": checkpoint}
 
 
 def _resumed(args: argparse.Namespace) -> Training:
@@ -174,7 +169,7 @@ def _resumed(args: argparse.Namespace) -> Training:
             f"--resume {args.resume}: several networks were trained there, side by side, which "
             "keep no checkpoint: train them anew"
         )
-    going = fb.resume(args.resume / runs.CHECKPOINT)
+    going = fb.resume(args.resume / CHECKPOINT)
     test: Dataset | None
     if _tables.is_table(args):
         prepared = _tables.prepared_again(args, going.net.table)

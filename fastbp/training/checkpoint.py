@@ -5,13 +5,14 @@ it as its own file is, beside the optimiser's memory, the best epoch's parameter
 the rates; the rest is JSON in the metadata. It is written beside the old one and moved over it.
 """
 
+import copy
 import hashlib
 import inspect
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Checkpoint(Guessed):
         A file; .safetensors is what it is.
     every : "epoch" or float
         After each epoch, or after the first one that ends so many seconds after the last time;
-        and at the end in any case.
+        and at the end in any case, be it Ctrl-C or an error: as the last finished epoch left it.
     keep_best : bool
         Whether the best epoch's parameters are kept too: by what early stopping monitors, else by
         the validation loss, or without validation data the training loss.
@@ -111,12 +112,40 @@ def check_same(history: History, found: dict[str, str]) -> None:
     history.state["of"] = found
 
 
+class Moment(NamedTuple):
+    """What moves while a run goes on, as it was after an epoch."""
+
+    epochs: int  # that were finished
+    network: bytes
+    memory: tuple[np.ndarray, ...]
+    steps: int
+    stopped: str
+    schedule: dict[str, Any]
+    best: Best | None
+
+    @classmethod
+    def of(cls, run: "Run", best: Best | None, lasting: bool) -> "Moment":
+        """As it is; ``lasting`` if more epochs may come before it is written."""
+        optimizer, history = run.optimizer, run.history
+        memory = optimizer.memory
+        return cls(
+            len(history.epochs),
+            to_bytes(run.net),
+            tuple(vector.copy() for vector in memory) if lasting else memory,
+            optimizer.steps,
+            history.stopped,
+            history.state["schedule"],
+            copy.copy(best) if lasting else best,
+        )
+
+
 class Writer:
     """Writes the checkpoints of a run."""
 
     def __init__(self, rule: Checkpoint, run: "Run", arguments: dict[str, Any]) -> None:
         self.rule, self.run, self.arguments = rule, run, arguments
         self.written = time.monotonic()
+        self.unwritten: Moment | None = None
         self.best = run.best
         if self.best is None and rule.keep_best:
             monitor = "train_loss" if run.validation is None else "val_loss"
@@ -128,10 +157,18 @@ class Writer:
         run = self.run
         if self.best is not None and self.best is not run.best:
             self.best.seen(run.history.epochs[-1], run.net)
-        if last or time.monotonic() - self.written >= self.rule.seconds:
-            data = _packed(self.rule, run, self.best, self.arguments)
-            write_atomically(self.rule.path, lambda file: file.write(data))
-            self.written = time.monotonic()
+        due = last or time.monotonic() - self.written >= self.rule.seconds
+        self.unwritten = Moment.of(run, self.best, lasting=not due)
+        if due:
+            self.write()
+
+    def write(self) -> None:
+        """Write what the last finished epoch left, unless it is written."""
+        if self.unwritten is None:
+            return
+        data = _packed(self.rule, self.run, self.unwritten, self.arguments)
+        write_atomically(self.rule.path, lambda file: file.write(data))
+        self.written, self.unwritten = time.monotonic(), None
 
 
 def _described(part: Any, known: Mapping[str, type[Any]], who: str) -> dict[str, Any]:
@@ -159,34 +196,36 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
 
 
-def _packed(rule: Checkpoint, run: "Run", best: Best | None, arguments: dict[str, Any]) -> bytes:
+def _packed(rule: Checkpoint, run: "Run", moment: Moment, arguments: dict[str, Any]) -> bytes:
     """The file."""
-    history, optimizer = run.history, run.optimizer
+    history, best, done = run.history, moment.best, slice(moment.epochs)
+    losses, rates = history.losses[done], history.rates[done]
+    finished = History(history.epochs[done], losses, rates=rates)
     tensors = {
-        "network": np.frombuffer(to_bytes(run.net), np.uint8),
-        "losses": history.loss_by_iteration,
-        "rates": history.lr_by_iteration,
-        "steps": np.array([len(losses) for losses in history.losses]),
+        "network": np.frombuffer(moment.network, np.uint8),
+        "losses": finished.loss_by_iteration,
+        "rates": finished.lr_by_iteration,
+        "steps": np.array([*map(len, losses)]),
     }
-    tensors |= {f"memory.{i}": vector for i, vector in enumerate(optimizer.memory)}
+    tensors |= {f"memory.{i}": vector for i, vector in enumerate(moment.memory)}
     if history.validation_rows is not None:
         tensors["validation_rows"] = history.validation_rows
     about: dict[str, Any] = {
         "arguments": arguments | {"epochs": run.epochs},
         "checkpoint": rule.settings,
         "loss": _or_none(run.loss, LOSSES),
-        "optimizer": _described(optimizer, OPTIMIZERS, "checkpoint") | {"steps": optimizer.steps},
+        "optimizer": _described(run.optimizer, OPTIMIZERS, "checkpoint") | {"steps": moment.steps},
         "schedule": _or_none(run.schedule, SCHEDULES),
         "history": {
             "path": history.path,
-            "stopped": history.stopped,
-            "epochs": [asdict(epoch) for epoch in history.epochs],
+            "stopped": moment.stopped,
+            "epochs": [asdict(epoch) for epoch in finished.epochs],
         },
-        "state": {name: history.state[name] for name in ("schedule", "of")},
+        "state": {"schedule": moment.schedule, "of": history.state["of"]},
         "best": None,
     }
     if best is not None:
-        about["best"] = _about_best(best, best is run.best)
+        about["best"] = _about_best(best, run.best is not None)
         if about["best"]["states"] is not None:
             assert best.snapshot is not None
             tensors |= {"best.params": best.snapshot.params, "best.buffers": best.snapshot.buffers}

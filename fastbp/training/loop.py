@@ -100,6 +100,8 @@ def train(run: Run) -> None:
                 run.best.restore(run.net)
             for hook in run.hooks["on_train_end"]:
                 hook(run.net)
+            if run.writer is not None:
+                run.writer.write()
 
 
 def _reason(run: Run, asked: bool) -> str:

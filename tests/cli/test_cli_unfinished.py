@@ -141,17 +141,18 @@ def test_a_signal_twice_loses_nothing(tmp_path):
         """
 import signal
 from fastbp import runs
+from fastbp.recording import Recorder
 write_losses = runs.write_losses
 def twice(*arguments):
     signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGTERM)
     write_losses(*arguments)
 runs.write_losses = twice
-on_epoch_end = runs.Recorder.on_epoch_end
+on_epoch_end = Recorder.on_epoch_end
 def stopped(*arguments):
     on_epoch_end(*arguments)
     signal.raise_signal(signal.SIGTERM)
-runs.Recorder.on_epoch_end = stopped
+Recorder.on_epoch_end = stopped
 sys.exit(main(sys.argv[1:]))""",
         *"train --limit 100 --hidden none --quiet --output".split(),
         folder,
@@ -167,14 +168,14 @@ def test_a_full_disk_in_the_middle_keeps_what_was_finished_and_names_the_file(tm
     result = run_script(
         """
 import errno
-from fastbp import Sequential
-save, count = Sequential.save, [0]
-def full(net, path):
-    count[0] += 1
+from fastbp import recording
+write, count = recording.write_atomically, [0]
+def full(path, *how):
+    count[0] += path.name == "model.safetensors"
     if count[0] == 3:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
-    save(net, path)
-Sequential.save = full
+    write(path, *how)
+recording.write_atomically, recording.EVERY = full, 1e-9
 sys.exit(main(sys.argv[1:]))""",
         *"train --limit 100 --hidden none --quiet --output run".split(),
         cwd=tmp_path,

@@ -159,6 +159,26 @@ def test_every_so_many_seconds_and_at_the_end(tmp_path):
     assert len(fb.resume(path).history) == 3
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_what_is_interrupted_is_as_its_last_epoch_left_it(fused, tmp_path):
+    """Though some steps of the next one were done, and nothing was written before."""
+    calm, first, path = rows(), rows(), tmp_path / "c"
+    history = fb.fit(calm, X, Y, **everything(fused=fused))
+
+    class Stop(fb.Callback):
+        def on_epoch_begin(self, epoch, net):
+            if epoch == 5:
+                net.params += 1
+                raise KeyboardInterrupt
+
+    options = everything(fused=fused, checkpoint=fb.Checkpoint(path, every=3600))
+    with pytest.raises(KeyboardInterrupt):
+        fb.fit(first, X, Y, callbacks=Stop(), **options)
+    going = fb.resume(path)
+    assert len(going.history) == 4
+    assert_same(calm, history, going.net, going.fit(X, Y))
+
+
 def test_your_own_functions_are_given_again(tmp_path):
     calm, first = rows(), rows()
     options = everything(schedule=lambda step: 0.9**step)
