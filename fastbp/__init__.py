@@ -160,11 +160,15 @@ _Above.plots = lambda: _import_module("fastbp.plots")
 if _TYPE_CHECKING:
     from . import c as c
     from . import numpy_source as numpy_source
+    from . import onnx as onnx
     from . import plots as plots
     from . import sklearn as sklearn
     from . import torch as torch
 else:
-    _LATE = {name: f"fastbp.{name}" for name in ("c", "numpy_source", "plots", "sklearn", "torch")}
+    _LATE = {
+        name: f"fastbp.{name}"
+        for name in ("c", "numpy_source", "onnx", "plots", "sklearn", "torch")
+    }
     _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:

@@ -12,7 +12,7 @@ with the number of their network: "1.0.w" is the first layer's of the second.
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -48,10 +48,16 @@ Above.save = save
 
 def to_bytes(net: Sequential | Ensemble) -> bytes:
     """A network's file, or an ensemble's."""
+    tensors, metadata = described(net)
+    # safetensors takes no empty file: a network without parameters has one empty tensor
+    return packed(tensors or {"none": np.zeros(0, net.dtype)}, metadata)
+
+
+def described(net: Sequential | Ensemble) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """All numbers of a network, or of an ensemble's, by their names; and what it is besides."""
     import json
 
-    several = isinstance(net, Ensemble)
-    nets = dict(_named([*net])) if isinstance(net, Ensemble) else {"": net}
+    several, nets = isinstance(net, Ensemble), named(net)
     tensors = {
         f"{place}{name}.{array}": getattr(layer, array)
         for place, each in nets.items()
@@ -74,8 +80,12 @@ def to_bytes(net: Sequential | Ensemble) -> bytes:
     states = [_states(each) for each in nets.values()]
     if any(states):
         metadata["state"] = json.dumps(states if several else states[0])
-    # safetensors takes no empty file: a network without parameters has one empty tensor
-    return packed(tensors or {"none": np.zeros(0, net.dtype)}, metadata)
+    return tensors, metadata
+
+
+def named(net: Sequential | Ensemble) -> dict[str, Sequential]:
+    """A network, or all of an ensemble, by how the names of their tensors begin."""
+    return dict(_named([*net])) if isinstance(net, Ensemble) else {"": net}
 
 
 def _named(each: list[Any]) -> list[tuple[str, Any]]:
@@ -150,6 +160,12 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MO
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
             raise ValueError(f"{path}: cannot load a network: {reason}") from problem
+    warn_of_odd(loaded, path)
+    return loaded
+
+
+def warn_of_odd(loaded: Sequential | Ensemble, path: StrPath) -> None:
+    """Count the parameters that are NaN or infinite, for whoever called the caller."""
     nets = [loaded] if isinstance(loaded, Sequential) else [*loaded]
     for what, vectors in (
         ("parameters", [net.params for net in nets]),
@@ -160,9 +176,8 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MO
             warnings.warn(
                 f"{path}: {odd:,} of {size:,} {what} are NaN or infinite",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-    return loaded
 
 
 Above.load = load
@@ -172,13 +187,24 @@ def from_file(
     file: BinaryIO, layers: Iterable[type[Layer]], most_bytes: int
 ) -> Sequential | Ensemble:
     """What a file says, compared with what it holds before anything is allocated for it."""
-    import json
-
-    known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
     header = read_header(file)
     metadata = header.pop("__metadata__", {})
     if metadata.get("format") != FORMAT:
         raise ValueError("it holds no fastbp network")
+    return made_of(metadata, header, lambda: read_tensors(file), layers, most_bytes)
+
+
+def made_of(
+    metadata: dict[str, str],
+    header: dict[str, Any],
+    read: Callable[[], dict[str, np.ndarray]],
+    layers: Iterable[type[Layer]] = (),
+    most_bytes: int = MOST_BYTES,
+) -> Sequential | Ensemble:
+    """What ``described`` told of; its tensors are read when the header's shapes and dtypes fit."""
+    import json
+
+    known = BUILT_IN | DEFINED | {layer.__name__: layer for layer in layers}
     version, rows = metadata.get("version"), json.loads(metadata["architecture"])
     if version == OF_SEVERAL:
         if not isinstance(rows, list) or not all(isinstance(each, list) for each in rows):
@@ -194,7 +220,7 @@ def from_file(
         raise ValueError(f"its format version is {version!r}, not {VERSION!r} or {OF_SEVERAL!r}")
     parts = {place: [from_data(row, known) for row in rows] for place, rows in nets.items()}
     _check_tensors(parts, header, metadata["dtype"])
-    tensors, found = read_tensors(file), []
+    tensors, found = read(), []
     table = json.loads(metadata.get("table", "null"))
     made = None if table is None else Table.from_data(table)
     for (place, each), state in zip(parts.items(), states, strict=True):

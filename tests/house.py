@@ -22,6 +22,7 @@ ORDER = (
         "interop",
         "models",
         "numpy_source",
+        "onnx",
         "plots",
         "recording",
         "run_pictures",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_PLACES = 100  # categories with a place of their own; the rarer ones of more share one
 UNKNOWN = "other"  # what that is called
 CLIP = 3.0  # where a smooth clip bends: numbers far out come near it, and never there
+FURTHEST = 1e6  # from the center, in ranges, that a number is taken for at most
 MOST_WIDTH = 1_000_000  # numbers of one column, in a model's file
 
 
@@ -101,7 +102,7 @@ def robust(numbers: np.ndarray, center: float, scale: float) -> np.ndarray:
     if not scale:
         return np.zeros(len(numbers))
     with np.errstate(over="ignore"):
-        z = np.clip((numbers - center) / scale, -1e6, 1e6)
+        z = np.clip((numbers - center) / scale, -FURTHEST, FURTHEST)
     return np.nan_to_num(z / np.sqrt(1 + (z / CLIP) ** 2))
 
 

@@ -75,7 +75,7 @@ def exported(net: Sequential | Ensemble, where: str) -> Exported:
         check_kind(net, Sequential, where)
     nets = net.nets if isinstance(net, Ensemble) else (net,)
     for each in nets:
-        _check_layers(each, where)
+        check_layers(each, where)
         _check_numbers(each, where)
     if net.inputs is None or net.outputs is None:
         raise ValueError(
@@ -90,7 +90,7 @@ def exported(net: Sequential | Ensemble, where: str) -> Exported:
     return Exported(nets, net.inputs, net.outputs, meaning, **about)
 
 
-def _check_layers(net: Sequential, where: str) -> None:
+def check_layers(net: Sequential, where: str) -> None:
     """Refuse layers whose mathematics nobody but their author knows."""
     for name, layer in named_layers(net.layers):
         kind = type(layer)
