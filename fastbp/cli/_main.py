@@ -11,11 +11,11 @@ from typing import Any, NoReturn, TextIO
 
 from fastbp import __version__
 
-from . import bench, evaluate, experiment, explain, gradcheck, info, predict, train
+from . import bench, evaluate, experiment, explain, export, gradcheck, info, predict, train
 from ._arguments import FAILURE, USAGE, tell
 from ._stopping import exit_code, stopped_by_signals
 
-COMMANDS = (train, evaluate, predict, experiment, explain, gradcheck, bench, info)
+COMMANDS = (train, evaluate, predict, export, experiment, explain, gradcheck, bench, info)
 
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LONGEST = 5000  # letters of an error: a name of a file may have 4096
