@@ -17,6 +17,7 @@ _ARRAYS = "write NumPy's arrays, which everything takes and returns"
 _FROM_SCORES = "take fb.BCEWithLogitsLoss() on raw scores, without a Sigmoid before it"
 _BATCH_NORM = "write fb.BatchNorm1d(columns), or of images fb.BatchNorm2d(channels)"
 _CONFUSION = "write fb.evaluate(net, (x, y)).confusion_matrix, and .plot() in its place to draw it"
+_FROM_TORCH = "write fb.torch.from_torch(...), of an nn.Sequential"
 _MANY = "write a loop over fb.fit, or give fb.fit_many several networks at once"
 
 NAMES: dict[str, dict[str, str]] = {
@@ -32,7 +33,8 @@ NAMES: dict[str, dict[str, str]] = {
         "Conv1d": "write fb.Conv2d(in_channels, out_channels, (1, k)) on images of one row",
         "Convolution2D": "write fb.Conv2d(in_channels, out_channels, kernel)",
         "CosineAnnealingLR": "write fb.fit(..., schedule=fb.schedules.Cosine())",
-        "DataLoader": "give arrays, fb.fit(net, x, y, batch_size=32), which draws batches",
+        "DataLoader": "fb.fit takes PyTorch's; or give arrays, fb.fit(net, x, y, batch_size=32), "
+        "which draws batches",
         "Dataset": "write fb.datasets.Dataset(x, y), or give arrays, fb.fit(net, x, y)",
         "Dense": "write fb.Linear(inputs, outputs)",
         "Embedding": "no layer takes indices; write one-hot rows, np.eye(10)[x], into fb.Linear",
@@ -68,6 +70,7 @@ NAMES: dict[str, dict[str, str]] = {
         "StepLR": "write fb.fit(..., schedule=fb.schedules.Step(...))",
         "Swish": "write fb.SiLU()",
         "Tensor": _ARRAYS,
+        "TensorDataset": "fb.fit takes PyTorch's; or give arrays, fb.fit(net, x, y)",
         "Trainer": "write fb.fit(net, x, y)",
         "XavierUniform": 'write fb.Sequential(..., init="glorot")',
         "accuracy_score": "write net.score(x, y)",
@@ -83,6 +86,8 @@ NAMES: dict[str, dict[str, str]] = {
         "data": "write fb.datasets",
         "device": "everything runs on the CPU",
         "from_numpy": _ARRAYS,
+        "from_pytorch": _FROM_TORCH,
+        "from_torch": _FROM_TORCH,
         "functional": "write the layer or the loss, e.g. fb.ReLU(), fb.CrossEntropyLoss()",
         "get_backend": "write fb.use_backend(name); python -m fastbp info shows the one in use",
         "init": 'write fb.Sequential(..., init="glorot"), or one of fb.initializers',
@@ -104,6 +109,7 @@ NAMES: dict[str, dict[str, str]] = {
         "softmax": "write net.predict_proba(x)",
         "summary": "write net.summary()",
         "tensor": _ARRAYS,
+        "to_torch": "write fb.torch.to_torch(net)",
         "utils": "give arrays, fb.fit(net, x, y); fb.datasets reads files",
         "zeros": _ARRAYS,
     },
@@ -138,7 +144,8 @@ NAMES: dict[str, dict[str, str]] = {
         "grad": "write net.grads",
         "half": 'write net.astype("float32"), the shortest there is',
         "intercepts_": "write [layer.b for layer in net if layer.parameter_shapes()]",
-        "load_state_dict": "write net.params = array, or fb.load(path)",
+        "load_state_dict": "write fb.torch.load_state_dict(net, state), by PyTorch's names; "
+        "net.params = array; or fb.load(path)",
         "load_weights": "write fb.load(path)",
         "loss_curve_": 'write history["train_loss"], of what net.fit returns',
         "modules": "write net.layers",
@@ -150,7 +157,9 @@ NAMES: dict[str, dict[str, str]] = {
         "requires_grad": "write for layer in net: layer.trainable = False",
         "requires_grad_": "write for layer in net: layer.trainable = False",
         "set_weights": "write net.params = array",
-        "state_dict": "write net.save(path), or net.params.copy()",
+        "state_dict": "write fb.torch.state_dict(net), by PyTorch's names; net.save(path); or "
+        "net.params.copy()",
+        "to_torch": "write fb.torch.to_torch(net)",
         "to": 'write net.astype("float64") for a dtype; everything runs on the CPU',
         "trainable": "write for layer in net: layer.trainable = False",
         "transform": "write net.scores(x)",

@@ -100,6 +100,7 @@ def surroundings() -> dict[str, Any]:
         "scores": net.scores(x),
         "gradient": np.ones((60, 3)),
         "array": net.params.copy(),
+        "state": {"0.weight": net[0].w.T, "0.bias": net[0].b},
         "path": "net.safetensors",
         "in_channels": 1,
         "out_channels": 2,

@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -85,6 +86,8 @@ def test_what_is_said_to_write_is_there(said, tmp_path, monkeypatch, backend):
     monkeypatch.chdir(tmp_path)
     known = surroundings()
     for code in (code for text in texts for code in written(text)):
+        if code.startswith("fb.torch") and not find_spec("torch"):
+            continue
         tree = ast.parse(code, mode="eval").body
         if "..." in code:  # of a call that leaves arguments out
             function = eval(ast.unparse(tree.func), known)

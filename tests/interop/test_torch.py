@@ -3,6 +3,7 @@
 import re
 import sys
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -367,6 +368,18 @@ def test_files_that_are_none_are_refused(net, tmp_path):
         fb.torch.load_state_dict(net, tmp_path / "nowhere")
     with pytest.raises(ValueError, match="has no numbers"):
         fb.torch.save(fb.Sequential(fb.ReLU()), path)
+
+
+def test_what_the_document_says_runs(rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).resolve().parents[2] / "docs/torch.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    names = {"x": rng.normal(size=(60, 4)), "y": np.arange(60) % 3}
+    for block in blocks:
+        exec(block, names)
+    assert names["history"].epochs[-1].epoch == 5
+    assert [row.theirs.__name__ for row in LAYERS if row.theirs.__name__ not in text] == []
 
 
 # Where PyTorch is not

@@ -1,4 +1,7 @@
-"""Modules for the layers that PyTorch has not: you may copy them to where fastbp is not."""
+"""Modules for the layers that PyTorch has not. They may be copied to where fastbp is not.
+
+They are written so that torch.export and TorchScript take them.
+"""
 
 import torch
 from torch import nn
@@ -11,7 +14,10 @@ class Residual(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the modules one after another, and add x."""
-        return x + super().forward(x)
+        y = x
+        for module in self:
+            y = module(y)
+        return x + y
 
 
 class Scale(nn.Module):
@@ -43,7 +49,8 @@ class Standardize(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Subtract and divide; of images, each number of a channel by the channel's."""
         each = x[:1].numel() // self.columns
-        mean, std = (v.repeat_interleave(each).view(x.shape[1:]) for v in (self.mean, self.std))
+        mean = self.mean.repeat_interleave(each).view(x.shape[1:])
+        std = self.std.repeat_interleave(each).view(x.shape[1:])
         return (x - mean) / std
 
     def extra_repr(self) -> str:
