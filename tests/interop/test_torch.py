@@ -199,6 +199,10 @@ REFUSED = {
     "no row": (Net, "expected an nn.Sequential, got Net; its forward may do anything: give the"),
     "one layer": (lambda: nn.Linear(2, 2), "expected an nn.Sequential, got nn.Linear"),
     "no module": (lambda: [1], "expected an nn.Sequential, got list"),
+    "a network": (
+        lambda: fb.Sequential(fb.Tanh()),
+        "got Sequential of fastbp, which is a network already",
+    ),
     "nothing": (nn.Sequential, "expected at least one layer"),
     "columns": (
         lambda: nn.Sequential(nn.Linear(2, 3), nn.Linear(4, 3)),
@@ -363,6 +367,14 @@ def test_files_that_are_none_are_refused(net, tmp_path):
     path = tmp_path / "net.pt"
     torch.save(fb.torch.state_dict(net), path)
     with pytest.raises(ValueError, match=r"net.pt: .*torch\.load\(path, weights_only=True\)"):
+        fb.torch.load_state_dict(net, path)
+    net.save(path)
+    with pytest.raises(ValueError, match=r"net.pt: it holds a network of fastbp: write fb.load"):
+        fb.torch.load_state_dict(net, path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        ValueError, match=r"net.pt: not a whole safetensors file: it is not as long"
+    ):
         fb.torch.load_state_dict(net, path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         fb.torch.load_state_dict(net, tmp_path / "nowhere")

@@ -140,6 +140,8 @@ def paired(module: Any, who: str) -> tuple[list[Pair], Sequence[int] | None]:
         hint = ""
         if isinstance(module, nn.Module):
             hint = "; its forward may do anything: give the nn.Sequential in it, or make one"
+        elif isinstance(module, Sequential):
+            hint = " of fastbp, which is a network already"
         raise TypeError(f"{who}: expected an nn.Sequential, got {title(module)}{hint}")
     parts, shape = [*leaves(module)], None
     if parts and type(parts[0][1]) is nn.Unflatten and parts[0][1].dim == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from fastbp._checks import check_kind
 from fastbp._files import StrPath, naming, open_regular, write_atomically
 from fastbp.layers import Layer
 from fastbp.network import Sequential
-from fastbp.storage import PROBLEMS, packed, read_header
+from fastbp.storage import FORMAT, PROBLEMS, packed, read_header
 
 from .arrays import all_names, read, shape_of, write
 from .pairs import check_layers
@@ -171,12 +171,18 @@ def _read(path: StrPath) -> dict[str, torch.Tensor]:
 
     with naming(path), open_regular(path) as file:
         try:
-            read_header(file)
+            if read_header(file).get("__metadata__", {}).get("format") == FORMAT:
+                raise ValueError("it holds a network of fastbp: write fb.load(path)")
             file.seek(0)
             found: dict[str, torch.Tensor] = load(file.read())
         except (*PROBLEMS, SafetensorError) as problem:
-            raise ValueError(
-                f"{path}: {problem}; of a file of torch.save load the dict first, "
-                "torch.load(path, weights_only=True)"
-            ) from None
+            raise ValueError(f"{path}: {problem}{_hint(file)}") from None
     return found
+
+
+def _hint(file: BinaryIO) -> str:
+    """What to do about a file of torch.save, which is a ZIP archive."""
+    file.seek(0)
+    if file.read(2) != b"PK":
+        return ""
+    return "; load the dict first, torch.load(path, weights_only=True), and give that"
