@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import fastbp as fb
 from fastbp.cli import _arguments
 
-HELP = "write a saved model as a C header, ONNX, PyTorch's numbers or a NumPy program"
+HELP = "write a saved model as C, ONNX, PyTorch's numbers or a program of NumPy alone"
 
 
 class Format(NamedTuple):
@@ -42,6 +42,12 @@ FORMATS = {
         ".py",
         lambda net, path, name: fb.numpy_source.save(net, path),
         lambda path: [f"import {path.stem}; {path.stem}.predict(x)", f"python {path} samples.csv"],
+    ),
+    "onnx": Format(
+        "an ONNX model",
+        ".onnx",
+        lambda net, path, name: fb.onnx.save(net, path),
+        lambda path: [f'onnxruntime.InferenceSession("{path}").run(["scores"], {{"x": x}})'],
     ),
     "torch": Format(
         "PyTorch's state dict",

@@ -1,8 +1,10 @@
 """``export``: a model as C, NumPy and PyTorch have it, and what can be wrong."""
 
+import importlib.util
 import runpy
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -53,6 +55,25 @@ def test_for_pytorch(trained, tmp_path):
     copy.params[...] = 0
     fb.torch.load_state_dict(copy, tmp_path / "model-torch.safetensors")
     np.testing.assert_array_equal(copy.params, net.params)
+
+
+def test_as_onnx(trained, tmp_path):
+    pytest.importorskip("onnx")
+    result = run("export", trained.folder, "--output", "digits.onnx", cwd=tmp_path)
+    assert (result.code, result.err) == (0, "")
+    assert 'onnxruntime.InferenceSession("digits.onnx")' in result.out
+    back = fb.onnx.load(tmp_path / "digits.onnx")
+    net = fb.load(trained.folder / "model.safetensors")
+    np.testing.assert_array_equal(back.params, net.params)
+
+
+def test_a_library_that_is_missing(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "fastbp.onnx", raising=False)
+    monkeypatch.delattr(fb, "onnx", raising=False)
+    result = run("export", trained.folder, "--format", "onnx", cwd=tmp_path)
+    assert_error(result, "needs onnx, which is not installed: pip install 'fastbp[onnx]'")
+    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("name", FORMATS)
