@@ -20,7 +20,7 @@ from numbers cimport (
     PLAN_COLUMNS, SAMPLES, SHARE, STATISTICS, TRAINING, VECTOR, W, WIDTH,
 )
 from program cimport Input, Run, dy_of, hidden_input, meet, takes_steps, values_of, width_of, y_of
-from steps cimport optimize
+from steps cimport optimize_apart
 from tile cimport real
 
 cdef enum:  # what there are parts of, and a whole
@@ -239,8 +239,9 @@ cdef inline void finish(
     cdef double share = values_of(run, layer)[SHARE]
     cdef real* running = work + plan[BUFFER]
     for vector in range(row[PARAM_VECTORS] if takes_steps(run, layer) else 0):
-        optimize[real](run, layer, vector > 0, gradient_whole[real](run, layer, work, vector),
-                       work + plan[W] + vector * apart, row[VECTOR])
+        optimize_apart[real](
+            run, layer, vector > 0, gradient_whole[real](run, layer, work, vector),
+            work + plan[W] + vector * apart, row[VECTOR])
     if not run.choices[TRAINING]:
         return
     if share < 0:

@@ -17,7 +17,7 @@ from program cimport Input, Run, buffers_size, hidden_input, meet
 from squares cimport add_penalty, begin_squares, end_squares, find_clip
 from stages cimport backward_layer, forward_apart, loss_of, step_apart
 from steps cimport begin_step
-from tile cimport real
+from tile cimport pinned, real
 
 
 cdef inline Input buffer(
@@ -54,18 +54,31 @@ cdef inline void gather_from(
             x + blocks * BUNCH * chunk * BLOCK)
 
 
+cdef inline void gather_into(
+    const Run* run, const uint8_t* data, const int64_t* chosen, const Input* input, real* x,
+) noexcept nogil:
+    if run.choices[SOURCE] == BYTES:
+        gather_from[uint8_t, real](run, data, chosen, input, x)
+    elif run.choices[SOURCE] == FLOATS:
+        gather_from[float, real](run, <const float*> data, chosen, input, x)
+    else:
+        gather_from[double, real](run, <const double*> data, chosen, input, x)
+
+
+# Through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef void (*gather_function)(
+    const Run*, const uint8_t*, const int64_t*, const Input*, real*) noexcept nogil
+
+
 cdef inline Input gather_samples(
     const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t number,
     Py_ssize_t n,
 ) noexcept nogil:
     """These samples of the data, in one of the buffers."""
     cdef Input input = buffer[real](run, work, number, n)
-    if run.choices[SOURCE] == BYTES:
-        gather_from[uint8_t, real](run, data, chosen, &input, <real*> input.x)
-    elif run.choices[SOURCE] == FLOATS:
-        gather_from[float, real](run, <const float*> data, chosen, &input, <real*> input.x)
-    else:
-        gather_from[double, real](run, <const double*> data, chosen, &input, <real*> input.x)
+    cdef gather_function function = gather_into[real]
+    (<gather_function> pinned(<const void*> function))(
+        run, data, chosen, &input, <real*> input.x)
     return input
 
 

@@ -27,7 +27,7 @@ from program cimport (
     y_of,
 )
 from shared cimport multiply_transposed
-from stages cimport backward_rows, forward_apart, loss_row
+from stages cimport backward_rows_apart, forward_apart, loss_apart
 from steps cimport begin_step
 from steps_images cimport penalty, update_all
 from tile cimport pinned, real
@@ -67,23 +67,15 @@ cdef extern from *:
 
 # A stage of a block is called through a pointer that the compiler cannot see through: else it would
 # make one function of all stages, take minutes, and find too few registers.
-ctypedef void (*float_stage)(
-    const Run* run, Py_ssize_t row, float* work, Py_ssize_t n, Py_ssize_t segment) noexcept nogil
-ctypedef void (*double_stage)(
-    const Run* run, Py_ssize_t row, double* work, Py_ssize_t n, Py_ssize_t segment) noexcept nogil
+ctypedef void (*stage_function)(
+    const Run*, Py_ssize_t, real*, Py_ssize_t, Py_ssize_t) noexcept nogil
 
 
 cdef inline void block_stage(
     const Run* run, Py_ssize_t row, real* work, Py_ssize_t n, Py_ssize_t segment, bint back,
 ) noexcept nogil:
-    cdef float_stage of_floats
-    cdef double_stage of_doubles
-    if real is float:
-        of_floats = backward_block[float] if back else forward_block[float]
-        (<float_stage> pinned(<const void*> of_floats))(run, row, work, n, segment)
-    else:
-        of_doubles = backward_block[double] if back else forward_block[double]
-        (<double_stage> pinned(<const void*> of_doubles))(run, row, work, n, segment)
+    cdef stage_function function = backward_block[real] if back else forward_block[real]
+    (<stage_function> pinned(<const void*> function))(run, row, work, n, segment)
 
 
 cdef inline Py_ssize_t flatten_row(const Run* run) noexcept nogil:
@@ -115,16 +107,27 @@ cdef inline void gather_from(
             x[j * SAMPLES + r] = 0
 
 
-cdef inline void gather_block(
-    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
+cdef inline void gather_images(
+    const Run* run, const uint8_t* data, const int64_t* chosen, Py_ssize_t n, real* x,
 ) noexcept nogil:
-    cdef real* x = work + run.kept + run.plan[IMAGES]
     if run.choices[SOURCE] == BYTES:
         gather_from[uint8_t, real](run, data, chosen, n, x)
     elif run.choices[SOURCE] == FLOATS:
         gather_from[float, real](run, <const float*> data, chosen, n, x)
     else:
         gather_from[double, real](run, <const double*> data, chosen, n, x)
+
+
+ctypedef void (*gather_function)(
+    const Run*, const uint8_t*, const int64_t*, Py_ssize_t, real*) noexcept nogil
+
+
+cdef inline void gather_block(
+    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
+) noexcept nogil:
+    cdef gather_function function = gather_images[real]
+    (<gather_function> pinned(<const void*> function))(
+        run, data, chosen, n, work + run.kept + run.plan[IMAGES])
 
 
 # What threads do between two meetings: for each of their blocks the rows first..last, from -1 on
@@ -180,7 +183,7 @@ cdef inline void backward_through(
             hidden = hidden_input[real](run, layer, work, n)
             norm_input[real](run, layer, work, &hidden, 0, row[OUTPUTS])
         else:
-            backward_rows[real](run, layer, work, n, 0, row[OUTPUTS])
+            backward_rows_apart[real](run, layer, work, n, 0, row[OUTPUTS])
 
 
 cdef inline void train_block(
@@ -195,7 +198,7 @@ cdef inline void train_block(
         leave_statistics[real](run, stretch.last, work, n)
         return
     for r in range(n if stretch.first < run.layers else 0):
-        losses[r] = loss_row[real](run, work, r, chosen[r], labels, values)
+        losses[r] = loss_apart[real](run, work, r, chosen[r], labels, values)
     backward_through[real](run, work, n, batch, segment, stretch.top, stretch.bottom)
     if stretch.bottom:
         leave_gradient[real](run, stretch.bottom - 1, work, n)

@@ -78,20 +78,15 @@ cdef inline void follow_parts(
 
 
 # Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
-ctypedef void (*float_follow)(const Run*, Py_ssize_t, float*, const Input*) noexcept nogil
-ctypedef void (*double_follow)(const Run*, Py_ssize_t, double*, const Input*) noexcept nogil
+ctypedef void (*follow_function)(const Run*, Py_ssize_t, real*, const Input*) noexcept nogil
 
 
 cdef inline void follow(
     const Run* run, Py_ssize_t layer, real* work, const Input* input,
 ) noexcept nogil:
     """follow_parts, as a function of its own, where there is anything to follow."""
-    cdef float_follow of_floats = follow_parts[float]
-    cdef double_follow of_doubles = follow_parts[double]
+    cdef follow_function function = follow_parts[real]
     if not follows(run, layer) or (
             run.plan[layer * PLAN_COLUMNS + SPLIT] == WHOLE and run.thread):
         return
-    if real is float:
-        (<float_follow> pinned(<const void*> of_floats))(run, layer, work, input)
-    else:
-        (<double_follow> pinned(<const void*> of_doubles))(run, layer, work, input)
+    (<follow_function> pinned(<const void*> function))(run, layer, work, input)

@@ -96,24 +96,18 @@ cdef inline void limit(
 
 
 # Called in many places, through a pointer that the compiler cannot see through: see stages.pxd.
-ctypedef void (*float_limit)(
-    const double*, double, double, const float*, float*, Py_ssize_t) noexcept nogil
-ctypedef void (*double_limit)(
-    const double*, double, double, const double*, double*, Py_ssize_t) noexcept nogil
+ctypedef void (*limit_function)(
+    const double*, double, double, const real*, real*, Py_ssize_t) noexcept nogil
 
 
 cdef inline void limit_apart(
     const double* s, double l2, double clip, const real* w, real* g, Py_ssize_t n,
 ) noexcept nogil:
     """limit, as a function of its own, where there is any."""
-    cdef float_limit of_floats = limit[float]
-    cdef double_limit of_doubles = limit[double]
+    cdef limit_function function = limit[real]
     if l2 == 0 and s[CLIP_VALUE] == 0 and clip == 1:
         return
-    if real is float:
-        (<float_limit> pinned(<const void*> of_floats))(s, l2, clip, w, g, n)
-    else:
-        (<double_limit> pinned(<const void*> of_doubles))(s, l2, clip, w, g, n)
+    (<limit_function> pinned(<const void*> function))(s, l2, clip, w, g, n)
 
 
 cdef inline double clip_factor(const double* s, double total) noexcept nogil:

@@ -16,8 +16,8 @@ from numbers cimport (
 from program cimport (
     Input, Run, dy_of, output_columns, panel_width, takes_steps, values_of, y_of,
 )
-from steps cimport optimize
-from tile cimport real
+from steps cimport optimize_apart
+from tile cimport pinned, real
 
 
 cdef inline real* statistics_of(
@@ -73,7 +73,7 @@ cdef inline void forward_norm(
             y, width)
 
 
-cdef inline void norm_gradient(
+cdef inline void gradient_of_norm(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first,
     Py_ssize_t last,
 ) noexcept nogil:
@@ -95,6 +95,20 @@ cdef inline void norm_gradient(
     elif kind == LAYER_NORM:
         normalization.layer_norm_gradient[real](
             n, count, x, input.row, dy, width, mean, other, g, g + width)
+
+
+# Through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef void (*norm_function)(
+    const Run*, Py_ssize_t, real*, const Input*, Py_ssize_t, Py_ssize_t) noexcept nogil
+
+
+cdef inline void norm_gradient(
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first,
+    Py_ssize_t last,
+) noexcept nogil:
+    """gradient_of_norm, as a function of its own."""
+    cdef norm_function function = gradient_of_norm[real]
+    (<norm_function> pinned(<const void*> function))(run, layer, work, input, first, last)
 
 
 cdef inline void norm_input(
@@ -139,8 +153,8 @@ cdef inline void step_norm(
     for vector in range(run.program[layer * COLUMNS + PARAM_VECTORS]
                         if takes_steps(run, layer) else 0):
         start = vector * plan[WIDTH] + first
-        optimize[real](run, layer, vector > 0, work + plan[STEP] + start, work + plan[W] + start,
-                       last - first)
+        optimize_apart[real](run, layer, vector > 0, work + plan[STEP] + start,
+                             work + plan[W] + start, last - first)
 
 
 cdef inline void move_running(

@@ -108,19 +108,13 @@ cdef inline void leave_parts(
 
 
 # Through a pointer that the compiler cannot see through (stages.pxd), for what is on its stack.
-ctypedef void (*float_parts)(
-    const Run*, Py_ssize_t, float*, const Input*, double*) noexcept nogil
-ctypedef void (*double_parts)(
-    const Run*, Py_ssize_t, double*, const Input*, double*) noexcept nogil
+ctypedef void (*parts_function)(
+    const Run*, Py_ssize_t, real*, const Input*, double*) noexcept nogil
 
 
 cdef inline void leave_parts_apart(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, double* parts,
 ) noexcept nogil:
     """leave_parts, as a function of its own."""
-    cdef float_parts of_floats = leave_parts[float]
-    cdef double_parts of_doubles = leave_parts[double]
-    if real is float:
-        (<float_parts> pinned(<const void*> of_floats))(run, layer, work, input, parts)
-    else:
-        (<double_parts> pinned(<const void*> of_doubles))(run, layer, work, input, parts)
+    cdef parts_function function = leave_parts[real]
+    (<parts_function> pinned(<const void*> function))(run, layer, work, input, parts)

@@ -56,7 +56,7 @@ cdef inline void multiply(
         p += panel
 
 
-cdef inline void multiply_transposed(
+cdef inline void transposed_part(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t start, Py_ssize_t n,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
     real* dx, Py_ssize_t dx_row,
@@ -82,6 +82,22 @@ cdef inline void multiply_transposed(
             return
         panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
                                             panel, inputs * panel, dx, dx_row, NULL)
+
+
+# A function of its own, through a pointer that the compiler cannot see through: see stages.pxd.
+ctypedef void (*transposed_function)(
+    const Run*, Py_ssize_t, real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+    Py_ssize_t, real*, Py_ssize_t) noexcept nogil
+
+
+cdef inline void multiply_transposed(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t start, Py_ssize_t n,
+    Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
+    real* dx, Py_ssize_t dx_row,
+) noexcept nogil:
+    cdef transposed_function function = transposed_part[real]
+    (<transposed_function> pinned(<const void*> function))(
+        run, layer, work, start, n, first_row, last_row, first, last, dx, dx_row)
 
 
 cdef inline bint exchange(
@@ -200,12 +216,9 @@ cdef inline Py_ssize_t clip_few(
 
 
 # Functions of their own for their registers, as in sparse.pxd.
-ctypedef Py_ssize_t (*float_few)(
-    const Run*, Py_ssize_t, float*, const Input*, const float*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-    Py_ssize_t, float*, Py_ssize_t) noexcept nogil
-ctypedef Py_ssize_t (*double_few)(
-    const Run*, Py_ssize_t, double*, const Input*, const double*, Py_ssize_t, Py_ssize_t,
-    Py_ssize_t, Py_ssize_t, double*, Py_ssize_t) noexcept nogil
+ctypedef Py_ssize_t (*few_function)(
+    const Run*, Py_ssize_t, real*, const Input*, const real*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+    Py_ssize_t, real*, Py_ssize_t) noexcept nogil
 
 
 cdef inline Py_ssize_t any_few(
@@ -214,16 +227,9 @@ cdef inline Py_ssize_t any_few(
     real* dx, Py_ssize_t dx_row,
 ) noexcept nogil:
     """The one or the other."""
-    cdef float_few of_floats = plain_few[float]
-    cdef double_few of_doubles = plain_few[double]
-    if not adds_at_once(run):
-        of_floats, of_doubles = clip_few[float], clip_few[double]
-    if real is float:
-        return (<float_few> pinned(<const void*> of_floats))(
-            run, layer, work, input, step, first_row, last_row, first, last, dx, dx_row)
-    else:
-        return (<double_few> pinned(<const void*> of_doubles))(
-            run, layer, work, input, step, first_row, last_row, first, last, dx, dx_row)
+    cdef few_function function = plain_few[real] if adds_at_once(run) else clip_few[real]
+    return (<few_function> pinned(<const void*> function))(
+        run, layer, work, input, step, first_row, last_row, first, last, dx, dx_row)
 
 
 cdef inline void dx_and_step(

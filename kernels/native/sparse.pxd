@@ -59,11 +59,8 @@ cdef inline void clipping_chunk(
 
 # Through a pointer that the compiler cannot see through (stages.pxd): in a function of their own
 # the tiles keep their registers, where in the whole of a step they are moved about.
-ctypedef void (*float_chunk)(
-    const Run*, float*, const Input*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-) noexcept nogil
-ctypedef void (*double_chunk)(
-    const Run*, double*, const Input*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+ctypedef void (*chunk_function)(
+    const Run*, real*, const Input*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
 ) noexcept nogil
 
 
@@ -72,17 +69,11 @@ cdef inline void any_chunk(
     Py_ssize_t p, Py_ssize_t vectors,
 ) noexcept nogil:
     """The one or the other. A chunk that clips is all of its batch: see Size."""
-    cdef float_chunk of_floats = plain_chunk[float]
-    cdef double_chunk of_doubles = plain_chunk[double]
+    cdef chunk_function function = plain_chunk[real]
     if (run.settings[CLIP_VALUE] != 0 and done != NULL
             and not panel_within[real](run, 0, work, done.n, p)):
-        of_floats, of_doubles = clipping_chunk[float], clipping_chunk[double]
-    if real is float:
-        (<float_chunk> pinned(<const void*> of_floats))(
-            run, work, done, coming, chunk, p, vectors)
-    else:
-        (<double_chunk> pinned(<const void*> of_doubles))(
-            run, work, done, coming, chunk, p, vectors)
+        function = clipping_chunk[real]
+    (<chunk_function> pinned(<const void*> function))(run, work, done, coming, chunk, p, vectors)
 
 
 cdef inline void sparse_layer(

@@ -62,11 +62,8 @@ cdef inline double squares_of_gradient(
 
 
 # Called in several places, through a pointer that the compiler cannot see through: see stages.pxd.
-ctypedef double (*float_squares)(
-    const Run*, Py_ssize_t, float*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
-ctypedef double (*double_squares)(
-    const Run*, Py_ssize_t, double*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-) noexcept nogil
+ctypedef double (*squares_function)(
+    const Run*, Py_ssize_t, real*, const Input*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
 
 
 cdef inline double gradient_squares(
@@ -74,14 +71,9 @@ cdef inline double gradient_squares(
     Py_ssize_t last_row, Py_ssize_t p,
 ) noexcept nogil:
     """squares_of_gradient, as a function of its own."""
-    cdef float_squares of_floats = squares_of_gradient[float]
-    cdef double_squares of_doubles = squares_of_gradient[double]
-    if real is float:
-        return (<float_squares> pinned(<const void*> of_floats))(
-            run, layer, work, input, first_row, last_row, p)
-    else:
-        return (<double_squares> pinned(<const void*> of_doubles))(
-            run, layer, work, input, first_row, last_row, p)
+    cdef squares_function function = squares_of_gradient[real]
+    return (<squares_function> pinned(<const void*> function))(
+        run, layer, work, input, first_row, last_row, p)
 
 
 cdef inline double bias_squares(

@@ -118,20 +118,15 @@ cdef inline bint forward_layer(
 
 # What is called in several places is called through a pointer that the compiler cannot see through.
 # It would put a copy of it into each, and take minutes over one large function.
-ctypedef bint (*float_forward)(Run*, Py_ssize_t, float*, const Input*) noexcept nogil
-ctypedef bint (*double_forward)(Run*, Py_ssize_t, double*, const Input*) noexcept nogil
+ctypedef bint (*forward_function)(Run*, Py_ssize_t, real*, const Input*) noexcept nogil
 
 
 cdef inline bint forward_apart(
     Run* run, Py_ssize_t layer, real* work, const Input* input,
 ) noexcept nogil:
     """forward_layer, as a function of its own."""
-    cdef float_forward of_floats = forward_layer[float]
-    cdef double_forward of_doubles = forward_layer[double]
-    if real is float:
-        return (<float_forward> pinned(<const void*> of_floats))(run, layer, work, input)
-    else:
-        return (<double_forward> pinned(<const void*> of_doubles))(run, layer, work, input)
+    cdef forward_function function = forward_layer[real]
+    return (<forward_function> pinned(<const void*> function))(run, layer, work, input)
 
 
 cdef inline void backward_rows(
@@ -165,6 +160,18 @@ cdef inline void backward_rows(
                 y + r * y_row, dy + r * y_row, dx + r * dx_row, last)
 
 
+ctypedef void (*rows_function)(
+    const Run*, Py_ssize_t, real*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+
+
+cdef inline void backward_rows_apart(
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """backward_rows, as a function of its own."""
+    cdef rows_function function = backward_rows[real]
+    (<rows_function> pinned(<const void*> function))(run, layer, work, n, first, last)
+
+
 cdef inline bint backward_layer(
     Run* run, Py_ssize_t layer, real* work, const Input* first, const Input* coming,
 ) noexcept nogil:
@@ -186,7 +193,7 @@ cdef inline bint backward_layer(
     if is_norm(kind):
         backward_norm[real](run, layer, work, &input, begin, end)
     elif layer > run.choices[LOWEST]:
-        backward_rows[real](run, layer, work, first.n, begin, end)
+        backward_rows_apart[real](run, layer, work, first.n, begin, end)
     return True
 
 
@@ -213,22 +220,16 @@ cdef inline void step_layer(
             step_norm[real](run, layer, work, begin, end)
 
 
-ctypedef void (*float_step)(
-    const Run*, Py_ssize_t, float*, const Input*, const Input*) noexcept nogil
-ctypedef void (*double_step)(
-    const Run*, Py_ssize_t, double*, const Input*, const Input*) noexcept nogil
+ctypedef void (*step_function)(
+    const Run*, Py_ssize_t, real*, const Input*, const Input*) noexcept nogil
 
 
 cdef inline void step_apart(
     const Run* run, Py_ssize_t layer, real* work, const Input* first, const Input* coming,
 ) noexcept nogil:
     """step_layer, as a function of its own."""
-    cdef float_step of_floats = step_layer[float]
-    cdef double_step of_doubles = step_layer[double]
-    if real is float:
-        (<float_step> pinned(<const void*> of_floats))(run, layer, work, first, coming)
-    else:
-        (<double_step> pinned(<const void*> of_doubles))(run, layer, work, first, coming)
+    cdef step_function function = step_layer[real]
+    (<step_function> pinned(<const void*> function))(run, layer, work, first, coming)
 
 
 cdef inline double loss_row(
@@ -248,6 +249,20 @@ cdef inline double loss_row(
         dy_of[real](run, last, work) + r * width, o)
 
 
+ctypedef double (*loss_function)(
+    const Run*, real*, Py_ssize_t, Py_ssize_t, const int64_t*, const real*) noexcept nogil
+
+
+cdef inline double loss_apart(
+    const Run* run, real* work, Py_ssize_t r, Py_ssize_t sample, const int64_t* labels,
+    const real* values,
+) noexcept nogil:
+    """loss_row, as a function of its own."""
+    cdef loss_function function = loss_row[real]
+    return (<loss_function> pinned(<const void*> function))(
+        run, work, r, sample, labels, values)
+
+
 cdef inline double loss_of(
     const Run* run, real* work, Py_ssize_t n, const int64_t* samples,
     const int64_t* labels, const real* values,
@@ -256,5 +271,5 @@ cdef inline double loss_of(
     cdef Py_ssize_t r
     cdef double total = 0
     for r in range(n):
-        total += loss_row[real](run, work, r, samples[r], labels, values)
+        total += loss_apart[real](run, work, r, samples[r], labels, values)
     return losses.mean_of(total, run.batch_weight)

@@ -43,6 +43,20 @@ cdef inline void optimize(
                          g, w, w + plan[M] - plan[W], w + plan[V] - plan[W], n)
 
 
+# Functions of their own, through pointers that the compiler cannot see through (stages.pxd), are
+# what is called in several places, and tiles, which so keep their registers.
+ctypedef void (*optimize_function)(
+    const Run*, Py_ssize_t, bint, real*, real*, Py_ssize_t) noexcept nogil
+
+
+cdef inline void optimize_apart(
+    const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t n,
+) noexcept nogil:
+    """optimize, as a function of its own."""
+    cdef optimize_function function = optimize[real]
+    (<optimize_function> pinned(<const void*> function))(run, layer, bias, g, w, n)
+
+
 cdef inline Py_ssize_t rows_at(
     const Input* input, Py_ssize_t k, Py_ssize_t last, Py_ssize_t vectors, const real* dy,
     Py_ssize_t dy_row, real* g, Py_ssize_t panel,
@@ -95,7 +109,7 @@ cdef inline void optimize_bias(
             panels.sum_rows[float, fvec](n, dy + p, width, <fvec*> &g[0])
         else:
             panels.sum_rows[double, dvec](n, dy + p, width, <dvec*> &g[0])
-        optimize[real](run, layer, True, &g[0], b + p, panel)
+        optimize_apart[real](run, layer, True, &g[0], b + p, panel)
         p += panel
 
 
@@ -125,7 +139,7 @@ cdef inline const real* plain_step(
             for j in range(panel):
                 b[p + j] += g[j] * of_bias
         elif has_bias:
-            optimize[real](run, layer, True, &g[0], b + p, panel)
+            optimize_apart[real](run, layer, True, &g[0], b + p, panel)
         p += panel
     return step
 
@@ -184,25 +198,15 @@ cdef inline void update_part(
         p += panel
 
 
-# A function of its own, through a pointer that the compiler cannot see through (stages.pxd): it is
-# called in several places, and its tiles keep their registers.
-ctypedef void (*float_part)(
-    const Run*, Py_ssize_t, float*, const Input*, const float*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+ctypedef void (*part_function)(
+    const Run*, Py_ssize_t, real*, const Input*, const real*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
     Py_ssize_t) noexcept nogil
-ctypedef void (*double_part)(
-    const Run*, Py_ssize_t, double*, const Input*, const double*, Py_ssize_t, Py_ssize_t,
-    Py_ssize_t, Py_ssize_t) noexcept nogil
 
 
 cdef inline void update_weights(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
-    cdef float_part of_floats = update_part[float]
-    cdef double_part of_doubles = update_part[double]
-    if real is float:
-        (<float_part> pinned(<const void*> of_floats))(
-            run, layer, work, input, step, first_row, last_row, first, last)
-    else:
-        (<double_part> pinned(<const void*> of_doubles))(
-            run, layer, work, input, step, first_row, last_row, first, last)
+    cdef part_function function = update_part[real]
+    (<part_function> pinned(<const void*> function))(
+        run, layer, work, input, step, first_row, last_row, first, last)

@@ -19,7 +19,7 @@ from program cimport (
 )
 from squares cimport panel_squares
 from stages cimport step_apart
-from steps cimport optimize
+from steps cimport optimize_apart
 from tile cimport real
 
 
@@ -50,8 +50,8 @@ cdef inline void update_convolution(const Run* run, Py_ssize_t layer, real* work
     cdef Py_ssize_t size = parameters_of(row), weights = filters_of(row)
     cdef real* g = convolution_gradient[real](run, layer, work)
     cdef real* w = work + run.plan[layer * PLAN_COLUMNS + W]
-    optimize[real](run, layer, False, g, w, weights)
-    optimize[real](run, layer, True, g + weights, w + weights, size - weights)
+    optimize_apart[real](run, layer, False, g, w, weights)
+    optimize_apart[real](run, layer, True, g + weights, w + weights, size - weights)
 
 
 cdef inline double convolution_squares(
