@@ -31,6 +31,8 @@ from values import ENDLESS, GOOD, Nonsense, Same, good, nonsense, same
 from workers import Found, Limits
 
 import fastbp as fb
+import fastbp.c
+import fastbp.numpy_source
 import fastbp.plots
 from fastbp.layers import Layer
 from fastbp.losses import Loss
@@ -40,7 +42,7 @@ MODULES: tuple[tuple[str, ModuleType], ...] = (
     *(
         (f"fb.{name}", module)
         for name, module in sorted(vars(fb).items())
-        if name in (*fb.__all__, "plots") and isinstance(module, ModuleType)
+        if name in dir(fb) and isinstance(module, ModuleType)
     ),
 )
 FILES = {"name", "path", "source"}

@@ -1,5 +1,10 @@
 """Networks as C headers: compiled by C and by C++, they say what fastbp says."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,3 +165,25 @@ def test_refuses_what_c_cannot_have(tmp_path):
     copy.table = None
     fb.c.save(copy, path)
     assert f"#define A_INPUTS {data.features}" in path.read_text()
+
+
+@pytest.mark.skipif(missing("c"), reason="no C compiler")
+def test_the_document(tmp_path, monkeypatch):
+    """What docs/c.md says runs, in order."""
+    text = (Path(__file__).parents[2] / "docs" / "c.md").read_text("utf-8")
+    net = dense(17, 4, 6)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    known = {"fb": fb, "net": net, "x": np.zeros((2, 17), np.float32)}
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        exec(block, known)
+    del sys.modules["net"]
+    assert_array_equal(known["net"].predict(known["x"]), net.predict(known["x"]))
+    (_, program) = re.findall(r"^```c\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "robot.c").write_text(program)
+    command = re.search(r"^    (gcc .*)$", text, re.MULTILINE)[1].split()
+    subprocess.run([*command, "-Wall", "-Wextra", "-Werror"], check=True)
+    said = subprocess.run([tmp_path / "a.out"], capture_output=True, text=True, check=True).stdout
+    x = np.zeros((1, 17), np.float32)
+    x[0, :2] = 0.5, -1
+    assert said == f"{net.predict(x)[0]}\n"

@@ -192,6 +192,6 @@ def _top(about: Exported, name: str, file: str, ways: list[Way]) -> str:
 
 def _stack(about: Exported, ways: list[Way]) -> int:
     """Bytes, about: buffers, a layer's own sums, and what is around them."""
-    buffers = max(sum(way.buffers.values()) + max(way.buffers.values(), default=0) for way in ways)
+    buffers = max(sum(way.buffers.values()) + way.sums for way in ways)
     around = about.inputs * bool(about.columns) + about.outputs * (1 + 2 * len(ways))
     return -(-4 * (buffers + around) // 100) * 100

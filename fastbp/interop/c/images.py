@@ -75,7 +75,8 @@ def conv(layer: layers.Conv2d, before: Shape, behind: Shape) -> Step:
         sizes["skip"] = _outside(f"r < 0 || r >= {sizes['H']}", 16)
         sizes["term"] = f"{place} < 0 || {place} >= {sizes['W']} ? 0.0f : w * row[{place}]"
     constants = [("w", layer.w), *([("b", layer.b)] if layer.bias else [])]
-    return Step(Template(_CONV).substitute(sizes), False, constants)
+    body = Template(_CONV).substitute(sizes)
+    return Step(body, in_place=False, constants=constants, sums=behind[2])
 
 
 def max_pool(layer: layers.MaxPool2d, before: Shape, behind: Shape) -> Step:

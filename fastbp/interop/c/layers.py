@@ -57,7 +57,7 @@ def _linear(layer: layers.Linear, before: Shape, behind: Shape) -> Step:
         lines.append(f"for (i = {layer.inputs - rest}; i < {layer.inputs}; i++)")
         lines += [f"    for (o = 0; o < {outputs}; o++)", "        s[o] += x[i] * $n_w[i][o];"]
     lines += [f"for (o = 0; o < {layer.outputs}; o++)", "    y[o] = s[o];"]
-    return Step("\n".join(lines), in_place=False, constants=constants)
+    return Step("\n".join(lines), in_place=False, constants=constants, sums=outputs)
 
 
 def _standardize(layer: layers.Standardize, before: Shape, behind: Shape) -> Step:

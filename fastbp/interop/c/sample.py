@@ -30,6 +30,8 @@ class Way:
         Where the scores are in the end: in "x", which nobody may change, or in a buffer.
     buffers : dict
         The sizes of those that are used.
+    sums : int
+        Floats that a layer keeps on the stack besides, at most.
     functions : set of str
         Of one number, that are called.
     """
@@ -38,7 +40,7 @@ class Way:
         self.prefix, self.own = prefix, own  # of the header's names, and of the network's in it
         self.text: list[str] = []
         self.calls: list[str] = []
-        self.here, self.depth = "x", 0
+        self.here, self.depth, self.sums = "x", 0, 0
         self.buffers: dict[str, int] = {}
         self.functions: set[str] = set()
         self._through(layers, shape, "")
@@ -89,6 +91,7 @@ class Way:
             f"static inline void {own}({takes})\n{{\n{indented(body)}\n}}\n",
         ]
         self.functions |= {*step.functions}
+        self.sums = max(self.sums, step.sums)
         self.calls.append(f"{own}({given});")
 
     def function(self, name: str, takes: str) -> str:

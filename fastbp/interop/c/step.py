@@ -16,6 +16,7 @@ class Step(NamedTuple):
     in_place: bool = True
     constants: Iterable[tuple[str, Any]] = ()  # arrays, each with its name behind the layer's
     functions: tuple[str, ...] = ()  # of one number, that it calls
+    sums: int = 0  # floats that it keeps on the stack
 
 
 def named(text: str, prefix: str, own: str = "") -> str:
