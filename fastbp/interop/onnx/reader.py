@@ -90,7 +90,8 @@ def _opset(model: ModelProto) -> int:
 
 def _read_beside(model: ModelProto, path: StrPath) -> None:
     """Read weights that are in other files, of the same folder."""
-    for tensor in model.graph.initializer:
+    said = (each.t for node in model.graph.node for each in node.attribute if each.HasField("t"))
+    for tensor in (*model.graph.initializer, *said):
         if tensor.data_location == TensorProto.EXTERNAL:
             try:
                 external_data_helper.load_external_data_for_tensor(tensor, str(Path(path).parent))
