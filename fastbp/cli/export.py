@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import fastbp as fb
 from fastbp.cli import _arguments
+from fastbp.datasets._dialect import text_of
 
 HELP = "write a saved model as C, ONNX, PyTorch's numbers or a program of NumPy alone"
 
@@ -35,6 +36,21 @@ def _calls(path: Path) -> list[str]:
     return [re.sub(r"\[(\w+)\]", lambda size: f"[{sizes[size[1]]}]", call) for call in calls]
 
 
+def _session(path: Path) -> list[str]:
+    """What ONNX Runtime is asked, and of a table what it is given."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    output, inputs = graph.output[0].name, [each.name for each in graph.input]
+    texts = [e.name for e in graph.input if e.type.tensor_type.elem_type == onnx.TensorProto.STRING]
+    session = f'onnxruntime.InferenceSession("{path}")'
+    if inputs == ["x"] and not texts:
+        return [f'{session}.run(["{output}"], {{"x": x}})']
+    kinds = {"float64": [name for name in inputs if name not in texts], "text": texts}
+    told = "; ".join(f"{kind}: {text_of(names)}" for kind, names in kinds.items() if names)
+    return [f'{session}.run(["{output}"], columns)', f"columns, (n, 1) each, of {told}"]
+
+
 FORMATS = {
     "c": Format("a C header", ".h", lambda net, path, name: fb.c.save(net, path, name), _calls),
     "numpy": Format(
@@ -47,7 +63,7 @@ FORMATS = {
         "an ONNX model",
         ".onnx",
         lambda net, path, name: fb.onnx.save(net, path),
-        lambda path: [f'onnxruntime.InferenceSession("{path}").run(["scores"], {{"x": x}})'],
+        _session,
     ),
     "torch": Format(
         "PyTorch's state dict",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from command_line import assert_error, names, run
 
@@ -61,10 +62,22 @@ def test_as_onnx(trained, tmp_path):
     pytest.importorskip("onnx")
     result = run("export", trained.folder, "--output", "digits.onnx", cwd=tmp_path)
     assert (result.code, result.err) == (0, "")
-    assert 'onnxruntime.InferenceSession("digits.onnx")' in result.out
+    assert 'onnxruntime.InferenceSession("digits.onnx").run(["scores"], {"x": x})' in result.out
     back = fb.onnx.load(tmp_path / "digits.onnx")
     net = fb.load(trained.folder / "model.safetensors")
     np.testing.assert_array_equal(back.params, net.params)
+
+
+def test_a_table_as_onnx_is_told_with_its_columns(tmp_path):
+    pytest.importorskip("onnx")
+    frame = pd.DataFrame({"age": [30.0, 41.5, 50, 22], "town": ["Rome", "Oslo", "Bern", "Rome"]})
+    data = fb.datasets.table(frame.assign(y=["a", "b", "a", "b"]), "y")
+    net = fb.Sequential(fb.Linear(data.features, 2))
+    net.table = data.table
+    net.save(tmp_path / "model.safetensors")
+    result = run("export", "model.safetensors", "--format", "onnx", cwd=tmp_path)
+    assert 'InferenceSession("model.onnx").run(["label"], columns)' in result.out
+    assert "columns, (n, 1) each, of float64: 'age'; text: 'town'" in result.out
 
 
 def test_a_library_that_is_missing(trained, tmp_path, monkeypatch):

@@ -104,6 +104,7 @@ def test_outputs_follow_from_what_scores_mean(meaning: str | None, networks: int
     net = nets[0] if networks == 1 else fb.Ensemble(nets)
     x = 4 * samples(nets[0], 50)
     for found in both(model_of(net), {"x": x}):
+        assert next(iter(found)) == "scores"
         assert_allclose(found.pop("scores"), net.scores(x), rtol=1e-5, atol=1e-5)
         if meaning in ("classes", "two classes", "labels"):
             assert_allclose(found.pop("probabilities"), net.predict_proba(x), rtol=1e-4, atol=1e-6)

@@ -1,5 +1,7 @@
 """Models of tables as ONNX models: they take the columns as they are, and say what predict says."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,6 @@ from fastbp.datasets import Table
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-
-import json
 
 import onnx
 import onnxruntime
@@ -104,6 +104,7 @@ def test_both_say_what_predict_says(what: str, networks: int, tmp_path: Path) ->
     nets = [network(table, seed) for seed in range(networks)]
     net, frame, path = nets[0] if networks == 1 else fb.Ensemble(nets), new(), tmp_path / "net.onnx"
     for found in both(net, path, frame, opset=(15, 18)[networks // 2]):
+        assert next(iter(found)) == ("value" if what == "values" else "label")
         assert_allclose(found.pop("scores"), net.scores(frame), rtol=1e-5, atol=1e-5)
         if what == "values":
             assert_allclose(found.pop("value"), net.predict(frame), rtol=1e-5)
@@ -182,3 +183,22 @@ def test_what_onnx_has_no_words_for_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the scores mean values, but 'y' has classes"):
         fb.onnx.save(net, path)
     assert not path.exists()
+
+
+def test_what_is_said_of_onnx_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    names: dict[str, Any] = {
+        "fb": fb,
+        "onnxruntime": onnxruntime,
+        "x": x,
+        "y": np.arange(30) % 3,
+        "frame": FRAME.assign(income=LABELS["words"]),
+    }
+    text = (Path(__file__).parents[2] / "docs/onnx.md").read_text("utf-8")
+    found = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(found) == 3
+    for block in found:
+        exec(block, names)
+    assert_allclose(names["scores"], names["net"].scores(x), rtol=1e-5, atol=1e-5)
+    assert_array_equal(names["labels"], names["model"].predict(names["frame"]))

@@ -53,11 +53,12 @@ def write(graph: Graph, net: Any, scores: str, shape: Dims) -> None:
     label = None if net.table is None else net.table.label
     if isinstance(label, Classes):
         _labels(graph, net, scores, label, shape)
-    if isinstance(label, Values):
+        _meant(graph, meaning_of(net), scores, shape)
+    elif isinstance(label, Values):
         _values(graph, net, scores, label, shape)
-    elif net.meaning is not None and len(shape) == 1:
-        _meant(graph, net.meaning, scores, shape)
     graph.output("scores", scores, net.dtype, shape)
+    if label is None and net.meaning is not None and len(shape) == 1:
+        _meant(graph, net.meaning, scores, shape)
 
 
 def _meant(graph: Graph, meaning: Meaning, scores: str, shape: Dims) -> None:

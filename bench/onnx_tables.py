@@ -1,0 +1,83 @@
+"""Models of tables as ONNX: what ONNX Runtime makes of raw columns, as a Markdown table.
+
+    python bench/onnx_tables.py --folder TABLES
+
+The folder is that of bench/tables.py. Each table trains ``fb.train``'s default, which is written by
+``fb.onnx.save``; ONNX Runtime and onnx's own evaluator get the test rows' columns as they are.
+Differences from fastbp are the largest of any score, and the share of rows predicted as others.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+from onnx.reference import ReferenceEvaluator
+from tables import TABLES, split_of
+
+import fastbp as fb
+
+LIMIT = 1e-5  # of a difference of scores
+
+
+def columns_of(session: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Columns as a runtime takes them: numbers with NaN, words with ""."""
+    inputs = {}
+    for column in session.get_inputs():
+        cells = frame[[column.name]]
+        if column.type == "tensor(double)":
+            inputs[column.name] = cells.to_numpy("float64")
+        else:
+            inputs[column.name] = cells.astype(object).fillna("").astype(str).to_numpy(object)
+    return inputs
+
+
+def compared(model: Any, frame: pd.DataFrame) -> tuple[float, float, float]:
+    """Differences of both evaluators' scores, and the share of ONNX Runtime's predictions."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        fb.onnx.save(model, path)
+        onnx.checker.check_model(path, full_check=True)
+        session, evaluator = onnxruntime.InferenceSession(path), ReferenceEvaluator(onnx.load(path))
+    inputs = columns_of(session, frame)
+    names = [each.name for each in session.get_outputs()]
+    texts = {name: x.astype(str) if x.dtype == object else x for name, x in inputs.items()}
+    found = dict(zip(names, session.run(None, inputs), strict=True))
+    (checked,) = evaluator.run(["scores"], texts)
+    wanted, predicted = model.scores(frame), model.predict(frame)
+    if "value" in found:
+        differs = ~np.isclose(found["value"], predicted, rtol=LIMIT, atol=0)
+    else:
+        differs = found["label"] != predicted
+    differences = (float(np.abs(scores - wanted).max()) for scores in (found["scores"], checked))
+    return (*differences, float(differs.mean()))  # type: ignore[return-value]
+
+
+def main() -> int:
+    """Print a row for each table; 1 if anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--ensemble", type=int, default=1, metavar="N")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: the table's own")
+    args = parser.parse_args()
+    sys.stdout.write("| table | ONNX Runtime | onnx's evaluator | other predictions |\n")
+    sys.stdout.write("|---|---|---|---|\n")
+    odd = False
+    for name, (file, label) in TABLES.items():
+        split = split_of(args.folder / file, label)
+        options = {"values": split.values, "ensemble": args.ensemble, "epochs": args.epochs}
+        model = fb.train(split.train, label, **options).model
+        runtime, evaluator, differs = compared(model, split.test.drop(columns=label))
+        odd |= max(runtime, evaluator) > LIMIT or differs > 0
+        sys.stdout.write(f"| {name} | {runtime:.1e} | {evaluator:.1e} | {differs:.2%} |\n")
+        sys.stdout.flush()
+    return int(odd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
