@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from settings import SETTINGS, Setting, train
+from settings import SETTINGS, Setting, fitting
 
 import fastbp as fb
 
@@ -51,9 +51,9 @@ def options(folder: Path) -> dict[str, Option]:
 
 def seconds(setting: Setting, option: Option, samples: int | None = None) -> float:
     """Train for an epoch, or a few."""
-    setting.samples(samples)  # made once, before the clock starts
+    fit = fitting(setting, samples, epochs=EPOCHS if option.whole_call else 1, **option.given)
     started = time.perf_counter()
-    history = train(setting, samples, epochs=EPOCHS if option.whole_call else 1, **option.given)
+    history = fit()
     if not history.path.endswith("fused"):
         raise RuntimeError(f"{setting.name}, {option.given}: expected the engine: {history.path}")
     return time.perf_counter() - started if option.whole_call else history.seconds

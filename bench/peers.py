@@ -89,6 +89,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="how long another library trains at most in a measurement, from which a whole "
         "epoch's time is scaled (default: 1)",
     )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="how many the other libraries are given (default: one, and then all)",
+    )
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the results")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="only print its table")
@@ -103,7 +110,11 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """All measurements of one task."""
     task = TASKS[name]
     problem = Problem.of(task)
-    peers = installed_peers(problem, args.compile)
+    peers = [
+        peer
+        for peer in installed_peers(problem, args.compile)
+        if isinstance(peer, Fastbp) or args.threads is None or peer.threads in args.threads
+    ]
     checks = [check(peer, problem) for peer in peers]
     clocks = [clock(peer, problem, args.seconds) for peer in peers]
     seconds: list[list[float]] = [[] for _ in peers]

@@ -1,7 +1,8 @@
 """What is measured: trainings on MNIST and on tables, and how to know one was computed rightly."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -200,19 +201,20 @@ def first_order(samples: int) -> np.ndarray:
     return np.random.default_rng([SEED, 1]).permutation(samples)
 
 
-def train(
+def fitting(
     setting: Setting,
     samples: int | None = None,
     *,
     net: fb.Sequential | None = None,
     epochs: int = 1,
     **options: Any,
-) -> fb.History:
-    """Train on the first `samples` images or rows, on the active backend.
+) -> Callable[[], fb.History]:
+    """The call of ``fit`` on the first `samples` images or rows; all that it is given is made.
 
     The options are those of ``fit``, but for what the setting says.
     """
-    return fb.fit(
+    return partial(
+        fb.fit,
         setting.net() if net is None else net,
         setting.samples(samples),
         loss=setting.loss_function(),
@@ -222,6 +224,11 @@ def train(
         seed=SEED,
         **options,
     )
+
+
+def train(setting: Setting, samples: int | None = None, **options: Any) -> fb.History:
+    """Train on the active backend; see ``fitting``."""
+    return fitting(setting, samples, **options)()
 
 
 @cache

@@ -1,5 +1,6 @@
 """bench/: every task has its peers and its goals, all compute the same, and else are refused."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -73,6 +74,26 @@ def test_peers_compute_what_the_reference_does(bench, monkeypatch, name, library
         if peer.threads == 1:
             bench.peers.check(peer, given)
             assert bench.peers.clock(peer, given, 0.0)() > 0
+
+
+def test_a_report_of_small_tasks(bench, monkeypatch, tmp_path, capsys):
+    tasks = {name: problem(bench, name).task for name in ("tiny-b8", "many-b64", "predict-policy")}
+    monkeypatch.setattr(bench.peers, "TASKS", tasks)
+    monkeypatch.setattr(bench.peers, "MODULES", {"_peers_fastbp": "fastbp"})
+    monkeypatch.setattr(bench._peers_fastbp.FastbpNumba, "can", lambda problem: False)
+    monkeypatch.setattr(bench.peers, "REST", 0)
+    file = tmp_path / "report.json"
+    assert bench.peers.main(["--repeats", "2", "--seconds", "0", "--output", str(file)]) == 0
+    report = json.loads(file.read_text())["settings"]
+    assert [*report] == [*tasks]
+    for name, measured in report.items():
+        assert measured["goals"] == bench._tasks.GOALS[name]
+        found = {(peer["name"], peer["threads"]) for peer in measured["peers"]}
+        assert found == {("fastbp", None), ("fastbp", 1)}
+        assert all(len(peer["seconds"]) == 2 for peer in measured["peers"])
+    out = capsys.readouterr().out
+    assert "| tiny-b8: 4-32-16-4, tanh, mse, adam, batch 8, 200 rows | " in out
+    assert "PyTorch 250, JAX 7 | – |" in out
 
 
 def test_wrong_predictions_and_losses_are_refused(bench):
