@@ -160,6 +160,8 @@ _TRUE_AND_PREDICTED: dict[str, Callable[[], Any]] = {
 # The same names elsewhere, by the last part of the module's name and the function's own name.
 GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "figures.save": {"path": lambda: "figure.png"},
+    "c.save": {"path": lambda: "policy.h"},
+    "numpy_source.save": {"path": lambda: "policy.py"},
     "figures.class_probabilities": {
         "image": lambda: np.zeros((6, 6)),
         "probabilities": lambda: np.full(CLASSES, 1 / CLASSES),
