@@ -101,6 +101,7 @@ def evaluate(
     ----------
     net : Sequential or Ensemble
     data : Dataset or (x, y)
+        Or a Dataset or DataLoader of PyTorch's, as ``fit`` takes them.
     loss : Loss, optional
         Its mean over all samples is computed too, and it says what scores mean, and targets are.
         Without it ``net.meaning`` does.

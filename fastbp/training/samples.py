@@ -1,6 +1,6 @@
 """Data made fit for the loops: checked once, against the network and the loss."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,15 @@ from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
 from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
 
-# Or a Dataset or DataLoader of PyTorch's, whose types are known where that is imported.
-Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+    from torch.utils.data import Dataset as TorchDataset
+
+    Data: TypeAlias = (
+        Dataset | tuple[npt.ArrayLike, npt.ArrayLike] | TorchDataset[Any] | DataLoader[Any]
+    )
+else:  # the last two are known where PyTorch is imported
+    Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
 
 # What takes the targets of scores with that meaning, where no loss is named.
 TAKES: dict[Meaning, Loss] = {
