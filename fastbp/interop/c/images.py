@@ -7,24 +7,23 @@ from fastbp import layers
 from fastbp.kernels.numbers import Column
 from fastbp.layers import Shape
 
+from .numbers import padded
 from .step import Step
 
 _CONV = """\
-float s[$OW];
-int o, c, i, j, k, l;
+float s[$SUMS], row[$WIDE] = {0.0f};
+int o, c, i, j, k;
 for (o = 0; o < $OC; o++)
     for (i = 0; i < $OH; i++) {
-        for (j = 0; j < $OW; j++)
+        for (j = 0; j < $SUMS; j++)
             s[j] = $start;
         for (c = 0; c < $IC; c++)
             for (k = 0; k < $KH; k++) {
                 const int r = $r;$skip
-                const float *row = x + ($channel * $H + r) * $W;
-                for (l = 0; l < $KW; l++) {
-                    const float w = $$n_w[o][c][k][l];
-                    for (j = 0; j < $OW; j++)
-                        s[j] += $term;
-                }
+                for (j = 0; j < $W; j++)
+                    row[$from] = x[($channel * $H + r) * $W + j];
+                for (j = 0; j < $SUMS; j++)
+                    s[j] += $terms;
             }
         for (j = 0; j < $OW; j++)
             y[(o * $OH + i) * $OW + j] = s[j];
@@ -64,19 +63,27 @@ def _place(window: str, stride: int, inside: str, before: int) -> str:
 
 
 def conv(layer: layers.Conv2d, before: Shape, behind: Shape) -> Step:
-    """A row of an output channel is summed at a time."""
+    """A row of an output channel is summed at a time, from a row of the image with its border.
+
+    Both are local arrays of fixed sizes, of whose loops compilers make vectors.
+    """
     sizes = _sizes(layer, before, behind)
-    sizes["IC"] //= layer.groups
-    place, of_group = sizes["t"], layer.out_channels // layer.groups
+    columns, sums = layer.columns(), padded(behind[2])
+    left, stride = columns[Column.PADDING + 1], columns[Column.STRIDE + 1]
+    sizes |= {"IC": before[0] // layer.groups, "SUMS": sums}
+    sizes["WIDE"] = max(left + before[2], (sums - 1) * stride + sizes["KW"])
+    sizes["from"] = f"j + {left}" if left else "j"
+    step = "j" if stride == 1 else f"j * {stride}"
+    each = (f"$n_w[o][c][k][{at}] * row[{step} + {at}]" for at in range(sizes["KW"]))
+    sizes["terms"] = ("\n" + " " * 24 + "+ ").join(each).replace(" + 0]", "]")
+    of_group = layer.out_channels // layer.groups
     sizes["channel"] = "c" if layer.groups == 1 else f"(o / {of_group} * {sizes['IC']} + c)"
     sizes["start"] = "$n_b[o]" if layer.bias else "0.0f"
-    sizes["skip"], sizes["term"] = "", f"w * row[{place}]"
-    if layer.has_border():
-        sizes["skip"] = _outside(f"r < 0 || r >= {sizes['H']}", 16)
-        sizes["term"] = f"{place} < 0 || {place} >= {sizes['W']} ? 0.0f : w * row[{place}]"
+    outside = f"r < 0 || r >= {sizes['H']}"
+    sizes["skip"] = _outside(outside, 16) if layer.has_border() else ""
     constants = [("w", layer.w), *([("b", layer.b)] if layer.bias else [])]
     body = Template(_CONV).substitute(sizes)
-    return Step(body, in_place=False, constants=constants, sums=behind[2])
+    return Step(body, in_place=False, constants=constants, sums=sums + sizes["WIDE"])
 
 
 def max_pool(layer: layers.MaxPool2d, before: Shape, behind: Shape) -> Step:
