@@ -1,5 +1,6 @@
 """How a network's scores are computed: of one sample, on an engine, or layer by layer."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from .layers.base import named, outputs_of
 if TYPE_CHECKING:
     from .network import Sequential
 
+# Where a cast is from one precision to the other: a sum of squares below this says that it is exact
+# or rounds, and makes no number infinite.
+SQUARES = {("d", "f"): float(np.finfo(np.float32).max) ** 2, ("f", "d"): math.inf}
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
 
@@ -68,6 +72,8 @@ def scores(
     if (single := of_one(net, x, softmax=False)) is not None:
         return single
     x, alone = as_samples(net, x)
+    if alone and (single := of_one(net, x, softmax=False)) is not None:
+        return single[0]
     if isinstance(x, Dataset):
         if net.inputs not in (None, x.features):
             raise ValueError(f"{net!r}: expected {net.inputs} features, got {x!r}")
@@ -114,7 +120,7 @@ def _chunks(net: "Sequential", x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
 def of_one(net: "Sequential", x: object, softmax: bool) -> np.ndarray | None:
     """The scores or probabilities of a single sample, (1, outputs), the shortest way.
 
-    None where x is none, or is no plain array of the network's dtype, or there is no such way.
+    None where x is none, or is no plain array of floats, or there is no such way.
     """
     if type(x) is not np.ndarray or not x.ndim or len(x) != 1:
         return None
@@ -127,4 +133,9 @@ def of_one(net: "Sequential", x: object, softmax: bool) -> np.ndarray | None:
     if single is None:
         return None
     y: np.ndarray = np.empty(shape, dtype)
-    return y if single.scores(x, y, softmax) else None
+    if single.scores(x, y, softmax):
+        return y
+    # The other precision, if no number is beyond the network's.
+    if (x.dtype.char, dtype.char) in SQUARES and np.vdot(x, x) < SQUARES[x.dtype.char, dtype.char]:
+        return y if single.scores(x.astype(dtype), y, softmax) else None
+    return None

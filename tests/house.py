@@ -52,7 +52,17 @@ ORDER = (
     ("datasets", "pictures"),
     ("_settings",),
     ("_checks",),
-    ("_arrays", "_files", "_hints", "_memory", "_stopped", "_version", "pages", "tabular.split"),
+    (
+        "_arrays",
+        "_counted",
+        "_files",
+        "_hints",
+        "_memory",
+        "_stopped",
+        "_version",
+        "pages",
+        "tabular.split",
+    ),
     ("_guesses", "_tensors"),
     ("kernels",),  # which know nothing of fastbp
 )

@@ -170,6 +170,9 @@ def test_histories_networks_and_what_was_found_have_pictures(things):
     assert np.allclose(accuracy["train"].get_ydata(), 100 * np.array(history["train_accuracy"]))
     with pytest.raises(ValueError, match="expected one of loss, accuracy; got 'los'"):
         history.plot("los")
+    for draw in (fb.plots.loss_by_iteration, fb.plots.rate_by_iteration):
+        assert draw(history).axes[0].get_lines()[0].get_xdata()[-1] == len(history.rates[0]) * 9
+    assert dict(history.items()) == history.to_dict()
     with pytest.raises(ValueError, match="no epoch has a finite loss"):
         fb.History().plot()
     texts = [text.get_text() for text in things["Sequential"].plot().axes[0].texts]

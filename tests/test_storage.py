@@ -36,6 +36,13 @@ def path(tmp_path):
     return tmp_path / "net.safetensors"
 
 
+class Repeat(fb.Layer):
+    """One that takes what its settings do not name."""
+
+    def __init__(self, times):
+        self.times = times
+
+
 class Stretch(fb.Layer):
     """A layer of one's own: Y = X·s, with a setting and a parameter."""
 
@@ -560,3 +567,15 @@ def test_parallel_saves_leave_one_whole_file(path):
     assert any(np.array_equal(found, net.params) for net in nets)
     if os.name == "posix":
         assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_could_not_be_made_again_is_refused_while_it_is_there(path):
+    net = fb.Sequential(fb.Linear(4, 3), Repeat(2))
+    with pytest.raises(
+        TypeError, match="Repeat: a file could not make it again: missing a required"
+    ) as told:
+        net.save(path)
+    assert "its settings name none; write settings" in str(told.value)
+    assert not path.exists()
+    fb.Sequential(fb.Linear(4, 3), Stretch(2.0)).save(path)
+    assert fb.load(path, layers=[Stretch])[1].start == 2.0

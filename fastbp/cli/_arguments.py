@@ -13,8 +13,13 @@ from fastbp._checks import as_number
 from fastbp.datasets import Dataset
 from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
+from fastbp.storage import load
 
 USAGE, FAILURE = 2, 1  # exit codes
+
+
+class UsageError(ValueError):
+    """Options that do not go together: wrong usage, not a failure."""
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -79,12 +84,14 @@ def add_data(parser: argparse.ArgumentParser, classes_alone: bool = False) -> No
     )
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
+def add_backend(
+    parser: argparse.ArgumentParser, default: str = "FASTBP_BACKEND, else the fastest there is"
+) -> None:
     """--backend."""
     parser.add_argument(
         "--backend",
         choices=("auto", *backends.AUTOMATIC),
-        help="what computes (default: FASTBP_BACKEND, else the fastest there is)",
+        help=f"what computes (default: {default})",
     )
 
 
@@ -93,16 +100,22 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
+def load_model(args: argparse.Namespace) -> Any:
+    """The network, or the ensemble, that ``args.model`` names; of a run's folder, its model."""
+    inside = Path(args.model) / "model.safetensors"
+    return load(inside if inside.is_file() else args.model)
+
+
 def load_data(args: argparse.Namespace, values: bool = False) -> tuple[Dataset, Dataset]:
     """The training and test data that the arguments name: of classes, or of values."""
     if args.data is None:
         if args.label or args.classes or args.scale:
-            raise ValueError("--label, --classes and --scale go with --data")
+            raise UsageError("--label, --classes and --scale go with --data")
         if values:
-            raise ValueError("values come with --data; the MNIST that comes with fastbp has none")
+            raise UsageError("values come with --data; the MNIST that comes with fastbp has none")
         return datasets.mnist()
     if args.classes is True:
-        raise ValueError("--classes alone goes with --data of a table")
+        raise UsageError("--classes alone goes with --data of a table")
     return datasets.load(args.data, values=values, **_reading(args))
 
 

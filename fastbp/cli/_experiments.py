@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
+from fastbp._counted import counted
 from fastbp.cli._arguments import tell
 from fastbp.cli._display import AboveBar, Plain, Silent
 from fastbp.experiments.page.content import clock
@@ -30,7 +31,7 @@ class Display(Silent, Watcher):
         self.started = time.perf_counter()
         if wanted:
             kept = f", {self.found} of them kept from before" if self.found else ""
-            self.say(f"{wanted} networks to train{kept}")
+            self.say(f"{counted(wanted, 'network')} to train{kept}")
 
     def damaged(self, problem: str) -> None:
         """Say which, and why, in any case."""
@@ -105,4 +106,4 @@ def _summary(network: Network, seed: int, run: Run) -> str:
         return f"{what}: {run.error.partition(',')[0]}"
     last = run.history.epochs[-1]
     accuracy = f"train {100 * last.train_accuracy:.2f} %  test {100 * last.test_accuracy:.2f} %"
-    return f"{what}: {accuracy}  {clock(run.history.seconds)} for {last.epoch} epochs"
+    return f"{what}: {accuracy}  {clock(run.history.seconds)} for {counted(last.epoch, 'epoch')}"

@@ -4,15 +4,17 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
 from fastbp import __version__
+from fastbp._hints import nearest
 
 from . import bench, evaluate, experiment, explain, export, gradcheck, info, predict, train
-from ._arguments import FAILURE, USAGE, tell
+from ._arguments import FAILURE, USAGE, UsageError, tell
 from ._stopping import exit_code, stopped_by_signals
 
 COMMANDS = (train, evaluate, predict, export, experiment, explain, gradcheck, bench, info)
@@ -36,15 +38,30 @@ examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, which says what was meant, if it is near."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """A command refuses itself what it does not know: it knows what is like it."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = re.findall(r"(?<!\w)--[\w-]+", self.format_usage())
+            near = nearest(unknown[0].partition("=")[0], options)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(near)}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Print the error and where to find help; leave with exit code 2."""
+        if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            message += _meant(nearest(choice[1], re.findall(r"[\w.-]+", choice[2])))
         self.exit(USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
     def print_help(self, file: Any = None) -> None:
         """Print the help; argparse's own way keeps to itself that it could not."""
         (file or sys.stdout).write(self.format_help())
+
+
+def _meant(name: str) -> str:
+    return f"; did you mean {name}?" if name else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +104,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if os.environ.get("FASTBP_TRACEBACK"):
             raise
         tell(f"error: {_one_line(problem)}")
-        return FAILURE
+        return USAGE if isinstance(problem, UsageError) else FAILURE
 
 
 def _parser() -> Parser:

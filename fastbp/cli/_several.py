@@ -11,6 +11,7 @@ import numpy as np
 
 import fastbp as fb
 from fastbp import runs
+from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured, _outcome
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._display import Plain, Silent
@@ -38,7 +39,9 @@ class Told(fb.Callback):
         """Say how far it came."""
         if self.history.epochs:
             why = f" ({self.history.stopped})" if self.history.stopped else ""
-            self.show.say(f"{self.name}: {len(self.history)} epochs{why}, {alone(self.history)}")
+            self.show.say(
+                f"{self.name}: {counted(len(self.history), 'epoch')}{why}, {alone(self.history)}"
+            )
 
 
 @dataclass

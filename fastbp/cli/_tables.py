@@ -62,9 +62,11 @@ def check_options(args: argparse.Namespace) -> None:
     given = [name for name in (*OVERRIDES, *SPLIT, *MANY) if getattr(args, name) is not None]
     if given and not is_table(args):
         option = "--" + given[0].replace("_", "-")
-        raise ValueError(f"{option} goes with --data of a table: a .csv, .tsv or .parquet file")
+        raise _arguments.UsageError(
+            f"{option} goes with --data of a table: a .csv, .tsv or .parquet file"
+        )
     if args.test is not None and args.test_share is not None:
-        raise ValueError("--test and --test-share: give one of them")
+        raise _arguments.UsageError("--test and --test-share: give one of them")
 
 
 def asked(args: argparse.Namespace) -> Asked:

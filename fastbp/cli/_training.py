@@ -9,6 +9,7 @@ import numpy as np
 
 import fastbp as fb
 from fastbp import run_pictures
+from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured, _outcome, _progress
 from fastbp.cli._arguments import FAILURE
 from fastbp.cli._stopping import exit_code
@@ -87,7 +88,7 @@ class Training:
         except fb.DivergenceError as divergence:
             code, ending = FAILURE, f"error: {divergence}"
         if code:
-            finished = f"finished {len(self.history)} of {self.epochs} epochs"
+            finished = f"finished {len(self.history)} of {counted(self.epochs, 'epoch')}"
             _arguments.tell(f"{ending}; {finished}; what there is lies in {self.folder}")
         return code
 
@@ -125,7 +126,7 @@ class Training:
             "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
             **told,
             **_measured.crossed_facts(self.crossed),
-            "training time": f"{history.seconds:.3g} s over {len(history)} epochs, "
+            "training time": f"{history.seconds:.3g} s over {counted(len(history), 'epoch')}, "
             "without evaluation",
             "computed by": f"{history.path}, {net.dtype}",
         }

@@ -19,7 +19,9 @@ HELP = "measure a saved model on the test or training data"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a model.safetensors that train wrote")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a model.safetensors that train wrote, or its folder"
+    )
     _arguments.add_data(parser)
     _arguments.add_split(parser)
     _arguments.add_backend(parser)
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the accuracy, overall and by class; or of values R² and mean absolute error."""
     backend = _arguments.choose_backend(args)
-    net = fb.load(args.model)
+    net = _arguments.load_model(args)
     data = _arguments.load_data_for(args, net)
     about = {"model": args.model, "data": data.name, "backend": backend.name, "samples": len(data)}
     if net.table is not None:

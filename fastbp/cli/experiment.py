@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fastbp._counted import counted
 from fastbp.cli import _arguments
 from fastbp.cli._arguments import USAGE
 from fastbp.cli._experiments import display
@@ -102,7 +103,7 @@ def _list(args: argparse.Namespace) -> int:
     facts = {}
     for experiment in EXPERIMENTS:
         count = len(experiment.variants)
-        networks = f", {count} network{'s' if count > 1 else ''}" if count else ""
+        networks = f", {counted(count, 'network')}" if count else ""
         facts[experiment.name] = f"{experiment.row:<10}  {experiment.title}{networks}"
     _arguments.print_facts("the reports' experiments", facts)
     return 0

@@ -26,7 +26,7 @@ HELP = "check every layer's and loss's gradient against central differences"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _arguments.add_backend(parser)
+    _arguments.add_backend(parser, "all that there are")
     parser.add_argument(
         "--seed", type=_arguments.whole(0), default=0, metavar="N", help="of the samples"
     )

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-import fastbp as fb
 from fastbp import datasets, pictures, plots
 from fastbp.cli import _arguments, _predicted, _tables
 from fastbp.meaning import meaning_of
@@ -68,13 +67,15 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write("python -m fastbp predict: error: name either an IMAGE or --index N\n")
         return 2
     _arguments.choose_backend(args)
-    net = fb.load(args.model)
+    net = _arguments.load_model(args)
     if net.table is not None and args.index is None:
         _arguments.check_of_table(args)
         return _predict_table(args, net)
     for name in ("output", "keep"):
         if getattr(args, name) is not None:
-            raise ValueError(f"--{name} goes with all rows of a table that a model learned from")
+            raise _arguments.UsageError(
+                f"--{name} goes with all rows of a table that a model learned from"
+            )
     if args.image is None and args.index is None:
         raise ValueError(f"{args.model}: name a sample of {args.data}, --index N")
     label: Any = None
@@ -124,7 +125,9 @@ def _predict_class(
 def _predict_table(args: argparse.Namespace, net: Sequential) -> int:
     """Print what each row is, or write it into a file."""
     if args.image is not None or args.plot:
-        raise ValueError(f"{args.model}: of a table; --plot goes with one row, --index N")
+        raise _arguments.UsageError(
+            f"{args.model}: of a table; --plot goes with one row, --index N"
+        )
     frame = datasets.as_frame(args.data)
     try:
         found = _predicted.predicted(net, frame, args.keep or [])

@@ -4,6 +4,7 @@ import math
 import time
 
 from fastbp import threads as thread_counts
+from fastbp._counted import counted
 
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 # A trial of a number of threads: short at first, later this share of the time since the start, so
@@ -61,4 +62,4 @@ class Threads:
 
     def __str__(self) -> str:
         used = min(self.choices, key=lambda number: self.pace.get(number, 0))
-        return f"{used} thread{'s' if used > 1 else ''}"
+        return counted(used, "thread")

@@ -4,6 +4,8 @@
 what was trained, ``claims`` judges, ``figures`` draws, ``page`` writes the report.
 """
 
+from fastbp._hints import nearest
+
 from .reports import REPORT_A, REPORT_B
 from .spec import Experiment
 
@@ -19,7 +21,9 @@ def find(name: str) -> Experiment:
         If there is none.
     """
     for experiment in EXPERIMENTS:
-        if name in (experiment.name, experiment.row):
+        if name.lower() in (experiment.name, experiment.row.lower()):
             return experiment
-    names = ", ".join(experiment.name for experiment in EXPERIMENTS)
-    raise ValueError(f"no experiment {name!r}; there are {names}, and all")
+    names = [experiment.name for experiment in EXPERIMENTS]
+    near = nearest(name, names)
+    meant = f"; did you mean {near}?" if near else ""
+    raise ValueError(f"no experiment {name!r}; there are {', '.join(names)}, and all{meant}")

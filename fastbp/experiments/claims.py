@@ -15,9 +15,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fastbp._counted import counted
+
 from .measures import TEST_ACCURACY, Measure
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "within noise"
+NOT_JUDGED = "not judged"  # of a run that was cut short
 
 # Student's t, two-sided 95 %, for 1, 2, … degrees of freedom; beyond the table its limit is near.
 STUDENT_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14)
@@ -212,4 +215,4 @@ def _seeds(hits: np.ndarray) -> str:
 
 
 def _count(seeds: np.ndarray) -> str:
-    return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    return counted(len(seeds), "seed")

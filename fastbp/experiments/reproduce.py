@@ -148,7 +148,7 @@ def _outcome(experiment: Experiment, runs: Runs, settings: Settings, images: int
         variant.label: [runs[variant.network, seed] for seed in range(settings.seeds)]
         for variant in experiment.variants
     }
-    return Outcome(experiment, found, images)
+    return Outcome(experiment, found, images, settings.cut)
 
 
 def _write_report(report: Report, folder: Path) -> None:

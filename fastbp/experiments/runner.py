@@ -28,6 +28,11 @@ class Settings:
     limit: int | None = None  # the first so many training images, and no more test images
     seeds: int = 1
 
+    @property
+    def cut(self) -> bool:
+        """Whether networks are trained less than the reports' own."""
+        return self.epochs is not None or self.limit is not None
+
     def data(self) -> tuple[Dataset, Dataset]:
         """MNIST, or the first samples of it."""
         train, test = mnist()

@@ -15,7 +15,7 @@ import tomli_w
 from fastbp._files import write_atomically
 from fastbp.runs import Run
 
-from .claims import Verdict
+from .claims import NOT_JUDGED, Verdict
 from .measures import LOSS, SECONDS, TEST_ACCURACY, TRAIN_ACCURACY, Measure
 from .spec import Experiment, Figure
 
@@ -35,6 +35,7 @@ class Outcome:
     experiment: Experiment
     runs: dict[str, list[Run]]
     test_images: int
+    cut: bool = False  # whether its networks were trained less than the reports' own
 
     def values(self, label: str, measure: Measure) -> np.ndarray:
         """The measure of each seed's run, (seeds,); NaN for a run that diverged."""
@@ -56,8 +57,9 @@ class Outcome:
         return found
 
     def verdicts(self) -> list[Verdict]:
-        """What became of the report's claims."""
-        return [claim.judge(self) for claim in self.experiment.claims]
+        """What became of the report's claims; a run that was cut short judges none."""
+        verdicts = [claim.judge(self) for claim in self.experiment.claims]
+        return [each._replace(word=NOT_JUDGED) if self.cut else each for each in verdicts]
 
     @property
     def seconds(self) -> float:

@@ -74,11 +74,13 @@ class Layer(Guessed):
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute the output y of a batch x: (n, inputs), or (n, channels, h, w) of images."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no forward(self, x), which returns y")
 
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """From dy, shaped like y, compute the parameters' gradients; return dx, shaped like x."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no backward(self, dy), which training needs: it returns dx"
+        )
 
     def backward_parameters(self, dy: npt.ArrayLike) -> None:
         """Compute the parameters' gradients only: all that a network's first layer needs."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp._files import StrPath, write_atomically
+from fastbp.training import History
 
 from . import curves as _curves
 from . import style
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 Curves = Mapping[str, ArrayLike]  # label -> values
 
 
+def _by_epoch(series: Curves | History, what: str) -> Curves:
+    return series.by_epoch(what) if isinstance(series, History) else series
+
+
 def loss_by_iteration(
-    losses: ArrayLike | Curves, *, title: str | None = None, batch_size: int | None = None
+    losses: ArrayLike | Curves | History, *, title: str | None = None, batch_size: int | None = None
 ) -> Figure:
     """Draw the loss of every batch, pale, and its running mean, strong.
 
@@ -31,7 +36,7 @@ def loss_by_iteration(
 
     Parameters
     ----------
-    losses : (iterations,) array, or mapping of label to such arrays
+    losses : (iterations,) array, mapping of label to such arrays, or History
         Mean loss of each batch, in order.
     title : str, optional
         Title of the figure.
@@ -43,6 +48,7 @@ def loss_by_iteration(
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
     """
+    losses = losses.loss_by_iteration if isinstance(losses, History) else losses
     runs = _curves.curves("losses", losses if isinstance(losses, Mapping) else {"": losses})
     half = int(float(f"{max(map(len, runs.values())) ** 0.6 / 2:.0e}"))  # one digit, then zeros
     what = f"iteration (pale: every batch; strong: mean within ±{style.grouped(half)})"
@@ -52,12 +58,12 @@ def loss_by_iteration(
     return figure
 
 
-def accuracy_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
+def accuracy_by_epoch(series: Curves | History, *, title: str | None = None) -> Figure:
     """Draw accuracies by epoch in per cent; the last ones stand beside their lines.
 
     Parameters
     ----------
-    series : mapping of label to (epochs,) or (runs, epochs) array
+    series : mapping of label to (epochs,) or (runs, epochs) array, or History
         Accuracies as fractions, from the first epoch on: ``{"train": [0.91, 0.95]}``.
         Lengths may differ. NaN or None is a gap. Of several runs the mean is drawn, and a band
         from the least to the greatest.
@@ -69,7 +75,7 @@ def accuracy_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
     ValueError
         When a curve is empty, has more dimensions or leaves 0..1, or no value is finite.
     """
-    runs = _curves.curves("accuracies", series, repeated=True)
+    runs = _curves.curves("accuracies", _by_epoch(series, "accuracy"), repeated=True)
     low, top = _curves.span(runs.values())
     if low < 0 or top > 1:
         raise ValueError(f"accuracies: expected fractions in 0..1, got {low:g}..{top:g}")
@@ -80,12 +86,12 @@ def accuracy_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
     return figure
 
 
-def loss_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
+def loss_by_epoch(series: Curves | History, *, title: str | None = None) -> Figure:
     """Draw the mean loss by epoch; the y axis is logarithmic once it spans a decade.
 
     Parameters
     ----------
-    series : mapping of label to (epochs,) or (runs, epochs) array
+    series : mapping of label to (epochs,) or (runs, epochs) array, or History
         Losses from the first epoch on. Lengths may differ. NaN, infinity or None is a gap. Of
         several runs the mean is drawn, and a band from the least to the greatest.
     title : str, optional
@@ -96,14 +102,14 @@ def loss_by_epoch(series: Curves, *, title: str | None = None) -> Figure:
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
     """
-    runs = _curves.curves("losses", series, repeated=True)
+    runs = _curves.curves("losses", _by_epoch(series, "loss"), repeated=True)
     figure, ax = style.new_figure(title or "Loss by epoch", "epoch", "mean loss of an epoch")
     _curves.loss_axis(ax, runs.values(), _curves.span(runs.values())[1])
     _curves.epoch_lines(ax, runs, "{:.3g}")
     return figure
 
 
-def rate_by_iteration(rates: ArrayLike | Curves, *, title: str | None = None) -> Figure:
+def rate_by_iteration(rates: ArrayLike | Curves | History, *, title: str | None = None) -> Figure:
     """Draw the learning rate of every step.
 
     The y axis is logarithmic where half of the rates are a tenth of the greatest or less. Of more
@@ -111,7 +117,7 @@ def rate_by_iteration(rates: ArrayLike | Curves, *, title: str | None = None) ->
 
     Parameters
     ----------
-    rates : (iterations,) array, or mapping of label to such arrays
+    rates : (iterations,) array, mapping of label to such arrays, or History
         The rate of each step, in order.
     title : str, optional
         Title of the figure.
@@ -121,6 +127,7 @@ def rate_by_iteration(rates: ArrayLike | Curves, *, title: str | None = None) ->
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
     """
+    rates = rates.lr_by_iteration if isinstance(rates, History) else rates
     runs = _curves.curves("rates", rates if isinstance(rates, Mapping) else {"": rates})
     figure, ax = style.new_figure(title or "Learning rate by iteration", "iteration", "rate")
     _curves.rate_lines(ax, runs)

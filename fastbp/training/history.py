@@ -1,7 +1,7 @@
 """How a training run went: its epochs, its losses and rates, and where it ended if it diverged."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._above import Above
+from fastbp._counted import counted
 from fastbp._files import StrPath, write_atomically
 from fastbp._hints import nearest, refuse
 from fastbp.pages import notebook, paragraph
@@ -175,6 +176,10 @@ class History:
         """The names of the columns."""
         return self.columns
 
+    def items(self) -> Iterable[tuple[str, list[float]]]:
+        """The names of the columns, and each over the epochs."""
+        return self.to_dict().items()
+
     def to_dict(self) -> dict[str, list[float]]:
         """Every column over the epochs."""
         return {name: self[name] for name in self.columns}
@@ -209,13 +214,16 @@ class History:
         """
         if what not in DRAWN:
             raise ValueError(f"History.plot: expected one of {', '.join(DRAWN)}; got {what!r}")
-        curves = {part: np.array(self[f"{part}_{what}"], float) for part in ("train", "val")}
-        curves = {part: curve for part, curve in curves.items() if np.isfinite(curve).any()}
-        if not curves:
-            raise ValueError(f"History.plot: no epoch has a finite {what}")
-        draw = Above.plots().loss_by_epoch if what == "loss" else Above.plots().accuracy_by_epoch
-        figure: Figure = draw(curves)
+        figure: Figure = getattr(Above.plots(), f"{what}_by_epoch")(self)
         return figure
+
+    def by_epoch(self, what: str) -> dict[str, np.ndarray]:
+        """The "loss" or the "accuracy" of training and validation, (epochs,) each, where known."""
+        found = {part: np.array(self[f"{part}_{what}"], float) for part in ("train", "val")}
+        found = {part: values for part, values in found.items() if np.isfinite(values).any()}
+        if not found:
+            raise ValueError(f"History: no epoch has a finite {what}")
+        return found
 
     def best(self) -> Epoch:
         """The epoch of the least validation loss, or, without any, of the least training loss.
@@ -233,7 +241,7 @@ class History:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the losses as lines, the last epochs and the best one."""
-        title = f"History: {len(self)} epoch{'s' * (len(self) != 1)}"
+        title = f"History: {counted(len(self), 'epoch')}"
         if not self.epochs:
             return notebook.shown(title)
         columns = [name for name in self.columns if not np.isnan(self[name]).all()]
@@ -261,4 +269,4 @@ class History:
         known = {name: v for name, v in self.rows()[-1].items() if not math.isnan(v)}
         del known["epoch"]
         figures = ", ".join(f"{name}={value:.6g}" for name, value in known.items())
-        return f"History({len(self)} epoch{'s' * (len(self) > 1)}; the last: {figures})"
+        return f"History({counted(len(self), 'epoch')}; the last: {figures})"

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp._counted import counted
 from fastbp._hints import Guessed
 from fastbp._settings import Count, Flag, Number, Setting, Word
 from fastbp.layers.nesting import every_layer
@@ -162,5 +163,5 @@ class Best:
         """Why training ends now; "" while it goes on."""
         if self.waited < max(self.rule.patience, 1):
             return ""
-        epochs = f"{self.waited} epoch{'s' * (self.waited > 1)}"
+        epochs = counted(self.waited, "epoch")
         return f"no better {self.rule.monitor} in {epochs} after epoch {self.epoch}"

@@ -143,3 +143,8 @@ def test_samples_whose_scores_are_no_numbers_are_errors(trained, tmp_path):
     table = run("evaluate", "nan.safetensors", cwd=tmp_path).out
     assert "980" in table
     assert "0.00 %" in table
+
+
+def test_a_runs_folder_stands_for_its_model(trained, found):
+    result = run("evaluate", trained.model.parent, "--json", cwd=trained.folder)
+    assert result.json["accuracy"] == found["accuracy"]

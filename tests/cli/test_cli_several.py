@@ -116,10 +116,11 @@ def test_what_does_not_go_is_refused_and_leaves_nothing(people, several):
         ((*TRAIN, *QUICK, "--cv", 140), ("cv: 140 parts need a row of class 'high'",)),
         ((*TRAIN, *QUICK, "--ensemble", 2, *bad), ("network 1 of 2, seed 0", "nothing is kept")),
         ((*TRAIN, *QUICK, "--cv", 2, *bad), ("fold 1 of 2: network 1 of 1", " became ")),
-        (("train", "--ensemble", 2), ("--ensemble goes with --data of a table",)),
-        (("train", "--cv", 3), ("--cv goes with --data of a table",)),
         (("train", "--resume", "run", *TRAIN[1:3]), ("several networks", "train them anew")),
     ):
         output = () if "--resume" in command or len(command) == 3 else ("--output", "bad")
         assert_error(run(*command, *output, cwd=folder), *words)
+    for option in ("--ensemble", "--cv"):
+        words = f"{option} goes with --data of a table"
+        assert_error(run("train", option, 3, cwd=folder), words, code=2)
     assert names(folder) == before

@@ -76,6 +76,30 @@ WRONG_USAGE = {  # command line -> what is named
 }
 
 
+MEANT = {  # command line -> what was meant
+    "trian": "train",
+    "train --hiden 3": "--hidden",
+    "train --lable=c": "--label",
+    "train --activation rellu": "relu",
+    "train --loss cross_entropy": "cross-entropy",
+    "experiment depht": "depth",
+}
+
+
+@pytest.mark.parametrize("line", MEANT)
+def test_what_is_mistyped_is_told_what_was_meant(tmp_path, line):
+    command = line.split()[0] if " " in line else ""
+    where = f"python -m fastbp {command}".rstrip()
+    words = (f"; did you mean {MEANT[line]}? (see {where} --help)", f"{where}: error: ")
+    assert_error(run(*line.split(), cwd=tmp_path), *words, code=2)
+
+
+def test_options_that_do_not_go_together_are_wrong_usage(tmp_path):
+    for line in ("train --label x", "train --values", "train --test-share 0.1"):
+        assert_error(run(*line.split(), cwd=tmp_path), "--data", code=2)
+    assert names(tmp_path) == set()
+
+
 @pytest.mark.parametrize("line", ["", "train --lr fast"])
 def test_wrong_usage_ends_the_process_with_exit_code_2(tmp_path, line):
     result = run_process(*line.split(), cwd=tmp_path)

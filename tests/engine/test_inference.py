@@ -109,6 +109,24 @@ def test_one_sample_that_is_no_plain_array_goes_the_general_way():
             net.scores(wrong)
 
 
+def test_one_sample_of_another_precision_is_what_its_cast_is():
+    for dtype, other in (("float32", "float64"), ("float64", "float32")):
+        net, x = network("one layer", dtype), samples(other)[:1].astype(other)
+        cast = x.astype(dtype)
+        for each in (net, net.frozen()):
+            assert np.array_equal(each.scores(x), each.scores(cast))
+            assert np.array_equal(each.scores(x[0]), each.scores(cast)[0])
+            assert np.array_equal(each.predict_proba(x), each.predict_proba(cast))
+    net, x = network("one layer", "float32"), samples("float64")[:1]
+    for large, fits in ((1e30, True), (3e38, True), (4e38, False)):
+        x[0, 3] = large
+        if fits:
+            assert np.array_equal(net.scores(x), net.scores(x.astype("float32")), equal_nan=True)
+        else:
+            with pytest.raises(ValueError, match="float32"):
+                net.scores(x)
+
+
 def test_one_sample_sees_the_parameters_of_the_moment():
     net, x = network("one layer", "float64"), samples()[:1]
     before = net.scores(x)

@@ -508,9 +508,13 @@ def test_repr_is_how_to_make_it(layer, text):
 
 def test_a_layer_of_ones_own_must_say_what_it_does():
     layer = fb.Layer()
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(
+        NotImplementedError, match=r"Layer has no forward\(self, x\), which returns y"
+    ):
         layer.forward([[1.0]])
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(
+        NotImplementedError, match=r"Layer has no backward\(self, dy\), which train"
+    ):
         layer.backward([[1.0]])
     assert layer.parameter_shapes() == {}
     assert layer.output_shape((7,)) == (7,)

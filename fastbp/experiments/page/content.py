@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED, Verdict, spread_text
+from fastbp._counted import counted
+from fastbp.experiments.claims import (
+    FAILS,
+    HOLDS,
+    NOT_JUDGED,
+    UNDECIDED,
+    Verdict,
+    spread_text,
+)
 from fastbp.experiments.figures import Shown
 from fastbp.experiments.measures import LOSS, SECONDS, TEST_ACCURACY, TRAIN_ACCURACY, Measure
 from fastbp.experiments.runner import Settings
@@ -63,7 +71,7 @@ class Report:
         """What makes this run less than the reports' experiments; "" if nothing does."""
         changes = []
         if self.settings.epochs is not None:
-            changes.append(f"every network trained for {self.settings.epochs} epochs")
+            changes.append(f"every network trained for {counted(self.settings.epochs, 'epoch')}")
         if self.settings.limit is not None:
             changes.append(f"on the first {self.settings.limit:,} images")
         if not changes:
@@ -79,8 +87,8 @@ class Report:
         total = sum(run.history.seconds for run in runs.values())
         made = "all" if not self.found else str(self.networks - self.found)
         return (
-            f"{self.networks} trainings took {clock(total)}, each in one thread; this run made "
-            f"{made} of them, and the report, in {clock(self.seconds)}"
+            f"{counted(self.networks, 'training')} took {clock(total)}, each in one thread; "
+            f"this run made {made} of them, and the report, in {clock(self.seconds)}"
         )
 
 
@@ -96,7 +104,7 @@ def main_table(report: Report) -> Table:
     """One line an experiment: reported against reproduced."""
     head = ["row", "experiment", "reported", "reproduced", "claims"]
     rows = [
-        [s.experiment.row, s.experiment.title, s.experiment.reported, reproduced(s), counted(s)]
+        [s.experiment.row, s.experiment.title, s.experiment.reported, reproduced(s), told(s)]
         for s in report.sections
     ]
     return [head, *rows]
@@ -144,13 +152,14 @@ def reproduced(section: Section) -> str:
     return f"test accuracy: {'; '.join(parts)}" if parts else "shown below"
 
 
-def counted(section: Section) -> str:
+def told(section: Section) -> str:
     """How many claims came to what."""
     counts = Counter(verdict.word for verdict in section.verdicts)
     words = {
         HOLDS: ("holds", "hold"),
         FAILS: ("does not", "do not"),
         UNDECIDED: ("within noise",) * 2,
+        NOT_JUDGED: ("not judged",) * 2,
     }
     return ", ".join(
         f"{counts[word]} {forms[counts[word] > 1]}" for word, forms in words.items() if counts[word]

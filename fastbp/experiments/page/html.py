@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastbp import pages
-from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED, Verdict
+from fastbp.experiments.claims import FAILS, HOLDS, NOT_JUDGED, UNDECIDED, Verdict
 from fastbp.experiments.figures import Shown
 from fastbp.pages import escape, lines, paragraph
 
@@ -19,7 +19,7 @@ from .content import (
     variant_table,
 )
 
-CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided"}
+CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", NOT_JUDGED: "undecided"}
 
 
 def html(report: Report) -> str:
