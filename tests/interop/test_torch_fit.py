@@ -1,5 +1,7 @@
 """fastbp.torch.fit: modules are trained in place, to the numbers of a PyTorch loop."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from parts import each
@@ -9,8 +11,8 @@ import fastbp as fb
 torch = pytest.importorskip("torch")
 nn, optim = torch.nn, torch.optim
 DataLoader, TensorDataset = torch.utils.data.DataLoader, torch.utils.data.TensorDataset
-rows = pytest.importorskip("fastbp.interop.torch.rows")
-parts = pytest.importorskip("fastbp.interop.torch.parts")
+rows = import_module("fastbp.interop.torch.rows")
+parts = import_module("fastbp.interop.torch.parts")
 torch.set_num_threads(1)
 
 N, INPUTS, OUTPUTS = 70, 5, 3
