@@ -112,6 +112,13 @@ def check_model(folder: Path, random: Random) -> None:
                 expect({*net.predict(gaps)} <= {*net.table.label.names}, "no class of it")
 
 
+def check_onnx(folder: Path, random: Random) -> None:
+    """An ONNX model, ours or another's."""
+    net = fb.onnx.load(the_file(folder))
+    for each in net if isinstance(net, fb.Ensemble) else [net]:
+        check_network(each, random)
+
+
 def check_network(net: fb.Sequential, random: Random) -> None:
     """It predicts one sample, and some hundred if it is small."""
     inputs = net.inputs or 5
@@ -229,6 +236,7 @@ CHECKS: dict[str, Check] = {
     "idx": check_idx,
     "npz": check_table,
     "model": check_model,
+    "onnx": check_onnx,
     "checkpoint": check_checkpoint,
     "model.toml": check_model_toml,
     "explain.toml": check_explain_toml,
@@ -240,5 +248,7 @@ ONE_SAMPLE = 1 << 30  # bytes that a sample may take on its way through a networ
 PEAK_OF_OTHERS = 300 << 20
 PEAK = {  # bytes while a file is read and used
     "picture": 450 << 20,
-    **dict.fromkeys(("model", "checkpoint", "model.toml", "run"), ONE_SAMPLE + PEAK_OF_OTHERS),
+    **dict.fromkeys(
+        ("model", "onnx", "checkpoint", "model.toml", "run"), ONE_SAMPLE + PEAK_OF_OTHERS
+    ),
 }

@@ -123,6 +123,22 @@ def networks() -> list[fb.Sequential]:
     ]
 
 
+def _onnx() -> list[Files]:
+    """Models as we write them, and as others do: without what we say of them."""
+    import onnx
+
+    with TemporaryDirectory() as folder:
+        path, found = Path(folder) / "net.onnx", []
+        for net in (*networks(), fb.Ensemble([networks()[0] for _ in range(2)])):
+            fb.onnx.save(net, path)
+            found.append({path.name: path.read_bytes()})
+            if isinstance(net, fb.Sequential):
+                model = onnx.load(path)
+                del model.metadata_props[:]
+                found.append({path.name: model.SerializeToString()})
+        return found
+
+
 def _models() -> list[Files]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
@@ -302,6 +318,7 @@ MAKERS = {
     "idx": _idx,
     "npz": _npz,
     "model": _models,
+    "onnx": _onnx,
     "checkpoint": _checkpoints,
     "model.toml": _model_toml,
     "explain.toml": _explain_toml,
