@@ -17,6 +17,7 @@ _ARRAYS = "write NumPy's arrays, which everything takes and returns"
 _FROM_SCORES = "take fb.BCEWithLogitsLoss() on raw scores, without a Sigmoid before it"
 _BATCH_NORM = "write fb.BatchNorm1d(columns), or of images fb.BatchNorm2d(channels)"
 _CONFUSION = "write fb.evaluate(net, (x, y)).confusion_matrix, and .plot() in its place to draw it"
+_TO_ONNX = "write fb.onnx.save(net, path)"
 _FROM_TORCH = "write fb.torch.from_torch(...), of an nn.Sequential"
 _MANY = "write a loop over fb.fit, or give fb.fit_many several networks at once"
 
@@ -109,6 +110,7 @@ NAMES: dict[str, dict[str, str]] = {
         "softmax": "write net.predict_proba(x)",
         "summary": "write net.summary()",
         "tensor": _ARRAYS,
+        "to_onnx": _TO_ONNX,
         "to_torch": "write fb.torch.to_torch(net)",
         "utils": "give arrays, fb.fit(net, x, y); fb.datasets reads files",
         "zeros": _ARRAYS,
@@ -159,6 +161,7 @@ NAMES: dict[str, dict[str, str]] = {
         "set_weights": "write net.params = array",
         "state_dict": "write fb.torch.state_dict(net), by PyTorch's names; net.save(path); or "
         "net.params.copy()",
+        "to_onnx": _TO_ONNX,
         "to_torch": "write fb.torch.to_torch(net)",
         "to": 'write net.astype("float64") for a dtype; everything runs on the CPU',
         "trainable": "write for layer in net: layer.trainable = False",

@@ -159,7 +159,8 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MO
             loaded = from_file(file, layers, most_bytes)
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
-            raise ValueError(f"{path}: cannot load a network: {reason}") from problem
+            hint = "; fb.onnx.load reads ONNX models" if str(path).endswith(".onnx") else ""
+            raise ValueError(f"{path}: cannot load a network: {reason}{hint}") from problem
     warn_of_odd(loaded, path)
     return loaded
 

@@ -86,7 +86,7 @@ def test_what_is_said_to_write_is_there(said, tmp_path, monkeypatch, backend):
     monkeypatch.chdir(tmp_path)
     known = surroundings()
     for code in (code for text in texts for code in written(text)):
-        if code.startswith("fb.torch") and not find_spec("torch"):
+        if (way := re.match(r"fb\.(onnx|torch)\.", code)) and not find_spec(way[1]):
             continue
         tree = ast.parse(code, mode="eval").body
         if "..." in code:  # of a call that leaves arguments out

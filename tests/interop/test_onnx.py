@@ -1,6 +1,8 @@
 """Networks as ONNX models: onnx's own evaluator and ONNX Runtime compute what they do."""
 
+import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,21 @@ def test_what_it_is_of_is_in_the_metadata(tmp_path: Path) -> None:
     said = session.get_modelmeta().custom_metadata_map
     assert said["fastbp.meaning"] == "labels"
     assert json.loads(said["fastbp.architecture"])[0]["type"] == "Linear"
+
+
+def test_each_loader_names_the_other(tmp_path: Path) -> None:
+    net = fb.Sequential(fb.Linear(4, 2))
+    fb.onnx.save(net, tmp_path / "net.onnx")
+    net.save(tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=r"cannot load a network: .*; fb.onnx.load reads ONNX"):
+        fb.load(tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match=r"it is no ONNX model, .*; fb.load reads what net.save"):
+        fb.onnx.load(tmp_path / "net.safetensors")
+
+
+def test_onnx_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "fastbp.onnx", raising=False)
+    monkeypatch.delattr(fb, "onnx", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"not installed: pip install 'fastbp\[onnx\]'"):
+        _ = fb.onnx

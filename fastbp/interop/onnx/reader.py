@@ -73,7 +73,8 @@ def _parsed(data: bytes) -> ModelProto:
     except DecodeError:
         model = ModelProto()
     if not model.graph.node:
-        raise ValueError("it is no ONNX model, or an empty one")
+        told = "fb.load reads what net.save wrote"
+        raise ValueError(f"it is no ONNX model, or an empty one; {told}")
     if (opset := _opset(model)) < LEAST:
         raise ValueError(
             f"its opset is {opset}; expected {LEAST} or later, which "
