@@ -18,6 +18,9 @@ _FROM_SCORES = "take fb.BCEWithLogitsLoss() on raw scores, without a Sigmoid bef
 _BATCH_NORM = "write fb.BatchNorm1d(columns), or of images fb.BatchNorm2d(channels)"
 _CONFUSION = "write fb.evaluate(net, (x, y)).confusion_matrix, and .plot() in its place to draw it"
 _TO_ONNX = "write fb.onnx.save(net, path)"
+_EXPORT = (
+    'write fb.onnx.save(net, path), fb.c.save(net, "net.h"), or fb.numpy_source.save(net, "net.py")'
+)
 _FROM_TORCH = "write fb.torch.from_torch(...), of an nn.Sequential"
 _MANY = "write a loop over fb.fit, or give fb.fit_many several networks at once"
 
@@ -86,6 +89,7 @@ NAMES: dict[str, dict[str, str]] = {
         "cuda": "everything runs on the CPU",
         "data": "write fb.datasets",
         "device": "everything runs on the CPU",
+        "export": _EXPORT,
         "from_numpy": _ARRAYS,
         "from_pytorch": _FROM_TORCH,
         "from_torch": _FROM_TORCH,
@@ -140,6 +144,7 @@ NAMES: dict[str, dict[str, str]] = {
         "cuda": "leave it out, everything runs on the CPU",
         "decision_function": "write net.scores(x)",
         "double": 'write net.astype("float64")',
+        "export": _EXPORT,
         "fit_predict": "write net.fit(x, y), then net.predict(x)",
         "float": 'write net.astype("float32")',
         "get_weights": _FLAT + "; write net.params.copy()",

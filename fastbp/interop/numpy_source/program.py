@@ -33,7 +33,7 @@ $layers
     import $name
     $name.predict(x)  # of x, (n, $taken) numbers$columns
 
-    python $name.py samples.csv  # prints what each row is; - stands for standard input
+    python $name.py samples.csv  # rows of numbers, without their names; - for standard input
 """
 
 $imports
