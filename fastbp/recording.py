@@ -27,7 +27,7 @@ STOPPING = tuple(  # the signals that ask a program to end; not all systems have
 def kept(arguments: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Fit's arguments, with a history, and a checkpoint to go on from."""
     checkpoint = Checkpoint(folder / CHECKPOINT, every=EVERY, keep_best=False)
-    return {**arguments, "history": History(), "checkpoint": checkpoint}
+    return {"history": History(), **arguments, "checkpoint": checkpoint}
 
 
 def recorded(

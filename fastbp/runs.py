@@ -37,6 +37,7 @@ from .training import DivergenceError, Epoch, History
 from .training.history import ALIASES, COLUMNS
 
 LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
+CONFIG = "config.toml"
 FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 
@@ -94,7 +95,7 @@ def config_of(
 ) -> bytes:
     """A config.toml: everything that determines the run. train --model reads it again.
 
-    Of several networks it has their number, which is for people to read.
+    Of several networks it has their number.
     """
     data = {
         "path": path or "MNIST, embedded",
@@ -112,20 +113,22 @@ def config_of(
     return tomli_w.dumps(settings).encode("utf-8", "replace")  # names of files may be any bytes
 
 
-def networks_in(folder: Path) -> int:
+def networks_in(config: Path) -> int:
     """How many networks a run trained, as its config.toml has it."""
-    return int(_said(folder, "computation").get("networks", 1))
+    found = _said(config, "computation").get("networks", 1)
+    if not isinstance(found, int) or found < 1:
+        raise ValueError(f"{config}: computation.networks: expected a whole number, got {found!r}")
+    return found
 
 
 def is_tested(folder: Path) -> bool:
     """Whether rows of a run's table were kept to test with, as its config.toml has it."""
-    return bool(_said(folder, "data").get("test_samples", 1))
+    return bool(_said(folder / CONFIG, "data").get("test_samples", 1))
 
 
-def _said(folder: Path, table: str) -> dict[str, Any]:
+def _said(config: Path, table: str) -> dict[str, Any]:
     """A table of a run's config.toml; nothing where there is none."""
-    path = folder / "config.toml"
-    found = read_toml(path).get(table, {}) if path.is_file() else {}
+    found = read_toml(config).get(table, {}) if config.is_file() else {}
     return found if isinstance(found, dict) else {}
 
 
@@ -147,7 +150,7 @@ def write(
     Then history.csv begins with a column ``network``, from 1, and loss_by_iteration.npz has an
     array for each, ``loss_1`` and so on.
     """
-    write_atomically(folder / "config.toml", lambda file: file.write(config))
+    write_atomically(folder / CONFIG, lambda file: file.write(config))
     model.save(folder / "model.safetensors")
     if isinstance(model, Sequential):
         histories[0].to_csv(folder / "history.csv")

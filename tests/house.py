@@ -23,6 +23,7 @@ ORDER = (
         "models",
         "numpy_source",
         "onnx",
+        "outcome",
         "plots",
         "recording",
         "run_pictures",

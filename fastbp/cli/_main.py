@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 from fastbp import __version__
 from fastbp._hints import nearest
+from fastbp.models import SettingError
 
 from . import bench, evaluate, experiment, explain, export, gradcheck, info, predict, train
 from ._arguments import FAILURE, USAGE, UsageError, tell
@@ -104,7 +105,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if os.environ.get("FASTBP_TRACEBACK"):
             raise
         tell(f"error: {_one_line(problem)}")
-        return USAGE if isinstance(problem, UsageError) else FAILURE
+        return USAGE if isinstance(problem, UsageError | SettingError) else FAILURE
 
 
 def _parser() -> Parser:

@@ -3,10 +3,8 @@
 import sys
 from typing import Any
 
-import numpy as np
-
 from fastbp.cli import _arguments
-from fastbp.tabular.task import Task
+from fastbp.tabular.result import NAMES, Result, as_said, share
 
 JUDGED = ("test", "validation", "cv")  # parts of a training's report that say how good it is
 
@@ -16,17 +14,16 @@ def judged(report: dict[str, Any] | None) -> dict[str, Any]:
     return {name: report[name] for name in JUDGED if name in report} if report else {}
 
 
-def print_report(report: dict[str, Any] | None, task: Task | None) -> None:
+def print_report(result: Result) -> None:
     """What a training on a table came to: cross-validated, and on rows that it was tested with."""
-    if report is None or task is None:
-        return
-    if "cv" in report:
-        print_crossed(report["cv"], f"{task.source}, {report['rows']:,} rows")
-    if "test" in report:
-        assert task.test is not None
-        print_measured(f"{task.test.name}, {len(task.test):,} rows", report["test"])
-    elif (rows := task.validation()) is not None:
-        print_measured(f"{rows.name}, {len(rows):,} rows", report["validation"])
+    found = result.figures
+    if "cv" in found:
+        source = result.train.name.removesuffix(" train")
+        print_crossed(found["cv"], f"{source}, {found['rows']:,} rows")
+    if result.judged is not None:
+        _, rows = result.judged
+        part = found["validation"] if result.test is None else found["test"]
+        print_measured(f"{rows.name}, {len(rows):,} rows", part)
     sys.stdout.write("\n")
 
 
@@ -57,51 +54,22 @@ def print_crossed(crossed: dict[str, Any], of: str) -> None:
     mean, std, folds = crossed["mean"], crossed["std"], crossed["folds"]
     names = [name for name in NAMES if name in mean]
     rows = [
-        [str(number), f"{fold['samples']:,}", *(_said(name, fold[name]) for name in names)]
+        [str(number), f"{fold['samples']:,}", *(as_said(name, fold[name]) for name in names)]
         for number, fold in enumerate(folds, 1)
     ]
-    rows.append(["mean ± std", "", *(f"{_said(n, mean[n])} ± {_said(n, std[n])}" for n in names)])
+    rows.append(
+        ["mean ± std", "", *(f"{as_said(n, mean[n])} ± {as_said(n, std[n])}" for n in names)]
+    )
     if isinstance(mean["baseline"], dict):
         known = {"r2": 0.0} | mean["baseline"]
-        rows.append(["the mean", "", *(_said(name, known[name]) for name in names)])
+        rows.append(["the mean", "", *(as_said(name, known[name]) for name in names)])
     else:
         chance = {"accuracy": mean["baseline"]}
-        told = (_said(name, chance[name]) if name in chance else "" for name in names)
+        told = (as_said(name, chance[name]) if name in chance else "" for name in names)
         rows.append(["the most frequent class", "", *told])
     title = f"{of}, cross-validated with {len(folds)} parts"
     _arguments.print_table(title, ["part", "rows", *(NAMES[name] for name in names)], rows)
 
 
-def crossed_facts(crossed: dict[str, Any] | None) -> dict[str, str]:
-    """The same as one fact."""
-    if crossed is None:
-        return {}
-    mean, std = crossed["mean"], crossed["std"]
-    name = "accuracy" if "accuracy" in mean else "r2"
-    told = f"{_said(name, mean[name])} ± {_said(name, std[name])}, {len(crossed['folds'])} parts"
-    return {f"cross-validated {NAMES[name]}": told}
-
-
-NAMES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced",
-    "auc": "AUC",
-    "r2": "R²",
-    "mae": "MAE",
-    "rmse": "RMSE",
-}
-
-
-def _said(name: str, value: float) -> str:
-    if "accuracy" in name:
-        return share(value)
-    return f"{value:.4f}" if name in ("auc", "r2") else f"{value:.6g}"
-
-
 def _of_values(found: dict[str, Any]) -> list[str]:
-    return [_said(name, found[name]) for name in ("r2", "mae", "rmse") if name in found]
-
-
-def share(value: float) -> str:
-    """Per cent; a class that never occurs has none."""
-    return "-" if np.isnan(value) else f"{100 * value:.2f} %"
+    return [as_said(name, found[name]) for name in ("r2", "mae", "rmse") if name in found]

@@ -1,6 +1,5 @@
 """Several networks that the command line trains side by side on a table, and keeps as one model."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,14 +11,13 @@ import numpy as np
 import fastbp as fb
 from fastbp import runs
 from fastbp._counted import counted
-from fastbp.cli import _arguments, _measured, _outcome
-from fastbp.cli._arguments import FAILURE
+from fastbp.cli import _arguments, _measured
+from fastbp.cli._arguments import FAILURE, UsageError
 from fastbp.cli._display import Plain, Silent
 from fastbp.cli._stopping import exit_code
-from fastbp.recording import signals_held_back
-from fastbp.tabular import report
+from fastbp.tabular.result import Result, alone, figure
 from fastbp.tabular.several import Several
-from fastbp.tabular.train import report_of, said
+from fastbp.tabular.unseen import together
 
 SAID = 4  # times that each network says where it is, until it is finished
 
@@ -51,22 +49,17 @@ class SeveralTraining:
     several: Several
     folder: Path
     crossed: dict[str, Any] | None = None
-    seconds: float = 0.0
 
     @property
     def heading(self) -> str:
         """What is trained on what."""
-        return f"{self.several.together()!r}\n{self.several.task.train!r}"
+        networks = together([job.net for job in self.several.jobs])
+        return f"{networks!r}\n{self.several.task.train!r}"
 
     @property
     def dtype(self) -> np.dtype:
         """Of the arithmetic."""
         return self.several.jobs[0].net.dtype
-
-    @property
-    def histories(self) -> list[fb.History]:
-        """How each network's training went."""
-        return [job.history for job in self.several.jobs]
 
     def display(self, quiet: bool) -> Silent:
         """What shows how it goes."""
@@ -84,102 +77,46 @@ class SeveralTraining:
             try:
                 with show:
                     show.say(heading)
-                    started = time.perf_counter()
-                    self.several.fit(watch, threads)
+                    self.several.recorded(self.folder, watch, threads)
             except KeyboardInterrupt as stop:
                 code, ending = exit_code(stop), "stopped"
             except fb.DivergenceError as divergence:
                 code, ending = FAILURE, f"error: {divergence}"
-            self.seconds = time.perf_counter() - started
-            kept = self._keep()
+            except (ValueError, TypeError) as problem:  # fit refused to begin
+                raise UsageError(str(problem)) from problem
         if code:
+            kept = len(self.several.finished())
             lies = f"what there is lies in {self.folder}" if kept else "nothing is kept"
             _arguments.tell(f"{ending}; {kept} of {count} networks have finished epochs; {lies}")
         return code
 
-    def _keep(self) -> int:
-        """Write the networks that have finished epochs, and how many they are."""
-        jobs = self.several.finished()
-        with signals_held_back():
-            if jobs:
-                model, histories = fb.Ensemble([j.net for j in jobs]), [j.history for j in jobs]
-                runs.write(self.folder, model, histories, self.several.task.config())
-        return len(jobs)
-
     @cached_property
-    def outcome(self) -> dict[str, Any]:
-        """What came of it, as figures."""
-        task, net = self.several.task, self.several.together()
-        return report_of(task, net, self.histories, self.crossed)
+    def result(self) -> Result:
+        """What came of it."""
+        return self.several.result(self.crossed)
 
     def draw(self) -> None:
         """Draw what came of it, and write the page."""
-        task = self.several.task
-        test = task.validation() if task.test is None else task.test
-        if test is None:
-            return
-        whole = report.TableRun(
-            self.folder,
-            self.several.together(),
-            task.train,
-            test,
-            tuple(self.histories),
-            task.model.batch_size,
-            task.model.validation or 0.0,
-            self.facts(),
-        )
-        report.write(whole)
-
-    def facts(self) -> dict[str, str]:
-        """What came of it, in words."""
-        net, task, whole = self.several.together(), self.several.task, self.outcome
-        epochs = ", ".join(str(len(history)) for history in self.histories)
-        judged = {"val, together": said(whole["validation"])} if "validation" in whole else {}
-        return {
-            "networks": f"{len(net)} of {net[0]!r}, {_parameters(net):,} parameters",
-            "seeds": ", ".join(map(str, task.seeds)),
-            "epochs": epochs,
-            "each alone": "; ".join(map(alone, self.histories)),
-            **judged,
-            **_measured.crossed_facts(self.crossed),
-            "training time": f"{self.seconds:.3g} s, side by side",
-            "computed by": f"{self.histories[0].path}, {net.dtype}",
-        }
+        self.result.write_page(self.folder)
 
     def report(self, as_json: bool) -> None:
         """Print what came of it."""
-        net, task, whole = self.several.together(), self.several.task, self.outcome
+        result = self.result
         if not as_json:
-            _measured.print_report(whole, task)
-            _arguments.print_facts("", self.facts() | {"kept in": str(self.folder)})
+            _measured.print_report(result)
+            _arguments.print_facts("", result.facts() | {"kept in": str(self.folder)})
             return
         _arguments.print_json(
             {
                 "output": str(self.folder),
-                "network": repr(net),
-                "networks": len(net),
-                "seeds": task.seeds,
-                "parameters": _parameters(net),
-                "path": self.histories[0].path,
-                "seconds": self.seconds,
-                "stopped": whole["stopped"],
-                **_measured.judged(whole),
-                "epochs": [history.rows() for history in self.histories],
+                "network": repr(result.model),
+                "networks": len(result.nets),
+                "seeds": result.seeds,
+                "parameters": sum(net.params.size for net in result.nets),
+                "path": result.histories[0].path,
+                "seconds": result.seconds,
+                "stopped": result.figures["stopped"],
+                **_measured.judged(result.figures),
+                "epochs": [history.rows() for history in result.histories],
             }
         )
-
-
-def alone(history: fb.History) -> str:
-    """What judged the epoch whose network was kept."""
-    return figure(_outcome.kept(history))
-
-
-def figure(epoch: fb.training.Epoch) -> str:
-    """What an epoch was judged by."""
-    if epoch.of_values:
-        return f"R² {epoch.val_r2:.4f}"
-    return f"accuracy {_measured.share(epoch.val_accuracy)}"
-
-
-def _parameters(net: fb.Ensemble) -> int:
-    return sum(each.params.size for each in net)

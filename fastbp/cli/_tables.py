@@ -32,7 +32,10 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     share = _arguments.within(above=0, below=1)
     share_help = "the share of the rows to test with"
     group.add_argument("--test-share", type=share, metavar="X", help=share_help)
-    ensemble_help = "networks from so many seeds, trained side by side and kept as one model"
+    ensemble_help = (
+        "networks from so many seeds, trained side by side and kept as one model (default: 5, of "
+        "very many rows fewer; 1 of another --model, of a run's config.toml as many as it had)"
+    )
     group.add_argument("--ensemble", type=_arguments.whole(1), metavar="N", help=ensemble_help)
     cv_help = (
         "cross-validate with so many parts first; then train on all rows, unless --test or "

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
-from fastbp import run_pictures
+from fastbp import outcome, run_pictures
 from fastbp._counted import counted
-from fastbp.cli import _arguments, _measured, _outcome, _progress
-from fastbp.cli._arguments import FAILURE
+from fastbp.cli import _arguments, _measured, _progress
+from fastbp.cli._arguments import FAILURE, UsageError
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
 from fastbp.recording import recorded
-from fastbp.tabular import report
 from fastbp.tabular.data import unit
-from fastbp.tabular.task import Task
-from fastbp.tabular.train import report_of
+from fastbp.tabular.result import Result
 from fastbp.training import Evaluation
 
 
@@ -33,7 +31,6 @@ class Training:
     arguments: dict[str, Any]  # of fit
     before: int = 0  # epochs that were finished before it went on
     config: bytes | None = None  # what config.toml will have, where it is not there yet
-    task: Task | None = None  # of a table
     crossed: dict[str, Any] | None = None  # how good others of its kind are
 
     @property
@@ -87,6 +84,10 @@ class Training:
             code, ending = exit_code(stop), "stopped"
         except fb.DivergenceError as divergence:
             code, ending = FAILURE, f"error: {divergence}"
+        except (ValueError, TypeError) as problem:
+            if self.folder.exists():
+                raise
+            raise UsageError(str(problem)) from problem  # fit refused to begin
         if code:
             finished = f"finished {len(self.history)} of {counted(self.epochs, 'epoch')}"
             _arguments.tell(f"{ending}; {finished}; what there is lies in {self.folder}")
@@ -94,42 +95,26 @@ class Training:
 
     def draw(self) -> None:
         """Draw what came of it; of a table there is a page too."""
-        batch_size, test = self.arguments["batch_size"], self.tested_rows()
-        if test is None:
-            return
-        if self.net.table is None:
-            judge = "validation" if self.share else "test"
-            run_pictures.draw(self.folder, self.net, self.history, test, batch_size, judge)
-            return
-        whole = report.TableRun(
-            self.folder,
-            self.net,
-            self.data,
-            test,
-            (self.history,),
-            batch_size,
-            self.share,
-            self.facts(),
-        )
-        report.write(whole)
+        if self.result is not None:
+            self.result.write_page(self.folder)
+        elif self.test is not None:
+            judge, size = "validation" if self.share else "test", self.arguments["batch_size"]
+            run_pictures.draw(self.folder, self.net, self.history, self.test, size, judge)
 
-    def tested_rows(self) -> Dataset | None:
-        """The test data; where a table has none, the rows that judged each epoch."""
-        return self.task.validation() if self.test is None and self.task else self.test
+    @cached_property
+    def result(self) -> Result | None:
+        """What came of it, of a table."""
+        if self.net.table is None:
+            return None
+        seed, size = self.arguments["seed"], self.arguments["batch_size"]
+        rest = ([seed], size, self.history.seconds, self.crossed)
+        return Result(self.net, self.data, self.test, [self.history], *rest)
 
     def facts(self) -> dict[str, str]:
         """What came of it, in words."""
-        net, history = self.net, self.history
-        told = _outcome.as_facts(history, self.tested, self.judge, unit(net.table))
-        return {
-            "network": f"{net!r}, {net.params.size:,} parameters",
-            "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
-            **told,
-            **_measured.crossed_facts(self.crossed),
-            "training time": f"{history.seconds:.3g} s over {counted(len(history), 'epoch')}, "
-            "without evaluation",
-            "computed by": f"{history.path}, {net.dtype}",
-        }
+        if self.result is not None:
+            return self.result.facts()
+        return outcome.facts(self.net, self.history, self.tested, self.judge, 1.0)
 
     @cached_property
     def tested(self) -> Evaluation | None:
@@ -139,11 +124,9 @@ class Training:
     def report(self, as_json: bool) -> None:
         """Print what came of it."""
         net, history = self.net, self.history
-        whole = None
-        if self.task is not None:
-            whole = report_of(self.task, net, [history], self.crossed)
         if not as_json:
-            _measured.print_report(whole, self.task)
+            if self.result is not None:
+                _measured.print_report(self.result)
             _arguments.print_facts("", self.facts() | {"kept in": str(self.folder)})
             return
         facts = {
@@ -154,6 +137,7 @@ class Training:
             "seconds": history.seconds,
             "stopped": history.stopped,
         }
-        facts |= _outcome.as_data(history, self.tested, self.judge, unit(net.table))
-        facts |= _measured.judged(whole)
+        facts |= outcome.as_data(history, self.tested, self.judge, unit(net.table))
+        if self.result is not None:
+            facts |= _measured.judged(self.result.figures)
         _arguments.print_json(facts | {"epochs": history.rows()})

@@ -159,12 +159,12 @@ def _of_table(args: argparse.Namespace) -> Training | SeveralTraining:
         return SeveralTraining(several, folder, crossed)
     arguments = kept(task.model.fit_arguments(), folder)
     parts = (several.jobs[0].net, task.train, task.test, folder, arguments)
-    return Training(*parts, config=task.config(), task=task, crossed=crossed)
+    return Training(*parts, config=task.config(), crossed=crossed)
 
 
 def _resumed(args: argparse.Namespace) -> Training:
     """One that goes on in its folder, from the last epoch that was finished, were it the last."""
-    if runs.networks_in(args.resume) > 1:
+    if runs.networks_in(args.resume / runs.CONFIG) > 1:
         raise ValueError(
             f"--resume {args.resume}: several networks were trained there, side by side, which "
             "keep no checkpoint: train them anew"

@@ -131,6 +131,13 @@ class Values:
         values = self.decode(predicted)
         return values if self.low is None else np.clip(values, self.low, self.high)
 
+    @property
+    def learned_range(self) -> tuple[float, float] | None:
+        """From ``low`` to ``high``, as a network learns them."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
+
     def as_data(self) -> dict[str, Any]:
         """As JSON has it."""
         numbers = {name: getattr(self, name) for name in ("mean", "std", "low", "high")}

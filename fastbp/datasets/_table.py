@@ -285,7 +285,10 @@ def fit_table(
 def labelled(frame: pd.DataFrame, label: str | int | None) -> tuple[pd.DataFrame, str]:
     """The rows that have a label, and its column."""
     name = _label_of([*frame.columns], label)
-    return _with_label(frame, name), name
+    frame = _with_label(frame, name)
+    if len(frame) < 2:
+        raise ValueError("expected at least 2 rows, got 1")
+    return frame, name
 
 
 def _guesses(
@@ -334,8 +337,6 @@ def _with_label(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         told = f"{missing.sum():,} of {len(frame):,} rows have no {name!r}: they are left out"
         warnings.warn(told, UserWarning, stacklevel=5)
         frame = frame[~missing.to_numpy()]
-    if len(frame) < 2:
-        raise ValueError("expected at least 2 rows, got 1")
     return frame
 
 

@@ -10,6 +10,7 @@ run of ``python -m fastbp train`` leaves.
 
 from ._described import DENSE as DENSE
 from ._described import Setting as Setting
+from ._described import SettingError as SettingError
 from ._described import asked_for as asked_for
 from ._described import dense as dense
 from ._described import described as described

@@ -8,12 +8,17 @@ from fastbp._checks import as_count, check_kind
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.network import Sequential
 
-from ._keys import KEYS, PARTS, chosen
+from ._keys import KEYS, PARTS, Part, chosen
 from ._reader import read
 from .model import Model
 
 PIXELS, DIGITS = 784, 10  # MNIST's
 DENSE = ("hidden", "activation", "normalization")  # what describes a network in place of a model
+
+
+class SettingError(ValueError):
+    """What was said of how a network is trained does not go."""
+
 
 SINGLE = (*(part.name for part in PARTS), *KEYS, "init", "dtype")  # what a model says of itself
 
@@ -56,27 +61,37 @@ def with_settings(
 
     Raises
     ------
-    ValueError
+    SettingError
         If a part has no such setting, or lacks one, or refuses its value.
     """
-    for part in PARTS:
-        said = {name: v for name in part.settings() if (v := given.get(name)) is not None}
-        kind = getattr(model, part.name)
-        has = part.parameters(kind)
-        for name in said:
-            if part.known[kind] is None:
-                whose = ", ".join(part.settings()[name])
-                raise ValueError(f"{called(name)} goes with {called(part.name)} {whose}")
-            if name not in has:
-                known = ", ".join(map(called, has)) or "none"
-                raise ValueError(f"{kind} has no {called(name)}; it has {known}")
-        options = getattr(model, part.options) | said
-        for name, parameter in has.items():
-            if parameter.default is parameter.empty and name not in options:
-                raise ValueError(f"{part.what} {kind} needs {called(name)}")
-        model = replace(model, **{part.options: options})
-    model.fit_arguments()  # which checks them, before anything is computed or written
+    try:
+        for part in PARTS:
+            model = _with_part(model, part, given, called)
+        model.fit_arguments()  # which checks them, before anything is computed or written
+    except ValueError as problem:
+        raise SettingError(str(problem)) from None
     return model
+
+
+def _with_part(
+    model: Model, part: Part, given: Mapping[str, Any], called: Callable[[str], str]
+) -> Model:
+    """The model, a part of it with the settings that are given."""
+    said = {name: v for name in part.settings() if (v := given.get(name)) is not None}
+    kind = getattr(model, part.name)
+    has = part.parameters(kind)
+    for name in said:
+        if part.known[kind] is None:
+            whose = ", ".join(part.settings()[name])
+            raise ValueError(f"{called(name)} goes with {called(part.name)} {whose}")
+        if name not in has:
+            known = ", ".join(map(called, has)) or "none"
+            raise ValueError(f"{kind} has no {called(name)}; it has {known}")
+    options = getattr(model, part.options) | said
+    for name, parameter in has.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise ValueError(f"{part.what} {kind} needs {called(name)}")
+    return replace(model, **{part.options: options})
 
 
 def asked_for(given: Mapping[str, Any], called: Callable[[str], str] = str) -> Model:

@@ -8,14 +8,14 @@ import numpy as np
 
 from fastbp._checks import as_count
 from fastbp.datasets import Classes, Dataset, Table
-from fastbp.ensemble import Ensemble
-from fastbp.many import Job, fit_many
+from fastbp.many import fit_many
 
 from .data import fit_to
 from .measures import measured
 from .several import jobs_of, raise_divergence
 from .split import folds
 from .task import Task, classes_of
+from .unseen import together
 
 FIGURES = ("accuracy", "balanced_accuracy", "auc", "r2", "mae", "rmse")
 
@@ -53,7 +53,7 @@ def cross_validated(task: Task, count: int, threads: int | None = None) -> dict[
     found = []
     for number, (each, own, test) in enumerate(zip(tasks, jobs, tests, strict=True), 1):
         raise_divergence(own, each, f"fold {number} of {count}: ")
-        found.append({"samples": len(test)} | measured(_model_of(own), test))
+        found.append({"samples": len(test)} | measured(together([job.net for job in own]), test))
     return {"folds": found, "rows": [rows.tolist() for rows in _of_frame(task, parts)]} | {
         name: _over(found, of) for name, of in (("mean", np.mean), ("std", np.std))
     }
@@ -87,11 +87,6 @@ def _of_frame(task: Task, parts: list[np.ndarray]) -> list[np.ndarray]:
     """Rows as the table has them."""
     index = task.prepared.frame.index.to_numpy()
     return [np.sort(index[task.prepared.rows[rows]]) for rows in parts]
-
-
-def _model_of(jobs: list[Job]) -> Any:
-    nets = [job.net for job in jobs]
-    return nets[0] if len(nets) == 1 else Ensemble(nets)
 
 
 def _over(found: list[dict[str, Any]], of: Any) -> dict[str, Any]:

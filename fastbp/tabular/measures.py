@@ -8,8 +8,10 @@ from fastbp.datasets import Classes, Dataset, Values
 from fastbp.ensemble import Ensemble
 from fastbp.network import Sequential
 
+from .unseen import Unseen
 
-def measured(net: Sequential | Ensemble, data: Dataset) -> dict[str, Any]:
+
+def measured(net: Sequential | Ensemble | Unseen, data: Dataset) -> dict[str, Any]:
     """Figures of a model with a Table, on samples that were made by it.
 
     Returns

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fastbp.datasets import Classes, Dataset, Values
 from fastbp.plots.judged import MOST_CURVES
 
 from .importance import Importances, permutation_importance
+from .unseen import Unseen
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,12 +59,24 @@ def _of_classes(
 
 
 def importances_of(model: Any, test: Dataset) -> Importances | None:
-    """What columns are worth, on some of the rows; None where that says nothing or takes long."""
+    """What columns are worth, on some of the rows; None where that says nothing or takes long.
+
+    Of networks that kept back different rows, to each of them on its own.
+    """
     columns = len(model.table.columns)
     if columns > MOST_COLUMNS:
         return None
     rows = min(ROWS // columns, MOST_ROWS)
-    found = permutation_importance(model, test, repeats=REPEATS, most_rows=rows)
+    parts = [*model.parts()] if isinstance(model, Unseen) else [(model, test)]
+    each = [
+        permutation_importance(net, data, repeats=-(-REPEATS // len(parts)), most_rows=rows)
+        for net, data in parts
+    ]
+    found = replace(
+        each[0],
+        score=float(np.mean([one.score for one in each])),
+        importances=np.concatenate([one.importances for one in each], axis=1),
+    )
     return found if np.isfinite(found.importances).all() else None
 
 

@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastbp import models
+from fastbp import models, runs
 from fastbp.datasets import Dataset
 from fastbp.models import Model
 
 NAME = "table"
 LEAST = 8  # rows of each class, or of values, so that a share can be kept back
-ROWS = 300_000  # that are trained on in all epochs together, within the limits below
+ROWS = 200_000  # that are trained on in all epochs together, within the limits below
 EPOCHS = 16, 64  # at least, even of very many rows; at most, even of few
 SMALL, SMALL_BATCH = 1_000, 64  # below so many rows there are steps enough in smaller batches
 OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
 VALUES_ACTIVATION = "mish"
-NETWORKS = 1  # that are trained side by side, and are one model
+NETWORKS = 5  # that are trained side by side, and are one model
+NETWORK_ROWS = 500_000  # that all of them have together, at most
 
 
 def model_for(rows: int, values: bool) -> Model:
@@ -37,9 +39,16 @@ def model_for(rows: int, values: bool) -> Model:
     return replace(model, epochs=epochs, early_stopping=epochs, batch_size=batch_size)
 
 
-def networks_for(given: Mapping[str, Any]) -> int:
-    """How many networks are trained, where nobody says: several of the table's own model."""
-    return NETWORKS if given.get("model") in (None, NAME) else 1
+def networks_for(given: Mapping[str, Any], rows: int) -> int:
+    """How many networks are trained, where nobody says.
+
+    Several of the table's own model, of very many rows fewer; those of a run, whose config.toml is
+    the ``model``; one of any other.
+    """
+    model = given.get("model")
+    if model in (None, NAME):
+        return min(max(NETWORK_ROWS // rows, 1), NETWORKS)
+    return 1 if isinstance(model, Model) or model in models.NAMED else runs.networks_in(Path(model))
 
 
 def completed(given: Mapping[str, Any], train: Dataset) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fastbp.network import Sequential
 
 from . import described, measures, pictures
 from .importance import Importances
+from .unseen import Unseen
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,6 +61,9 @@ class TableRun:
         Of the training rows, what judged each epoch; 0 where the test rows did.
     facts : mapping of str to str
         How it went, as the command says it.
+    judged : object, optional
+        What tells of the test rows in the model's place, where these are such as its networks kept
+        back: an ``Unseen``.
     """
 
     folder: Path
@@ -70,6 +74,12 @@ class TableRun:
     batch_size: int
     share: float
     facts: Mapping[str, str]
+    judged: Any = None
+
+    @property
+    def judging(self) -> Any:
+        """What tells of the test rows."""
+        return self.model if self.judged is None else self.judged
 
     @property
     def judge(self) -> str:
@@ -97,8 +107,8 @@ def write(run: TableRun) -> Path:
         If a file cannot be written.
     """
     with pictures.letters_may_lack():
-        judging = _saved(run.folder, pictures.of_judging(run.model, run.test))
-        worth = pictures.importances_of(run.model, run.test)
+        judging = _saved(run.folder, pictures.of_judging(run.judging, run.test))
+        worth = pictures.importances_of(run.judging, run.test)
         of_worth = {} if worth is None else {"importance": pictures.of_importances(worth)}
         columns = _saved(run.folder, of_worth)
         training = run_pictures.pictures_of_training(run.histories, run.batch_size, run.judge)
@@ -125,7 +135,7 @@ def _page(
     run: TableRun, worth: Importances | None, judging: str, columns: str, trained: str
 ) -> str:
     """The page, with what shows the pictures of each part."""
-    label, found = run.model.table.label, measures.measured(run.model, run.test)
+    label, found = run.model.table.label, measures.measured(run.judging, run.test)
     title = f"{label.name}, predicted from {run.source}"
     return pages.document(
         title,
@@ -152,10 +162,15 @@ def _page(
 
 def _trained_on(run: TableRun) -> str:
     rows, kept = len(run.train), round(len(run.train) * run.share)
-    judged = f", {kept:,} of which were kept back to judge each epoch" if kept else ""
+    judged, unseen = f", {kept:,} of which were kept back to judge each epoch", "it was"
+    if len(run.histories) > 1:
+        judged = f", of which each network kept back {kept:,} of its own to judge its epochs"
+        if isinstance(run.judging, Unseen):
+            unseen = "those networks that tell of them were"
+    judged = judged if kept else ""
     return (
         f"Trained on {rows:,} rows of {run.source}{judged}; the figures here are of "
-        f"{len(run.test):,} rows that it was not trained on ({run.test.name})."
+        f"{len(run.test):,} rows that {unseen} not trained on ({run.test.name})."
     )
 
 

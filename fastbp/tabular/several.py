@@ -1,17 +1,23 @@
-"""Several networks from several seeds, trained side by side on the same rows."""
+"""Several networks from several seeds, trained side by side, each on rows of its own choice."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastbp.ensemble import Ensemble
+from fastbp import runs
 from fastbp.many import Job, fit_many
 from fastbp.network import Sequential
+from fastbp.recording import signals_held_back
 from fastbp.training import Callback, DivergenceError, Epoch, History
 
+from .result import Result
 from .task import Task
+from .unseen import together
 
 Watch = Callable[[int, Job], Sequence[Callback]]
 
@@ -44,11 +50,14 @@ class Several:
     ----------
     jobs : list of Job
         Each has a network, and its history.
+    seconds : float
+        That the training took.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.jobs = jobs_of(task)
+        self.seconds = 0.0
 
     def fit(self, watch: Watch | None = None, threads: int | None = None) -> None:
         """Train all of them; ``watch`` gives callbacks for each, which its thread calls.
@@ -63,26 +72,53 @@ class Several:
         for number, job in enumerate(self.jobs):
             others = watch(number, job) if watch else ()
             job.callbacks = (LastEpoch(job.history), *others)
-        fit_many(self.jobs, threads=threads)
+        started = time.perf_counter()
+        try:
+            fit_many(self.jobs, threads=threads)
+        finally:
+            self.seconds = time.perf_counter() - started
         raise_divergence(self.jobs, self.task)
 
     def finished(self) -> list[Job]:
         """Those that did not diverge, and have an epoch that is finished."""
         return [job for job in self.jobs if job.error is None and job.history.epochs]
 
-    def together(self) -> Ensemble:
-        """All of them as one model."""
-        return Ensemble([job.net for job in self.jobs])
+    def recorded(
+        self, folder: Path, watch: Watch | None = None, threads: int | None = None
+    ) -> None:
+        """``fit``, and networks that have finished epochs are written, however it ends."""
+        try:
+            self.fit(watch, threads)
+        finally:
+            with signals_held_back():
+                self._write(folder)
+
+    def _write(self, folder: Path) -> None:
+        if jobs := self.finished():
+            model, histories = together([job.net for job in jobs]), [job.history for job in jobs]
+            runs.write(folder, model, histories, self.task.config())
+
+    def result(self, crossed: dict[str, Any] | None = None) -> Result:
+        """What came of all of them."""
+        task, jobs = self.task, self.jobs
+        return Result(
+            together([job.net for job in jobs]),
+            task.train,
+            task.test,
+            [job.history for job in jobs],
+            task.seeds,
+            task.model.batch_size,
+            self.seconds,
+            crossed,
+        )
 
 
 def jobs_of(task: Task) -> list[Job]:
-    """A job for each network, on the same rows; each has its own optimiser and history."""
-    train, validation = task.parts
-    jobs = []
-    for net, seed in zip(task.build(), task.seeds, strict=True):
-        arguments = task.model.fit_arguments() | {"seed": seed, "validation": validation}
-        jobs.append(Job(net, train=train, **arguments))
-    return jobs
+    """A job for each network, as it would be alone with its seed, which keeps its own rows back."""
+    return [
+        Job(net, train=task.train, **task.arguments() | {"seed": seed})
+        for net, seed in zip(task.build(), task.seeds, strict=True)
+    ]
 
 
 def raise_divergence(jobs: Sequence[Job], task: Task, where: str = "") -> None:

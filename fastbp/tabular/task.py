@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ import numpy as np
 from fastbp import datasets, models, runs
 from fastbp._checks import as_count
 from fastbp.backends import active
-from fastbp.datasets import Dataset, Table, rows_of
+from fastbp.datasets import Dataset, Table
 from fastbp.ensemble import MOST_NETWORKS
 from fastbp.losses import PoissonNLLLoss
 from fastbp.models import Model
 from fastbp.network import Sequential
-from fastbp.training.validation import kept_rows
 
 from . import recipe
 from .data import Asked, Prepared, prepare
@@ -81,28 +79,11 @@ class Task:
         outputs = self.model.outputs_for(self.train)
         return [self.model.build(self.train.features, outputs, seed) for seed in self.seeds]
 
-    @cached_property
-    def parts(self) -> tuple[Dataset, Dataset | None]:
-        """What each of several networks is trained on, and what judges its epochs.
-
-        One share of the rows is kept back for all, that of the first seed; without a share the
-        rows that are tested with judge.
-        """
-        share = self.model.validation
-        if share is None:
-            return self.train, self.test
-        data = self.train
-        kept = kept_rows(len(data), None if data.values else data.y, share, self.model.seed)
-        others = np.ones(len(data), bool)
-        others[kept] = False
-        return rows_of(data, np.flatnonzero(others)), self.judged_by(kept)
-
-    def validation(self) -> Dataset | None:
-        """The rows that are kept back to judge each epoch, where a share is."""
-        return self.parts[1] if self.model.validation is not None else None
-
     def arguments(self) -> dict[str, Any]:
-        """How one network is trained on all of ``train``, which keeps its share back itself."""
+        """How a network is trained on ``train``, of which it keeps back a share by its own seed.
+
+        Without a share the rows that are tested with judge its epochs.
+        """
         judge = {} if self.test is None else {"validation": self.test}
         return judge | self.model.fit_arguments()
 
@@ -113,10 +94,6 @@ class Task:
         return runs.config_of(
             self.model, path, self.train, self.test, active(), networks=self.networks
         )
-
-    def judged_by(self, kept: np.ndarray) -> Dataset:
-        """Rows that are kept back, as samples."""
-        return replace(rows_of(self.train, kept), name=f"{self.source} validation")
 
     def on(self, train: Dataset) -> Task:
         """The same on other rows, for which the model is chosen anew."""
@@ -155,13 +132,14 @@ def task_of(
     ValueError, TypeError, OSError
         If anything does not fit.
     """
-    networks = recipe.networks_for(given) if networks is None else as_count(networks, "ensemble")
-    if networks > MOST_NETWORKS:
+    if networks is not None and as_count(networks, "ensemble") > MOST_NETWORKS:
         raise ValueError(f"ensemble: expected at most {MOST_NETWORKS} networks, got {networks}")
     prepared = prepare(data, asked, counts=_of_counts(given), all_rows=all_rows, tell=tell)
     if limit is not None:
         prepared = replace(prepared, train=prepared.train.first(limit), rows=prepared.rows[:limit])
     model = _model(given, prepared.train, called)
+    if networks is None:
+        networks = recipe.networks_for(given, len(prepared.train))
     return Task(data, asked, given, prepared, model, networks, called)
 
 

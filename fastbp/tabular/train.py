@@ -12,13 +12,15 @@ from fastbp._files import StrPath
 from fastbp._hints import nearest
 from fastbp.datasets import Dataset
 from fastbp.ensemble import Ensemble
+from fastbp.many import Job
 from fastbp.models import KEYS
 from fastbp.network import Sequential
+from fastbp.recording import kept, recorded
 from fastbp.training import History, fit
 
 from .data import Asked
-from .folds import cross_validated
-from .measures import measured
+from .folds import checked_folds, cross_validated
+from .result import Result, said
 from .several import Several
 from .task import Task, task_of
 
@@ -32,7 +34,7 @@ class Trained:
     model : Sequential or Ensemble
         With its Table: ``model.predict(frame)`` gives classes' names, or values in their unit.
     report : dict
-        See ``report_of``.
+        See ``Result.figures``.
     histories : list of History
         One for each network.
     """
@@ -59,17 +61,6 @@ class Trained:
         return "\n".join(lines)
 
 
-def said(found: Mapping[str, Any]) -> str:
-    """The figures of ``measured`` in a line, beside the baseline."""
-    if "accuracy" in found:
-        return (
-            f"accuracy {100 * found['accuracy']:.2f} % "
-            f"(most frequent class {100 * found['baseline']:.2f} %), "
-            f"balanced {100 * found['balanced_accuracy']:.2f} %"
-        )
-    return f"R² {found['r2']:.4f}, MAE {found['mae']:.6g} (the mean {found['baseline']['mae']:.6g})"
-
-
 def train(
     data: Any,
     label: str | int | None = None,
@@ -84,6 +75,7 @@ def train(
     ensemble: int | None = None,
     cv: int | None = None,
     output: StrPath | None = None,
+    plots: bool = True,
     progress: bool = False,
     threads: int | None = None,
     **settings: Any,
@@ -107,14 +99,17 @@ def train(
     drop, category, number : column or list of columns, optional
         Those that are left out, taken as words, or taken as numbers.
     ensemble : int, optional
-        How many networks are trained side by side, from seeds that follow each other; where they
-        are several the model is an ``Ensemble``. Left out, one. One share of the rows judges the
-        epochs of all.
+        How many networks are trained side by side, from seeds that follow each other, each as it
+        would be alone; where they are several the model is an ``Ensemble``. Left out, five, of very
+        many rows fewer; of a ``model`` that is named one, of a run's config.toml as many as it had.
     cv : int, optional
-        Cross-validate with so many parts first; ``report["cv"]`` has what it found. The model that
-        is returned is trained on all rows then, unless ``test`` or ``test_share`` is given.
+        Cross-validate with so many parts first, with as many networks for each part;
+        ``report["cv"]`` has what it found. The model that is returned is trained on all rows then,
+        unless ``test`` or ``test_share`` is given.
     output : path, optional
-        A new folder for the run: settings, histories and model.
+        A new folder for all that the command leaves: settings, histories, model, pictures, page.
+    plots : bool, default True
+        Whether that folder gets pictures and page.
     progress : bool, default False
         Show how the training goes; of one network.
     threads : int, optional
@@ -139,7 +134,7 @@ def train(
 
     Examples
     --------
-    >>> trained = fb.train("people.csv", "income", ensemble=5)
+    >>> trained = fb.train("people.csv", "income")
     >>> trained.report["test"]["accuracy"]
     >>> trained.model.predict(new_people)
     >>> trained.save("model.safetensors")
@@ -148,26 +143,46 @@ def train(
         raise TypeError(f"train: expected a table, got {data!r:.60}; write fb.fit(net, x, y)")
     asked = Asked(label, test, test_share, values, classes, drop, category, number)
     task = task_of(data, asked, checked(settings), networks=ensemble, all_rows=cv is not None)
+    if cv is not None:
+        checked_folds(task, cv)
     if output is None:
-        return _train(task, cv, progress, threads)
+        return _told(_train(task, cv, progress, threads))
     with runs.emptied(runs.named_folder(Path(output))) as folder:
-        trained = _train(task, cv, progress, threads)
-        runs.write(folder, trained.model, trained.histories, task.config())
-    return trained
+        result = _train(task, cv, progress, threads, folder)
+        if plots:
+            result.write_page(folder)
+        return _told(result)
 
 
-def _train(task: Task, cv: int | None, progress: bool, threads: int | None) -> Trained:
+def _train(
+    task: Task, cv: int | None, progress: bool, threads: int | None, folder: Path | None = None
+) -> Result:
+    """Cross-validate and train; in a folder, if there is one."""
     crossed = None if cv is None else cross_validated(task, cv, threads)
-    if task.networks > 1:
-        several = Several(task)
+    several = Several(task)
+    if task.networks == 1:
+        _train_one(task, several.jobs[0], progress, threads, folder)
+    elif folder is None:
         several.fit(threads=threads)
-        model: Sequential | Ensemble = several.together()
-        histories = [job.history for job in several.jobs]
     else:
-        model = task.build()[0]
-        how = task.arguments() | {"progress": progress, "threads": threads}
-        histories = [fit(model, task.train, **how)]
-    return Trained(model, report_of(task, model, histories, crossed), histories)
+        several.recorded(folder, threads=threads)
+    return several.result(crossed)
+
+
+def _told(result: Result) -> Trained:
+    return Trained(result.model, result.figures, result.histories)
+
+
+def _train_one(
+    task: Task, job: Job, progress: bool, threads: int | None, folder: Path | None
+) -> None:
+    """By as many threads as are of use, which side by side would be one."""
+    how = task.arguments() | {"history": job.history, "progress": progress}
+    if folder is None:
+        fit(job.net, task.train, **how, threads=threads)
+    else:
+        config = task.config()
+        recorded(folder, job.net, task.train, kept(how, folder), config, threads=threads)
 
 
 def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,34 +204,3 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in settings.items()
         if value is not None
     }
-
-
-def report_of(
-    task: Task,
-    model: Sequential | Ensemble,
-    histories: list[History],
-    crossed: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """What a training came to, as figures that JSON has.
-
-    Returns
-    -------
-    dict
-        ``rows`` that were trained on, ``networks`` and ``seeds``; of each network ``epochs``,
-        ``seconds`` and why it ``stopped``. ``test`` and ``validation`` are what
-        ``fastbp.tabular.measures.measured`` finds for those rows, where there are any, and ``cv``
-        what ``cross_validated`` found.
-    """
-    found: dict[str, Any] = {
-        "rows": len(task.train),
-        "networks": task.networks,
-        "seeds": task.seeds,
-        "epochs": [len(history) for history in histories],
-        "seconds": [history.seconds for history in histories],
-        "stopped": [history.stopped for history in histories],
-    }
-    if task.test is not None:
-        found["test"] = measured(model, task.test)
-    if (judge := task.validation()) is not None:
-        found["validation"] = measured(model, judge)
-    return found if crossed is None else found | {"cv": crossed}

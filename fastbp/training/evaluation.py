@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from fastbp import datasets
 from fastbp._checks import check_kind
 from fastbp._hints import refuse
 from fastbp.backends import kernels
@@ -18,6 +19,7 @@ from fastbp.pages import notebook
 from fastbp.prediction import CHUNK, layered_scores
 
 from .answers import Answers
+from .parts import named_loss
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
 
 if TYPE_CHECKING:
@@ -93,7 +95,10 @@ class Evaluation(_Pair):
 
 
 def evaluate(
-    net: Sequential | Ensemble, data: Data, loss: Loss | None = None, threads: int | None = None
+    net: Sequential | Ensemble,
+    data: Data,
+    loss: Loss | str | None = None,
+    threads: int | None = None,
 ) -> Evaluation:
     """How good a network is on data whose targets are known.
 
@@ -102,9 +107,9 @@ def evaluate(
     net : Sequential or Ensemble
     data : Dataset or (x, y)
         Or a Dataset or DataLoader of PyTorch's, as ``fit`` takes them.
-    loss : Loss, optional
-        Its mean over all samples is computed too, and it says what scores mean, and targets are.
-        Without it ``net.meaning`` does.
+    loss : Loss or str, optional
+        As ``fit`` takes it. Its mean over all samples is computed too, and it says what scores
+        mean, and targets are. Without it ``net.meaning`` does.
     threads : int, optional
         See ``Sequential.scores``.
 
@@ -117,7 +122,8 @@ def evaluate(
 
         ``r2`` and ``mae`` of values: R² = 1 - Σ(y - p)² / Σ(y - mean y)² of each output, averaged
         over the outputs, and the mean of all |y - p|. As in scikit-learn R² of targets that are
-        all the same is 1 for a perfect prediction, else 0.
+        all the same is 1 for a perfect prediction, else 0. Of a table's Dataset, values are what
+        ``predict`` tells, within the range of those that were trained on.
 
         ``loss``, if one is given. What does not apply is NaN.
 
@@ -128,7 +134,7 @@ def evaluate(
     """
     if isinstance(loss, np.ndarray | list):
         raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")
-    check_kind(Loss() if loss is None else loss, Loss, "evaluate")
+    loss = None if loss is None else named_loss(loss, "evaluate loss")
     if isinstance(net, Ensemble):
         samples = as_samples(net.nets[0], data, loss, "data")
         parts = [*_together(net, samples, threads)]
@@ -182,7 +188,7 @@ def _tally(samples: Samples) -> _Tally:
     if samples.labels is not None:
         return _Classes(samples.labels)
     if samples.meaning.is_values:
-        return _Values(samples.target, samples.meaning)
+        return _Values(samples)
     if samples.meaning is Meaning.CLASSES:  # of a single column, or a user's own loss
         return _Unknown()
     return _Answers(samples.target)
@@ -232,13 +238,18 @@ class _Answers:
 class _Values:
     """How far values are from their targets, summed in double."""
 
-    def __init__(self, target: np.ndarray, meaning: Meaning) -> None:
-        self.target, self.meaning = target.astype(np.float64), meaning
-        self.squares = np.zeros(target.shape[1])
+    def __init__(self, samples: Samples) -> None:
+        self.target, self.meaning = samples.target.astype(np.float64), samples.meaning
+        label = None if samples.table is None else samples.table.label
+        self.range = label.learned_range if isinstance(label, datasets.Values) else None
+        self.squares = np.zeros(self.target.shape[1])
         self.distance = 0.0
 
     def add(self, scores: np.ndarray, rows: slice) -> None:
-        difference = expected(scores.astype(np.float64), self.meaning) - self.target[rows]
+        values = expected(scores.astype(np.float64), self.meaning)
+        if self.range is not None:
+            values = np.clip(values, *self.range)
+        difference = values - self.target[rows]
         self.squares += np.square(difference).sum(axis=0)
         self.distance += float(np.abs(difference).sum())
 

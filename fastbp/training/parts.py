@@ -71,7 +71,7 @@ def _named(known: Mapping[str, Any], name: str, what: str, example: str) -> Any:
     kind = known.get(name.lower().replace("_", "-"))
     if kind is None:
         raise ValueError(
-            f"fit {what}: expected one of {', '.join(known)}, or an object such as {example}; "
+            f"{what}: expected one of {', '.join(known)}, or an object such as {example}; "
             f"got {name!r}"
         )
     return kind
@@ -82,7 +82,7 @@ def as_optimizer(optimizer: Any) -> Optimizer:
     if optimizer is None:
         return Adam()
     if isinstance(optimizer, str):
-        kind = _named(OPTIMIZERS, optimizer, "optimizer", "fb.Adam(lr=0.001)")
+        kind = _named(OPTIMIZERS, optimizer, "fit optimizer", "fb.Adam(lr=0.001)")
         needs_rate = inspect.signature(kind).parameters["lr"].default is inspect.Parameter.empty
         made: Optimizer = kind(lr=RATE) if needs_rate else kind()
         return made
@@ -92,12 +92,15 @@ def as_optimizer(optimizer: Any) -> Optimizer:
 
 def as_loss(loss: Any, net: Sequential, data: Data) -> Loss:
     """A loss from itself, its name, or nothing: what fits the targets' kind."""
-    if loss is None:
-        return _fitting(net, data)
+    return _fitting(net, data) if loss is None else named_loss(loss, "fit loss")
+
+
+def named_loss(loss: Any, who: str) -> Loss:
+    """A loss from itself or its name."""
     if isinstance(loss, str):
-        made: Loss = _named(LOSSES, loss, "loss", "fb.CrossEntropyLoss()")()
+        made: Loss = _named(LOSSES, loss, who, "fb.CrossEntropyLoss()")()
         return made
-    check_kind(loss, Loss, "fit loss")
+    check_kind(loss, Loss, who)
     return loss
 
 

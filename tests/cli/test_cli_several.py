@@ -77,7 +77,7 @@ def test_evaluate_and_predict_take_several_networks(people, several):
 
 def test_one_network_goes_on_that_was_trained_on_all_rows(people, tmp_path):
     """Nothing is tested with after a cross-validation; nor is what goes on."""
-    options = ("--cv", 2, "--output", tmp_path / "run", "--json")
+    options = ("--ensemble", 1, "--cv", 2, "--output", tmp_path / "run", "--json")
     command = ("train", "--data", people[0] / "people.csv")
     whole = run(*command, *TRAIN[3:], *QUICK, *options, cwd=tmp_path).json
     again = run(*command, "--resume", tmp_path / "run", "--json", "--no-plots", cwd=tmp_path).json
@@ -115,7 +115,7 @@ def test_what_does_not_go_is_refused_and_leaves_nothing(people, several):
     for command, words in (
         ((*TRAIN, *QUICK, "--cv", 140), ("cv: 140 parts need a row of class 'high'",)),
         ((*TRAIN, *QUICK, "--ensemble", 2, *bad), ("network 1 of 2, seed 0", "nothing is kept")),
-        ((*TRAIN, *QUICK, "--cv", 2, *bad), ("fold 1 of 2: network 1 of 1", " became ")),
+        ((*TRAIN, *QUICK, "--cv", 2, *bad), ("fold 1 of 2: network 1 of 5", " became ")),
         (("train", "--resume", "run", *TRAIN[1:3]), ("several networks", "train them anew")),
     ):
         output = () if "--resume" in command or len(command) == 3 else ("--output", "bad")

@@ -253,5 +253,5 @@ def test_settings_of_the_loss_and_the_optimizer(tmp_path):
 )
 def test_settings_that_the_loss_or_the_optimizer_has_not_or_refuses(tmp_path, options, parts):
     result = run(*SMALL, *options.split(), "--output", tmp_path / "new", cwd=tmp_path)
-    assert_error(result, *parts)
+    assert_error(result, *parts, code=2)
     assert list(tmp_path.iterdir()) == []

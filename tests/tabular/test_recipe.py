@@ -18,7 +18,7 @@ def data_of(rows, values=False):
 
 
 @pytest.mark.parametrize(
-    ("rows", "epochs"), [(10, 64), (4_687, 64), (10_000, 30), (18_750, 16), (10**7, 16)]
+    ("rows", "epochs"), [(10, 64), (3_125, 64), (10_000, 20), (12_500, 16), (10**7, 16)]
 )
 def test_epochs_and_batches_follow_from_the_rows(rows, epochs):
     for values in (False, True):
@@ -72,11 +72,28 @@ def test_it_learns_and_keeps_its_best_epoch():
     assert best.val_r2 > 0.95
 
 
-def test_several_networks_are_for_the_tables_own_model(monkeypatch):
-    monkeypatch.setattr(recipe, "NETWORKS", 3)
+def test_several_networks_are_for_the_tables_own_model():
     said = [{}, {"model": None, "lr": 0.1}, {"model": "table"}, {"model": "dense"}]
-    assert [recipe.networks_for(given) for given in said] == [3, 3, 3, 1]
+    assert [recipe.networks_for(given, 100) for given in said] == [5, 5, 5, 1]
+    assert [recipe.networks_for({}, rows) for rows in (100_000, 100_001, 250_000, 10**7)] == [
+        *(5, 4, 2, 1)
+    ]
+    model = recipe.model_for(100, values=False)
+    assert recipe.networks_for({"model": model}, 100) == 1
     frame = pd.DataFrame({"x": np.arange(40.0) % 7, "label": ["a", "b"] * 20})
     how = {"hidden": (4,), "epochs": 1}
-    assert len(fb.train(frame, **how).model) == 3
+    assert len(fb.train(frame, **how).model) == 5
     assert isinstance(fb.train(frame, ensemble=1, **how).model, fb.Sequential)
+
+
+def test_a_run_s_config_brings_its_networks_back(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(40.0) % 7, "label": ["a", "b"] * 20})
+    first = fb.train(frame, hidden=(4,), epochs=2, ensemble=3, output=tmp_path / "run", plots=False)
+    config = tmp_path / "run" / "config.toml"
+    again = fb.train(frame, model=str(config))
+    assert len(again.model) == 3
+    assert (again.model.scores(frame) == first.model.scores(frame)).all()
+    assert isinstance(fb.train(frame, model=str(config), ensemble=1).model, fb.Sequential)
+    config.write_text(config.read_text().replace("networks = 3", 'networks = "x"'))
+    with pytest.raises(ValueError, match=r"config\.toml: computation\.networks: .* got 'x'"):
+        fb.train(frame, model=str(config))

@@ -30,7 +30,7 @@ def people():
 
 
 def test_a_network_is_trained_on_a_frame_and_told(people, tmp_path):
-    trained = fb.train(people, "income", drop="wage", **QUICK)
+    trained = fb.train(people, "income", drop="wage", ensemble=1, **QUICK)
     assert isinstance(trained.model, fb.Sequential)
     assert trained.report["rows"] + len(trained.report["test"]["confusion"]) > 120
     assert trained.report["epochs"] == [3] == [len(trained.history)]
@@ -42,22 +42,83 @@ def test_a_network_is_trained_on_a_frame_and_told(people, tmp_path):
     json.dumps(trained.report)
 
 
-def test_several_networks_are_each_as_alone_on_the_same_rows(people):
+def test_several_networks_are_each_as_alone(people):
+    """With rows that each kept back by its own seed; each row is judged by those that did."""
     several = fb.train(people, "wage", drop="income", ensemble=3, seed=4, threads=2, **QUICK)
     assert isinstance(several.model, fb.Ensemble)
     assert several.report["seeds"] == [4, 5, 6]
-    alone = fb.train(people, "wage", drop="income", seed=4, **QUICK)
-    assert (several.model[0].params == alone.model.params).all()
-    assert several.histories[0]["val_loss"] == alone.history["val_loss"]
-    assert several.histories[1]["val_loss"] != alone.history["val_loss"]
+    how = {"drop": "income", "ensemble": 1} | QUICK
+    alone = [fb.train(people, "wage", seed=seed, **how) for seed in (4, 5, 6)]
+    for number, each in enumerate(alone):
+        assert (several.model[number].params == each.model.params).all()
+        assert several.histories[number]["val_loss"] == each.history["val_loss"]
+    kept = [history.validation_rows for history in several.histories]
+    assert len({tuple(rows) for rows in kept}) == 3
     x = several.model.table.encode(people)
     means = np.mean([net.predict(x) for net in several.model], axis=0)
-    assert several.model.predict(x) == pytest.approx(means, rel=1e-6)
+    assert several.model.predict(x) == pytest.approx(means, rel=1e-5)
     told = several.model.table.label.told(several.model.predict(x))
     assert (several.model.predict(people) == told).all()
-    assert alone.report["validation"]["mae"] == pytest.approx(
-        alone.history["val_mae"][-1] * alone.model.table.label.std, rel=1e-5
+    assert alone[0].report["validation"]["mae"] == pytest.approx(
+        alone[0].history["val_mae"][-1] * alone[0].model.table.label.std, rel=1e-5
     )
+
+
+def test_rows_are_judged_by_the_networks_that_kept_them_back(people):
+    for label, drop in (("wage", "income"), ("income", "wage")):
+        task = task_of(people, Asked(label, drop=drop), QUICK, networks=3)
+        several = Several(task)
+        several.fit()
+        result = several.result()
+        unseen, train = result.unseen, task.train
+        kept = [set(job.history.validation_rows.tolist()) for job in several.jobs]
+        rows = sorted(set.union(*kept))
+        assert (unseen.rows.x == train.x[rows]).all()
+        assert unseen.rows.name == "table validation"
+        said = unseen.predict(unseen.rows)
+        for place, row in enumerate(rows[:40]):
+            nets = [job.net for job, own in zip(several.jobs, kept, strict=True) if row in own]
+            want = fb.Ensemble(nets).predict(train.x[[row]])[0]
+            assert said[place] == pytest.approx(want, rel=1e-5)
+        found = result.figures["validation"]
+        if label == "income":
+            assert found["accuracy"] == (said == train.y[rows]).mean()
+            chances = unseen.predict_proba(unseen.rows)
+            assert (chances.argmax(axis=1) == said).all()
+        else:
+            table = train.table.label
+            errors = table.told(said) - table.decode(train.y[rows])
+            assert found["mae"] == pytest.approx(np.abs(errors).mean())
+
+
+def test_output_has_what_the_command_leaves(people, tmp_path):
+    for networks in (1, 2):
+        folder = tmp_path / str(networks)
+        trained = fb.train(people, "wage", drop="income", ensemble=networks, output=folder, **QUICK)
+        found = {path.name for path in folder.iterdir()}
+        assert {"config.toml", "history.csv", "loss_by_iteration.npz", "report.html"} <= found
+        assert {"importance.png", "residuals.png", "model.safetensors"} <= found
+        assert ("checkpoint.safetensors" in found) == (networks == 1)
+        again = fb.load(folder / "model.safetensors")
+        assert (again.predict(people) == trained.model.predict(people)).all()
+
+
+def test_what_is_judged_is_what_is_predicted(people):
+    """Values within the range of those that were trained on, wherever they are told of."""
+    cheap = people[people["wage"] < 3000]
+    trained = fb.train(cheap, "wage", drop="income", test=people, ensemble=2, epochs=60)
+    errors = trained.model.predict(people) - people["wage"]
+    samples = trained.model.table.dataset(people)
+    assert trained.model.predict(people).max() == cheap["wage"].max()
+    found = fb.evaluate(trained.model, samples, "mse")
+    std = trained.model.table.label.std
+    assert found.mae * std == pytest.approx(np.abs(errors).mean(), rel=1e-6)
+    assert trained.report["test"]["mae"] == pytest.approx(np.abs(errors).mean())
+    assert found.r2 == pytest.approx(trained.report["test"]["r2"])
+    assert np.isfinite(found.loss)
+    one = fb.evaluate(trained.model[0], samples)
+    alone = np.abs(trained.model[0].predict(people) - people["wage"])
+    assert one.mae * std == pytest.approx(alone.mean(), rel=1e-6)
 
 
 def test_folds_are_disjoint_cover_all_rows_and_have_each_class_alike():
@@ -75,7 +136,7 @@ def test_folds_are_disjoint_cover_all_rows_and_have_each_class_alike():
 
 def test_what_is_found_of_a_fold_is_what_training_without_it_finds(people):
     asked = Asked("income", drop="wage")
-    task = task_of(people, asked, QUICK, all_rows=True)
+    task = task_of(people, asked, QUICK, networks=1, all_rows=True)
     found = cross_validated(task, 3)
     rows = found["rows"]
     assert sorted(np.concatenate(rows)) == [*range(150)]
@@ -102,7 +163,8 @@ def test_nothing_of_a_fold_is_known_where_it_is_tested(people, label):
     frame = people[["noise"]].assign(key=[f"k{n % 75}" for n in range(150)])
     rng = np.random.default_rng(0)
     frame[label] = rng.permutation(people[label].to_numpy())
-    found = fb.train(frame, label, category="key", cv=3, epochs=20, hidden=(16,)).report["cv"]
+    found = fb.train(frame, label, category="key", cv=3, ensemble=1, epochs=20, hidden=(16,))
+    found = found.report["cv"]
     if label == "income":
         assert found["mean"]["accuracy"] < found["mean"]["baseline"] + 0.05
         assert 0.3 < found["mean"]["auc"] < 0.7
@@ -186,7 +248,7 @@ def test_what_cannot_be_is_one_error_and_leaves_nothing(people, tmp_path):
         fb.train(
             *(people, "income"), drop="wage", ensemble=2, lr=1e20, optimizer="sgd", output=output
         )
-    with pytest.raises(fb.DivergenceError, match="fold 1 of 2: network 1 of 1, seed 0"):
+    with pytest.raises(fb.DivergenceError, match="fold 1 of 2: network 1 of 5, seed 0"):
         fb.train(people, "income", drop="wage", cv=2, lr=1e20, optimizer="sgd", output=output)
     assert not output.exists()
     output.mkdir()

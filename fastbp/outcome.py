@@ -6,7 +6,23 @@ kept is tested at the end.
 
 import math
 
-from fastbp.training import Epoch, Evaluation, History
+from ._counted import counted
+from .network import Sequential
+from .training import Epoch, Evaluation, History
+
+
+def facts(
+    net: Sequential, history: History, tested: Evaluation | None, judge: str, unit: float
+) -> dict[str, str]:
+    """What came of a network, in words; the others' arguments."""
+    return {
+        "network": f"{net!r}, {net.params.size:,} parameters",
+        "loss": f"{history.epochs[-1].train_loss:.4f} (mean of the last epoch)",
+        **as_facts(history, tested, judge, unit),
+        "training time": f"{history.seconds:.3g} s over {counted(len(history), 'epoch')}, "
+        "without evaluation",
+        "computed by": f"{history.path}, {net.dtype}",
+    }
 
 
 def as_data(
