@@ -67,7 +67,7 @@ $body
 """
 
 _COLUMN = """\
-z = (x[$k] - $center) / $scale;
+z = ((double)x[$k] - $center) / $scale;
 z = z < -1e6 ? -1e6 : z > 1e6 ? 1e6 : z;
 in[$place] = z != z ? 0.0f : (float)(z / sqrt(1.0 + z * z / 9.0));"""
 
@@ -157,7 +157,7 @@ def _around(about: Exported) -> str:
 
 def _encode(columns: tuple[Number, ...]) -> str:
     """What a table's numbers become, each as ``fastbp.datasets`` encodes it."""
-    lines, place = ["double z;"], 0
+    lines, place = ["double z;"] * any(column.scale for column in columns), 0
     for k, column in enumerate(columns):
         if column.scale:
             numbers = {"center": repr(float(column.center)), "scale": repr(float(column.scale))}

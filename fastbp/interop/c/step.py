@@ -8,8 +8,7 @@ class Step(NamedTuple):
     """A function's body and what it reads.
 
     In bodies ``$p`` is what all names of the header begin with, and ``$n`` the layer's own name.
-    A step gets ``x`` and changes it, or writes from ``x`` to ``y``; it may write to ``x`` alone, or
-    to ``y`` alone, never read what it wrote to ``y`` before.
+    A step changes ``x`` in place, or reads ``x`` and fills ``y``, which is another array.
     """
 
     body: str
