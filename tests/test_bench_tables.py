@@ -28,7 +28,7 @@ def test_rows_of_its_table(tmp_path: Path) -> None:
     head, _, *rows = done.stdout.splitlines()
     names = [name.strip() for name in head.strip("|").split("|")]
     assert names == [
-        *("table", "rows", "fastbp", "fastbp, 2 networks", "MLP", "trees", "RealMLP-TD-S"),
+        *("table", "rows", "fastbp", "fastbp, 2", "MLP", "trees", "RealMLP-TD-S"),
         "most frequent",
     ]
     for row, name in zip(rows, ("kind", "size"), strict=True):
