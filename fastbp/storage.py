@@ -158,11 +158,16 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MO
         try:
             loaded = from_file(file, layers, most_bytes)
         except PROBLEMS as problem:
-            reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
             hint = "; fb.onnx.load reads ONNX models" if str(path).endswith(".onnx") else ""
-            raise ValueError(f"{path}: cannot load a network: {reason}{hint}") from problem
+            raise ValueError(f"{unloadable(path, problem)}{hint}") from problem
     warn_of_odd(loaded, path)
     return loaded
+
+
+def unloadable(path: StrPath, problem: BaseException) -> str:
+    """What is wrong with a file, in words."""
+    reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem
+    return f"{path}: cannot load a network: {reason}"
 
 
 def warn_of_odd(loaded: Sequential | Ensemble, path: StrPath) -> None:

@@ -263,6 +263,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         one("h = Softmax(x) y = MatMul(h, w)", w=W),
         r"node 'y' \(MatMul\): it follows Softmax, which must come last",
     ),
+    "Softmax of channels": (
+        image("y = Softmax <axis = 1> (x)"),
+        r"node 'y' \(Softmax\): expected rows",
+    ),
+    "too many nodes": (
+        one(" ".join(f"y{k} = Identity(x)" for k in range(10_000)) + " y = Relu(x)"),
+        "it has 10,001 nodes; expected at most 10,000",
+    ),
     "another shape": (
         one("y = Reshape(x, s)", s=[-1, 2]),
         r"node 'y' \(Reshape\): expected \(n, all numbers\), got \[-1, 2\]",

@@ -15,6 +15,7 @@ SIMPLE = {
     *("Mul", "Neg", "Pow", "Relu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Tanh", "Where"),
 }
 MOST_NODES = 16  # that one activation is made of
+FURTHEST = 64  # nodes in which these are, among others
 PROBE = np.linspace(-6, 6, 241)[None]  # where both are compared
 NEAR = 1e-5
 KNOWN: tuple[Layer, ...] = (SiLU(), Mish(), GELU(), GELU("tanh"), Softplus())
@@ -46,7 +47,7 @@ class Activations:
         if len(self._takers.get(x, ())) < 2:
             return None
         values, places = [x], list[int]()
-        for place, node in enumerate(self.nodes[start:], start):
+        for place, node in enumerate(self.nodes[start : start + FURTHEST], start):
             if not {*node.input} & {*values}:
                 continue
             numbers = [constants.get(name) for name in node.input if name and name not in values]

@@ -13,19 +13,14 @@ from .layers import READS
 from .read import Found, Op
 
 OURS = ("", "ai.onnx")  # names of ONNX's own domain
-ANSWERS = (
-    "ArgMax",
-    "ArrayFeatureExtractor",
-    "Cast",
-    "Gather",
-    "Identity",
-    "Reshape",
-    "Softmax",
+ANSWERS = {  # what may follow scores or probabilities, and tells of them
+    *("ArgMax", "ArrayFeatureExtractor", "Cast", "Gather", "Identity", "Reshape", "Softmax"),
     "ZipMap",
-)
+}
 FOLDED = ("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # of constants
 JOINED = ("Concat", "Gather")
 MOST_JOINED = 64  # numbers of what is put together of constants: the sizes of a Reshape
+MOST_NODES = 10_000
 ANY_BATCH = 7919  # stands for the number of samples where it is free; nobody writes it
 
 
@@ -48,6 +43,8 @@ class Chain:
     """
 
     def __init__(self, graph: GraphProto, opset: int) -> None:
+        if len(graph.node) > MOST_NODES:
+            raise ValueError(f"it has {len(graph.node):,} nodes; expected at most {MOST_NODES:,}")
         self.constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
         inputs = [each for each in graph.input if each.name not in self.constants]
         if len(inputs) != 1:
@@ -113,10 +110,6 @@ class Chain:
         others = [name for name in inputs if name != self.x and name not in self.constants]
         if others or self.x not in inputs:
             raise _refused(node, f"a branch, for it takes {' and '.join(map(repr, others))}")
-        if node.op_type == "Softmax":
-            self._append(None, node.output[0])
-            self.meaning = Meaning.CLASSES
-            return
         if self.meaning is not None:
             raise _refused(node, "it follows Softmax, which must come last")
         read = READS.get(node.op_type) if node.domain in (*OURS, ML) else None
@@ -133,6 +126,7 @@ class Chain:
         if found is not None and found.with_last:
             self._cut(len(self.found) - 1)
         self._append(found, node.output[0], node)
+        self.meaning = Meaning.CLASSES if node.op_type == "Softmax" else None
 
     def _append(self, found: Found | None, value: str, node: NodeProto | None = None) -> None:
         if found is not None:

@@ -56,7 +56,7 @@ LAYERS: dict[type[Layer], Form] = {
     Mish: Form(written.mish, {"Mish": read.plain(Mish)}),
     Softplus: Form(written.softplus, {"Softplus": read.plain(Softplus)}),
     GELU: Form(written.gelu, {"Gelu": read.plain(GELU, approximate="approximate")}),
-    LogSoftmax: Form(written.plain("LogSoftmax"), {"LogSoftmax": read.softmax(LogSoftmax)}),
+    LogSoftmax: Form(written.plain("LogSoftmax"), {"LogSoftmax": read.log_softmax}),
     Conv2d: Form(written.convolution, {"Conv": read_images.convolution}),
     MaxPool2d: Form(
         written.max_pool,
@@ -90,5 +90,6 @@ LAYERS: dict[type[Layer], Form] = {
 READS: dict[str, read.Read] = {
     "Identity": read.nothing,
     "Cast": read.cast,
+    "Softmax": read.softmax,
     **{op: each for form in LAYERS.values() for op, each in form.reads.items()},
 }

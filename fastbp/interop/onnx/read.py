@@ -209,11 +209,13 @@ def layer_norm(op: Op) -> Found:
     return Found(layers.LayerNorm(len(w), eps=eps), {"w": w, "b": b})
 
 
-def softmax(kind: type[Layer]) -> Read:
+def log_softmax(op: Op) -> Found:
     """LogSoftmax, over rows."""
+    softmax(op)
+    return Found(layers.LogSoftmax())
 
-    def read(op: Op) -> Found:
-        op.need(op.attributes.get("axis", -1) in (-1, 1), "expected axis -1")
-        return Found(kind())
 
-    return read
+def softmax(op: Op) -> None:
+    """No layer: what it makes of scores is ``predict_proba``; over rows too."""
+    op.need(op.attributes.get("axis", -1) in (-1, 1), "expected axis -1")
+    op.need(op.shape is None or len(op.shape) == 1, "expected rows")

@@ -51,8 +51,7 @@ def pool(kind: type[Layer]) -> Read:
         kernel = tuple(op.attributes["kernel_shape"])
         stride, padding = _window(op, kernel)
         op.need(padding != "same", "expected as many rows before as behind")
-        uneven = kind is layers.AvgPool2d and padding != (0, 0)
-        if uneven:
+        if kind is layers.AvgPool2d and padding != (0, 0):
             op.need(bool(op.attributes.get("count_include_pad")), "expected count_include_pad=1")
         return Found(kind(kernel, stride, padding))  # type: ignore[call-arg]
 
@@ -87,16 +86,16 @@ def _window(op: Op, kernel: tuple[int, ...]) -> tuple[Any, Any]:
     stride = tuple(said.get("strides", (1, 1)))
     auto, pads = said.get("auto_pad", "NOTSET"), said.get("pads", [0, 0, 0, 0])
     before, behind = tuple(pads[:2]), tuple(pads[2:])
+    same = tuple((k - 1) // 2 for k in kernel), tuple(k // 2 for k in kernel)
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         odd = all(side % 2 for side in kernel)
         op.need(stride == (1, 1) and (odd or auto == "SAME_UPPER"), f"expected pads, got {auto}")
-        before, behind = (tuple((side - odd_) // 2 for side in kernel) for odd_ in (1, 0))
+        before, behind = same
     if said.get("ceil_mode") and op.shape is not None:
         padded = (size + a + b for size, a, b in zip(op.shape[1:], before, behind, strict=True))
         whole = all((n - k) % s == 0 for n, k, s in zip(padded, kernel, stride, strict=True))
         op.need(whole, "expected ceil_mode=0")
     if before == behind:
         return stride, before
-    same = tuple((k - 1) // 2 for k in kernel), tuple(k // 2 for k in kernel)
     op.need((before, behind) == same and stride == (1, 1), f"expected even pads, got {pads}")
     return stride, "same"

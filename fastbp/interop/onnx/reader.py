@@ -61,7 +61,7 @@ def load(path: StrPath, most_bytes: int = MOST_BYTES) -> Sequential | Ensemble:
         _read_beside(model, path)
         loaded = _own(model, most_bytes) or _other(model, most_bytes)
     except storage.PROBLEMS as problem:
-        raise ValueError(f"{path}: cannot load a network: {problem}") from problem
+        raise ValueError(storage.unloadable(path, problem)) from problem
     storage.warn_of_odd(loaded, path)
     return loaded
 

@@ -22,10 +22,8 @@ from .graph import ML, Graph
 from .layers import LAYERS
 from .written import Site
 
-DEFAULT, LEAST = (
-    18,
-    15,
-)  # opsets: what PyTorch's exporter writes, and what BatchNormalization is since
+DEFAULT = 18  # the opset that PyTorch's exporter writes
+LEAST = 15  # since which BatchNormalization is what it is
 ML_VERSION = 3
 PREFIX = "fastbp."  # of our own metadata
 
