@@ -63,13 +63,19 @@ def test_its_layers_are_those_of_the_module(tmp_path: Path) -> None:
         assert repr(net) == f"Sequential({layers})"
 
 
-@pytest.mark.parametrize("opset", [15, 22])
-@pytest.mark.parametrize("what", [what for what in NETWORKS if what not in NOT_READ])
+COMPOSED = [what for what in NETWORKS if "GELU" in what or "Mish" in what]  # before opset 18 or 20
+
+
+@pytest.mark.parametrize(
+    ("what", "opset"),
+    [
+        *((what, 21) for what in NETWORKS if what not in NOT_READ),
+        *((each, 15) for each in COMPOSED),
+    ],
+)
 def test_what_we_write_is_read_without_metadata_too(what: str, opset: int, tmp_path: Path) -> None:
     net = NETWORKS[what]
     made = model_of(net, opset)
-    if what.startswith("LayerNorm") and opset < 17:
-        return  # is of simple nodes
     del made.metadata_props[:]
     loaded = fb.onnx.load(written(tmp_path, made))
     x = RNG.normal(size=(5, *(net.input_shape or (net.inputs,))))
@@ -302,7 +308,7 @@ def test_weights_that_are_not_beside_it_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"tensor '.*' is in another file, 'net.onnx.data', which"):
         fb.onnx.load(path)
     (tmp_path / "net.onnx.data").write_bytes(b"short")
-    with pytest.raises(ValueError, match=r"tensor '.*' is in another file, 'net.onnx.data', which"):
+    with pytest.raises(ValueError, match=r"cannot load a network: tensor '.*'"):
         fb.onnx.load(path)
     with pytest.raises(FileNotFoundError):
         fb.onnx.load(tmp_path / "none.onnx")

@@ -1,13 +1,13 @@
 """The layers that a graph is a chain of, one node after another."""
 
 import numpy as np
-from onnx import GraphProto, NodeProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, ValueInfoProto, helper
 
 from fastbp.layers import Residual, Shape
 from fastbp.meaning import Meaning
 
 from .activations import Activations
-from .evaluated import evaluated
+from .evaluated import array_of, evaluated
 from .graph import ML
 from .layers import READS
 from .read import Found, Op
@@ -45,7 +45,7 @@ class Chain:
     def __init__(self, graph: GraphProto, opset: int) -> None:
         if len(graph.node) > MOST_NODES:
             raise ValueError(f"it has {len(graph.node):,} nodes; expected at most {MOST_NODES:,}")
-        self.constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+        self.constants = {each.name: array_of(each) for each in graph.initializer}
         inputs = [each for each in graph.input if each.name not in self.constants]
         if len(inputs) != 1:
             names = ", ".join(repr(each.name) for each in inputs)

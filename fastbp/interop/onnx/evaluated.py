@@ -1,11 +1,25 @@
-"""What nodes make of arrays, by onnx's own evaluator."""
+"""Tensors as arrays, and what nodes make of those, by onnx's own evaluator."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+
+def array_of(tensor: TensorProto) -> np.ndarray:
+    """A tensor's numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer than its shape says, or of an unknown type.
+    """
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, LookupError) as problem:
+        raise ValueError(f"tensor {tensor.name!r}: {problem}") from None
 
 
 def evaluated(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto, external_data_helper, numpy_helper
+from onnx import ModelProto, TensorProto, external_data_helper
 
 from fastbp import storage
 from fastbp._files import StrPath, naming, open_regular
@@ -16,6 +16,7 @@ from fastbp.layers.sizes import MOST_BYTES
 from fastbp.network import Sequential
 
 from .chain import OURS, Chain
+from .evaluated import array_of
 from .read import Found
 from .writer import PREFIX, digest
 
@@ -116,7 +117,7 @@ def _own(model: ModelProto, most_bytes: int) -> Sequential | Ensemble | None:
     header = {name: _header(tensor) for name, tensor in tensors.items()}
 
     def read() -> dict[str, np.ndarray]:
-        return {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
+        return {name: array_of(tensor) for name, tensor in tensors.items()}
 
     nothing = {"none": {"shape": [0], "dtype": NAMES[own["dtype"]]}}
     return storage.made_of(own, header or nothing, read, most_bytes=most_bytes)
