@@ -28,7 +28,7 @@ _numba.relu_forward(x, y)
 print(y.tolist())
 print(_numba.cache.find_folder())
 """
-NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # which Python finds stale by size and time alone
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # but what comes with the copy, to start sooner
 # Root may write whatever the permissions say, until it gives that up.
 NO_POWERS = """
 import ctypes, os
@@ -59,7 +59,7 @@ class Result:
 def package(tmp_path: Path) -> Path:
     """A copy of the package in tmp_path/site/fastbp, without anything compiled."""
     site = tmp_path / "site" / "fastbp"
-    ignore = shutil.ignore_patterns("__pycache__", "*.so", "mnist")
+    ignore = shutil.ignore_patterns("fastbp-numba-*", "*.so", "mnist")
     shutil.copytree(PACKAGE, site, ignore=ignore)
     shutil.copytree(KERNELS, site / "kernels", ignore=ignore, dirs_exist_ok=True)
     return site
@@ -93,7 +93,9 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Result]:
 
 def make_read_only(package: Path) -> None:
     """Nothing can be kept beside the kernels: not by permissions, which mean nothing to root."""
-    (package / "kernels" / "_numba" / "__pycache__").write_text("")
+    folder = package / "kernels" / "_numba" / "__pycache__"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("")
 
 
 def test_what_one_process_compiled_the_next_finds(run: Any, package: Path) -> None:
@@ -151,6 +153,8 @@ def test_home_is_found_without_HOME(monkeypatch: pytest.MonkeyPatch) -> None:  #
 def test_an_edit_is_seen_even_if_size_and_time_are_the_same(run: Any, package: Path) -> None:
     assert run().y == RIGHT
     source = package / "kernels" / "_numba" / "activations.py"
+    for bytecode in source.parent.glob("__pycache__/*.pyc"):  # stale by size and time alone
+        bytecode.unlink()
     before, text = source.stat(), source.read_text()
     edited = text.replace("type(x[i])(0) if x[i] <= 0", "type(x[i])(7) if x[i] <= 0", 1)
     source.write_text(edited)
