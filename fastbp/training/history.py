@@ -218,7 +218,15 @@ class History:
         return figure
 
     def by_epoch(self, what: str) -> dict[str, np.ndarray]:
-        """The "loss" or the "accuracy" of training and validation, (epochs,) each, where known."""
+        """The "loss" or the "accuracy" of training and validation, (epochs,) each, where known.
+
+        Raises
+        ------
+        KeyError
+            If there are no such columns.
+        ValueError
+            If no epoch has a finite one.
+        """
         found = {part: np.array(self[f"{part}_{what}"], float) for part in ("train", "val")}
         found = {part: values for part, values in found.items() if np.isfinite(values).any()}
         if not found:

@@ -161,6 +161,7 @@ _TRUE_AND_PREDICTED: dict[str, Callable[[], Any]] = {
 GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "figures.save": {"path": lambda: "figure.png"},
     "c.save": {"path": lambda: "policy.h"},
+    "history.History.by_epoch": {"what": lambda: "loss"},
     "numpy_source.save": {"path": lambda: "policy.py"},
     "figures.class_probabilities": {
         "image": lambda: np.zeros((6, 6)),
