@@ -10,11 +10,14 @@ time.
 import os
 import runpy
 import shutil
+import sys
 import sysconfig
+from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.editable_wheel import editable_wheel
 
 # Not -ffast-math, not -fassociative-math: regrouping sums would break the range reduction in
 # elementary.pxd, and the vector types of tile.pxd leave nothing to gain from it. Traps and errno
@@ -62,6 +65,7 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     # fastbp.backends compares the digest when it loads a module, so that no stale build runs.
+    _say(levels())
     source_hash = runpy.run_path("kernels/_source.py")["source_hash"]()
     cpu, native = cythonize(
         [
@@ -89,6 +93,26 @@ def extensions() -> list[Extension]:
     ]
 
 
+class EditableWheel(editable_wheel):
+    """An editable install is the checkout's path, which type checkers follow; they run no hook.
+
+    fastbp finds kernels/ beside itself there.
+    """
+
+    def finalize_options(self) -> None:
+        """A mode that was asked for is that."""
+        super().finalize_options()
+        self.mode = self.mode or "compat"
+
+
+def _say(built: Iterable[str]) -> None:
+    """What takes so long; pip shows it with -v."""
+    sys.stderr.write(
+        f"fastbp: compiling native kernels for {', '.join(built)}: one to three minutes "
+        "(FASTBP_BUILD=python leaves them out)\n"
+    )
+
+
 def _copy(source: str, level: str) -> str:
     """The C file under a name of its own, so that levels can be compiled side by side."""
     copy = Path(source).with_name(f"_cython_{level}.c")
@@ -98,6 +122,7 @@ def _copy(source: str, level: str) -> str:
 
 
 setup(
+    cmdclass={"editable_wheel": EditableWheel},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
     ext_modules=[] if BUILD == "python" else extensions(),
 )

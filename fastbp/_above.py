@@ -1,5 +1,7 @@
 """What networks offer but stands on networks itself, so that network.py cannot import it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,17 +22,15 @@ class Above:
     """
 
     # fastbp.engine: the scores of many samples (network, x, scale, threads)
-    fused_scores: ClassVar[
-        Callable[["Sequential", np.ndarray, float, int | None], np.ndarray | None]
-    ]
+    fused_scores: ClassVar[Callable[[Sequential, np.ndarray, float, int | None], np.ndarray | None]]
     # fastbp.engine: what computes those of a single sample on the active kernels (network)
-    one_sample: ClassVar[Callable[["Sequential"], Any]]
+    one_sample: ClassVar[Callable[[Sequential], Any]]
     # fastbp.storage: writes the file of a network or of several, and reads it
     save: ClassVar[Callable[[Any, StrPath], None]]
     load: ClassVar[Callable[..., Any]]
     # fastbp.training: trains a network (network, data), and says how good it is
-    fit: ClassVar[Callable[..., "History"]]
-    evaluate: ClassVar[Callable[..., "Evaluation"]]
+    fit: ClassVar[Callable[..., History]]
+    evaluate: ClassVar[Callable[..., Evaluation]]
     # fastbp: fastbp.plots, which comes when it is asked for
     plots: ClassVar[Callable[[], Any]]
 
@@ -43,12 +43,12 @@ class Judged:
         Above.save(self, path)
 
     def evaluate(
-        self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
-    ) -> "Evaluation":
+        self, x: Data | npt.ArrayLike, y: npt.ArrayLike | None = None, **options: Any
+    ) -> Evaluation:
         """``fb.evaluate(net, (x, y), ...)``, or of a Dataset ``fb.evaluate(net, x, ...)``."""
         return Above.evaluate(self, _data(x, y), **options)
 
-    def score(self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None) -> float:
+    def score(self, x: Data | npt.ArrayLike, y: npt.ArrayLike | None = None) -> float:
         """The accuracy of ``evaluate``, or of values its R²."""
         found = self.evaluate(x, y)
         return found.accuracy if np.isnan(found.r2) else found.r2
@@ -63,8 +63,8 @@ class Offers(Judged):
         return Above.load(path, **options)
 
     def fit(
-        self, x: "Data | npt.ArrayLike", y: npt.ArrayLike | None = None, **options: Any
-    ) -> "History":
+        self, x: Data | npt.ArrayLike, y: npt.ArrayLike | None = None, **options: Any
+    ) -> History:
         """``fb.fit(net, (x, y), ...)``, or of a Dataset ``fb.fit(net, x, ...)``."""
         return Above.fit(self, _data(x, y), **options)
 

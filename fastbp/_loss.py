@@ -1,5 +1,7 @@
 """What losses share: a call, the targets they take, and what engines must know of them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import ClassVar
 

@@ -1,5 +1,7 @@
 """Ensemble: several networks that answer together, by the mean of what each says."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -91,7 +93,7 @@ class Ensemble(Guessed, Judged):
         return self._nets[0].meaning
 
     @property
-    def table(self) -> "Table | None":
+    def table(self) -> Table | None:
         """How a table's columns become inputs; see ``Sequential``."""
         return self._nets[0].table
 
@@ -101,15 +103,15 @@ class Ensemble(Guessed, Judged):
     def __iter__(self) -> Iterator[Sequential]:
         return iter(self._nets)
 
-    def __getitem__(self, places: SupportsIndex | slice) -> "Sequential | Ensemble":
+    def __getitem__(self, places: SupportsIndex | slice) -> Sequential | Ensemble:
         """The network of that number; of a slice, an ensemble of those."""
         return Ensemble(self._nets[places]) if isinstance(places, slice) else self._nets[places]
 
-    def __call__(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def __call__(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """``scores(x)``."""
         return self.scores(x)
 
-    def scores(self, x: "npt.ArrayLike | Dataset", threads: int | None = None) -> np.ndarray:
+    def scores(self, x: npt.ArrayLike | Dataset, threads: int | None = None) -> np.ndarray:
         """The scores of what the networks say together, (n, outputs) of their dtype.
 
         Of values their mean. Of counts, which are exp of scores, the logarithm of the counts'
@@ -127,7 +129,7 @@ class Ensemble(Guessed, Judged):
         with np.errstate(invalid="ignore"):  # infinite scores have no probabilities: NaN, as alone
             return _together(stacked, meaning).astype(self.dtype)
 
-    def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def predict(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """What each sample is by the mean of all networks; see ``Sequential.predict``."""
         samples, alone = prediction.as_samples(self._nets[0], x)
         meaning = meaning_of(self)
@@ -142,7 +144,7 @@ class Ensemble(Guessed, Judged):
             return self.table.label.told(found)
         return found[0] if alone else found
 
-    def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def predict_proba(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """The mean of all networks' probabilities; see ``Sequential.predict_proba``."""
         samples, alone = prediction.as_samples(self._nets[0], x)
         found = self._mean(samples, self._probabilities)

@@ -1,5 +1,7 @@
 """The gradients of a whole network against numeric ones; see derivatives.py for how."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 

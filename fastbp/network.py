@@ -1,5 +1,7 @@
 """Sequential: layers in a row, over flat vectors of their parameters, gradients and buffers."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, overload
 
@@ -145,11 +147,11 @@ class Sequential(Shown, Offers):
         gradient = as_batch(dy, named(self, ".backward"), dtype=self.dtype)
         return backward_through(self.layers, gradient, input_gradient)
 
-    def __call__(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def __call__(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """``scores(x)``. For ``backward`` call ``forward``, which keeps what that needs."""
         return self.scores(x)
 
-    def scores(self, x: "npt.ArrayLike | Dataset", threads: int | None = None) -> np.ndarray:
+    def scores(self, x: npt.ArrayLike | Dataset, threads: int | None = None) -> np.ndarray:
         """The output of the last layer, (n, outputs), for any number of samples.
 
         A single sample, (inputs,) or of ``input_shape``, gives its (outputs,) alone; so do
@@ -162,7 +164,7 @@ class Sequential(Shown, Offers):
         """
         return prediction.scores(self, x, threads)
 
-    def predict(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def predict(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """What each sample is, by what the network's scores mean.
 
         Returns
@@ -183,7 +185,7 @@ class Sequential(Shown, Offers):
             return self.table.label.told(found)
         return found[0] if alone else found
 
-    def predict_proba(self, x: "npt.ArrayLike | Dataset") -> np.ndarray:
+    def predict_proba(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """The probabilities of classes, (n, outputs): the softmax of the scores.
 
         For a network that ends in LogSoftmax they are exp of its output, which is the same. Of "two
@@ -201,7 +203,7 @@ class Sequential(Shown, Offers):
             return self.table.frame_of(found, x)
         return found[0] if alone else found
 
-    def astype(self, dtype: npt.DTypeLike) -> "Sequential":
+    def astype(self, dtype: npt.DTypeLike) -> Sequential:
         """A copy of the network with parameters and arithmetic in dtype."""
         dtype = as_dtype(dtype)
         other = object.__new__(type(self))
@@ -213,11 +215,11 @@ class Sequential(Shown, Offers):
         other.grads[...] = self.grads
         return other
 
-    def copy(self) -> "Sequential":
+    def copy(self) -> Sequential:
         """A copy that shares nothing with this network."""
         return self.astype(self.dtype)
 
-    def frozen(self) -> "Sequential":
+    def frozen(self) -> Sequential:
         """A copy whose parameters and buffers are read-only: it predicts, and cannot be trained.
 
         With it a single sample, (1, inputs), is predicted fastest: the weights of inputs that are
@@ -231,9 +233,9 @@ class Sequential(Shown, Offers):
     def __getitem__(self, places: SupportsIndex) -> Layer: ...
 
     @overload
-    def __getitem__(self, places: slice) -> "Sequential": ...
+    def __getitem__(self, places: slice) -> Sequential: ...
 
-    def __getitem__(self, places: SupportsIndex | slice) -> "Layer | Sequential":
+    def __getitem__(self, places: SupportsIndex | slice) -> Layer | Sequential:
         """The layer of that number. Of a slice, a network of copies of the layers there."""
         if not isinstance(places, slice):
             return self.layers[places]

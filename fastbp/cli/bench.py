@@ -58,7 +58,7 @@ def find_suites() -> Path:
     if missing:
         raise ImportError(
             f"bench needs {' and '.join(missing).replace('_', '-')}: "
-            "pip install -r tests/requirements.txt"
+            "pip install pytest pytest-benchmark"
         )
     for checkout in (Path(fb.__file__).parents[1], Path.cwd()):
         if (checkout / "bench" / "bench_epoch.py").exists():
@@ -77,7 +77,10 @@ def refuse_filter(suites: Path, words: str) -> None:
     command = pytest(suites, words, "--collect-only")
     code = subprocess.run(command, cwd=suites.parent, capture_output=True).returncode
     if code == NONE_SELECTED:
-        raise ValueError(f"--filter {words!r}: there is no such benchmark")
+        raise ValueError(
+            f"--filter {words!r}: there is no such benchmark; there are kernels, e.g. "
+            "linear_forward, and epochs, e.g. final-b8, on cython, numba and numpy"
+        )
     if code == WRONG_FILTER:
         raise ValueError(f"--filter {words!r}: expected words joined by and, or, not")
 

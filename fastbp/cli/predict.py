@@ -95,6 +95,10 @@ def _predict_class(
     """Print the probabilities of a sample's classes, and draw them."""
     probabilities = net.predict_proba(x)[0]
     names = _predicted.names_of(net, len(probabilities))
+    if label is not None and label >= len(names):
+        raise ValueError(
+            f"{args.model}: knows {len(names)} classes, but the sample is of class {label}"
+        )
     known = bool(np.isfinite(probabilities).all())
     if not known:
         undrawn = ", and nothing drawn" if args.plot else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,15 @@ from .functions import Plain, as_function, on_arrays
 ROWS = (6, 5)  # of normal scores, on which a gradient is checked
 
 
-def loss(
-    function: Callable[..., float] | None = None, *, values: bool = False
-) -> "type[UserLoss] | Callable[[Callable[..., float]], type[UserLoss]]":
+@overload
+def loss(function: Callable[..., float], *, values: bool = False) -> type["UserLoss"]: ...
+
+
+@overload
+def loss(*, values: bool = False) -> Callable[[Callable[..., float]], type["UserLoss"]]: ...
+
+
+def loss(function: Callable[..., float] | None = None, *, values: bool = False) -> Any:
     """Define a loss by its value, a function of one row.
 
     Parameters
@@ -44,7 +50,7 @@ def loss(
         If it is no function of two arguments.
     """
     if function is None:
-        return lambda function: loss(function, values=values)  # type: ignore[return-value]
+        return lambda function: loss(function, values=values)
     function = as_function(function, "loss", ("x", "target" if values else "label"))
     return type(function.__name__, (UserLoss,), {**names(function), "values": values})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Optional
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp._checks import as_training_weights
 from fastbp._hints import Guessed
@@ -67,6 +67,21 @@ class Dataset(Guessed):
     values: bool = False
     sample_weight: np.ndarray | None = None
     table: Optional["Table"] = None
+
+    if TYPE_CHECKING:  # what it is given, of which it makes what it keeps
+
+        def __init__(
+            self,
+            x: ArrayLike,
+            y: ArrayLike,
+            classes: int | None = None,
+            scale: float = 1.0,
+            image_shape: tuple[int, int] | None = None,
+            name: str = "data",
+            values: bool = False,
+            sample_weight: ArrayLike | None = None,
+            table: "Table" | None = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         x, image_shape = check_samples(self.x, self.image_shape)

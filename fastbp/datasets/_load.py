@@ -167,7 +167,7 @@ def _dataset(
             image_shape = (side, side)
     name = f"{path.resolve().name} {part}".strip()
     try:
-        return Dataset(x, y, classes, scale, image_shape, name, values)  # type: ignore[arg-type]
+        return Dataset(x, y, classes, scale, image_shape, name, values)
     except (TypeError, ValueError) as error:
         raise bad_file(path, f"{part} {error}".strip()) from error
 

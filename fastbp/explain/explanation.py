@@ -163,7 +163,7 @@ def _parameters(told: Explanation, net: Sequential) -> Iterator[tuple[str, float
         assert isinstance(layer, Linear)
         for i, row in enumerate(rows):
             for j, name in enumerate(row):
-                yield name, layer.w[i, j], layer.dw[i, j]  # type: ignore[index]
+                yield name, layer.w[i, j], layer.dw[i, j]
         for j, bias in enumerate(told.biases[position]):
             if bias is not None:
                 yield bias, layer.b[j], layer.db[j]  # type: ignore[index]

@@ -41,9 +41,9 @@ class Weighted(Layer):
     def __init__(self, init: str | Initializer | None, bias: bool) -> None:
         self.init = None if init is None else initializer(init)
         self.bias = bias
-        self.w: np.ndarray | None = None
+        self.w: np.ndarray = None  # type: ignore[assignment]  # until it is part of a network
         self.b: np.ndarray | None = None
-        self.dw: np.ndarray | None = None
+        self.dw: np.ndarray = None  # type: ignore[assignment]
         self.db: np.ndarray | None = None
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -64,14 +64,14 @@ class Weighted(Layer):
 
     def _b(self) -> np.ndarray | None:
         """What kernels add."""
-        return self.b if self.bias else np.zeros(self._outputs(), self.w.dtype)  # type: ignore[union-attr]
+        return self.b if self.bias else np.zeros(self._outputs(), self.w.dtype)
 
     def _db(self) -> np.ndarray | None:
         """Where kernels write the gradient of that."""
-        return self.db if self.bias else np.empty(self._outputs(), self.w.dtype)  # type: ignore[union-attr]
+        return self.db if self.bias else np.empty(self._outputs(), self.w.dtype)
 
     def _start(self, w: np.ndarray, b: np.ndarray | float) -> None:
         """Fill W and b."""
-        self.w[...] = w  # type: ignore[index]
+        self.w[...] = w
         if self.bias:
             self.b[...] = b  # type: ignore[index]

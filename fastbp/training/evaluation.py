@@ -1,5 +1,7 @@
 """How good a network is on data whose targets are known: accuracy, or R² and MAE; and its loss."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -47,7 +49,7 @@ class Evaluation(_Pair):
         loss: float = math.nan,
         r2: float = math.nan,
         mae: float = math.nan,
-    ) -> "Evaluation":
+    ) -> Evaluation:
         """A pair still: ``accuracy, loss = evaluate(...)``."""
         self = super().__new__(cls, accuracy, loss)
         self.r2, self.mae = r2, mae
@@ -70,7 +72,7 @@ class Evaluation(_Pair):
         """
         return self._answers().matrix()
 
-    def plot(self) -> "Figure":
+    def plot(self) -> Figure:
         """Draw which classes are taken for which, or values beside what was predicted.
 
         In a notebook the figure shows itself; ``fb.plots.save`` writes it.

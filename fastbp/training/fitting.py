@@ -1,5 +1,7 @@
 """``fit``: what it takes, and the run that it makes of it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
