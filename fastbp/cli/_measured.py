@@ -1,8 +1,10 @@
 """How good a model of a table is, as it is printed: beside guessing the same for all."""
 
 import sys
+from math import isnan
 from typing import Any
 
+from fastbp._counted import counted
 from fastbp.cli import _arguments
 from fastbp.tabular.result import NAMES, Result, as_said, share
 
@@ -23,7 +25,7 @@ def print_report(result: Result) -> None:
     if result.judged is not None:
         _, rows = result.judged
         part = found["validation"] if result.test is None else found["test"]
-        print_measured(f"{rows.name}, {len(rows):,} rows", part)
+        print_measured(f"{rows.name}, {counted(len(rows), 'row')}", part)
     sys.stdout.write("\n")
 
 
@@ -31,7 +33,8 @@ def print_measured(title: str, found: dict[str, Any]) -> None:
     """What ``measured`` found: of classes by their names, or of values in their unit."""
     baseline = found["baseline"]
     if "classes" not in found:
-        rows = [["model", *_of_values(found)], ["the mean", "0", *_of_values(baseline)[-2:]]]
+        mean = ["-" if isnan(found["r2"]) else "0", *_of_values(baseline)]
+        rows = [["model", *_of_values(found)], ["the mean", *mean]]
         _arguments.print_table(title, ["", "R²", "MAE", "RMSE"], rows)
         return
     rows = [
@@ -45,7 +48,7 @@ def print_measured(title: str, found: dict[str, Any]) -> None:
         "balanced accuracy": share(found["balanced_accuracy"]),
     }
     if "auc" in found:
-        facts["area under the ROC curve"] = f"{found['auc']:.4f}"
+        facts["area under the ROC curve"] = as_said("auc", found["auc"])
     _arguments.print_facts("", facts)
 
 

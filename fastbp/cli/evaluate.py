@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastbp as fb
+from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured
 from fastbp.datasets import Dataset
 from fastbp.meaning import Meaning, meaning_of
@@ -75,7 +76,7 @@ def _evaluate_table(
     if args.json:
         _arguments.print_json(about | found)
         return 0
-    title = f"{args.model} on {data.name}, {len(data):,} rows"
+    title = f"{args.model} on {data.name}, {counted(len(data), 'row')}"
     _measured.print_measured(title, found)
     return 0
 

@@ -162,15 +162,15 @@ def _page(
 
 def _trained_on(run: TableRun) -> str:
     rows, kept = len(run.train), round(len(run.train) * run.share)
-    judged, unseen = f", {kept:,} of which were kept back to judge each epoch", "it was"
-    if len(run.histories) > 1:
+    judged = f", {kept:,} of which were kept back to judge each epoch" if kept else ""
+    unseen = f" that it was not trained on ({run.test.name})"
+    if kept and len(run.histories) > 1:
         judged = f", of which each network kept back {kept:,} of its own to judge its epochs"
-        if isinstance(run.judging, Unseen):
-            unseen = "those networks that tell of them were"
-    judged = judged if kept else ""
+    if isinstance(run.judging, Unseen) and len(run.histories) > 1:
+        unseen = f" ({run.test.name}), each told by those networks alone that did not learn from it"
     return (
         f"Trained on {rows:,} rows of {run.source}{judged}; the figures here are of "
-        f"{len(run.test):,} rows that {unseen} not trained on ({run.test.name})."
+        f"{len(run.test):,} rows{unseen}."
     )
 
 

@@ -127,6 +127,20 @@ def test_values_are_told_in_their_unit(people):
     assert found["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
     assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-5)
     assert found["baseline"]["rmse"] == pytest.approx(frame["wage"].std(), rel=0.05)
+    assert_a_row_is_scored(folder, frame, model)
+
+
+def assert_a_row_is_scored(folder, frame, model):
+    """Of one row there is no R²."""
+    frame[1:2].to_csv(folder / "one.csv", index=False)
+    command = ("evaluate", model, "--data", "one.csv")
+    found = run(*command, "--json", cwd=folder).json
+    error = fb.load(folder / model).predict(frame[1:2])[0] - frame["wage"][1]
+    assert (found["samples"], found["r2"]) == (1, None)
+    assert found["mae"] == pytest.approx(abs(error), rel=1e-5)
+    out = run(*command, cwd=folder).out
+    assert f"{model} on one.csv, 1 row\n" in out
+    assert re.search(r"the mean +- ", out)
 
 
 def test_what_does_not_go_is_refused_and_leaves_nothing(trained, people):
