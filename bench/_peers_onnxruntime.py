@@ -1,16 +1,15 @@
-"""onnxruntime, which predicts; the model is written here, in ONNX's own operators."""
+"""onnxruntime, which predicts with what fastbp.onnx writes."""
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 from _peers_base import Peer, Problem
 from _tasks import Work
-from onnx import TensorProto, helper, numpy_helper
 
-import fastbp as fb
-
-OPSET, IR_VERSION = 17, 9
-OPERATORS = {fb.Linear: "Gemm", fb.Tanh: "Tanh", fb.Sigmoid: "Sigmoid", fb.ReLU: "Relu"}
+import fastbp.onnx
+from fastbp.meaning import Meaning
 
 
 class OnnxRuntime(Peer):
@@ -24,41 +23,17 @@ class OnnxRuntime(Peer):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.inter_op_num_threads = 1
-        content = model(problem).SerializeToString()
-        self.session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-
-    @classmethod
-    def can(cls, problem: Problem) -> bool:
-        return super().can(problem) and all(type(e) in OPERATORS for e in problem.start.layers)
+        net = problem.start.copy()
+        net.meaning = Meaning.VALUES if problem.setting.table else Meaning.CLASSES
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "net.onnx")
+            fastbp.onnx.save(net, path)
+            self.session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+        self.output = "scores" if problem.setting.table else "probabilities"
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.session.run(None, {"x": x})[0]
+        found: np.ndarray = self.session.run([self.output], {"x": x})[0]
         return found
-
-
-def model(problem: Problem) -> onnx.ModelProto:
-    """Dense layers as Gemm, and a Softmax behind the scores of classes."""
-    nodes, constants, last = [], [], "x"
-    for place, layer in enumerate(problem.start.layers):
-        inputs = [last]
-        if isinstance(layer, fb.Linear):
-            for name, array in ((f"w{place}", layer.w), (f"b{place}", layer.b)):
-                constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-                inputs.append(name)
-        last = f"y{place}"
-        nodes.append(helper.make_node(OPERATORS[type(layer)], inputs, [last]))
-    if not problem.setting.table:
-        nodes.append(helper.make_node("Softmax", [last], ["probabilities"], axis=1))
-        last = "probabilities"
-    first, *_, classes = problem.setting.sizes
-    graph = helper.make_graph(nodes, "network", [_matrix("x", first)], [_matrix(last, classes)])
-    graph.initializer.extend(constants)
-    opsets = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-
-
-def _matrix(name: str, columns: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", columns])
 
 
 PEERS = (OnnxRuntime,)

@@ -38,12 +38,12 @@ PREDICTIONS, FEWEST = 1000, 5  # samples predicted in one measurement, and calls
 REST = 0.2  # seconds before each: the threads of the library before it spin a while, then sleep
 COMPILED = "torch.compile"
 MODULES = {  # what must be there for the peers of a module
-    "_peers_fastbp": "fastbp",
-    "_peers_torch": "torch",
-    "_peers_torch_many": "torch",
-    "_peers_jax": "jax",
-    "_peers_sklearn": "sklearn",
-    "_peers_onnxruntime": "onnxruntime",
+    "_peers_fastbp": ("fastbp",),
+    "_peers_torch": ("torch",),
+    "_peers_torch_many": ("torch",),
+    "_peers_jax": ("jax",),
+    "_peers_sklearn": ("sklearn",),
+    "_peers_onnxruntime": ("onnx", "onnxruntime"),
 }
 LIBRARIES = ("torch", "jax", "scikit-learn", "onnxruntime", "numpy")
 
@@ -145,7 +145,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def installed_peers(problem: Problem, compiled: bool) -> list[Peer]:
     """fastbp as it comes, with one thread, and on Numba; and what else can do the task."""
-    modules = [name for name, library in MODULES.items() if find_spec(library)]
+    modules = [name for name, needed in MODULES.items() if all(map(find_spec, needed))]
     kinds: list[type[Peer]] = [kind for name in modules for kind in import_module(name).PEERS]
     return [
         kind(problem, count)

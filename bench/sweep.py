@@ -105,17 +105,20 @@ def table(
     cells = {(mark.batch, mark.width) for mark in marked}
     lines = [f"{'batch':>6} |" + "".join(f"{width:>7} " for width in widths)]
     for batch, row in zip(batches, rates, strict=True):
-        texts = [
-            f"{rate:>7.3g}{SIGN if (batch, width) in cells else ' '}"
-            for width, rate in zip(widths, row, strict=True)
-        ]
-        lines.append(f"{batch:>6} |" + "".join(texts))
+        signs = [SIGN if (batch, width) in cells else " " for width in widths]
+        lines.append(line(batch, row, signs))
     lines += [
         f"batch {mark.batch}, width {mark.width}: {mark.times:.2f} times slower than "
         f"batch {mark.beside[0]}, width {mark.beside[1]} lets expect"
         for mark in marked
     ]
     return "\n".join(lines)
+
+
+def line(batch: int, rates: Sequence[float], signs: Sequence[str]) -> str:
+    """Of the table."""
+    texts = [f"{rate:>7.3g}{sign}" for rate, sign in zip(rates, signs, strict=True)]
+    return f"{batch:>6} |" + "".join(texts)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -150,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setting = setting_of(batch, width, args.optimizer)
             work[i, j] = batch * setting.flops
             seconds[i, j] = seconds_of_step(setting, args.seconds, args.repeats, args.threads)
-        say(f"batch {batch}: done", file=sys.stderr)
+        say(line(batch, work[i] / seconds[i] / 1e9, " " * shape[1]), file=sys.stderr)
     found = marks(args.batches, args.widths, seconds, work)
     say(table(args.batches, args.widths, work / seconds / 1e9, found))
     if args.output:
