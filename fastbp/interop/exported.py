@@ -69,7 +69,8 @@ def exported(net: Sequential | Ensemble, where: str) -> Exported:
     TypeError
         If it is no network, or a layer is of a user's own.
     ValueError
-        If its size is not known, a number is NaN or infinite, or a table's column is no number.
+        If its size is not known, images come out of it, a number is NaN or infinite, or a table's
+        column is no number.
     """
     if not isinstance(net, Ensemble):
         check_kind(net, Sequential, where)
@@ -81,6 +82,12 @@ def exported(net: Sequential | Ensemble, where: str) -> Exported:
         raise ValueError(
             f"{where}: {nets[0]!r} takes rows of any number of columns; expected a network that "
             "knows its own: begin it with a Linear, or name its input_shape"
+        )
+    behind = nets[0].shapes[-1]
+    if behind is not None and len(behind) > 1:
+        raise ValueError(
+            f"{where}: images {behind} come out of {nets[0]!r}, which are no scores; end it in "
+            "Flatten()"
         )
     meaning = meaning_of(net)
     about: dict[str, Any] = {} if net.table is None else _of_table(net.table, where)

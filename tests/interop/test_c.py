@@ -143,6 +143,9 @@ def test_refuses_what_c_cannot_have(tmp_path):
         fb.c.save(huge, path)
     with pytest.raises(ValueError, match=r"any number of columns; expected .* input_shape"):
         fb.c.save(fb.Sequential(fb.Tanh()), path)
+    images = fb.Sequential(fb.Conv2d(1, 2, 2), input_shape=(1, 4, 5))
+    with pytest.raises(ValueError, match=r"c.save: images \(2, 3, 4\) come out .* in Flatten"):
+        fb.c.save(images, path)
     with pytest.raises(TypeError, match=r"c.save: expected .*, got 'net'"):
         fb.c.save("net", path)
 

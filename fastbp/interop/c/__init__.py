@@ -44,8 +44,8 @@ def save(net: Sequential | Ensemble, path: StrPath, name: str | None = None) -> 
     TypeError
         If a layer or an activation is your own.
     ValueError
-        If a number is NaN or infinite, the number of inputs is not known, a table's column is no
-        number, or the name is no identifier in C and C++.
+        If a number is NaN or infinite, the number of inputs is not known, images come out of it, a
+        table's column is no number, or the name is no identifier in C and C++.
     OSError
         If the file cannot be written.
 

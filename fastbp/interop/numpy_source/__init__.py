@@ -36,8 +36,8 @@ def save(net: Sequential | Ensemble, path: StrPath) -> None:
     TypeError
         If a layer or an activation is your own.
     ValueError
-        If a number is NaN or infinite, the number of inputs is not known, a table's column is no
-        number, or the file's name cannot be imported.
+        If a number is NaN or infinite, the number of inputs is not known, images come out of it, a
+        table's column is no number, or the file's name cannot be imported.
     OSError
         If the file cannot be written.
 
