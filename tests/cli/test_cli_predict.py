@@ -217,3 +217,9 @@ def test_a_model_whose_parameters_are_no_numbers(trained, tmp_path, number):
     result = run(*options, cwd=tmp_path)
     assert (result.code, result.err) == (0, lines)
     assert result.out.startswith(f"sample {INDEX}, labelled 7: no class\n")
+
+
+def test_a_sample_of_a_class_that_the_model_has_not_is_refused(tmp_path):
+    fb.Sequential(fb.Linear(784, 5)).save(tmp_path / "five.safetensors")
+    result = run("predict", "five.safetensors", "--index", 0, cwd=tmp_path)
+    assert_error(result, "five.safetensors: knows 5 classes, but the sample is of class 7")
