@@ -62,7 +62,7 @@ def main() -> int:
     """Print a row for each table; 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--ensemble", type=int, default=1, metavar="N")
+    parser.add_argument("--ensemble", type=int, metavar="N", help="default: the table's own")
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the table's own")
     args = parser.parse_args()
     sys.stdout.write("| table | ONNX Runtime | onnx's evaluator | other predictions |\n")
