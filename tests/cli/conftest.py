@@ -62,7 +62,7 @@ def table_model(table: Path) -> Path:
     """A model for the table."""
     folder = table.parent / "run"
     result = run(
-        *("train", "--data", table, "--output", folder),
+        *("train", "--data", table, "--ensemble", 1, "--output", folder),
         *"--label kind --hidden 8 --epochs 5 --lr 0.1 --init glorot --no-plots --quiet".split(),
         cwd=table.parent,
     )
