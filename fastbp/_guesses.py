@@ -147,6 +147,7 @@ NAMES: dict[str, dict[str, str]] = {
         "export": _EXPORT,
         "fit_predict": "write net.fit(x, y), then net.predict(x)",
         "float": 'write net.astype("float32")',
+        "freeze": "write for layer in net: layer.trainable = False",
         "get_weights": _FLAT + "; write net.params.copy()",
         "grad": "write net.grads",
         "half": 'write net.astype("float32"), the shortest there is',

@@ -14,6 +14,8 @@ from fastbp.runs import Run
 from fastbp.training import Epoch
 from fastbp.training.progress import on_terminal
 
+PIXELS = 255  # what they are divided by, unless an experiment is about that
+
 
 def display(quiet: bool) -> "Display":
     """The display for this stderr."""
@@ -100,7 +102,9 @@ class Bar(AboveBar, Display):
 
 
 def _summary(network: Network, seed: int, run: Run) -> str:
-    parts = (network.size, network.activation, network.loss, f"rate {network.lr:g} seed {seed}")
+    pixels = "" if network.pixels_over == PIXELS else f"pixels/{network.pixels_over:g}"
+    rate = f"rate {network.lr:g}"
+    parts = (network.size, network.activation, network.loss, rate, pixels, f"seed {seed}")
     what = " ".join(filter(None, parts))
     if run.error:
         return f"{what}: {run.error.partition(',')[0]}"

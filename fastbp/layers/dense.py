@@ -33,8 +33,8 @@ class Linear(Weighted):
     Attributes
     ----------
     w, b, dw, db : ndarray
-        Parameters and their gradients, there once the layer is part of a ``Sequential``; b and db
-        are None without a bias.
+        Parameters and their gradients, there once the layer is part of a ``Sequential``, in the
+        dtype of that; b and db are None without a bias.
     """
 
     settings = ("inputs", "outputs", "bias")

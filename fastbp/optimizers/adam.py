@@ -20,6 +20,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     lr : float
+        The learning rate η, > 0.
     beta1, beta2 : float
         How slowly the two means forget; from 0 to below 1.
     epsilon : float
@@ -105,6 +106,7 @@ class NAdam(Adam):
     Parameters
     ----------
     lr : float
+        The learning rate η, > 0.
     beta1, beta2 : float
         How slowly the two means forget; from 0 to below 1.
     epsilon : float

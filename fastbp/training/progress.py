@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 
+LARGE = 1e6  # a loss above it is going wrong, and shown by its power of ten
+
+
 def progress_for(epochs: int, samples: int, first: int = 1) -> "Progress":
     """The display for where this runs: a bar on a terminal, a line in a notebook, else none.
 
@@ -100,7 +103,8 @@ class Progress(Callback):
 
     def _update(self, epoch: int, samples: int, loss: float, rate: float) -> None:
         done = (epoch - self.first) * self.samples + samples
-        parts = (f"loss {loss:.4f}", self._of_epochs, f"{rate:,.0f} samples/s")
+        shown = f"{loss:.4f}" if abs(loss) < LARGE else f"{loss:.4g}"
+        parts = (f"loss {shown}", self._of_epochs, f"{rate:,.0f} samples/s")
         self.figures = "  ".join(filter(None, parts))
         self.now, self.left = f"{epoch}/{self.epochs}", self._time_left(done)
         self.show(done)

@@ -98,6 +98,13 @@ def test_a_command_in_a_notebooks_cell_moves_no_bar(monkeypatch):
     assert type(progress_for(epochs=2, samples=100)) is progress.Progress
 
 
+def test_a_loss_that_goes_wrong_is_shown_by_its_power_of_ten():
+    shows = progress.Progress(2, 100)
+    for loss, text in ((0.12344, "loss 0.1234 "), (2.7413277e32, "loss 2.741e+32 ")):
+        shows.on_progress(1, 50, 100, loss)
+        assert shows.figures.startswith(text)
+
+
 def test_silent_where_neither(capfd):
     shows = progress_for(epochs=2, samples=100)
     assert type(shows) is progress.Progress
