@@ -155,9 +155,10 @@ def _numeric(
 ) -> Numeric:
     flat = tensor.reshape(-1)
     values = np.empty((3, len(chosen)))
+    values[1] = loss(net.forward(x), y)[0]  # at θ, which all coordinates share
     for column, coordinate in enumerate(chosen):
         start = flat[coordinate]
-        for row, step in enumerate((-epsilon, 0.0, epsilon)):
+        for row, step in ((0, -epsilon), (2, epsilon)):
             flat[coordinate] = start + step
             values[row, column] = loss(net.forward(x), y)[0]
         flat[coordinate] = start
