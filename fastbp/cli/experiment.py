@@ -11,7 +11,7 @@ from fastbp.cli._arguments import USAGE
 from fastbp.cli._experiments import display
 from fastbp.cli._stopping import exit_code
 from fastbp.experiments import EXPERIMENTS, find
-from fastbp.experiments.claims import FAILS, HOLDS, UNDECIDED
+from fastbp.experiments.claims import FAILS, HOLDS, NOT_JUDGED, UNDECIDED
 from fastbp.experiments.measures import LOSS, TEST_ACCURACY, TRAIN_ACCURACY
 from fastbp.experiments.page.content import Report, Section, clock
 from fastbp.experiments.reproduce import open_folder, reproduce, write_docs
@@ -125,6 +125,7 @@ def _print(report: Report, root: Path) -> None:
     for section in report.sections:
         words = [verdict.word for verdict in section.verdicts]
         counts = " / ".join(str(words.count(word)) for word in WORDS) if words else "-"
+        counts = NOT_JUDGED if NOT_JUDGED in words else counts
         seconds = clock(section.outcome.seconds) if section.outcome.runs else "-"
         name, row = section.experiment.name, section.experiment.row
         rows.append([name, row, seconds, _best(section), counts])
