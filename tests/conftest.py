@@ -1,5 +1,6 @@
 """What all tests share: the backends, the dtypes, and how near two results must be."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 
 import fastbp as fb
 from fastbp.backends import AUTOMATIC
+
+# Threads of scikit-learn and PyTorch sleep while they wait: else they take the time of other tests.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Every backend is tested. One that cannot be loaded fails its tests: it must not vanish unseen.
 BACKENDS = AUTOMATIC
