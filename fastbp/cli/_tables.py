@@ -34,7 +34,8 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--test-share", type=share, metavar="X", help=share_help)
     ensemble_help = (
         "networks from so many seeds, trained side by side and kept as one model (default: 5, of "
-        "very many rows fewer; 1 of another --model, of a run's config.toml as many as it had)"
+        "few rows 10, of very many fewer; 1 of another --model, of a run's config.toml as many as "
+        "it had)"
     )
     group.add_argument("--ensemble", type=_arguments.whole(1), metavar="N", help=ensemble_help)
     cv_help = (

@@ -15,7 +15,9 @@ NAME = "table"
 LEAST = 8  # rows of each class, or of values, so that a share can be kept back
 ROWS = 200_000  # that are trained on in all epochs together, within the limits below
 EPOCHS = 16, 64  # at least, even of very many rows; at most, even of few
-SMALL, SMALL_BATCH = 1_000, 64  # below so many rows there are steps enough in smaller batches
+SMALL = 1_000  # below so many rows there are
+SMALL_BATCH = 64  # steps enough in smaller batches,
+SMALL_EPOCHS, SMALL_NETWORKS = 32, 10  # and more networks are worth more than more epochs
 OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
 VALUES_ACTIVATION = "mish"
 NETWORKS = 5  # that are trained side by side, and are one model
@@ -35,19 +37,21 @@ def model_for(rows: int, values: bool) -> Model:
         model = models.described(model, activation=VALUES_ACTIVATION, **OF_VALUES)
     least, most = EPOCHS
     epochs = min(max(ROWS // rows, least), most)
-    batch_size = SMALL_BATCH if rows < SMALL else model.batch_size
+    batch_size = model.batch_size
+    if rows < SMALL:
+        epochs, batch_size = SMALL_EPOCHS, SMALL_BATCH
     return replace(model, epochs=epochs, early_stopping=epochs, batch_size=batch_size)
 
 
 def networks_for(given: Mapping[str, Any], rows: int) -> int:
     """How many networks are trained, where nobody says.
 
-    Several of the table's own model, of very many rows fewer; those of a run, whose config.toml is
-    the ``model``; one of any other.
+    Several of the table's own model, of few rows more, of very many fewer; those of a run, whose
+    config.toml is the ``model``; one of any other.
     """
     model = given.get("model")
     if model in (None, NAME):
-        return min(max(NETWORK_ROWS // rows, 1), NETWORKS)
+        return SMALL_NETWORKS if rows < SMALL else min(max(NETWORK_ROWS // rows, 1), NETWORKS)
     return 1 if isinstance(model, Model) or model in models.NAMED else runs.networks_in(Path(model))
 
 

@@ -100,8 +100,9 @@ def train(
         Those that are left out, taken as words, or taken as numbers.
     ensemble : int, optional
         How many networks are trained side by side, from seeds that follow each other, each as it
-        would be alone; where they are several the model is an ``Ensemble``. Left out, five, of very
-        many rows fewer; of a ``model`` that is named one, of a run's config.toml as many as it had.
+        would be alone; where they are several the model is an ``Ensemble``. Left out, five, of few
+        rows ten, of very many fewer; of a ``model`` that is named one, of a run's config.toml as
+        many as it had.
     cv : int, optional
         Cross-validate with so many parts first, with as many networks for each part;
         ``report["cv"]`` has what it found. The model that is returned is trained on all rows then,

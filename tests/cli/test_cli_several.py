@@ -115,7 +115,7 @@ def test_what_does_not_go_is_refused_and_leaves_nothing(people, several):
     for command, words in (
         ((*TRAIN, *QUICK, "--cv", 140), ("cv: 140 parts need a row of class 'high'",)),
         ((*TRAIN, *QUICK, "--ensemble", 2, *bad), ("network 1 of 2, seed 0", "nothing is kept")),
-        ((*TRAIN, *QUICK, "--cv", 2, *bad), ("fold 1 of 2: network 1 of 5", " became ")),
+        ((*TRAIN, *QUICK, "--cv", 2, *bad), ("fold 1 of 2: network 1 of 10", " became ")),
         (("train", "--resume", "run", *TRAIN[1:3]), ("several networks", "train them anew")),
     ):
         output = () if "--resume" in command or len(command) == 3 else ("--output", "bad")

@@ -18,7 +18,8 @@ def data_of(rows, values=False):
 
 
 @pytest.mark.parametrize(
-    ("rows", "epochs"), [(10, 64), (3_125, 64), (10_000, 20), (12_500, 16), (10**7, 16)]
+    ("rows", "epochs"),
+    [(10, 32), (999, 32), (1_000, 64), (3_125, 64), (10_000, 20), (12_500, 16), (10**7, 16)],
 )
 def test_epochs_and_batches_follow_from_the_rows(rows, epochs):
     for values in (False, True):
@@ -55,7 +56,7 @@ def test_of_a_few_rows_none_are_kept_back():
         model = recipe.completed({}, data_of(rows, values))["model"]
         assert (model.validation, model.early_stopping) == (None, None)
         said = models.asked_for(recipe.completed({"validation": 0.5}, data_of(rows, values)))
-        assert (said.validation, said.early_stopping) == (0.5, 64)
+        assert (said.validation, said.early_stopping) == (0.5, 32)
 
 
 def test_it_learns_and_keeps_its_best_epoch():
@@ -74,15 +75,15 @@ def test_it_learns_and_keeps_its_best_epoch():
 
 def test_several_networks_are_for_the_tables_own_model():
     said = [{}, {"model": None, "lr": 0.1}, {"model": "table"}, {"model": "dense"}]
-    assert [recipe.networks_for(given, 100) for given in said] == [5, 5, 5, 1]
-    assert [recipe.networks_for({}, rows) for rows in (100_000, 100_001, 250_000, 10**7)] == [
-        *(5, 4, 2, 1)
+    assert [recipe.networks_for(given, 100) for given in said] == [10, 10, 10, 1]
+    assert [recipe.networks_for({}, rows) for rows in (999, 1_000, 100_000, 250_000, 10**7)] == [
+        *(10, 5, 5, 2, 1)
     ]
     model = recipe.model_for(100, values=False)
     assert recipe.networks_for({"model": model}, 100) == 1
     frame = pd.DataFrame({"x": np.arange(40.0) % 7, "label": ["a", "b"] * 20})
     how = {"hidden": (4,), "epochs": 1}
-    assert len(fb.train(frame, **how).model) == 5
+    assert len(fb.train(frame, **how).model) == 10
     assert isinstance(fb.train(frame, ensemble=1, **how).model, fb.Sequential)
 
 

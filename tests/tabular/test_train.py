@@ -248,7 +248,7 @@ def test_what_cannot_be_is_one_error_and_leaves_nothing(people, tmp_path):
         fb.train(
             *(people, "income"), drop="wage", ensemble=2, lr=1e20, optimizer="sgd", output=output
         )
-    with pytest.raises(fb.DivergenceError, match="fold 1 of 2: network 1 of 5, seed 0"):
+    with pytest.raises(fb.DivergenceError, match="fold 1 of 2: network 1 of 10, seed 0"):
         fb.train(people, "income", drop="wage", cv=2, lr=1e20, optimizer="sgd", output=output)
     assert not output.exists()
     output.mkdir()
