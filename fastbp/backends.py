@@ -35,10 +35,7 @@ class Backend(NamedTuple):
     detail: str  # the CPU level, or the version of what computes
 
     def can(self, capability: str) -> bool:
-        """Whether it has "engine", "images", "one_sample", "sparse_limits" or "user_code".
-
-        See fastbp.kernels.
-        """
+        """Whether it has one of the capabilities that fastbp.kernels tells of, as "engine"."""
         return capability in self.kernels.CAPABILITIES
 
 

@@ -16,8 +16,9 @@ A kernel never allocates (the reference excepted), checks, logs, or takes None. 
 its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
 
 A module says in CAPABILITIES what it has besides the kernels: "engine" (ENGINE), and that it runs
-"images" too; "one_sample", the shortest way for a single sample; "sparse_limits", that it leaves
-out the data's zeros where gradients are limited too; "user_code" (USER_CODE).
+"images" too; "one_sample", the shortest way for a single sample; "samples", that threads can share
+a batch by its samples; "sparse_limits", that it leaves out the data's zeros where gradients are
+limited too; "user_code" (USER_CODE).
 
 Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b. Images
 are (n, c, h, w): c channels of h rows and w columns; kernel, stride and padding are pairs (2,) of
@@ -256,7 +257,9 @@ KERNELS: dict[str, Kernel] = {
 # as data (fastbp.program), and plan says where things lie in the workspace `work`. Of an epoch,
 # labels (m,) or values (m, o) are the samples' targets, and kept (m, o) gets their scores, where it
 # is not (0, 0), and weights (m,) or (0,) are what losses take for weights; order (n,) are the
-# samples' numbers, and factors those of each step's rate.
+# samples' numbers, starts (steps + 1,) where each step's begin and end there, and rates (steps, 2)
+# the factor of each step's rate, and λ of its penalty. Several epochs may follow each other in
+# order, and in kept.
 ENGINE: dict[str, Kernel] = {
     "engine_plan": _kernel(
         "program batch states segments buffers params",
@@ -274,7 +277,8 @@ ENGINE: dict[str, Kernel] = {
         "bring part W (0), M (1), V (2) or, buffers, BUFFER (3) of work back into flat params",
     ),
     "train_steps": _kernel(
-        "program plan settings choices data labels values weights order factors thread first last",
+        "program plan settings choices data labels values weights order starts rates thread first "
+        "last",
         "work losses kept sync",
         "run the steps first..last of an epoch as one of its threads; returns the first not done",
     ),

@@ -112,11 +112,15 @@ class PlanColumn(IntEnum):
 
 
 class Split(IntEnum):
-    """How threads share a dense layer, or what the columns of another's output are."""
+    """How threads share a dense layer, or what the columns of another's output are.
+
+    BY_SAMPLES is of all layers together: the threads share the batch's samples.
+    """
 
     WHOLE = 0
     BY_OUTPUTS = auto()
     BY_INPUTS = auto()
+    BY_SAMPLES = auto()
 
 
 class LossKind(IntEnum):
@@ -165,6 +169,7 @@ class Choice(IntEnum):
     BATCH = auto()
     SOURCE = auto()  # one of Source
     FEATURES = auto()
+    SAMPLES_KEPT = auto()  # whose scores an epoch keeps: the next one's follow
     SPARSE = auto()  # whether blocks of zeros are left out of the data
     OPTIMIZER = auto()
     STEPS_BEFORE = auto()  # of earlier epochs

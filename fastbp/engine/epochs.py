@@ -19,10 +19,12 @@ from fastbp.kernels.numbers import (
     Choice,
     Column,
     Kind,
+    LossKind,
     OptimizerKind,
     PlanColumn,
     Setting,
     Size,
+    Split,
     Sync,
 )
 from fastbp.layers.nesting import every_layer
@@ -33,12 +35,12 @@ from fastbp.optimizers.limits import Limits
 
 from .pace import Threads
 from .program import NotExpressible, compile_network, kind_of, user_code
-from .sharing import splits
+from .sharing import MOST_SEGMENTS, by_samples, splits
 from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
 # but the number of threads.
-MOST_SEGMENTS, SMALL_BATCH_SEGMENTS, SMALL_BATCH = 8, 4, 64
+SMALL_BATCH_SEGMENTS, SMALL_BATCH = 4, 64
 NO_LIMITS = Limits()
 TURNS = 2000  # turns of waiting before a thread yields its processor
 
@@ -47,7 +49,8 @@ class _Epoch(NamedTuple):
     """What one call of ``Engine.epoch`` is about."""
 
     order: np.ndarray
-    factors: np.ndarray
+    starts: np.ndarray
+    rates: np.ndarray
     losses: np.ndarray
     kept: np.ndarray
 
@@ -105,9 +108,9 @@ class Engine:
         self.values = np.zeros((1, 1), net.dtype) if is_labels else target
         self.weights = given(weights)
         self._nothing = np.zeros((0, 0), net.dtype)  # where no scores are kept
-        self.splits, self.segments = splits(self.program, self.batch_size), self._segments()
-        shared = self.program.on_images or any(self.splits)
-        self.threads = Threads(threads, self.segments if shared else 1)
+        ways = [self._splits(plain_sparse) for plain_sparse in (False, True)]
+        shared = [n for layers, n in ways if self.program.on_images or any(layers)]
+        self.threads = Threads(threads, max(shared, default=1))
         self.sync = np.zeros(Sync.SYNC_WORDS, np.int64)
         # The machine code must stay as long as its addresses are in use.
         self.code, self.addresses = user_code(self.program, loss)
@@ -117,11 +120,22 @@ class Engine:
         if active().can("user_code"):
             self._compile()
 
-    def _segments(self) -> int:
-        """Parts that an exchanged sum is made of."""
+    def _splits(self, plain_sparse: bool) -> tuple[list[int], int]:
+        """How threads share each layer, and how many parts an exchanged sum is made of.
+
+        The first layer of sparse data whose steps are plain is shared by columns, and so is a batch
+        of which backward leaves out samples: the hinge loss has no gradient for most.
+        """
         if self.program.on_images:
-            return min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
-        return SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
+            segments = min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
+            return splits(self.program, self.batch_size), segments
+        parts = by_samples(self.program, self.batch_size)
+        clips = self.limits.clip_value is not None or self.limits.clip_norm is not None
+        leaves_out = self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
+        if parts and active().can("samples") and not (plain_sparse or clips or leaves_out):
+            return [Split.BY_SAMPLES] * len(self.program.rows), parts
+        segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
+        return splits(self.program, self.batch_size), segments
 
     def _optimizer_kind(self) -> tuple[int, int]:
         """Which optimiser it is at the moment, and how many vectors it remembers."""
@@ -131,19 +145,20 @@ class Engine:
     def _lay_out(self) -> None:
         """Make the workspace and the run's integers, for the optimiser as it is."""
         self.laid_out_for = kind, states = self._optimizer_kind()
+        sparse = is_sparse(self.program, self.x, self.net.vectors.own, self.batch_size)
+        plain = kind == OptimizerKind.PLAIN
+        layers, segments = self._splits(sparse and plain)
+        self.sparse = sparse and (plain or layers[0] == Split.BY_SAMPLES)
         self.space = Workspace(
             self.kernels,
             self.program,
             self.net.vectors.own,
             self.batch_size,
-            splits=self.splits,
+            splits=layers,
             threads=self.threads.most,
             buffers=2,
-            segments=self.segments,
+            segments=segments,
             states=states,
-        )
-        self.sparse = kind == OptimizerKind.PLAIN and is_sparse(
-            self.program, self.x, self.net.vectors.own, self.space.reach
         )
         # A user's derivative may be infinite, and that times zero is not zero; and in a batch that
         # is normalized every sample has a gradient by the others' losses.
@@ -155,10 +170,11 @@ class Engine:
             Choice.BATCH: self.batch_size,
             Choice.SOURCE: source_of(self.x),
             Choice.FEATURES: self.x.shape[1],
+            Choice.SAMPLES_KEPT: len(self.x),
             Choice.SPARSE: self.sparse,
             Choice.OPTIMIZER: kind,
             Choice.STEPS_BEFORE: 0,
-            Choice.SEGMENTS: self.segments,
+            Choice.SEGMENTS: segments,
             Choice.STATES: states,
             Choice.SKIP: self.skip,
             Choice.LOWEST: self.program.lowest,
@@ -195,7 +211,7 @@ class Engine:
         """Numba compiles what is called first: here, not in an epoch that is timed."""
         rows, plan = self.program.rows, self.space.plan[0]
         self.kernels.engine_pack(rows, plan, 0, self.net.vectors.own, self.space.work)
-        self._run(_Epoch(np.zeros(1, np.int64), np.ones(1), np.zeros(1), self._nothing), 0, 0, 1)
+        self._run(self._about(np.zeros(1, np.int64), None, None, None), 0, 0, 1)
 
     def epoch(
         self,
@@ -213,31 +229,27 @@ class Engine:
         step on. What it raises ends the epoch there. The network has the new parameters in any
         case; until then everybody sees the old ones, read-only.
 
+        `order` (epochs, n) are several epochs, one after another, each of all samples.
         `factors` (steps,) float64 are what the rate of each step is multiplied by: 1, if left out.
         `kept` (samples, outputs) of the network's dtype gets each sample's scores, as its step
-        finds them. `penalties` (steps,) float64, all above 0, are λ of the limits' penalty in each
-        step, where the limits have one.
+        finds them; of several epochs (epochs * samples, outputs). `penalties` (steps,) float64, all
+        above 0, are λ of the limits' penalty in each step, where the limits have one.
         """
-        steps = -(-len(order) // self.batch_size)
-        factors = np.ones(steps) if factors is None else factors
-        run = _Epoch(order, factors, np.empty(steps), self._nothing if kept is None else kept)
-        losses, done = run.losses, 0
+        run = self._about(order, factors, kept, penalties)
+        losses, done, steps = run.losses, 0, len(run.losses)
         with nullcontext() if self.held else self._loaded():
             self.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
             try:
                 while done < steps:
                     count, threads = self.threads.next_chunk(steps - done)
-                    last = done + count
-                    if penalties is not None:  # those that are alike run together
-                        others = np.flatnonzero(penalties[done:last] != penalties[done])
-                        last = done + int(others[0]) if len(others) else last
-                        self.settings[Setting.L2] = penalties[done]
                     started = time.perf_counter()
-                    stopped = self._run(run, done, last, threads)
-                    self.threads.took(threads, last - done, time.perf_counter() - started)
-                    if stopped < last:
+                    if penalties is None:
+                        run.rates[done:, 1] = self.settings[Setting.L2]
+                    stopped = self._run(run, done, done + count, threads)
+                    self.threads.took(threads, count, time.perf_counter() - started)
+                    if stopped < done + count:
                         return losses[: stopped + 1]
-                    done = last
+                    done += count
                     if report(done, losses[done - 1]):
                         self._look_again()
             finally:
@@ -246,6 +258,23 @@ class Engine:
                     layer.stepped(done)
                     layer.seen(done)
         return losses
+
+    def _about(
+        self,
+        order: np.ndarray,
+        factors: np.ndarray | None,
+        kept: np.ndarray | None,
+        penalties: np.ndarray | None,
+    ) -> _Epoch:
+        """What epoch is given, as the kernels take it."""
+        epochs, n = order.shape if order.ndim > 1 else (1, len(order))
+        starts = np.arange(0, n, self.batch_size) + n * np.arange(epochs)[:, np.newaxis]
+        starts = np.append(starts, epochs * n)
+        rates = np.zeros((len(starts) - 1, 2))
+        rates[:, 0] = 1 if factors is None else factors
+        rates[:, 1] = 0 if penalties is None else penalties
+        kept = self._nothing if kept is None else kept
+        return _Epoch(order.reshape(-1), starts, rates, np.empty(len(rates)), kept)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -332,8 +361,8 @@ class Engine:
         rows, plan, work = self.program.rows, self.space.plan, self.space.work
         numbers = self.settings, self.choices
         samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, self.weights
-        order, factors, losses, kept = epoch
-        given, written = (*numbers, *samples, order, factors), (work, losses, kept, self.sync)
+        *steps_given, losses, kept = epoch
+        given, written = (*numbers, *samples, *steps_given), (work, losses, kept, self.sync)
 
         def steps(thread: int) -> int:
             done: int = self.kernels.train_steps(

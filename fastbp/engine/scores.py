@@ -43,7 +43,7 @@ def fused_scores(
         space = _packed(kernels, program, params, net.vectors.own_buffers, number)
     except MemoryError:  # the layers take fewer samples at a time
         return None
-    sparse = is_sparse(program, x, params, space.reach)
+    sparse = is_sparse(program, x, params, Size.MOST_PREDICTED)
     choices = run_choices(_slots(x, sparse), addresses)
     settings = run_settings(program, {Setting.SCALE: scale})
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
@@ -92,6 +92,7 @@ def _slots(x: np.ndarray, sparse: bool) -> dict[Choice, int]:
         Choice.BATCH: Size.MOST_PREDICTED,
         Choice.SOURCE: source_of(x),
         Choice.FEATURES: x.shape[1],
+        Choice.SAMPLES_KEPT: len(x),
         Choice.SPARSE: sparse,
         Choice.OPTIMIZER: 0,
         Choice.STEPS_BEFORE: 0,

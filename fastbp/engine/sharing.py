@@ -14,7 +14,8 @@ split by its outputs if and only if that was, whatever it costs. So a FORK is sp
 layers that it leads past are worth it; else the threads copy each other's columns of its input.
 
 Rows on images are shared by samples, and so is all that follows them: see
-kernels/native/program.pxd. Then no layer is split.
+kernels/native/program.pxd. Then no layer is split. Nor is one of a large batch, whose samples are
+shared instead: see kernels/native/samples.pxd.
 """
 
 import numpy as np
@@ -26,6 +27,10 @@ from .program import Program
 # Multiply-adds of a batch's forward from which sharing a layer pays: the first layer, which has no
 # dx, takes one exchange with the layer after it, any other two.
 FIRST, LATER = 1 << 17, 1 << 19
+# Samples, and multiply-adds of their forward, from which sharing them pays.
+LEAST_SAMPLES, LEAST_WORK = 64, 1 << 17
+SAMPLES_A_SEGMENT, LEAST_SEGMENTS, MOST_SEGMENTS = 64, 2, 8  # that have a gradient of their own
+MOST_SUMS = 1 << 23  # bytes of their gradients
 
 
 def splits(program: Program, batch_size: int) -> list[int]:
@@ -46,6 +51,25 @@ def splits(program: Program, batch_size: int) -> list[int]:
         else:
             found.append(Split.WHOLE)
     return found
+
+
+def by_samples(program: Program, batch_size: int) -> int | None:
+    """How many segments a batch has that threads share by its samples; None if they do not.
+
+    BatchNorm's rows must meet in the middle.
+    """
+    dense = program.rows[program.kinds == Kind.DENSE]
+    if (
+        batch_size < LEAST_SAMPLES
+        or program.on_images
+        or Kind.BATCH_NORM in program.kinds
+        or sum(_work(row, batch_size) for row in dense) < LEAST_WORK
+    ):
+        return None
+    segments = 1 << min(batch_size // SAMPLES_A_SEGMENT, MOST_SEGMENTS).bit_length() - 1
+    segments = max(segments, LEAST_SEGMENTS)
+    weights = int(((dense[:, Column.INPUTS] + 1) * dense[:, Column.OUTPUTS]).sum())
+    return segments if segments * weights * program.dtype.itemsize <= MOST_SUMS else None
 
 
 def _split(program: Program, batch_size: int, layer: int, found: list[int]) -> int:

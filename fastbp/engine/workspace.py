@@ -14,6 +14,8 @@ from .program import Program
 # all zero, up to which leaving out the others pays.
 MOST_USED = 0.6
 
+WIDEST_GAP = 64  # behind a row of an output, in elements
+
 SOURCES = {"uint8": Source.BYTES, "float32": Source.FLOATS, "float64": Source.DOUBLES}
 
 
@@ -36,8 +38,6 @@ class Workspace:
     plan : (threads, layers, PLAN_COLUMNS) int64
         Where each thread finds everything in `work`.
     work : (elements,) ndarray of the parameters' dtype
-    reach : int
-        How far a batch's output of the first layer extends.
 
     Raises
     ------
@@ -66,7 +66,6 @@ class Workspace:
             program.rows, batch_size, states, segments, buffers, params, self.plan
         )
         _refuse_above_memory(size * params.itemsize)
-        self.reach = batch_size * int(self.plan[0, 0, PlanColumn.WIDTH])
         self.work = zeros(size, params.dtype)
 
 
@@ -108,13 +107,14 @@ def source_of(x: np.ndarray) -> Source:
     return SOURCES[str(x.dtype)]
 
 
-def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, reach: int) -> bool:
+def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, samples: int) -> bool:
     """Whether it pays to leave out the data's zeros, by what some samples hold of them.
 
     Not where a parameter is infinite or NaN, whose product with zero must be seen; nor where the
-    first layer's output reaches further than the 32 bits in which its rows' starts are kept.
+    first layer's output for so many samples at a time might reach further than the 32 bits in which
+    its rows' starts are kept.
     """
-    if reach >= 2**31:
+    if samples * (int(program.rows[0, Column.OUTPUTS]) + WIDEST_GAP) >= 2**31:
         return False
     whole = x.shape[1] // Size.BLOCK * Size.BLOCK
     dense = program.rows[0, Column.KIND] == Kind.DENSE

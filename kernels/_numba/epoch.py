@@ -30,6 +30,7 @@ from .stages import (
     step_layer,
     targets_of,
     weight_of_batch,
+    weights_of,
 )
 from .steps import step_at, update_layer
 
@@ -104,22 +105,23 @@ def _train_step(run, step, n, data, chosen, zeros, targets, loss):
 
 
 @engine("the engine")
-def _train_steps(real, addresses, layers, count, thread, first, last):
-    """See train_steps; real is a number of the network's dtype, count that of the samples."""
+def _train_steps(real, addresses, layers, thread, first, last):
+    """See train_steps; real is a number of the network's dtype."""
     before = flush_denormals()
     choices, order = at(addresses[3], np.int64), at(addresses[10], np.int64)
     run, zeros = prepare(real, addresses, layers, thread, choices[Choice.THREADS])
-    targets, factors = targets_of(real, addresses), at(addresses[12], np.float64)
-    losses, batch, step = at(addresses[11], np.float64), choices[Choice.BATCH], first
+    starts, rates = at(addresses[14], np.int64), at(addresses[12], np.float64)
+    losses, step = at(addresses[11], np.float64), first
     while step < last:
-        n, chosen = min(batch, count - step * batch), shift(order, step * batch)
+        n, chosen = starts[step + 1] - starts[step], shift(order, starts[step])
         gather_samples(run, addresses[6], chosen, n, zeros)
         if run.listed:
             sort_columns(run, n, zeros)
         if not meet(run):  # some may still read what the last step left in y
             break
-        weight, loss = weight_of_batch(targets, chosen, n), shift(losses, step)
-        here = begin_step(run, step, factors, weight)
+        weight, loss = weight_of_batch(weights_of(addresses), chosen, n), shift(losses, step)
+        here = begin_step(run, step, rates, weight)
+        targets = targets_of(here, addresses)
         number = step_at(here, choices[Choice.STEPS_BEFORE] + step + 1)
         if not _train_step(here, number, n, addresses[6], chosen, zeros, targets, loss):
             break
@@ -162,7 +164,8 @@ def train_steps(
     values,
     weights,
     order,
-    factors,
+    starts,
+    rates,
     thread,
     first,
     last,
@@ -173,10 +176,9 @@ def train_steps(
 ):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
     samples = data, labels, values, weights, order
-    arrays = program, plan, settings, choices, work, sync, *samples, losses, factors, kept
-    real, count = work.dtype.type(0), len(order)
+    arrays = program, plan, settings, choices, work, sync, *samples, losses, rates, kept, starts
     run = train_images if Kind.FLATTEN in program[:, Column.KIND] else _train_steps
-    return run(real, addresses_of(*arrays), len(program), count, thread, first, last)
+    return run(work.dtype.type(0), addresses_of(*arrays), len(program), thread, first, last)
 
 
 def forward_samples(program, plan, settings, choices, data, thread, first, last, work, scores):

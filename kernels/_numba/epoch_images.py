@@ -185,7 +185,7 @@ class _Stretch(typing.NamedTuple):
 @inline
 def _train_block(run, addresses, flatten, segment, chosen, batch, n, stretch):
     """A stretch for n samples, the rows from run.row on of the batch."""
-    targets = targets_of(run.work[0], addresses)
+    targets = targets_of(run, addresses)
     losses, (first, last, top, bottom) = shift(_losses(run, flatten), run.row), stretch
     if first < 0:
         _gather_block(run, addresses[6], chosen, n)
@@ -308,20 +308,20 @@ def _copy_weights(run):
 
 
 @engine("the engine for images")
-def train_images(real, addresses, layers, count, thread, first, last):
-    """See train_steps; real is a number of the network's dtype, count that of the samples."""
+def train_images(real, addresses, layers, thread, first, last):
+    """See train_steps; real is a number of the network's dtype."""
     before = flush_denormals()
     choices, order = at(addresses[3], np.int64), at(addresses[10], np.int64)
-    threads, batch, step = choices[Choice.THREADS], choices[Choice.BATCH], first
+    threads, step = choices[Choice.THREADS], first
     team, _ = prepare(real, addresses, layers, thread, threads)
     run, _ = prepare(real, addresses, layers, 0, 1)  # all columns are this thread's
     losses, flatten = at(addresses[11], np.float64), _flatten_row(run)
-    targets, factors = targets_of(real, addresses), at(addresses[12], np.float64)
+    starts, rates = at(addresses[14], np.int64), at(addresses[12], np.float64)
     if thread:
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
-        n, chosen = min(batch, count - step * batch), shift(order, step * batch)
-        here = begin_step(run, step, factors, weight_of_batch(targets, chosen, n))
+        n, chosen = starts[step + 1] - starts[step], shift(order, starts[step])
+        here = begin_step(run, step, rates, weight_of_batch(weights_of(addresses), chosen, n))
         if not _train_batch(here, team, addresses, flatten, chosen, n) or not meet(team):
             break
         loss = _mean_loss(here, flatten, n) + penalty(here, flatten)

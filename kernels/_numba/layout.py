@@ -46,7 +46,7 @@ def prepare(real, addresses, layers, thread, threads):
     chosen = at(shift(scratch, SCRATCH), np.int64)
     rows = shift(chosen, batch)
     given = program, plan, layers, settings, choices, work, thread, threads, sync
-    run = Run(*given, x, scratch, listed, rows, chosen, 1.0, 0.0, 0.0, 0, 0)
+    run = Run(*given, x, scratch, listed, rows, chosen, 0.0, 1.0, 0.0, 0.0, 0, 0)
     for r in range(batch):
         rows[r] = r  # all of them, but in backward
     sizes = _words_of_zeros(batch, features)

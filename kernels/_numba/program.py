@@ -43,6 +43,7 @@ class Run(typing.NamedTuple):
     listed: bool  # whether the batch's zeros are left out
     rows: typing.Any  # the numbers in the batch of the rows that are computed, and of their samples
     samples: typing.Any
+    l2: float  # of the step's penalty
     clip: float  # what the step's gradients are multiplied by
     lr: float  # of the step
     batch_weight: float  # of the step's batch: the sum of its samples'
@@ -51,9 +52,10 @@ class Run(typing.NamedTuple):
 
 
 @core
-def begin_step(run, step, factors, batch_weight):
+def begin_step(run, step, rates, batch_weight):
     """The same in this step of the epoch, for a batch of this weight."""
-    return Run(*run[:-5], 1.0, run.settings[Setting.LR] * factors[step], batch_weight, step, 0)
+    lr, l2 = run.settings[Setting.LR] * rates[2 * step], rates[2 * step + 1]
+    return Run(*run[:-6], l2, 1.0, lr, batch_weight, step, 0)
 
 
 @core
@@ -156,7 +158,7 @@ def rule_of(run, layer, bias):
 @core
 def penalty_of(run, layer, bias):
     """The factor of the penalty on a layer's weights, from which other parameters are spared."""
-    return 0.0 if bias or is_norm(kind_of(run, layer)) else run.settings[Setting.L2]
+    return 0.0 if bias or is_norm(kind_of(run, layer)) else run.l2
 
 
 @core

@@ -7,7 +7,7 @@ for every number of threads. On images each thread has all parts itself.
 
 import numpy as np
 
-from fastbp.kernels.numbers import Column, Kind, PlanColumn, Setting
+from fastbp.kernels.numbers import Column, Kind, PlanColumn
 
 from .jit import core
 from .limits import add_penalty, clip_factor, squares
@@ -161,8 +161,7 @@ def _sum_of_parts(run, lowest, of_weights):
 @core
 def penalty(run):
     """What all weights add to the loss, when all threads have left their parts."""
-    l2 = run.settings[Setting.L2]
-    return l2 / 2 * _sum_of_parts(run, 0, True) if l2 > 0 else 0.0
+    return run.l2 / 2 * _sum_of_parts(run, 0, True) if run.l2 > 0 else 0.0
 
 
 @core

@@ -221,19 +221,27 @@ class _Targets(typing.NamedTuple):
 
 
 @core
-def targets_of(real, addresses):
-    """Those of an epoch, from train_steps' arrays."""
-    labels, values = at(addresses[7], np.int64), at(addresses[8], type(real))
-    weights = losses.Weights(at(addresses[9], np.float64), addresses[9] != 0)
-    return _Targets(labels, values, weights, at(addresses[13], type(real)), addresses[13] != 0)
+def targets_of(run, addresses):
+    """Those of this step's epoch, from train_steps' arrays."""
+    real, there = type(run.work[0]), run.choices[Choice.SAMPLES_KEPT]
+    labels, values = at(addresses[7], np.int64), at(addresses[8], real)
+    epoch = at(addresses[14], np.int64)[run.step] // there * there
+    scores = shift(at(addresses[13], real), epoch * outputs_of(run, run.layers - 1))
+    return _Targets(labels, values, weights_of(addresses), scores, addresses[13] != 0)
 
 
 @core
-def weight_of_batch(targets, chosen, n):
+def weights_of(addresses):
+    """Those of all samples, likewise."""
+    return losses.Weights(at(addresses[9], np.float64), addresses[9] != 0)
+
+
+@core
+def weight_of_batch(weights, chosen, n):
     """That of these n samples together."""
     total = 0.0
     for r in range(n):
-        total += losses.weight_of(targets.weights, chosen[r])
+        total += losses.weight_of(weights, chosen[r])
     return total
 
 

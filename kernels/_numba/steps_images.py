@@ -109,8 +109,7 @@ def _sum_squares(run, flatten, n, of_weights):
 @core
 def penalty(run, flatten):
     """What all weights as they are add to the loss."""
-    l2 = run.settings[Setting.L2]
-    return l2 / 2 * _sum_squares(run, flatten, 0, True) if l2 > 0 else 0.0
+    return run.l2 / 2 * _sum_squares(run, flatten, 0, True) if run.l2 > 0 else 0.0
 
 
 @core

@@ -2,8 +2,8 @@
 
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
 dense and conv2d, pooling, elementary (exp, tanh), activations, shortcut (the sum), dropout,
-normalization, rowwise (softmax, argmax), losses, updates; epoch, epoch_images and one_sample are the
-engine's ways through a network.
+normalization, rowwise (softmax, argmax), losses, updates; epoch, epoch_images, samples and one_sample
+are the engine's ways through a network.
 The .pxi files are parts of this one, a family of kernels each. setup.py makes C of all of it, and
 compiles that once for each CPU level. The contract stands in kernels/__init__.py; nothing is checked
 here.
@@ -28,11 +28,12 @@ cimport normalization
 cimport pooling
 cimport program as program_
 cimport rowwise
+cimport samples as samples_
 cimport shortcut
 cimport updates
 from convolution cimport Images, images_between
 from denormals cimport flush_denormals, restore_denormals
-from numbers cimport ADD, FORK, INPUTS, KIND, OUTPUTS, THREADS
+from numbers cimport ADD, BY_SAMPLES, FORK, INPUTS, KIND, OUTPUTS, SPLIT, THREADS
 from tile cimport real
 
 cdef extern from *:
@@ -43,7 +44,7 @@ cdef extern from *:
     """
     const char* SOURCE_HASH
 
-CAPABILITIES = frozenset({"engine", "images", "one_sample", "sparse_limits"})
+CAPABILITIES = frozenset({"engine", "images", "one_sample", "samples", "sparse_limits"})
 source_hash = SOURCE_HASH.decode()  # of the sources this was built from
 
 ctypedef fused source:
@@ -181,24 +182,32 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
 
 cdef Py_ssize_t train_on_rows(
     program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
-    const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
+    const int64_t* order, Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     return epoch.train_steps[real](
-        run, work, data, labels, values, order, samples, first, last, losses)
+        run, work, data, labels, values, order, first, last, losses)
 
 
 cdef Py_ssize_t train_on_images(
     program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
-    const int64_t* order, Py_ssize_t samples, Py_ssize_t first, Py_ssize_t last, double* losses,
+    const int64_t* order, Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     return epoch_images.train_steps[real](
-        run, work, data, labels, values, order, samples, first, last, losses)
+        run, work, data, labels, values, order, first, last, losses)
+
+
+cdef Py_ssize_t train_by_samples(
+    program_.Run* run, real* work, const uint8_t* data, const int64_t* labels, const real* values,
+    const int64_t* order, Py_ssize_t first, Py_ssize_t last, double* losses,
+) noexcept nogil:
+    return samples_.train_steps[real](
+        run, work, data, labels, values, order, first, last, losses)
 
 
 def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                 const double[::1] settings, const int64_t[::1] choices, const uint8_t[::1] data,
                 const int64_t[::1] labels, const real[:, ::1] values, const double[::1] weights,
-                const int64_t[::1] order, const double[::1] factors,
+                const int64_t[::1] order, const int64_t[::1] starts, const double[:, ::1] rates,
                 Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last, real[::1] work, double[::1] losses, real[:, ::1] kept, int64_t[::1] sync):
     """run the steps first..last of an epoch as one of its threads; returns the first not done"""
     cdef program_.Run run = program_.run_from(
@@ -206,18 +215,22 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
         choices[THREADS], &sync[0])
     cdef Py_ssize_t step
     cdef unsigned long state
-    run.factors, run.weights = &factors[0], _first(weights)
+    run.starts, run.rates_of_steps, run.weights = &starts[0], &rates[0, 0], _first(weights)
     run.scores = &kept[0, 0] if kept.shape[0] else NULL
     with nogil:
         state = flush_denormals()
         if program_.on_images(run.program, run.layers):
             step = train_on_images[real](
                 &run, &work[0], &data[0], &labels[0], &values[0, 0],
-                &order[0], order.shape[0], first, last, &losses[0])
+                &order[0], first, last, &losses[0])
+        elif run.plan[SPLIT] == BY_SAMPLES:
+            step = train_by_samples[real](
+                &run, &work[0], &data[0], &labels[0], &values[0, 0],
+                &order[0], first, last, &losses[0])
         else:
             step = train_on_rows[real](
                 &run, &work[0], &data[0], &labels[0], &values[0, 0],
-                &order[0], order.shape[0], first, last, &losses[0])
+                &order[0], first, last, &losses[0])
         restore_denormals(state)
     return step
 

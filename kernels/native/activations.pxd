@@ -84,8 +84,10 @@ cdef inline void relu_backward(
     const real* x, const real* y, const real* dy, real* dx, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
+    cdef real v
     for i in range(n):
-        dx[i] = dy[i] if y[i] > 0 else <real> 0
+        v = dy[i]  # read in any case: else the compiler makes a branch of it, or a mask
+        dx[i] = v if y[i] > 0 else <real> 0
 
 
 cdef inline void elu_forward(const real* x, real alpha, real* y, Py_ssize_t n) noexcept nogil:

@@ -93,7 +93,7 @@ cdef inline void look_at_limit(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef int64_t before = row[KIND - COLUMNS] if layer else 0
     run.within = False
-    if run.settings[CLIP_VALUE] == 0 or run.settings[L2] != 0 or run.choices[OPTIMIZER] != PLAIN:
+    if run.settings[CLIP_VALUE] == 0 or run.l2 != 0 or run.choices[OPTIMIZER] != PLAIN:
         return
     if input.bounds != NULL:
         run.most_x = max(<double> 1, largest_entry[real](run, input, work))  # b has inputs of 1

@@ -9,11 +9,11 @@ from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS,
-    KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SCALE, SOURCE, SPARSE, SPLIT,
-    STATES, TAKEN, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE,
+    SPLIT, STATES, TAKEN, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from processors cimport leave_taken_processor
-from program cimport Input, Run, buffers_size, hidden_input, meet
+from program cimport Input, Run, buffers_size, hidden_input, meet, samples_at_once
 from squares cimport add_penalty, begin_squares, end_squares, find_clip
 from stages cimport backward_layer, forward_apart, loss_of, step_apart
 from steps cimport begin_step
@@ -33,8 +33,8 @@ cdef inline Input buffer(
     input.bounds = NULL
     input.starts = NULL
     if run.choices[SPARSE]:
-        input.starts = <const int32_t*> (x + run.choices[BATCH] * blocks * BLOCK)
-        input.bounds = input.starts + run.choices[BATCH] * blocks
+        input.starts = <const int32_t*> (x + samples_at_once(run) * blocks * BLOCK)
+        input.bounds = input.starts + samples_at_once(run) * blocks
     return input
 
 
@@ -70,29 +70,35 @@ ctypedef void (*gather_function)(
     const Run*, const uint8_t*, const int64_t*, const Input*, real*) noexcept nogil
 
 
+cdef inline void gather_apart(
+    const Run* run, const uint8_t* data, const int64_t* chosen, const Input* input, real* x,
+) noexcept nogil:
+    """These samples of the data, into x, which is where the input is."""
+    cdef gather_function function = gather_into[real]
+    (<gather_function> pinned(<const void*> function))(run, data, chosen, input, x)
+
+
 cdef inline Input gather_samples(
     const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t number,
     Py_ssize_t n,
 ) noexcept nogil:
     """These samples of the data, in one of the buffers."""
     cdef Input input = buffer[real](run, work, number, n)
-    cdef gather_function function = gather_into[real]
-    (<gather_function> pinned(<const void*> function))(
-        run, data, chosen, &input, <real*> input.x)
+    gather_apart[real](run, data, chosen, &input, <real*> input.x)
     return input
 
 
 cdef inline Input gather(
-    const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t samples,
-    Py_ssize_t step,
+    const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t step,
+    bint last,
 ) noexcept nogil:
     """This thread's copy of a step's batch. Every other step uses the same buffer."""
-    cdef Py_ssize_t batch = run.choices[BATCH], start = step * batch
-    cdef Py_ssize_t n = min(batch, samples - start)
-    if batch <= BUNCH and start + batch < samples:
+    cdef const int64_t* starts = run.starts + step
+    cdef Py_ssize_t n = starts[1] - starts[0]
+    if run.choices[BATCH] <= BUNCH and not last:
         fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
-                   order + start + batch, min(batch, samples - start - batch))
-    return gather_samples[real](run, work, data, order + start, step % 2, n)
+                   order + starts[1], starts[2] - starts[1])
+    return gather_samples[real](run, work, data, order + starts[0], step % 2, n)
 
 
 cdef inline Input active_samples(
@@ -181,7 +187,7 @@ cdef inline bint copy_whole_layers(const Run* run, real* work) noexcept nogil:
 
 cdef inline Py_ssize_t all_steps(
     Run* run, real* work, const uint8_t* data, const int64_t* labels,
-    const real* values, const int64_t* order, Py_ssize_t samples,
+    const real* values, const int64_t* order,
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
@@ -192,18 +198,18 @@ cdef inline Py_ssize_t all_steps(
         leave_taken_processor(run.sync + TAKEN)
     if run.thread:  # all have the same scores
         run.scores = NULL
-    coming = gather[real](run, work, data, order, samples, first)
+    coming = gather[real](run, work, data, order, first, first + 1 == last)
     run.mask = first
     if not copy_whole_layers[real](run, work) or not forward_apart[real](run, 0, work, &coming):
         return first
     for step in range(first, last):
-        begin_step(run, step, order + step * run.choices[BATCH], coming.n)
+        begin_step(run, step, order + run.starts[step], coming.n)
         batch = coming
         more = step + 1 < last
         if more:
-            coming = gather[real](run, work, data, order, samples, step + 1)
+            coming = gather[real](run, work, data, order, step + 1, step + 2 == last)
         if not train_step[real](
-                run, work, data, order + step * run.choices[BATCH], step, &batch,
+                run, work, data, order + run.starts[step], step, &batch,
                 &coming if more else NULL, labels, values, losses + step):
             return step
         if more and (run.program[KIND] != DENSE or run.choices[LOWEST] > 0):
@@ -214,15 +220,14 @@ cdef inline Py_ssize_t all_steps(
 
 cdef inline Py_ssize_t train_steps(
     Run* run, real* work, const uint8_t* data, const int64_t* labels,
-    const real* values, const int64_t* order, Py_ssize_t samples,
+    const real* values, const int64_t* order,
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """all_steps, between which and the next ones the plan keeps sums of squares."""
     cdef Py_ssize_t done
     begin_squares[real](run, work)
-    done = all_steps[real](
-        run, work, data, labels, values, order, samples, first, last, losses)
-    end_squares[real](run, work, done * run.choices[BATCH] >= samples)
+    done = all_steps[real](run, work, data, labels, values, order, first, last, losses)
+    end_squares[real](run, work, run.starts[done] % run.choices[SAMPLES_KEPT] == 0)
     return done
 
 

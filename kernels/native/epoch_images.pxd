@@ -226,7 +226,8 @@ cdef inline void train_segment(
         clear_sums[real](run, work, segment)
     for block in range(blocks * segment // run.choices[SEGMENTS],
                        blocks * (segment + 1) // run.choices[SEGMENTS]):
-        run.sample, run.kept = block * SAMPLES, block * run.plan[BLOCK_STRIDE]
+        run.sample = run.row = block * SAMPLES
+        run.kept = block * run.plan[BLOCK_STRIDE]
         if begins and run.sample + SAMPLES < batch:
             fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
                        chosen + run.sample + SAMPLES, min(SAMPLES, batch - run.sample - SAMPLES))
@@ -235,7 +236,7 @@ cdef inline void train_segment(
                                min(SAMPLES, batch - run.sample))
         train_block[real](run, work, chosen + run.sample, min(SAMPLES, batch - run.sample), batch,
                           labels, values, segment, stretch)
-    run.sample = 0
+    run.sample = run.row = 0
 
 
 cdef inline void train_stretch(
@@ -294,7 +295,7 @@ cdef inline bint train_batch(
 
 cdef inline Py_ssize_t train_steps(
     Run* run, real* work, const uint8_t* data, const int64_t* labels,
-    const real* values, const int64_t* order, Py_ssize_t samples,
+    const real* values, const int64_t* order,
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
@@ -306,8 +307,7 @@ cdef inline Py_ssize_t train_steps(
     if not copy_whole_layers[real](run, work):
         return first
     for step in range(first, last):
-        start = step * run.choices[BATCH]
-        n = min(run.choices[BATCH], samples - start)
+        start, n = run.starts[step], run.starts[step + 1] - run.starts[step]
         begin_step(run, step, order + start, n)
         run.shift = step % 2 * run.plan[PARITY]
         if (not train_batch[real](run, work, data, order + start, n, labels, values)

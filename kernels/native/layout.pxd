@@ -8,13 +8,14 @@ from activations cimport is_elementwise, reads_input
 from batch cimport blocks_of
 from numbers cimport (
     ACTIVE, BATCH_NORM, BIAS, BLOCK, BLOCK_STRIDE, BUFFER, BUFFERS, BUNCH, BY_INPUTS, BY_OUTPUTS,
+    BY_SAMPLES,
     CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES,
     INPUTS, KIND, LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PARTS,
     PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT, SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH,
     X, X_STRIDE, Y,
 )
 from program cimport (
-    MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
+    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
     parameters_of, vectors_in, vectors_size, weights_of, width_of,
 )
 from tile cimport real
@@ -77,23 +78,24 @@ cdef inline bint has_batch_norm(const int64_t* program, Py_ssize_t layers) noexc
 
 
 cdef inline Py_ssize_t lay_out_activations(
-    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t size, int64_t* plan,
-    const real* _real,
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t samples,
+    Py_ssize_t size, int64_t* plan, const real* _real,
 ) noexcept nogil:
+    """Of so many samples of a batch at a time."""
     cdef Py_ssize_t layer, widest = 0
     cdef int64_t* place
     for layer in range(layers):
         place = plan + layer * PLAN_COLUMNS
         place[Y] = size
-        place[DY] = size + batch * place[WIDTH]
-        size += 2 * batch * place[WIDTH]
+        place[DY] = size + samples * place[WIDTH]
+        size += 2 * samples * place[WIDTH]
         place[STATISTICS] = size
         size += statistics_size(program + layer * COLUMNS, batch, place[WIDTH])
         widest = max(widest, place[WIDTH])
     for layer in range(layers):
         plan[layer * PLAN_COLUMNS + STEP] = size
-    plan[ACTIVE] = size + max(batch, <Py_ssize_t> 2) * widest  # of a norm, gradients of w and b
-    return plan[ACTIVE] + 2 * batch * <Py_ssize_t> (sizeof(int64_t) // sizeof(real))
+    plan[ACTIVE] = size + max(samples, <Py_ssize_t> 2) * widest  # of a norm, gradients of w and b
+    return plan[ACTIVE] + 2 * samples * <Py_ssize_t> (sizeof(int64_t) // sizeof(real))
 
 
 cdef inline Py_ssize_t lay_out_blocks(
@@ -261,10 +263,50 @@ cdef inline Py_ssize_t lay_out_by_columns(
         lay_out_weights[real](program, layers, states, False, start, plan, params)
         size = lay_out_weights[real](program, layers, states, True, size, plan, params)
         size = pages[real](
-            lay_out_activations[real](program, layers, batch, size, plan, params), params)
+            lay_out_activations[real](program, layers, batch, batch, size, plan, params), params)
         for layer in range(layers):
             plan[layer * PLAN_COLUMNS + EXCHANGE] = exchanged
             plan[layer * PLAN_COLUMNS + PRIVATE] = (size - shared) // (thread + 1)
+    return size
+
+
+cdef inline Py_ssize_t buffer_size(
+    Py_ssize_t inputs, Py_ssize_t samples, const real* params,
+) noexcept nogil:
+    """What so many samples take: their values, and if they are sparse, where those belong.
+
+    For data without a single zero, of which every block is an entry; see epoch.buffer.
+    """
+    cdef Py_ssize_t blocks = blocks_of(inputs), chunks = (samples + BUNCH - 1) // BUNCH
+    cdef Py_ssize_t places = (samples + 2 * chunks) * blocks * <Py_ssize_t> sizeof(int32_t)
+    cdef Py_ssize_t element = sizeof(real)
+    return pages[real](samples * blocks * BLOCK + (places + element - 1) // element, params)
+
+
+cdef inline Py_ssize_t lay_out_shared_samples(
+    const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t states,
+    Py_ssize_t segments, int64_t* plans, Py_ssize_t threads, const real* params,
+) noexcept nogil:
+    """For a program of rows on rows, of which threads share the samples: see samples.pxd."""
+    cdef Py_ssize_t rows = min(batch, AT_ONCE), layer, thread, size
+    cdef int64_t* plan
+    size = lay_out_squares[real](layers, segments, 0, plans, params)
+    size = pages[real](
+        lay_out_weights[real](program, layers, states, False, size, plans, params), params)
+    plans[LOSSES] = size
+    size = pages[real](size + batch * <Py_ssize_t> (sizeof(double) // sizeof(real)), params)
+    for layer in range(layers):
+        plan = plans + layer * PLAN_COLUMNS
+        plan[SUMS] = size
+        size += segments * weights_size[real](program + layer * COLUMNS, plan[WIDTH], params)
+    size = pages[real](size, params)
+    for thread in range(threads):
+        plan = plans + thread * layers * PLAN_COLUMNS
+        if thread:
+            memcpy(plan, plans, layers * PLAN_COLUMNS * sizeof(int64_t))
+        plan[X], plan[X_STRIDE] = size, buffer_size[real](program[INPUTS], rows, params)
+        size = pages[real](lay_out_activations[real](
+            program, layers, batch, rows, size + plan[X_STRIDE], plan, params), params)
     return size
 
 
@@ -272,15 +314,9 @@ cdef inline Py_ssize_t lay_out_buffers(
     const int64_t* program, Py_ssize_t layers, Py_ssize_t batch, Py_ssize_t buffers,
     Py_ssize_t size, int64_t* plans, Py_ssize_t threads, const real* params,
 ) noexcept nogil:
-    """Each thread's batches: their values, and if they are sparse, where those belong.
-
-    For data without a single zero, of which every block is an entry; see epoch.buffer.
-    """
-    cdef Py_ssize_t blocks = blocks_of(program[INPUTS]), chunks = (batch + BUNCH - 1) // BUNCH
-    cdef Py_ssize_t places = (batch + 2 * chunks) * blocks * <Py_ssize_t> sizeof(int32_t)
-    cdef Py_ssize_t element = sizeof(real), thread, stride
+    """Each thread's batches."""
+    cdef Py_ssize_t stride = buffer_size[real](program[INPUTS], batch, params), thread
     cdef int64_t* plan
-    stride = pages[real](batch * blocks * BLOCK + (places + element - 1) // element, params)
     for thread in range(threads):
         plan = plans + thread * layers * PLAN_COLUMNS
         plan[X], plan[X_STRIDE] = size, stride
@@ -301,6 +337,9 @@ cdef inline Py_ssize_t lay_out(
                 program[layer * COLUMNS + OUTPUTS], params)
     if on_images(program, layers):  # which come block by block, into a place of their own
         return lay_out_by_samples[real](
+            program, layers, batch, states, segments, plans, threads, params)
+    if plans[SPLIT] == BY_SAMPLES:
+        return lay_out_shared_samples[real](
             program, layers, batch, states, segments, plans, threads, params)
     size = lay_out_by_columns[real](
         program, layers, batch, states, segments, plans, threads, params)

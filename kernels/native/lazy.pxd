@@ -14,7 +14,7 @@ from tile cimport real
 
 cdef inline bint is_lazy(const Run* run) noexcept nogil:
     """Whether this run's first layer shrinks so."""
-    return (run.choices[SPARSE] and run.settings[L2] != 0 and run.program[KIND] == DENSE
+    return (run.choices[SPARSE] and run.l2 != 0 and run.program[KIND] == DENSE
             and not run.program[FROZEN])
 
 

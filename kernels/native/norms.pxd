@@ -30,7 +30,7 @@ cdef inline real* statistics_of(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef real* start = work + plan[STATISTICS] + run.shift
     if run.program[layer * COLUMNS + KIND] == LAYER_NORM:
-        return start + which * run.choices[BATCH] + run.sample
+        return start + which * run.choices[BATCH] + run.row
     if not run.choices[TRAINING]:
         start = work + plan[BUFFER]
     return start + which * plan[WIDTH]

@@ -91,6 +91,7 @@ cdef enum:  # Split
     WHOLE
     BY_OUTPUTS
     BY_INPUTS
+    BY_SAMPLES
 
 cdef enum:  # LossKind
     HINGE
@@ -127,6 +128,7 @@ cdef enum:  # Choice
     BATCH
     SOURCE
     FEATURES
+    SAMPLES_KEPT
     SPARSE
     OPTIMIZER
     STEPS_BEFORE

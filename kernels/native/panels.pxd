@@ -129,6 +129,10 @@ cdef inline void add_panel(
         _add_rows[real, vec](ROWS, vectors, n, x + k, x_row, step, step_row,
                              <vec*> (<real*> w + k * width), width)
         k += ROWS
+    while k + 2 <= depth:
+        _add_rows[real, vec](2, vectors, n, x + k, x_row, step, step_row,
+                             <vec*> (<real*> w + k * width), width)
+        k += 2
     while k < depth:
         _add_rows[real, vec](1, vectors, n, x + k, x_row, step, step_row,
                              <vec*> (<real*> w + k * width), width)

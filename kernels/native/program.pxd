@@ -25,7 +25,7 @@ from barrier cimport wait_for_all
 from dropout cimport Masks, masks_from
 from numbers cimport (
     ADD, BATCH, BATCH_NORM, BIAS, BIAS_DECAYS, BIAS_LR_FACTOR, BUFFERS, BY_INPUTS, BY_OUTPUTS,
-    CHANNELS, CLIP_VALUE, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK,
+    BY_SAMPLES, CHANNELS, CLIP_VALUE, COLUMNS, COLUMN_SCALE, CONV, DECAYS, DENSE, DY, EXCHANGE, FLATTEN, FORK,
     FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, L2, LAYER_NORM, LR_FACTOR, MASKS, OPTIMIZER,
     OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAIN, PLAN_COLUMNS,
     SEED, SEGMENTS, SPLIT, SQUARES, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS, VECTOR, WHOLE,
@@ -36,6 +36,7 @@ from updates cimport Rates, Rule
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
+    AT_ONCE = 64  # samples that threads which share them take forth and back together
 
 
 cdef struct Run:  # everything a thread needs to know
@@ -44,7 +45,10 @@ cdef struct Run:  # everything a thread needs to know
     Py_ssize_t layers
     const double* settings
     const int64_t* choices
-    const double* factors  # of the rate of each of the epoch's steps
+    const int64_t* starts  # where each step's samples start in the order, and where the last ends
+    const double* rates_of_steps  # the factor of its rate, and λ of its penalty
+    double l2  # that of this step
+    Py_ssize_t epoch  # how many samples the epochs before this step's have
     const double* weights  # NULL, or those of the samples
     double batch_weight  # of the step's batch: the sum of its samples'
     void* scores  # NULL, or where those of each sample's training pass are to go
@@ -62,6 +66,7 @@ cdef struct Run:  # everything a thread needs to know
     int64_t* sync
     int64_t exchanges  # so far
     Py_ssize_t sample  # where a stage starts in the batch
+    Py_ssize_t row  # and where in what is kept of each layer
     Py_ssize_t shift  # of what threads share, for every other step
     Py_ssize_t kept  # of the images that are kept, from the first block's to this one's
     Py_ssize_t mask  # the number of the step in this epoch, for dropout
@@ -79,6 +84,7 @@ cdef inline Run run_from(
     run.settings, run.choices = settings, choices
     run.thread, run.threads, run.sync = thread, threads, sync
     run.clip = run.scale = 1
+    run.l2 = settings[L2]
     return run
 
 
@@ -150,6 +156,13 @@ cdef inline void own_weights(
     output_columns(run, layer, panel, first, last)
 
 
+cdef inline Py_ssize_t samples_at_once(const Run* run) noexcept nogil:
+    """How many of a batch a thread has at hand at most."""
+    if run.plan[SPLIT] == BY_SAMPLES:
+        return min(run.choices[BATCH], AT_ONCE)
+    return run.choices[BATCH]
+
+
 cdef inline bint gathers_input(const Run* run, Py_ssize_t layer) noexcept nogil:
     """Whether a layer needs columns of its input that other threads have."""
     cdef int64_t kind = run.program[layer * COLUMNS + KIND] if layer < run.layers else ADD
@@ -206,12 +219,12 @@ cdef inline double* kept_scale(const int64_t* plan, const real* work) noexcept n
 cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     """Where the rows of a layer's output start, for the samples that a stage is about."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    return work + plan[Y] + run.shift + run.sample * plan[WIDTH]
+    return work + plan[Y] + run.shift + run.row * plan[WIDTH]
 
 
 cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    return work + plan[DY] + run.shift + run.sample * plan[WIDTH]
+    return work + plan[DY] + run.shift + run.row * plan[WIDTH]
 
 
 cdef inline Py_ssize_t partner_of(const Run* run, Py_ssize_t layer) noexcept nogil:
@@ -231,7 +244,7 @@ cdef inline bint takes_steps(const Run* run, Py_ssize_t layer) noexcept nogil:
 
 cdef inline double penalty_of(const Run* run, Py_ssize_t layer, bint bias) noexcept nogil:
     """The factor of the penalty on a layer's weights, from which others' parameters are spared."""
-    return 0 if bias or is_norm(run.program[layer * COLUMNS + KIND]) else run.settings[L2]
+    return 0 if bias or is_norm(run.program[layer * COLUMNS + KIND]) else run.l2
 
 
 cdef inline bint adds_at_once(const Run* run) noexcept nogil:

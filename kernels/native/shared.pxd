@@ -240,7 +240,7 @@ cdef inline void dx_and_step(
     """dx = dy @ w.T of these rows and columns of w, and then their update, while they are near."""
     cdef Py_ssize_t k = first_row, end
     cdef bint moves = takes_steps(run, layer)
-    cdef bint plain = run.choices[OPTIMIZER] == PLAIN and run.settings[L2] == 0
+    cdef bint plain = run.choices[OPTIMIZER] == PLAIN and run.l2 == 0
     if plain and moves and 0 < input.n <= FEW:
         k = any_few[real](run, layer, work, input, step, first_row, last_row, first, last,
                           dx, dx_row)
@@ -316,7 +316,7 @@ cdef inline bint backward_dense(
     cdef Py_ssize_t first_row, last_row, first, last
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
     cdef const real* step = NULL
-    cdef bint moves = input.n or run.choices[OPTIMIZER] != PLAIN or run.settings[L2] > 0
+    cdef bint moves = input.n or run.choices[OPTIMIZER] != PLAIN or run.l2 > 0
     if run.still and layer == run.choices[LOWEST]:
         return True
     own_weights(run, layer, panel_width[real](work), &first_row, &last_row, &first, &last)

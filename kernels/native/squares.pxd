@@ -234,11 +234,11 @@ cdef inline bint sum_squares(
 cdef inline bint add_penalty(Run* run, real* work, double* loss) noexcept nogil:
     """loss += the penalty on all weights as they are; 0 if the run was given up."""
     cdef double total
-    if run.settings[L2] == 0:
+    if run.l2 == 0:
         return True
     if not sum_squares[real](run, work, NULL, &total):
         return False
-    loss[0] += run.settings[L2] / 2 * total
+    loss[0] += run.l2 / 2 * total
     return True
 
 
@@ -258,7 +258,7 @@ cdef inline void begin_squares(Run* run, real* work) noexcept nogil:
     cdef Py_ssize_t layer
     run.scale = 1 if scale == 0 else scale
     run.follows = False
-    if run.settings[L2] == 0 or not adds_at_once(run):
+    if run.l2 == 0 or not adds_at_once(run):
         return
     for layer in range(run.layers if scale == 0 else 0):
         if has_squares(run, layer, True):

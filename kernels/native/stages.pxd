@@ -242,7 +242,7 @@ cdef inline double loss_row(
     cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
     cdef const real* y = y_of[real](run, last, work) + r * width
     if run.scores != NULL:
-        memcpy(<real*> run.scores + sample * o, y, o * sizeof(real))
+        memcpy(<real*> run.scores + (run.epoch + sample) * o, y, o * sizeof(real))
     return losses.loss_row[real](
         run.choices[LOSS], values_of(run, run.layers), y, sample, labels, values,
         losses.weight_of(run.weights, sample), run.batch_weight,

@@ -12,7 +12,8 @@ cimport updates
 from clipping cimport panel_within
 from losses cimport sum_of_weights
 from numbers cimport (
-    BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS, SPLIT,
+    BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS,
+    SAMPLES_KEPT, SPLIT,
     STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
 from program cimport (
@@ -25,36 +26,49 @@ cdef inline void begin_step(
     Run* run, Py_ssize_t step, const int64_t* samples, Py_ssize_t n,
 ) noexcept nogil:
     """Let this step of the epoch, for these n samples, be at hand."""
+    cdef Py_ssize_t there = run.choices[SAMPLES_KEPT]
+    run.epoch = run.starts[step] // there * there
+    run.l2 = run.rates_of_steps[2 * step + 1]
     run.step = run.choices[STEPS_BEFORE] + step + 1
     run.mask = step
     run.batch_weight = sum_of_weights(run.weights, samples, n)
     run.rates = updates.rates_of(run.choices[OPTIMIZER], run.settings,
-                                 run.settings[LR] * run.factors[step], <double> run.step)
+                                 run.settings[LR] * run.rates_of_steps[2 * step], <double> run.step)
 
 
 cdef inline void optimize(
-    const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t n,
+    const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t rows, Py_ssize_t row,
+    Py_ssize_t n,
 ) noexcept nogil:
-    """One optimiser step of n weights of a layer in a row, or of its bias; g gets its limits."""
+    """One optimiser step of a layer's weights, or of its bias; g gets its limits.
+
+    Of each of some rows, `row` apart, the first n: what is behind them is a panel's gap.
+    """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef updates.Rule rule = rule_of(run, layer, bias)
-    limits.limit_apart[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
-    updates.update[real](run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule,
-                         g, w, w + plan[M] - plan[W], w + plan[V] - plan[W], n)
+    if n == row:
+        n, rows = n * rows, 1
+    for _ in range(rows):
+        limits.limit_apart[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
+        updates.update[real](
+            run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule, g, w,
+            w + plan[M] - plan[W], w + plan[V] - plan[W], n)
+        g += row
+        w += row
 
 
 # Functions of their own, through pointers that the compiler cannot see through (stages.pxd), are
 # what is called in several places, and tiles, which so keep their registers.
 ctypedef void (*optimize_function)(
-    const Run*, Py_ssize_t, bint, real*, real*, Py_ssize_t) noexcept nogil
+    const Run*, Py_ssize_t, bint, real*, real*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
 
 
 cdef inline void optimize_apart(
     const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t n,
 ) noexcept nogil:
-    """optimize, as a function of its own."""
+    """optimize of n weights in a row, as a function of its own."""
     cdef optimize_function function = optimize[real]
-    (<optimize_function> pinned(<const void*> function))(run, layer, bias, g, w, n)
+    (<optimize_function> pinned(<const void*> function))(run, layer, bias, g, w, 1, n, n)
 
 
 cdef inline Py_ssize_t rows_at(
@@ -84,7 +98,8 @@ cdef inline void optimize_panel(
     memset(&g, 0, sizeof(g))
     while k < last:
         count = rows_at[real](input, k, last, vectors, dy, dy_row, &g[0], panel)
-        optimize[real](run, layer, False, &g[0], w + k * panel, count * panel)
+        optimize[real](run, layer, False, &g[0], w + k * panel, count, panel,
+                       vectors * (panel // PANEL))
         k += count
 
 

@@ -112,9 +112,9 @@ cdef inline double sum_squares(
 
 cdef inline double penalty(const Run* run, real* work) noexcept nogil:
     """What all weights as they are add to the loss."""
-    if run.settings[L2] == 0:
+    if run.l2 == 0:
         return 0
-    return run.settings[L2] / 2 * sum_squares[real](run, work, 0, True)
+    return run.l2 / 2 * sum_squares[real](run, work, 0, True)
 
 
 cdef inline void update_all(Run* run, real* work, Py_ssize_t batch) noexcept nogil:

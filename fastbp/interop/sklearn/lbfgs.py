@@ -66,9 +66,11 @@ class _Target:
         value, own = self.objective()
         value *= factor
         gradient = factor * own[self.places].astype(np.float64)
-        if self.form.differs(self.kept, self.samples.target, value):
-            more = self.form.difference(self.kept, self.samples.target)
-            value += float(np.average(more, weights=self.weights))
+        rows = self.form.different(self.kept, self.samples.target, value)
+        if len(rows):
+            more = self.form.difference(self.kept[rows], self.samples.target[rows])
+            weights = np.ones(len(self.kept)) if self.weights is None else self.weights
+            value += float((more * weights[rows]).sum() / weights.sum())
         coefs = x[: self.coefs]
         gradient[: self.coefs] += self.penalty * coefs
         return value + self.penalty / 2 * float(coefs @ coefs), gradient

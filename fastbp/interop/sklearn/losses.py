@@ -60,32 +60,33 @@ class Form(NamedTuple):
             return y.argmax(axis=1)
         return np.ascontiguousarray(y, dtype)
 
-    def differs(
+    def different(
         self, scores: np.ndarray, target: np.ndarray, mean: float, most: float = np.inf
-    ) -> bool:
-        """Whether the losses of some samples are others than the factor makes them.
+    ) -> np.ndarray:
+        """The samples whose losses may be others than the factor makes them.
 
         mean is what fastbp's come to, and most what none of them is above.
         """
+        none, all_of_them = np.arange(0), np.arange(len(scores))
         if self.theirs is None:
-            return False
+            return none
         if isinstance(self.loss, MSELoss):
-            return scores.shape[1] > 1
+            return all_of_them if scores.shape[1] > 1 else none
         eps = np.finfo(scores.dtype).eps
         if self.most is None or not mean > np.sqrt(eps):  # or what it adds to each were seen
-            return True
+            return all_of_them
         limit = -self.most * np.log(eps)
-        return not (most < limit or self._above(scores, target) < limit)
+        return none if most < limit else np.flatnonzero(~(self._above(scores, target) < limit))
 
-    def _above(self, scores: np.ndarray, target: np.ndarray) -> float:
-        """What none of the samples' losses is above."""
+    def _above(self, scores: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """What each sample's loss is not above."""
         outputs = scores.shape[1]
         if isinstance(self.loss, CrossEntropyLoss):
             if (widest := scores.max() - scores.min()) < MOST_USUAL:
-                return float(widest + np.log(outputs))
+                return np.full(len(scores), widest + np.log(outputs))
             behind = scores.max(axis=1) - scores[np.arange(len(target)), target]
-            return float(behind.max() + np.log(outputs))
-        return float((scores * (1 - 2 * target)).max() + np.log(2))
+            return behind + np.log(outputs)
+        return (scores * (1 - 2 * target)).max(axis=1) + np.log(2)
 
 
 def _clipped(p: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
 
-from collections.abc import Sequence
+import time
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -18,7 +18,7 @@ from .losses import Form
 from .network import dense_layers
 
 DENSE_SHARE = 0.25  # of the machine's memory, that sparse samples may take as dense ones
-MOST_REPEATED = 1 << 16  # bytes of samples that are small enough to be there several times
+MOST_TOGETHER, SECONDS_TOGETHER = 16, 0.02  # epochs that run before anything is looked at
 
 
 class Steps:
@@ -31,14 +31,13 @@ class Steps:
     weights : (n,) float64 or None
     alpha : float
         Of scikit-learn's penalty α/2·Σw² / (the sum of the batch's weights).
-    together : int
-        Epochs that may be asked for at once.
+    together : bool
+        Whether several epochs may be asked for at once.
 
     Attributes
     ----------
     together : int
-        Epochs that run at once: several if each is a single step, whose samples are then there as
-        often, each epoch's for itself.
+        How many pay, by the time that they took so far.
     """
 
     def __init__(
@@ -52,21 +51,19 @@ class Steps:
         batch_size: int,
         alpha: float,
         threads: int | None,
-        together: int = 1,
+        together: bool = False,
     ) -> None:
         self.net, self.form, self.samples = net.train(), form, x.shape[0]
         self.optimizer, self.batch_size = optimizer, batch_size
-        x = as_dense(x, net.dtype)
-        fits = batch_size == len(target) and not issparse(x) and x.nbytes <= MOST_REPEATED
-        self.together = together if fits else 1
-        if self.together > 1:
-            x, target = (np.concatenate([part] * self.together) for part in (x, target))
-            weights = None if weights is None else np.concatenate([weights] * self.together)
-        self.x, self.target, self.weights = x, target, weights
+        self.x = x = as_dense(x, net.dtype)
+        self.target, self.weights, self.together = target, weights, 1
+        # Under a penalty plain SGD sums up W anew in each call: its last digits would tell how many
+        # epochs that was for.
+        self.may_be_more = together and not issparse(x) and optimizer.states > 0
         outputs = int(dense_layers(net)[-1].outputs)
         self.factor = form.factor(outputs)
         self.alpha = alpha / self.factor
-        self.kept = np.empty((self.x.shape[0], outputs), net.dtype)
+        self.kept = np.empty((self.samples, outputs), net.dtype)
         self.held = ExitStack()
         self.engine: Engine | None = None
         if not issparse(x):
@@ -91,53 +88,68 @@ class Steps:
         if self.engine is not None and self.engine.held:
             self.engine.show()
 
-    def epochs(self, orders: Sequence[np.ndarray]) -> list[float]:
-        """Train on the samples in these orders, one an epoch, at most as many as run at once.
+    def epochs(self, orders: np.ndarray) -> list[float]:
+        """Train on all samples in these orders (epochs, samples).
 
-        Returns the loss of each, as scikit-learn counts it.
+        Returns the loss of each epoch, as scikit-learn counts it.
         """
-        n = self.samples
-        order = np.concatenate([each + epoch * n for epoch, each in enumerate(orders)])
-        starts = np.arange(0, len(order), self.batch_size)
+        epochs, n = orders.shape
+        order, starts = orders.reshape(-1), np.arange(0, n, self.batch_size)
+        starts = (starts + n * np.arange(epochs)[:, np.newaxis]).reshape(-1)
         counts = np.diff(starts, append=len(order))
         sums = counts  # of the weights of each batch
         if self.weights is not None:
             sums = np.add.reduceat(self.weights[order], starts)
-        of_steps = self._run(order, self.alpha / np.where(sums > 0, sums, np.inf)) * counts
-        totals = of_steps.reshape(len(orders), -1).sum(axis=1) / n
+        if len(self.kept) != len(order):
+            self.kept = np.empty((len(order), self.kept.shape[1]), self.kept.dtype)
+        penalties = self.alpha / np.where(sums > 0, sums, np.inf)
+        of_steps = self._run(orders, starts, penalties) * counts
+        totals = of_steps.reshape(epochs, -1).sum(axis=1) / n
         most = np.inf if self.weights is not None else float(of_steps.max()) * self.kept.shape[1]
         found = totals * self.factor
-        scores, target = self.kept[: len(order)], self.target[: len(order)]
-        if self.form.differs(scores, target, float(totals.min()), most):
-            more = self.form.difference(scores[order], target[order])
+        target = self.target if epochs == 1 else np.concatenate([self.target] * epochs)
+        rows = self.form.different(self.kept, target, float(totals.min()), most)
+        if len(rows):
+            more = self.form.difference(self.kept[rows], target[rows])
             if self.weights is not None:
-                more *= self.weights[order] * np.repeat(counts / sums, counts)
-            found += more.reshape(len(orders), -1).sum(axis=1) / n
+                share, places = np.empty(len(order)), order + np.repeat(np.arange(epochs) * n, n)
+                share[places] = np.repeat(counts / sums, counts)
+                more = more * share[rows] * self.weights[rows % n]
+            found += np.bincount(rows // n, more, epochs) / n
         return list(map(float, found))
 
-    def _run(self, order: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    def _run(self, orders: np.ndarray, starts: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """The steps of epochs, each with a penalty's factor of its own; returns their losses."""
         done = np.empty(0)
         if self.engine is not None:
-            given = penalties if self.alpha else None
-            losses = self.engine.epoch(order, lambda *_: False, kept=self.kept, penalties=given)
+            started, given = time.perf_counter(), penalties if self.alpha else None
+            losses = self.engine.epoch(orders, lambda *_: False, kept=self.kept, penalties=given)
             if np.isfinite(losses[-1]):
+                if self.may_be_more:
+                    each = (time.perf_counter() - started) / len(orders)
+                    self.together = max(1, min(MOST_TOGETHER, int(SECONDS_TOGETHER / each)))
                 return losses
             self.held.close()
             self.engine = None  # which ends where scikit-learn goes on
             done = losses[:-1]
-        rest = order[len(done) * self.batch_size :]
-        return np.concatenate([done, self._layered(rest, penalties[len(done) :])])
+        rest = self._layered(orders, starts, penalties, len(done))
+        return np.concatenate([done, rest])
 
-    def _layered(self, order: np.ndarray, penalties: np.ndarray) -> np.ndarray:
-        """The same, layer by layer, whatever becomes of the loss."""
-        net, losses = self.net, []
+    def _layered(
+        self, orders: np.ndarray, starts: np.ndarray, penalties: np.ndarray, first: int
+    ) -> np.ndarray:
+        """The same from one step on, layer by layer, whatever becomes of the loss."""
+        net, losses, n = self.net, [], self.samples
         with np.errstate(all="ignore"):
-            for step, penalty in enumerate(penalties):
-                rows = order[step * self.batch_size :][: self.batch_size]
+            for rows, start, penalty in zip(
+                np.split(orders.reshape(-1), starts[1:])[first:],
+                *(starts[first:], penalties[first:]),
+                strict=True,
+            ):
                 of_rows = () if self.weights is None else (self.weights[rows],)
                 x, limits = self.x[rows], Limits(l2=float(penalty))
-                self.kept[rows] = scores = net.forward(x.toarray() if issparse(x) else x)
+                scores = net.forward(x.toarray() if issparse(x) else x)
+                self.kept[start // n * n + rows] = scores
                 loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
                 losses.append(loss + limits.penalty(net))
                 net.backward(gradient)

@@ -20,7 +20,6 @@ from .rates import Rates, tell
 from .steps import Steps, as_dense
 
 MOST_AUTO = 200  # samples of a batch that "auto" makes
-MOST_TOGETHER = 16  # epochs that run before anything is looked at
 
 
 class Part(NamedTuple):
@@ -68,7 +67,7 @@ def fit_stochastic(
         *(net, train.x, form.target(train.y, net.dtype), train.weights, form),
         estimator._optimizer.for_new_network(),
         *(batch_size, estimator.alpha, estimator.n_threads),
-        together=1 if incremental or held_out or told or not holds else MOST_TOGETHER,
+        together=not (incremental or held_out or told) and holds,
     )
     judge = None if held_out is None else _Judge(estimator, steps, held_out)
     try:
@@ -129,7 +128,7 @@ def _epochs(
         done += count
         if told is not None:
             told.epoch_begins()
-        for loss in steps.epochs([next(orders) for _ in range(count)]):
+        for loss in steps.epochs(np.stack([next(orders) for _ in range(count)])):
             _note(estimator, loss, steps.samples, judge)
             rates.epoch_ended(estimator.t_)
         if told is not None and told.epoch_ends(steps):
