@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from fastbp.datasets import Dataset
 from fastbp.network import Sequential
 from fastbp.training import Epoch, History
 
-from . import report
 from .data import unit
 from .measures import measured
 from .unseen import Unseen
@@ -140,6 +140,7 @@ class Result:
         kept = self.histories[0].validation_rows
         share = 0.0 if kept is None else len(kept) / len(self.train)
         parts = (tuple(self.histories), self.batch_size, share, self.facts())
+        report = import_module("fastbp.tabular.report")  # and fastbp.plots, when they are asked for
         report.write(report.TableRun(folder, self.model, self.train, rows, *parts, judged=by))
 
 

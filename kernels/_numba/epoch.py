@@ -27,10 +27,10 @@ from .stages import (
     backward_layer,
     forward_layer,
     loss_of,
+    sample_weights,
     step_layer,
     targets_of,
     weight_of_batch,
-    weights_of,
 )
 from .steps import step_at, update_layer
 
@@ -119,7 +119,7 @@ def _train_steps(real, addresses, layers, thread, first, last):
             sort_columns(run, n, zeros)
         if not meet(run):  # some may still read what the last step left in y
             break
-        weight, loss = weight_of_batch(weights_of(addresses), chosen, n), shift(losses, step)
+        weight, loss = weight_of_batch(sample_weights(addresses), chosen, n), shift(losses, step)
         here = begin_step(run, step, rates, weight)
         targets = targets_of(here, addresses)
         number = step_at(here, choices[Choice.STEPS_BEFORE] + step + 1)

@@ -55,6 +55,7 @@ from .stages import (
     forward_rows,
     loss_parts,
     loss_row,
+    sample_weights,
     targets_of,
     weight_of_batch,
 )
@@ -321,7 +322,7 @@ def train_images(real, addresses, layers, thread, first, last):
         _copy_weights(run)  # nobody writes them before all have met
     while step < last:
         n, chosen = starts[step + 1] - starts[step], shift(order, starts[step])
-        here = begin_step(run, step, rates, weight_of_batch(weights_of(addresses), chosen, n))
+        here = begin_step(run, step, rates, weight_of_batch(sample_weights(addresses), chosen, n))
         if not _train_batch(here, team, addresses, flatten, chosen, n) or not meet(team):
             break
         loss = _mean_loss(here, flatten, n) + penalty(here, flatten)

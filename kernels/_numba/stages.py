@@ -227,11 +227,11 @@ def targets_of(run, addresses):
     labels, values = at(addresses[7], np.int64), at(addresses[8], real)
     epoch = at(addresses[14], np.int64)[run.step] // there * there
     scores = shift(at(addresses[13], real), epoch * outputs_of(run, run.layers - 1))
-    return _Targets(labels, values, weights_of(addresses), scores, addresses[13] != 0)
+    return _Targets(labels, values, sample_weights(addresses), scores, addresses[13] != 0)
 
 
 @core
-def weights_of(addresses):
+def sample_weights(addresses):
     """Those of all samples, likewise."""
     return losses.Weights(at(addresses[9], np.float64), addresses[9] != 0)
 

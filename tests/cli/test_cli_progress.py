@@ -65,7 +65,7 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path):
     *_, cursor = re.findall(r"\x1b\[\?25[hl]", terminal.shown)
     assert cursor == "\x1b[?25h"  # shown, not hidden
     *_, last, end = terminal.lines
-    ending = r"fastbp: stopped; finished \d+ of 100000 epochs; what there is lies in run"
+    ending = r"fastbp: stopped; finished \d+ of 100,000 epochs; what there is lies in run"
     assert re.fullmatch(ending, last)
     assert end == ""
     assert "Traceback" not in terminal.shown

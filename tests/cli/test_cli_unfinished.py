@@ -49,7 +49,7 @@ def test_ctrl_c_keeps_the_finished_epochs(tmp_path):
         out, err, code = press_ctrl_c(process)
     assert (out, code) == ("", 130)
     assert_one_line(
-        err, f"stopped; finished {finished_epochs(folder)} of 100000 epochs", str(folder)
+        err, f"stopped; finished {finished_epochs(folder)} of 100,000 epochs", str(folder)
     )
     assert names(folder) == ALWAYS
     assert_model_is_the_last_row(folder, fb.datasets.mnist()[1])
@@ -67,7 +67,7 @@ def test_other_signals_end_a_training_as_ctrl_c_does(tmp_path, backend, number):
         wait_until(lambda: finished_epochs(folder) >= 1, process)
         out, err, code = press_ctrl_c(process, number)
     assert (out, code) == ("", STOPPED[number])
-    ending = f"stopped; finished {finished_epochs(folder)} of 100000 epochs"
+    ending = f"stopped; finished {finished_epochs(folder)} of 100,000 epochs"
     assert_one_line(err.splitlines(keepends=True)[-1], ending, str(folder))
     assert "Traceback" not in err
     assert names(folder) == ALWAYS
@@ -209,12 +209,13 @@ def test_ctrl_c_between_model_and_history_waits_for_both(tmp_path):
     result = run_script(
         """
 import signal
-from fastbp import Sequential
-save = Sequential.save
-def interrupted(net, path):
-    save(net, path)
+from fastbp.recording import Recorder
+done = Recorder._done
+def interrupted(recorder):
+    Recorder._done = done
     signal.raise_signal(signal.SIGINT)
-Sequential.save = interrupted
+    return done(recorder)
+Recorder._done = interrupted
 sys.exit(main(sys.argv[1:]))""",
         *"train --limit 100 --hidden none --quiet --output".split(),
         folder,
