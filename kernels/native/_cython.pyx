@@ -25,6 +25,7 @@ cimport lazy
 cimport losses
 cimport one_sample
 cimport normalization
+cimport packing
 cimport pooling
 cimport program as program_
 cimport rowwise
@@ -161,7 +162,7 @@ def engine_pack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_ss
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            layout.pack_row[real](&program[layer, 0], &plan[layer, 0], part, &params[0], &work[0])
+            packing.pack_row[real](&program[layer, 0], &plan[layer, 0], part, &params[0], &work[0])
         if part == 0 and not program_.on_images(&program[0, 0], program.shape[0]):
             program_.kept_scale[real](&plan[0, 0], &work[0])[0] = 0
 
@@ -172,7 +173,7 @@ def engine_unpack(const int64_t[:, ::1] program, const int64_t[:, ::1] plan, Py_
     cdef Py_ssize_t layer
     with nogil:
         for layer in range(program.shape[0]):
-            layout.unpack_row[real](&program[layer, 0], &plan[layer, 0], part, &work[0],
+            packing.unpack_row[real](&program[layer, 0], &plan[layer, 0], part, &work[0],
                                     &params[0])
         if part == 0 and not program_.on_images(&program[0, 0], program.shape[0]):
             lazy.apply_scale[real](&program[0, 0], &plan[0, 0], &work[0], &params[0])

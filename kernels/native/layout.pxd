@@ -3,20 +3,17 @@
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
-cimport panels
 from activations cimport is_elementwise, reads_input
 from batch cimport blocks_of
 from numbers cimport (
-    ACTIVE, BATCH_NORM, BIAS, BLOCK, BLOCK_STRIDE, BUFFER, BUFFERS, BUNCH, BY_INPUTS, BY_OUTPUTS,
-    BY_SAMPLES,
-    CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FIRST_BUFFER, FLATTEN, FORK, IMAGES,
-    INPUTS, KIND, LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARAMS, PARAM_VECTORS, PARITY, PARTS,
-    PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT, SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH,
-    X, X_STRIDE, Y,
+    ACTIVE, BATCH_NORM, BLOCK, BLOCK_STRIDE, BUFFER, BUNCH, BY_INPUTS, BY_OUTPUTS, BY_SAMPLES,
+    CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FLATTEN, FORK, IMAGES, INPUTS, KIND,
+    LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARITY, PARTS, PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT,
+    SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
 from program cimport (
-    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, length_of, on_images, padded_size, panel_width,
-    parameters_of, vectors_in, vectors_size, weights_of, width_of,
+    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, on_images, padded_size, panel_width,
+    vectors_size, weights_of, width_of,
 )
 from tile cimport real
 
@@ -344,58 +341,3 @@ cdef inline Py_ssize_t lay_out(
     size = lay_out_by_columns[real](
         program, layers, batch, states, segments, plans, threads, params)
     return lay_out_buffers[real](program, layers, batch, buffers, size, plans, threads, params)
-
-
-cdef inline void copy_vectors(
-    bint forth, const int64_t* row, Py_ssize_t count, real* flat, real* place,
-) noexcept nogil:
-    """Bring vectors that follow each other in flat to where each starts at a panel, or back.
-
-    A channel's number of Standardize goes to each of the channel's columns.
-    """
-    cdef Py_ssize_t length = length_of(row), numbers = row[VECTOR], i, j, k
-    for i in range(count):
-        for j in range(length):
-            k = i * numbers + j * numbers // length
-            if forth:
-                place[i * width_of[real](length, place) + j] = flat[k]
-            else:
-                flat[k] = place[i * width_of[real](length, place) + j]
-
-
-cdef inline void pack_row(
-    const int64_t* row, const int64_t* plan, Py_ssize_t part, const real* flat, real* work,
-) noexcept nogil:
-    """A row's parameters, what is remembered of them, or its buffers, from their flat vector."""
-    cdef real* place = work + plan[W + part]
-    cdef const real* params = flat + row[PARAMS]
-    cdef Py_ssize_t j
-    if W + part == BUFFER:
-        copy_vectors[real](True, row, row[BUFFERS], <real*> flat + row[FIRST_BUFFER], place)
-    elif row[KIND] == CONV:
-        memcpy(place, params, parameters_of(row) * sizeof(real))
-    elif row[KIND] == DENSE:
-        panels.pack[real](params, row[INPUTS], row[OUTPUTS], row[BIAS], place,
-                          panel_width[real](NULL))
-    else:
-        copy_vectors[real](True, row, row[PARAM_VECTORS], <real*> params, place)
-        if part == 0 and row[PARAM_VECTORS] < vectors_in(row):  # w of a norm that has none
-            for j in range(row[VECTOR]):
-                place[j] = 1
-
-
-cdef inline void unpack_row(
-    const int64_t* row, const int64_t* plan, Py_ssize_t part, const real* work, real* flat,
-) noexcept nogil:
-    """The way back."""
-    cdef const real* place = work + plan[W + part]
-    cdef real* params = flat + row[PARAMS]
-    if W + part == BUFFER:
-        copy_vectors[real](False, row, row[BUFFERS], flat + row[FIRST_BUFFER], <real*> place)
-    elif row[KIND] == CONV:
-        memcpy(params, place, parameters_of(row) * sizeof(real))
-    elif row[KIND] == DENSE:
-        panels.unpack[real](place, panel_width[real](NULL), row[INPUTS], row[OUTPUTS], row[BIAS],
-                            params)
-    else:
-        copy_vectors[real](False, row, row[PARAM_VECTORS], params, <real*> place)

@@ -13,26 +13,25 @@ There is no mathematics here, only calls of the cores that the single kernels wr
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
-cimport panels
 from batch cimport bytes_of, fetch_rows
 from epoch cimport buffer, gather_apart
-from layout cimport weights_size
 from losses cimport mean_of
-from norms cimport norm_gradient, norm_input
+from norms cimport norm_input
 from numbers cimport (
-    BATCH, BIAS, COLUMNS, DENSE, FEATURES, INPUTS, KIND, L2, LOSSES, LOWEST, OUTPUTS, PARAM_VECTORS,
-    PLAN_COLUMNS, SEGMENTS, SOURCE, STEP, SUMS, TAKEN, W, WIDTH,
+    COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PLAN_COLUMNS, SEGMENTS, SOURCE,
+    TAKEN, WIDTH,
 )
 from processors cimport leave_taken_processor
 from program cimport (
     AT_ONCE, Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, panel_width, parts_in,
-    parts_of, takes_steps, vectors_of,
+    parts_of,
 )
+from segments cimport add_gradient, add_pairs, has_gradient, segment_sums, size_of, step_share
 from shared cimport multiply_transposed
 from squares cimport has_squares, panel_squares
 from stages cimport backward_rows_apart, forward_apart, loss_apart
-from steps cimport begin_step, optimize
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from steps cimport begin_step
+from tile cimport pinned, real
 
 cdef enum:
     TOGETHER = 8  # samples that no segment divides: a tile's
@@ -51,107 +50,6 @@ cdef inline Input input_of(
 ) noexcept nogil:
     """What a layer reads, for the n samples that this thread is at."""
     return hidden_input[real](run, layer, work, n) if layer else buffer[real](run, work, 0, n)
-
-
-cdef inline Py_ssize_t size_of(
-    const Run* run, Py_ssize_t layer, const real* work,
-) noexcept nogil:
-    """What a row's parameters, and so its gradient, take."""
-    return weights_size[real](
-        run.program + layer * COLUMNS, run.plan[layer * PLAN_COLUMNS + WIDTH], work)
-
-
-cdef inline real* segment_sums(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t segment,
-) noexcept nogil:
-    """A segment's gradient of a row's parameters, laid out as they are."""
-    return (work + run.plan[layer * PLAN_COLUMNS + SUMS]
-            + segment * size_of[real](run, layer, work))
-
-
-cdef inline void add_dense(
-    const Run* run, Py_ssize_t layer, real* work, const Input* input, real* g,
-) noexcept nogil:
-    """g += the gradient of W and b, laid out as they are; of sparse samples, that of b."""
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), p = 0, j, vectors
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH]
-    cdef const real* x = <const real*> input.x
-    cdef const real* dy = dy_of[real](run, layer, work)
-    cdef real sums[MOST_LANES * PANEL]
-    while p < row[OUTPUTS]:
-        vectors = min(PANEL, vectors_of(row[OUTPUTS] - p, panel))
-        if real is float:
-            if input.bounds == NULL:
-                panels.add_panel[float, fvec](
-                    input.n, vectors, row[INPUTS], x, input.row, dy + p, width,
-                    <fvec*> (g + p * row[INPUTS]), panel)
-            panels.sum_rows[float, fvec](input.n, dy + p, width, <fvec*> &sums[0])
-        else:
-            if input.bounds == NULL:
-                panels.add_panel[double, dvec](
-                    input.n, vectors, row[INPUTS], x, input.row, dy + p, width,
-                    <dvec*> (g + p * row[INPUTS]), panel)
-            panels.sum_rows[double, dvec](input.n, dy + p, width, <dvec*> &sums[0])
-        for j in range(panel):
-            g[width * row[INPUTS] + p + j] += sums[j]
-        p += panel
-
-
-cdef inline void add_sparse(
-    const Run* run, real* work, const Input* input, real* g,
-) noexcept nogil:
-    """add_dense for the first layer's W on sparse samples."""
-    cdef Py_ssize_t panel = panel_width[real](work), p = 0, vectors
-    cdef Py_ssize_t inputs = run.program[INPUTS], outputs = run.program[OUTPUTS]
-    cdef const real* x = <const real*> input.x
-    cdef const real* dy = dy_of[real](run, 0, work)
-    while p < outputs:
-        vectors = min(PANEL, vectors_of(outputs - p, panel))
-        if real is float:
-            panels.sparse_panel[fvec, float](
-                inputs, vectors, panel, False, 0, 0, <fvec*> (g + p * inputs), input.bounds,
-                input.starts, x, dy + p, NULL, NULL, NULL, NULL)
-        else:
-            panels.sparse_panel[dvec, double](
-                inputs, vectors, panel, False, 0, 0, <dvec*> (g + p * inputs), input.bounds,
-                input.starts, x, dy + p, NULL, NULL, NULL, NULL)
-        p += panel
-
-
-# Through a pointer that the compiler cannot see through: see sparse.pxd.
-ctypedef void (*add_function)(const Run*, real*, const Input*, real*) noexcept nogil
-
-
-cdef inline void add_sparse_apart(
-    const Run* run, real* work, const Input* input, real* g,
-) noexcept nogil:
-    """add_sparse, as a function of its own."""
-    cdef add_function function = add_sparse[real]
-    (<add_function> pinned(<const void*> function))(run, work, input, g)
-
-
-cdef inline void add_gradient(
-    const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t segment,
-) noexcept nogil:
-    """A segment's gradient of a row's parameters += that of these samples."""
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef real* g = segment_sums[real](run, layer, work, segment)
-    cdef Py_ssize_t j
-    if row[KIND] == DENSE:
-        add_dense[real](run, layer, work, input, g)
-        if input.bounds != NULL:
-            add_sparse_apart[real](run, work, input, g)
-        return
-    norm_gradient[real](run, layer, work, input, 0, row[OUTPUTS])
-    for j in range(row[PARAM_VECTORS] * plan[WIDTH]):
-        g[j] += work[plan[STEP] + j]
-
-
-cdef inline bint has_gradient(const Run* run, Py_ssize_t layer) noexcept nogil:
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    return (row[KIND] == DENSE or row[PARAM_VECTORS]) and takes_steps(run, layer)
 
 
 cdef inline void backward_row(
@@ -203,23 +101,6 @@ cdef inline void train_few(
         losses[r] = loss_apart[real](run, work, r, chosen[r], labels, values)
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
         backward_apart[real](run, layer, work, n, segment)
-
-
-cdef inline void add_pairs(
-    const Run* run, real* work, Py_ssize_t segment, Py_ssize_t done,
-) noexcept nogil:
-    """Once a thread has done so many segments, up to this one: the pairs that are whole now."""
-    cdef Py_ssize_t layer, j, size, apart = 1
-    cdef real* sums
-    cdef const real* other
-    while done % (2 * apart) == 0:
-        for layer in range(run.layers):
-            size = size_of[real](run, layer, work) if has_gradient(run, layer) else 0
-            sums = segment_sums[real](run, layer, work, segment + 1 - 2 * apart)
-            other = sums + apart * size
-            for j in range(size):
-                sums[j] += other[j]
-        apart *= 2
 
 
 cdef inline void train_segment(
@@ -277,104 +158,6 @@ cdef inline double penalty(Run* run, real* work) noexcept nogil:
             total += parts_of[real](run, layer, work)[p]
     run.summed += 1
     return run.l2 / 2 * total
-
-
-cdef inline void add_segments(
-    const real* a, Py_ssize_t apart, Py_ssize_t segments, Py_ssize_t n, real* g,
-) noexcept nogil:
-    """g (n,) = the sum of so many segments' numbers, 1, 2, 4 or 8, in pairs and pairs of pairs."""
-    cdef const real* b = a + apart
-    cdef const real* c = b + apart
-    cdef const real* d = c + apart
-    cdef Py_ssize_t j
-    for j in range(n if segments == 1 else 0):
-        g[j] = a[j]
-    for j in range(n if segments == 2 else 0):
-        g[j] = a[j] + b[j]
-    for j in range(n if segments >= 4 else 0):
-        g[j] = (a[j] + b[j]) + (c[j] + d[j])
-    a, b, c, d = a + 4 * apart, b + 4 * apart, c + 4 * apart, d + 4 * apart
-    for j in range(n if segments == 8 else 0):
-        g[j] += (a[j] + b[j]) + (c[j] + d[j])
-
-
-cdef inline void step_rows(
-    const Run* run, Py_ssize_t layer, real* work, bint bias, Py_ssize_t start, Py_ssize_t rows,
-    Py_ssize_t row, Py_ssize_t n,
-) noexcept nogil:
-    """A step of a row's parameters, from number `start` on of where they lie; see optimize."""
-    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef real g[ROWS * MOST_LANES * PANEL]
-    cdef Py_ssize_t size = size_of[real](run, layer, work), each = 1, m, r
-    if run.choices[SEGMENTS] % run.threads == 0:
-        each = run.choices[SEGMENTS] // run.threads  # are added already
-    while rows > 0:
-        m = min(rows, <Py_ssize_t> ROWS)
-        for r in range(m):
-            add_segments[real](work + plan[SUMS] + start + r * row, each * size,
-                               run.choices[SEGMENTS] // each, n, &g[r * row])
-        optimize[real](run, layer, bias, &g[0], work + plan[W] + start, m, row, n)
-        start += m * row
-        rows -= m
-
-
-cdef inline Py_ssize_t tiles_of(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """How many tiles of rows a panel of a dense layer has."""
-    return (run.program[layer * COLUMNS + INPUTS] + ROWS - 1) // ROWS
-
-
-cdef inline Py_ssize_t pieces_of(
-    const Run* run, Py_ssize_t layer, const real* work,
-) noexcept nogil:
-    """How many pieces threads can share the step of a row's parameters in: tiles, or all at once."""
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    if not has_gradient(run, layer):
-        return 0
-    if row[KIND] == DENSE:
-        return (tiles_of(run, layer) * run.plan[layer * PLAN_COLUMNS + WIDTH]
-                // panel_width[real](work))
-    return 1
-
-
-cdef inline void step_pieces(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t first, Py_ssize_t last,
-) noexcept nogil:
-    """A step of the pieces first..last of a row's parameters; b goes with its panel's last one."""
-    cdef const int64_t* row = run.program + layer * COLUMNS
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], inputs = row[INPUTS]
-    cdef Py_ssize_t panel = panel_width[real](work), tiles = tiles_of(run, layer), p = 0, k, end, n
-    if row[KIND] != DENSE:
-        while p < row[PARAM_VECTORS] * row[OUTPUTS]:
-            n = min(panel, row[OUTPUTS] - p % row[OUTPUTS])
-            k = p // row[OUTPUTS] * width + p % row[OUTPUTS]
-            step_rows[real](run, layer, work, p >= row[OUTPUTS], k, 1, n, n)
-            p += n
-        return
-    while p < width:
-        k, end = max(first * ROWS, <Py_ssize_t> 0), min(last * ROWS, inputs)
-        n = min(PANEL, vectors_of(row[OUTPUTS] - p, panel)) * (panel // PANEL)
-        if k < end:
-            step_rows[real](run, layer, work, False, p * inputs + k * panel, end - k, panel, n)
-        if k < end == inputs and row[BIAS]:
-            step_rows[real](run, layer, work, True, width * inputs + p, 1, n, n)
-        first -= tiles
-        last -= tiles
-        p += panel
-
-
-cdef inline void step_share(const Run* run, real* work) noexcept nogil:
-    """A step of this thread's share of all parameters."""
-    cdef Py_ssize_t layer, pieces = 0, first, last, count
-    for layer in range(run.choices[LOWEST], run.layers):
-        pieces += pieces_of[real](run, layer, work)
-    first = pieces * run.thread // run.threads
-    last = pieces * (run.thread + 1) // run.threads
-    for layer in range(run.choices[LOWEST], run.layers):
-        count = pieces_of[real](run, layer, work)
-        if first < count and last > 0:
-            step_pieces[real](run, layer, work, max(first, <Py_ssize_t> 0), min(last, count))
-        first -= count
-        last -= count
 
 
 cdef inline Py_ssize_t train_steps(
