@@ -19,6 +19,7 @@ SMALL = 1_000  # below so many rows there are
 SMALL_BATCH = 64  # steps enough in smaller batches,
 SMALL_EPOCHS, SMALL_NETWORKS = 32, 10  # and more networks are worth more than more epochs
 OF_VALUES: dict[str, Any] = {"loss": "mse", "loss_options": {}, "lr": 0.07}
+OF_FEW_VALUES: dict[str, Any] = {"batch_size": 16, "lr": 0.008}  # more steps yet, each shorter
 VALUES_ACTIVATION = "mish"
 NETWORKS = 5  # that are trained side by side, and are one model
 NETWORK_ROWS = 500_000  # that all of them have together, at most
@@ -37,10 +38,10 @@ def model_for(rows: int, values: bool) -> Model:
         model = models.described(model, activation=VALUES_ACTIVATION, **OF_VALUES)
     least, most = EPOCHS
     epochs = min(max(ROWS // rows, least), most)
-    batch_size = model.batch_size
     if rows < SMALL:
-        epochs, batch_size = SMALL_EPOCHS, SMALL_BATCH
-    return replace(model, epochs=epochs, early_stopping=epochs, batch_size=batch_size)
+        epochs = SMALL_EPOCHS
+        model = replace(model, **{"batch_size": SMALL_BATCH} | (OF_FEW_VALUES if values else {}))
+    return replace(model, epochs=epochs, early_stopping=epochs)
 
 
 def networks_for(given: Mapping[str, Any], rows: int) -> int:

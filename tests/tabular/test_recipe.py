@@ -25,19 +25,21 @@ def test_epochs_and_batches_follow_from_the_rows(rows, epochs):
     for values in (False, True):
         model = recipe.model_for(rows, values)
         assert (model.epochs, model.early_stopping) == (epochs, epochs)
-        assert model.batch_size == (64 if rows < 1000 else 256)
+        few = 16 if values else 64
+        assert model.batch_size == (few if rows < 1000 else 256)
 
 
 def test_classes_and_values_have_their_own_activation_loss_and_rate():
     kinds = [{row["type"] for row in recipe.model_for(9, v).layers} for v in (False, True)]
     assert kinds == [{"Scale", "Linear", "SELU"}, {"Scale", "Linear", "Mish"}]
-    of_classes, of_values = (recipe.model_for(9, values) for values in (False, True))
+    of_classes, of_values = (recipe.model_for(1_000, values) for values in (False, True))
     assert (of_classes.loss, of_classes.lr, of_classes.loss_options) == (
         *("cross-entropy", 0.04),
         {"label_smoothing": 0.1},
     )
     assert (of_values.loss, of_values.lr, of_values.loss_options) == ("mse", 0.07, {})
     assert of_values.options == of_classes.options == {"beta2": 0.95}
+    assert [recipe.model_for(999, values).lr for values in (False, True)] == [0.04, 0.008]
 
 
 def test_what_is_said_comes_first():
