@@ -46,11 +46,11 @@ OPTIMIZERS: dict[str, Callable[[], fb.optimizers.Optimizer]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(autouse=True, params=["cython"])
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every batch that is large enough be shared by samples, on the backend that can."""
     monkeypatch.setattr(sharing, "LEAST_WORK", 0)
-    with fb.use_backend("cython"):
+    with fb.use_backend(request.param):
         yield
 
 
