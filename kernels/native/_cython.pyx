@@ -205,6 +205,11 @@ cdef Py_ssize_t train_by_samples(
         run, work, data, labels, values, order, first, last, losses)
 
 
+ctypedef Py_ssize_t (*steps_function)(
+    program_.Run*, real*, const uint8_t*, const int64_t*, const real*, const int64_t*, Py_ssize_t,
+    Py_ssize_t, double*) noexcept nogil
+
+
 def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
                 const double[::1] settings, const int64_t[::1] choices, const uint8_t[::1] data,
                 const int64_t[::1] labels, const real[:, ::1] values, const double[::1] weights,
@@ -214,24 +219,19 @@ def train_steps(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
     cdef program_.Run run = program_.run_from(
         &program[0, 0], program.shape[0], &plan[0, 0], &settings[0], &choices[0], thread,
         choices[THREADS], &sync[0])
+    cdef steps_function function = train_on_rows[real]
     cdef Py_ssize_t step
     cdef unsigned long state
+    if program_.on_images(run.program, run.layers):
+        function = train_on_images[real]
+    elif run.plan[SPLIT] == BY_SAMPLES:
+        function = train_by_samples[real]
     run.starts, run.rates_of_steps, run.weights = &starts[0], &rates[0, 0], _first(weights)
     run.scores = &kept[0, 0] if kept.shape[0] else NULL
     with nogil:
         state = flush_denormals()
-        if program_.on_images(run.program, run.layers):
-            step = train_on_images[real](
-                &run, &work[0], &data[0], &labels[0], &values[0, 0],
-                &order[0], first, last, &losses[0])
-        elif run.plan[SPLIT] == BY_SAMPLES:
-            step = train_by_samples[real](
-                &run, &work[0], &data[0], &labels[0], &values[0, 0],
-                &order[0], first, last, &losses[0])
-        else:
-            step = train_on_rows[real](
-                &run, &work[0], &data[0], &labels[0], &values[0, 0],
-                &order[0], first, last, &losses[0])
+        step = function(&run, &work[0], &data[0], &labels[0], &values[0, 0], &order[0],
+                        first, last, &losses[0])
         restore_denormals(state)
     return step
 

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 
 from batch cimport blocks_of
 from numbers cimport (
-    BLOCK, BY_OUTPUTS, BYTES, CLIP_VALUE, COLUMNS, INPUTS, KIND, L2, OPTIMIZER, OUTPUTS, PLAIN,
+    BLOCK, BY_OUTPUTS, BYTES, CLIP_VALUE, COLUMNS, INPUTS, KIND, OPTIMIZER, OUTPUTS, PLAIN,
     PLAN_COLUMNS, SCALE, SIGMOID, SOURCE, SPARSE, SPLIT, TANH, WIDTH,
 )
 from program cimport Input, Run, dy_of, panel_width

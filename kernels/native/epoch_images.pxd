@@ -14,10 +14,9 @@ from block_norms cimport (
 )
 from blocks cimport backward_block, forward_block
 from epoch cimport copy_whole_layers
-from losses cimport mean_of
 from norms cimport norm_input
 from numbers cimport (
-    BATCH, BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
+    BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
     INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE,
     TAKEN, TRAINING, WIDTH,
 )
@@ -27,7 +26,7 @@ from program cimport (
     y_of,
 )
 from shared cimport multiply_transposed
-from stages cimport backward_rows_apart, forward_apart, loss_apart
+from stages cimport backward_rows_apart, forward_apart, kept_loss, loss_apart
 from steps cimport begin_step
 from steps_images cimport penalty, update_all
 from tile cimport pinned, real
@@ -299,9 +298,8 @@ cdef inline Py_ssize_t train_steps(
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
-    cdef Py_ssize_t step, start, n, r
+    cdef Py_ssize_t step, start, n
     cdef double loss
-    cdef const double* rows
     if run.threads > 1:
         leave_taken_processor(run.sync + TAKEN)
     if not copy_whole_layers[real](run, work):
@@ -313,11 +311,7 @@ cdef inline Py_ssize_t train_steps(
         if (not train_batch[real](run, work, data, order + start, n, labels, values)
                 or not meet(run)):
             return step
-        rows = <const double*> (work + run.plan[LOSSES] + run.shift)
-        loss = 0
-        for r in range(n):
-            loss += rows[r]
-        loss = mean_of(loss, run.batch_weight) + penalty[real](run, work)
+        loss = kept_loss[real](run, work, n) + penalty[real](run, work)
         if run.thread == 0:
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite; all threads find the same

@@ -7,7 +7,7 @@ all of W takes it up.
 
 from libc.stdint cimport int64_t
 
-from numbers cimport DENSE, FROZEN, INPUTS, KIND, L2, OUTPUTS, PARAMS, SPARSE, STEP, W, WIDTH
+from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, WIDTH
 from program cimport Run, kept_scale, output_columns, panel_width, penalty_of, rule_of
 from tile cimport real
 

@@ -15,7 +15,6 @@ from libc.string cimport memset
 
 from batch cimport bytes_of, fetch_rows
 from epoch cimport buffer, gather_apart
-from losses cimport mean_of
 from norms cimport norm_input
 from numbers cimport (
     COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PLAN_COLUMNS, SEGMENTS, SOURCE,
@@ -26,10 +25,12 @@ from program cimport (
     AT_ONCE, Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, panel_width, parts_in,
     parts_of,
 )
-from segments cimport add_gradient, add_pairs, has_gradient, segment_sums, size_of, step_share
+from segments cimport (
+    add_gradient, add_pairs, added_by_each, has_gradient, segment_sums, size_of, step_share,
+)
 from shared cimport multiply_transposed
-from squares cimport has_squares, panel_squares
-from stages cimport backward_rows_apart, forward_apart, loss_apart
+from squares cimport has_squares, panel_squares, sum_of_parts
+from stages cimport backward_rows_apart, forward_apart, kept_loss, loss_apart
 from steps cimport begin_step
 from tile cimport pinned, real
 
@@ -132,7 +133,7 @@ cdef inline void train_segments(
     cdef Py_ssize_t first = first_segment(run, run.thread), segment
     for segment in range(first, first_segment(run, run.thread + 1)):
         train_segment[real](run, work, data, chosen, batch, labels, values, segment)
-        if run.choices[SEGMENTS] % run.threads == 0:
+        if added_by_each(run) > 1:
             add_pairs[real](run, work, segment, segment + 1 - first)
 
 
@@ -148,26 +149,13 @@ cdef inline void leave_squares(const Run* run, real* work) noexcept nogil:
             turn += 1
 
 
-cdef inline double penalty(Run* run, real* work) noexcept nogil:
-    """What all weights as they are add to the loss: the parts, in their order."""
-    cdef Py_ssize_t layer, p
-    cdef double total = 0
-    for layer in range(run.layers):
-        for p in range(parts_in[real](run, layer, work)
-                       if has_squares(run, layer, True) else 0):
-            total += parts_of[real](run, layer, work)[p]
-    run.summed += 1
-    return run.l2 / 2 * total
-
-
 cdef inline Py_ssize_t train_steps(
     Run* run, real* work, const uint8_t* data, const int64_t* labels,
     const real* values, const int64_t* order,
     Py_ssize_t first, Py_ssize_t last, double* losses,
 ) noexcept nogil:
     """The steps first..last of an epoch; returns the first that was not done."""
-    cdef const double* rows = <const double*> (work + run.plan[LOSSES])
-    cdef Py_ssize_t step, start, n, r
+    cdef Py_ssize_t step, start, n
     cdef double loss
     if run.threads > 1:
         leave_taken_processor(run.sync + TAKEN)
@@ -179,12 +167,9 @@ cdef inline Py_ssize_t train_steps(
             leave_squares[real](run, work)
         if not meet(run):
             return step
-        loss = 0
-        for r in range(n):
-            loss += rows[r]
-        loss = mean_of(loss, run.batch_weight)
+        loss = kept_loss[real](run, work, n)
         if run.l2 != 0:
-            loss += penalty[real](run, work)
+            loss += run.l2 / 2 * sum_of_parts[real](run, work, 0, True)
         if run.thread == 0:
             losses[step] = loss
         if loss - loss != 0:  # NaN or infinite; all threads find the same

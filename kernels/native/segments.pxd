@@ -119,6 +119,12 @@ cdef inline bint has_gradient(const Run* run, Py_ssize_t layer) noexcept nogil:
     return (row[KIND] == DENSE or row[PARAM_VECTORS]) and takes_steps(run, layer)
 
 
+cdef inline Py_ssize_t added_by_each(const Run* run) noexcept nogil:
+    """How many segments each thread adds by itself: its own, where those are whole pairs."""
+    cdef Py_ssize_t segments = run.choices[SEGMENTS]
+    return segments // run.threads if segments % run.threads == 0 else 1
+
+
 cdef inline void add_pairs(
     const Run* run, real* work, Py_ssize_t segment, Py_ssize_t done,
 ) noexcept nogil:
@@ -162,9 +168,7 @@ cdef inline void step_rows(
     """A step of a row's parameters, from number `start` on of where they lie; see optimize."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef real g[ROWS * MOST_LANES * PANEL]
-    cdef Py_ssize_t size = size_of[real](run, layer, work), each = 1, m, r
-    if run.choices[SEGMENTS] % run.threads == 0:
-        each = run.choices[SEGMENTS] // run.threads  # are added already
+    cdef Py_ssize_t size = size_of[real](run, layer, work), each = added_by_each(run), m, r
     while rows > 0:
         m = min(rows, <Py_ssize_t> ROWS)
         for r in range(m):

@@ -13,7 +13,7 @@ from clipping cimport look_at_limit
 from followed cimport follow
 from lazy cimport divide_step, is_lazy, shrink_lazily
 from numbers cimport (
-    BLOCK, BY_OUTPUTS, CLIP_VALUE, COLUMNS, DY, INPUTS, L2, LOWEST, OPTIMIZER, OUTPUTS, PLAIN,
+    BLOCK, BY_OUTPUTS, CLIP_VALUE, COLUMNS, DY, INPUTS, LOWEST, OPTIMIZER, OUTPUTS, PLAIN,
     PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
 )
 from program cimport (

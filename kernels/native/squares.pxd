@@ -12,8 +12,8 @@ from followed cimport follows
 from lazy cimport take_up_scale
 from norms cimport norm_gradient
 from numbers cimport (
-    BIAS, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, L2, LOWEST, OUTPUTS, PARAM_VECTORS,
-    PLAN_COLUMNS, SEGMENTS, SPLIT, STEP, W, WHOLE, WIDTH,
+    BIAS, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS,
+    PLAN_COLUMNS, SPLIT, STEP, W, WHOLE, WIDTH,
 )
 from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
@@ -205,6 +205,20 @@ cdef inline void leave_squares(
         p += panel
 
 
+cdef inline double sum_of_parts(
+    Run* run, real* work, Py_ssize_t lowest, bint of_weights,
+) noexcept nogil:
+    """What all threads have left of the rows from `lowest` on, added in its order."""
+    cdef Py_ssize_t layer, i
+    cdef double total = 0
+    for layer in range(lowest, run.layers):
+        for i in range(parts_in[real](run, layer, work)
+                       if has_squares(run, layer, of_weights) else 0):
+            total += parts_of[real](run, layer, work)[i]
+    run.summed += 1
+    return total
+
+
 cdef inline bint sum_squares(
     Run* run, real* work, const Input* first, double* total,
 ) noexcept nogil:
@@ -212,7 +226,7 @@ cdef inline bint sum_squares(
 
     first is what the first layer read.
     """
-    cdef Py_ssize_t layer, i, lowest = run.choices[LOWEST] if first != NULL else 0
+    cdef Py_ssize_t layer, lowest = run.choices[LOWEST] if first != NULL else 0
     cdef Input input
     for layer in range(lowest, run.layers):
         if first != NULL:
@@ -222,12 +236,7 @@ cdef inline bint sum_squares(
                                 parts_of[real](run, layer, work))
     if not meet(run):
         return False
-    total[0] = 0
-    for layer in range(lowest, run.layers):
-        for i in range(parts_in[real](run, layer, work)
-                       if has_squares(run, layer, first == NULL) else 0):
-            total[0] += parts_of[real](run, layer, work)[i]
-    run.summed += 1
+    total[0] = sum_of_parts[real](run, work, lowest, first == NULL)
     return True
 
 

@@ -15,7 +15,7 @@ cimport shortcut
 from activations cimport is_elementwise
 from norms cimport backward_norm, forward_norm, norm_gradient, step_norm
 from numbers cimport (
-    BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOWEST, OUTPUTS,
+    BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOSSES, LOWEST, OUTPUTS,
     PARAM_VECTORS, PLAN_COLUMNS, SPLIT, W, WIDTH,
 )
 from program cimport (
@@ -261,6 +261,16 @@ cdef inline double loss_apart(
     cdef loss_function function = loss_row[real]
     return (<loss_function> pinned(<const void*> function))(
         run, work, r, sample, labels, values)
+
+
+cdef inline double kept_loss(const Run* run, real* work, Py_ssize_t n) noexcept nogil:
+    """The batch's loss, where threads that share its samples have left those of each."""
+    cdef const double* losses_ = <const double*> (work + run.plan[LOSSES] + run.shift)
+    cdef Py_ssize_t r
+    cdef double total = 0
+    for r in range(n):
+        total += losses_[r]
+    return losses.mean_of(total, run.batch_weight)
 
 
 cdef inline double loss_of(

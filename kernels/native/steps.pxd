@@ -13,8 +13,7 @@ from clipping cimport panel_within
 from losses cimport sum_of_weights
 from numbers cimport (
     BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS,
-    SAMPLES_KEPT, SPLIT,
-    STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
+    SAMPLES_KEPT, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, panel_width, penalty_of, rule_of, values_of, vectors_of,

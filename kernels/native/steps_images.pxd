@@ -10,8 +10,8 @@ cimport limits
 from block_norms cimport finish, gradient_whole
 from norms cimport norm_gradient
 from numbers cimport (
-    BATCH_NORM, CLIP_NORM, COLUMNS, CONV, DENSE, INPUTS, KIND, L2, OUTPUTS, OUT_CHANNELS,
-    PARAM_VECTORS, PLAN_COLUMNS, SEGMENTS, STEP, VECTOR, W,
+    BATCH_NORM, CLIP_NORM, COLUMNS, CONV, DENSE, KIND, OUTPUTS, OUT_CHANNELS, PARAM_VECTORS,
+    PLAN_COLUMNS, SEGMENTS, STEP, VECTOR, W,
 )
 from program cimport (
     Input, Run, hidden_input, panel_width, parameters_of, partial_gradient, penalty_of, takes_steps,
