@@ -130,9 +130,12 @@ class Engine:
             segments = min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
             return splits(self.program, self.batch_size), segments
         parts = by_samples(self.program, self.batch_size)
-        clips = self.limits.clip_value is not None or self.limits.clip_norm is not None
         leaves_out = self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
-        if parts and active().can("samples") and not (plain_sparse or clips or leaves_out):
+        if (
+            parts
+            and active().can("samples")
+            and not (plain_sparse or leaves_out or self.limits.clips)
+        ):
             return [Split.BY_SAMPLES] * len(self.program.rows), parts
         segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
         return splits(self.program, self.batch_size), segments
@@ -204,8 +207,7 @@ class Engine:
         """
         if not active().can("sparse_limits"):
             return not self.limits
-        clips = self.limits.clip_value is not None or self.limits.clip_norm is not None
-        return not clips or (not self.limits.l2 and self.batch_size <= Size.BUNCH)
+        return not self.limits.clips or (not self.limits.l2 and self.batch_size <= Size.BUNCH)
 
     def _compile(self) -> None:
         """Numba compiles what is called first: here, not in an epoch that is timed."""

@@ -65,7 +65,12 @@ class Limits:
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        return bool(self.l2) or self.clip_value is not None or self.clip_norm is not None
+        return bool(self.l2) or self.clips
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped, one way or the other."""
+        return self.clip_value is not None or self.clip_norm is not None
 
     def penalty(self, net: "Sequential") -> float:
         """λ/2·Σw² of all weights, which is part of the loss."""

@@ -1,7 +1,9 @@
 """The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from fastbp.engine.program import NotExpressible
 from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
 from fastbp.optimizers.limits import Limits
+from fastbp.training.weighting import sums
 
 from .losses import Form
 from .network import dense_layers
@@ -93,17 +96,15 @@ class Steps:
 
         Returns the loss of each epoch, as scikit-learn counts it.
         """
-        epochs, n = orders.shape
-        order, starts = orders.reshape(-1), np.arange(0, n, self.batch_size)
-        starts = (starts + n * np.arange(epochs)[:, np.newaxis]).reshape(-1)
-        counts = np.diff(starts, append=len(order))
-        sums = counts  # of the weights of each batch
+        (epochs, n), order = orders.shape, orders.reshape(-1)
+        counts = np.tile(sums(None, orders[0], self.batch_size), epochs)
+        weights = counts  # of each batch
         if self.weights is not None:
-            sums = np.add.reduceat(self.weights[order], starts)
+            weights = np.concatenate([sums(self.weights, o, self.batch_size) for o in orders])
         if len(self.kept) != len(order):
             self.kept = np.empty((len(order), self.kept.shape[1]), self.kept.dtype)
-        penalties = self.alpha / np.where(sums > 0, sums, np.inf)
-        of_steps = self._run(orders, starts, penalties) * counts
+        penalties = self.alpha / np.where(weights > 0, weights, np.inf)
+        of_steps = self._run(orders, penalties) * counts
         totals = of_steps.reshape(epochs, -1).sum(axis=1) / n
         most = np.inf if self.weights is not None else float(of_steps.max()) * self.kept.shape[1]
         found = totals * self.factor
@@ -113,12 +114,12 @@ class Steps:
             more = self.form.difference(self.kept[rows], target[rows])
             if self.weights is not None:
                 share, places = np.empty(len(order)), order + np.repeat(np.arange(epochs) * n, n)
-                share[places] = np.repeat(counts / sums, counts)
+                share[places] = np.repeat(counts / weights, counts.astype(np.int64))
                 more = more * share[rows] * self.weights[rows % n]
             found += np.bincount(rows // n, more, epochs) / n
         return list(map(float, found))
 
-    def _run(self, orders: np.ndarray, starts: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    def _run(self, orders: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """The steps of epochs, each with a penalty's factor of its own; returns their losses."""
         done = np.empty(0)
         if self.engine is not None:
@@ -132,24 +133,26 @@ class Steps:
             self.held.close()
             self.engine = None  # which ends where scikit-learn goes on
             done = losses[:-1]
-        rest = self._layered(orders, starts, penalties, len(done))
+        rest = self._layered(orders, penalties, len(done))
         return np.concatenate([done, rest])
 
-    def _layered(
-        self, orders: np.ndarray, starts: np.ndarray, penalties: np.ndarray, first: int
-    ) -> np.ndarray:
+    def _batches(self, orders: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Each step's samples, and how many those of the epochs before are."""
+        for epoch, order in enumerate(orders):
+            for start in range(0, len(order), self.batch_size):
+                yield epoch * len(order), order[start : start + self.batch_size]
+
+    def _layered(self, orders: np.ndarray, penalties: np.ndarray, first: int) -> np.ndarray:
         """The same from one step on, layer by layer, whatever becomes of the loss."""
-        net, losses, n = self.net, [], self.samples
+        net, losses = self.net, []
         with np.errstate(all="ignore"):
-            for rows, start, penalty in zip(
-                np.split(orders.reshape(-1), starts[1:])[first:],
-                *(starts[first:], penalties[first:]),
-                strict=True,
+            for penalty, (before, rows) in zip(
+                penalties[first:], islice(self._batches(orders), first, None), strict=True
             ):
                 of_rows = () if self.weights is None else (self.weights[rows],)
                 x, limits = self.x[rows], Limits(l2=float(penalty))
                 scores = net.forward(x.toarray() if issparse(x) else x)
-                self.kept[start // n * n + rows] = scores
+                self.kept[before + rows] = scores
                 loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
                 losses.append(loss + limits.penalty(net))
                 net.backward(gradient)
