@@ -6,10 +6,10 @@
 
 from importlib.util import find_spec as _find_spec
 
+from ._extras import missing as _missing
+
 if _find_spec("onnx") is None:
-    raise ModuleNotFoundError(
-        "fastbp.onnx needs onnx, which is not installed: pip install 'fastbp[onnx]'"
-    )
+    raise _missing("fastbp.onnx", "onnx", "onnx")
 
 from .interop.onnx import load, save
 

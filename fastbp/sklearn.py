@@ -6,22 +6,11 @@ in place of ``from sklearn.neural_network import MLPClassifier, MLPRegressor``; 
 GridSearchCV and a RandomizedSearchCV that train the networks side by side.
 """
 
-from importlib.metadata import PackageNotFoundError as _NotFound
-from importlib.metadata import version as _version
+from ._extras import check_version as _check_version
 
 _LEAST = (1, 9)  # whose numbers they are, and whose helpers they call
 
-try:
-    _found = _version("scikit-learn")
-except _NotFound:
-    raise ModuleNotFoundError(
-        "fastbp.sklearn needs scikit-learn, which is not installed: pip install 'fastbp[sklearn]'"
-    ) from None
-if tuple(int(part) for part in _found.split(".")[:2]) < _LEAST:
-    raise ImportError(
-        f"fastbp.sklearn needs scikit-learn 1.9 or later, found {_found}: "
-        "pip install --upgrade 'fastbp[sklearn]'"
-    )
+_check_version("fastbp.sklearn", "scikit-learn", "scikit-learn", "sklearn", _LEAST)
 
 from .interop.sklearn import (  # noqa: E402 - what it needs comes first
     MLPClassifier,

@@ -4,22 +4,11 @@
 >>> history = fb.torch.fit(module, x, y)
 """
 
-from importlib.metadata import PackageNotFoundError as _NotFound
-from importlib.metadata import version as _version
+from ._extras import check_version as _check_version
 
 _LEAST = (2, 0)
 
-try:
-    _found = _version("torch")
-except _NotFound:
-    raise ModuleNotFoundError(
-        "fastbp.torch needs PyTorch, which is not installed: pip install 'fastbp[torch]'"
-    ) from None
-if tuple(int(part) for part in _found.split(".")[:2]) < _LEAST:
-    raise ImportError(
-        f"fastbp.torch needs PyTorch 2.0 or later, found {_found}: "
-        "pip install --upgrade 'fastbp[torch]'"
-    )
+_check_version("fastbp.torch", "PyTorch", "torch", "torch", _LEAST)
 
 from .interop.torch import (  # noqa: E402 - what it needs comes first
     Residual,

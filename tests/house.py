@@ -56,6 +56,7 @@ ORDER = (
     (
         "_arrays",
         "_counted",
+        "_extras",
         "_files",
         "_hints",
         "_memory",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
 
+from fastbp._extras import missing
 from fastbp._files import StrPath, naming, open_regular, write_atomically
 from fastbp.network import Sequential
 
@@ -161,9 +162,6 @@ def _finite(row: Row) -> Row:
 def _tensorboardx() -> Any:
     try:
         import tensorboardX
-    except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            "TensorBoard needs tensorboardX, which is not installed: "
-            "pip install 'fastbp[tensorboard]'"
-        ) from missing
+    except ModuleNotFoundError as problem:
+        raise missing("TensorBoard", "tensorboardX", "tensorboard") from problem
     return tensorboardX

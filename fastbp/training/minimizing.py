@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastbp._checks import as_count, as_flag, as_number, check_kind
+from fastbp._extras import missing
 from fastbp.layers.rules import trained_pieces
 from fastbp.losses import Loss
 from fastbp.network import Sequential
@@ -144,10 +145,8 @@ def _search() -> Any:
     """SciPy's minimize."""
     try:
         from scipy.optimize import minimize as search
-    except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            "minimize needs SciPy, which is not installed: pip install 'fastbp[scipy]'"
-        ) from missing
+    except ModuleNotFoundError as problem:
+        raise missing("minimize", "SciPy", "scipy") from problem
     return search
 
 
