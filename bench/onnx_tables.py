@@ -17,24 +17,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
+from _onnx_columns import columns_of, texts_of
 from onnx.reference import ReferenceEvaluator
 from tables import TABLES, split_of
 
 import fastbp as fb
 
 LIMIT = 1e-5  # of a difference of scores
-
-
-def columns_of(session: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Columns as a runtime takes them: numbers with NaN, words with ""."""
-    inputs = {}
-    for column in session.get_inputs():
-        cells = frame[[column.name]]
-        if column.type == "tensor(double)":
-            inputs[column.name] = cells.to_numpy("float64")
-        else:
-            inputs[column.name] = cells.astype(object).fillna("").astype(str).to_numpy(object)
-    return inputs
 
 
 def compared(model: Any, frame: pd.DataFrame) -> tuple[float, float, float]:
@@ -46,9 +35,8 @@ def compared(model: Any, frame: pd.DataFrame) -> tuple[float, float, float]:
         session, evaluator = onnxruntime.InferenceSession(path), ReferenceEvaluator(onnx.load(path))
     inputs = columns_of(session, frame)
     names = [each.name for each in session.get_outputs()]
-    texts = {name: x.astype(str) if x.dtype == object else x for name, x in inputs.items()}
     found = dict(zip(names, session.run(None, inputs), strict=True))
-    (checked,) = evaluator.run(["scores"], texts)
+    (checked,) = evaluator.run(["scores"], texts_of(inputs))
     wanted, predicted = model.scores(frame), model.predict(frame)
     if "value" in found:
         differs = ~np.isclose(found["value"], predicted, rtol=LIMIT, atol=0)

@@ -21,6 +21,7 @@ from fastbp.layers import BUILT_IN
 from fastbp.layers.nesting import named_layers
 from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
+from fastbp.storage import named
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,19 @@ class Exported:
         return len(self.columns) or self.inputs
 
     @property
+    def described(self) -> str:
+        """The layers, of several networks the first one's, as text of several lines."""
+        layers = str(self.nets[0])
+        if len(self.nets) == 1:
+            return layers
+        return f"{len(self.nets)} networks that answer together, the first of which is\n\n{layers}"
+
+    @property
+    def names(self) -> str:
+        """A table's columns by their names, in a line."""
+        return ", ".join(column.name for column in self.columns)
+
+    @property
     def chances(self) -> int:
         """How many probabilities there are: of classes one each, else one for each output."""
         return len(self.classes) or self.outputs
@@ -72,11 +86,8 @@ def exported(net: Sequential | Ensemble, where: str) -> Exported:
         If its size is not known, images come out of it, a number is NaN or infinite, or a table's
         column is no number.
     """
-    if not isinstance(net, Ensemble):
-        check_kind(net, Sequential, where)
-    nets = net.nets if isinstance(net, Ensemble) else (net,)
+    nets = (*networks_of(net, where).values(),)
     for each in nets:
-        check_layers(each, where)
         _check_numbers(each, where)
     if net.inputs is None or net.outputs is None:
         raise ValueError(
@@ -97,7 +108,23 @@ def exported(net: Sequential | Ensemble, where: str) -> Exported:
     return Exported(nets, net.inputs, net.outputs, meaning, **about)
 
 
-def check_layers(net: Sequential, where: str) -> None:
+def networks_of(net: Sequential | Ensemble, where: str) -> dict[str, Sequential]:
+    """A network, or all of an ensemble, by how the names of their arrays begin in model files.
+
+    Raises
+    ------
+    TypeError
+        If it is no network, or a layer is of a user's own.
+    """
+    if not isinstance(net, Ensemble):
+        check_kind(net, Sequential, where)
+    nets = named(net)
+    for each in nets.values():
+        _check_layers(each, where)
+    return nets
+
+
+def _check_layers(net: Sequential, where: str) -> None:
     """Refuse layers whose mathematics nobody but their author knows."""
     for name, layer in named_layers(net.layers):
         kind = type(layer)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from bench_modules import bench_modules
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastbp as fb
@@ -20,6 +21,9 @@ pytest.importorskip("onnxruntime")
 import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
+
+with bench_modules("_onnx_columns") as bench:
+    COLUMNS = bench._onnx_columns
 
 ROWS = 80
 
@@ -73,26 +77,14 @@ def network(table: Table, seed: int = 0, dtype: str = "float32") -> fb.Sequentia
     return net
 
 
-def raw(session: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The columns as a runtime takes them."""
-    inputs = {}
-    for column in session.get_inputs():
-        cells = frame[[column.name]]
-        if column.type == "tensor(double)":
-            inputs[column.name] = cells.to_numpy("float64")
-        else:
-            inputs[column.name] = cells.astype(object).fillna("").astype(str).to_numpy(object)
-    return inputs
-
-
 def both(net: Any, path: Path, frame: pd.DataFrame, **options: Any) -> list[dict[str, np.ndarray]]:
     """What ONNX Runtime and onnx's evaluator make of rows, by the outputs' names."""
     fb.onnx.save(net, path, **options)
     onnx.checker.check_model(path, full_check=True)
     session = onnxruntime.InferenceSession(path)
     names = [each.name for each in session.get_outputs()]
-    inputs = raw(session, frame)
-    texts = {name: x.astype(str) if x.dtype == object else x for name, x in inputs.items()}
+    inputs = COLUMNS.columns_of(session, frame)
+    texts = COLUMNS.texts_of(inputs)
     found = session.run(None, inputs), ReferenceEvaluator(onnx.load(path)).run(None, texts)
     return [dict(zip(names, each, strict=True)) for each in found]
 

@@ -173,15 +173,12 @@ def _encode(columns: tuple[Number, ...]) -> str:
 
 def _top(about: Exported, name: str, file: str, ways: list[Way]) -> str:
     """The comment at the top."""
-    lines = [f"   {comment(line)}" for line in str(about.nets[0]).splitlines()]
-    if len(ways) > 1:
-        lines = [f"   {len(ways)} networks that answer together, the first of which is", "", *lines]
-    names = ", ".join(column.name for column in about.columns)
+    lines = [f"   {comment(line)}" if line else "" for line in about.described.splitlines()]
     return Template(named(_TOP, name)).substitute(
         version=__version__,
         layers="\n".join(lines),
         taken=about.taken,
-        columns=comment(f": {names}") if names else "",
+        columns=comment(f": {about.names}") if about.names else "",
         outputs=about.outputs,
         meaning=about.meaning,
         stack=f"{_stack(about, ways):,}",

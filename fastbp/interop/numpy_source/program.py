@@ -241,17 +241,12 @@ def _written(name: str, numbers: np.ndarray) -> str:
 
 def _top(about: Exported, name: str, mathematical: bool) -> str:
     """The module's docstring and imports."""
-    layers = str(about.nets[0])
-    if len(about.nets) > 1:
-        told = f"{len(about.nets)} networks that answer together, the first of which is"
-        layers = f"{told}\n\n{layers}"
-    names = ", ".join(column.name for column in about.columns)
     return Template(_TOP).substitute(
         name=name,
         version=__version__,
-        layers=textwrap.indent(layers, "    "),
+        layers=textwrap.indent(about.described, "    "),
         taken=about.taken,
-        columns=f": {_plain(names)}" if names else "",
+        columns=f": {_plain(about.names)}" if about.names else "",
         imports="\n".join(["import base64", *["import math"] * mathematical, "import sys"]),
     )
 

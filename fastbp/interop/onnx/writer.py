@@ -8,12 +8,12 @@ import onnx
 from onnx import GraphProto, ModelProto, helper
 
 from fastbp import storage
-from fastbp._checks import as_count, check_kind
+from fastbp._checks import as_count
 from fastbp._files import StrPath, write_atomically
 from fastbp._version import __version__
 from fastbp.datasets import Classes
 from fastbp.ensemble import Ensemble
-from fastbp.interop.exported import check_layers
+from fastbp.interop.exported import networks_of
 from fastbp.layers import Layer, Shape
 from fastbp.network import Sequential
 
@@ -68,11 +68,7 @@ def save(net: Sequential | Ensemble, path: StrPath, opset: int = DEFAULT) -> Non
 
 def model_of(net: Sequential | Ensemble, opset: int = DEFAULT) -> ModelProto:
     """The model that ``save`` writes."""
-    if not isinstance(net, Ensemble):
-        check_kind(net, Sequential, "onnx.save")
-    nets = storage.named(net)
-    for each in nets.values():
-        check_layers(each, "onnx.save")
+    nets = networks_of(net, "onnx.save")
     _check_opset(opset)
     graph = Graph(net.dtype, opset)
     if net.table is None:
