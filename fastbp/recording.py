@@ -80,8 +80,8 @@ class Recorder(Callback):
     def on_train_begin(self, net: Sequential) -> None:
         """Write what is known; before that nothing is, for what ``fit`` refuses leaves nothing."""
         if (config := self.config) is not None:
-            write_atomically(self.folder / "config.toml", lambda file: file.write(config))
-        self.history.to_csv(self.folder / "history.csv")
+            write_atomically(self.folder / runs.CONFIG, lambda file: file.write(config))
+        self.history.to_csv(self.folder / runs.HISTORY)
         self.began = True
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
@@ -117,9 +117,9 @@ class Recorder(Callback):
         if self.taken is None:
             return
         (model, epochs), self.taken = self.taken, None  # what cannot be written is not tried again
-        write_atomically(self.folder / "model.safetensors", lambda file: file.write(model))
+        write_atomically(self.folder / runs.MODEL, lambda file: file.write(model))
         self.finished, self.written = epochs, time.monotonic()
-        self._done().to_csv(self.folder / "history.csv")
+        self._done().to_csv(self.folder / runs.HISTORY)
 
     def _done(self) -> History:
         """The epochs that the model has behind it."""

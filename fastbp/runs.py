@@ -37,8 +37,8 @@ from .training import DivergenceError, Epoch, History
 from .training.history import ALIASES, COLUMNS
 
 LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
-CONFIG = "config.toml"
-FILES = ("history.csv", "loss_by_iteration.npz", "model.safetensors")
+CONFIG, MODEL, HISTORY = "config.toml", "model.safetensors", "history.csv"
+FILES = (HISTORY, "loss_by_iteration.npz", MODEL)
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 
 
@@ -151,9 +151,9 @@ def write(
     array for each, ``loss_1`` and so on.
     """
     write_atomically(folder / CONFIG, lambda file: file.write(config))
-    model.save(folder / "model.safetensors")
+    model.save(folder / MODEL)
     if isinstance(model, Sequential):
-        histories[0].to_csv(folder / "history.csv")
+        histories[0].to_csv(folder / HISTORY)
         write_losses(folder, histories[0])
         return
     rows = [
@@ -168,7 +168,7 @@ def write(
         writer.writeheader()
         writer.writerows(rows)
 
-    write_atomically(folder / "history.csv", write_rows, "w")
+    write_atomically(folder / HISTORY, write_rows, "w")
     write_atomically(
         folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, **losses)
     )
@@ -184,7 +184,7 @@ class Run:
 
     def net(self) -> Sequential:
         """The trained network."""
-        return load(self.folder / "model.safetensors")
+        return load(self.folder / MODEL)
 
 
 def keep(
@@ -194,10 +194,10 @@ def keep(
     partial = folder.with_name(f".run-{os.urandom(4).hex()}")
     partial.mkdir(parents=True)
     try:
-        history.to_csv(partial / "history.csv")
+        history.to_csv(partial / HISTORY)
         write_losses(partial, history, error)
         if error is None:
-            net.save(partial / "model.safetensors")
+            net.save(partial / MODEL)
         about: dict[str, Any] = {"path": history.path, "error": str(error or "")}
         about["sha256"] = _digests(partial, about["error"])
         text = json.dumps(about, indent=2) + "\n"
@@ -247,8 +247,8 @@ def read(folder: Path) -> Run | None:
         if "sha256" in about:
             _check_files(folder, about["sha256"], about["error"])
         elif not about["error"]:  # of a version that kept none: the model tells by itself
-            load(folder / "model.safetensors")
-        with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+            load(folder / MODEL)
+        with (folder / HISTORY).open(newline="", encoding="utf-8") as file:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
         with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:
             losses = arrays["loss"]

@@ -13,6 +13,7 @@ from fastbp._checks import as_number
 from fastbp.datasets import Dataset
 from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
+from fastbp.runs import MODEL
 from fastbp.storage import load
 
 USAGE, FAILURE = 2, 1  # exit codes
@@ -102,7 +103,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def load_model(args: argparse.Namespace) -> Any:
     """The network, or the ensemble, that ``args.model`` names; of a run's folder, its model."""
-    inside = Path(args.model) / "model.safetensors"
+    inside = Path(args.model) / MODEL
     return load(inside if inside.is_file() else args.model)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import fastbp as fb
 from fastbp.cli import _arguments
 from fastbp.datasets._dialect import text_of
+from fastbp.runs import MODEL
 
 HELP = "write a saved model as C, ONNX, PyTorch's numbers or a program of NumPy alone"
 
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         return _arguments.USAGE
     if args.name is not None and name != "c":
         raise ValueError("--name: goes with --format c, whose names begin with it")
-    model = args.model / "model.safetensors" if args.model.is_dir() else args.model
+    model = args.model / MODEL if args.model.is_dir() else args.model
     output = args.output or Path((args.name or model.stem) + FORMATS[name].ending)
     if output.exists() and output.samefile(model):
         raise ValueError(f"--output {output}: is the model itself; name another file")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastbp import pages, plots, run_pictures
+from fastbp import pages, plots, run_pictures, runs
 from fastbp._files import write_atomically
 from fastbp.datasets import Classes, Dataset
 from fastbp.network import Sequential
@@ -93,7 +93,7 @@ class TableRun:
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """What config.toml has, by its tables."""
-        path = self.folder / "config.toml"
+        path = self.folder / runs.CONFIG
         found = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
         return {name: table for name, table in found.items() if isinstance(table, dict)}
 
@@ -185,7 +185,7 @@ def _settings(run: TableRun) -> str:
 
 def _usage(run: TableRun) -> list[str]:
     """The commands and the lines that use this model on new rows."""
-    path = str(run.folder / "model.safetensors")
+    path = str(run.folder / runs.MODEL)
     model, names = shlex.quote(path), [column.name for column in run.model.table.columns]
     label = run.model.table.label.name
     commands = (
