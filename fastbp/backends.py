@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy
 
+from ._extras import check_version
 from ._hints import Guessed
 
 AUTOMATIC = ("cython", "numba", "numpy")  # in the order they are tried
@@ -176,8 +177,9 @@ def _load_numpy() -> Backend:
 
 def _load_numba() -> Backend:
     try:
+        check_version("the numba backend", "Numba", "numba", "numba", (0, 61))
         numba = importlib.import_module("numba")
-    except ImportError as problem:
+    except (ImportError, OSError) as problem:  # OSError: of LLVM's library
         raise _MissingError(f"Numba cannot be imported ({problem})") from problem
     if numba.config.DISABLE_JIT:
         raise _MissingError("NUMBA_DISABLE_JIT is set, so Numba compiles nothing")

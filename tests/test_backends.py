@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -204,6 +205,23 @@ def test_without_numba_all_but_its_backend_works() -> None:
     assert found["cython"] == "use_backend('cython')"
     assert found["status"] == {"cython": False, "numba": True, "numpy": False}
     assert found["warned"] == []
+
+
+def test_a_numba_that_is_not_installed_or_too_old_is_a_reason(monkeypatch) -> None:
+    def version(distribution: str) -> str:
+        if found:
+            return found
+        raise metadata.PackageNotFoundError(distribution)
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.delitem(backends._loaded, "numba", raising=False)
+    for found, reason in (  # noqa: B007 - version reads it
+        ("", "which is not installed: pip install 'fastbp[numba]'"),
+        ("0.60.0", "0.61 or later, found 0.60.0: pip install --upgrade 'fastbp[numba]'"),
+    ):
+        with pytest.raises(BackendError, match="backend 'numba' is not available") as caught:
+            fb.use_backend("numba")
+        assert reason in str(caught.value)
 
 
 def test_a_numba_that_must_not_compile_is_not_available() -> None:
