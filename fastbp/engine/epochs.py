@@ -244,11 +244,10 @@ class Engine:
             try:
                 while done < steps:
                     count, threads = self.threads.next_chunk(steps - done)
-                    started = time.perf_counter()
                     if penalties is None:
                         run.rates[done:, 1] = self.settings[Setting.L2]
-                    stopped = self._run(run, done, done + count, threads)
-                    self.threads.took(threads, count, time.perf_counter() - started)
+                    stopped, seconds = self._run(run, done, done + count, threads)
+                    self.threads.took(threads, count, seconds)
                     if stopped < done + count:
                         return losses[: stopped + 1]
                     done += count
@@ -353,8 +352,12 @@ class Engine:
         """What counts steps, and must not be set in the middle of an epoch."""
         return [self.optimizer.steps, *(layer.state() for layer in every_layer(self.net.layers))]
 
-    def _run(self, epoch: _Epoch, first: int, last: int, threads: int) -> int:
-        """Run the steps first..last with so many threads; returns the first step not done."""
+    def _run(self, epoch: _Epoch, first: int, last: int, threads: int) -> tuple[int, float]:
+        """Run the steps first..last with so many threads; returns the first step not done.
+
+        And the seconds that they took, from when the last thread was there: an idle processor
+        takes a millisecond to wake up, which would make a few steps of two threads look slow.
+        """
         self.choices[Choice.THREADS] = threads
         self.sync[:] = 0
         # With fewer processors than threads, waiting keeps the one waited for from running.
@@ -366,7 +369,10 @@ class Engine:
         *steps_given, losses, kept = epoch
         given, written = (*numbers, *samples, *steps_given), (work, losses, kept, self.sync)
 
+        arrivals: list[float] = []
+
         def steps(thread: int) -> int:
+            arrivals.append(time.perf_counter())
             done: int = self.kernels.train_steps(
                 rows, plan[thread], *given, thread, first, last, *written
             )
@@ -375,4 +381,5 @@ class Engine:
         def give_up() -> None:
             self.sync[Sync.GIVE_UP] = 1
 
-        return thread_counts.run_together(steps, threads, give_up)
+        stopped = thread_counts.run_together(steps, threads, give_up)
+        return stopped, time.perf_counter() - max(arrivals)

@@ -10,7 +10,9 @@ CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of
 # A trial of a number of threads: short at first, later this share of the time since the start, so
 # that it costs a short run little, and does not mislead a long one on a busy machine.
 FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.04
-LEAST_STEPS = 2  # of a trial: a single one is too much like a first
+# Chunks that it has at least, of which the fastest counts: a processor that was idle may take
+# milliseconds to be there, if it belongs to a virtual machine.
+TRIAL_CHUNKS = 3
 RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried again: soon at first
 
 
@@ -27,35 +29,42 @@ class Threads:
         self.choices = {self.most} if thread_counts.requested(asked) else {1, self.most}
         self.pace: dict[int, float] = {}  # seconds a step, by number of threads
         self.tried: dict[int, float] = {}  # when
-        self.trial = 0.0  # seconds that the trial which is going on has lasted
+        self.trying = False  # whether the chunk that runs belongs to a trial
+        self.trial: list[tuple[int, float]] = []  # steps and seconds of each of its chunks
         self.started = time.perf_counter()
 
     def next_chunk(self, steps: int) -> tuple[int, int]:
         """How many of so many steps make the next chunk, and its threads."""
-        now = time.perf_counter()
-        seconds = self._trial_seconds(now)
-        for threads in sorted(self.choices):
-            tried = self.tried.get(threads, -1e9)
-            if now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started)):
-                break
-        else:
-            threads = min(self.choices, key=lambda number: self.pace[number])
-            seconds = CHUNK_SECONDS
+        now, choices = time.perf_counter(), sorted(self.choices)
+        due = [threads for threads in choices if self._is_due(threads, now)]
+        threads = due[0] if due else min(choices, key=lambda number: self.pace.get(number, 0))
+        self.trying = bool(due)
         if threads not in self.pace:
             return 1, threads
-        wanted = max(LEAST_STEPS, seconds / self.pace[threads])
-        chunks = math.ceil(steps / wanted)
+        wanted = self._trial_seconds(now) / TRIAL_CHUNKS if due else CHUNK_SECONDS
+        chunks = math.ceil(steps / max(1, wanted / self.pace[threads]))
         return math.ceil(steps / chunks), threads  # no small rest, whose pace would mislead
 
     def took(self, threads: int, steps: int, seconds: float) -> None:
         """Learn from a chunk; but the very first one only tells how many steps make a trial."""
+        if threads not in self.pace:
+            self.pace[threads] = seconds / steps
+            return
         now = time.perf_counter()
-        if threads in self.pace:
-            self.trial += seconds
-            if self.trial > self._trial_seconds(now) / 2:
-                self.tried[threads] = now
-                self.trial = 0.0
-        self.pace[threads] = seconds / steps
+        self.trial.append((steps, seconds))
+        if self.trying:
+            lasted = sum(each for _, each in self.trial)
+            if len(self.trial) < TRIAL_CHUNKS or lasted < self._trial_seconds(now) / 2:
+                return
+        self.pace[threads] = min(each / count for count, each in self.trial)
+        self.tried[threads], self.trial = now, []
+
+    def _is_due(self, threads: int, now: float) -> bool:
+        """Whether a trial of so many threads begins or goes on."""
+        if len(self.choices) == 1:
+            return False
+        tried = self.tried.get(threads, -1e9)
+        return now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started))
 
     def _trial_seconds(self, now: float) -> float:
         return min(CHUNK_SECONDS, max(FIRST_TRIAL, TRIAL_SHARE * (now - self.started)))
