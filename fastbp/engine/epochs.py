@@ -71,6 +71,8 @@ class Engine:
         Whether layers behave as in training, or as in use.
     limits : Limits
         Of weights and gradients.
+    samples : int, optional
+        How many there are where x has some of them alone, and ``feed`` brings the others.
 
     Raises
     ------
@@ -91,22 +93,19 @@ class Engine:
         weights: np.ndarray | None = None,
         training: bool = True,
         limits: Limits = NO_LIMITS,
+        samples: int | None = None,
     ) -> None:
         if not active().can("engine"):
             raise NotExpressible(f"the {active().name} backend has no engine")
         self.kernels, self.net, self.optimizer = active().kernels, net, optimizer
         self.limits, self.training = limits, training
-        self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, len(x))
+        self.loss, self.scale, self.batch_size = loss, scale, min(batch_size, samples or len(x))
         self._optimizer_kind()  # refuses what is not built in
         self.program = compile_network(net, x.shape[1], training)
         kind_of(loss, LOSSES, "loss")  # refuses what is not built in
         self.loss_kind = loss.kind_for(target)
-        self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
-        is_labels = target.ndim == 1
-        # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
-        self.labels = target if is_labels else np.zeros(len(x), np.int64)
-        self.values = np.zeros((1, 1), net.dtype) if is_labels else target
-        self.weights = given(weights)
+        self._take(x, target, weights)
+        self.some = self.x  # that tell whether the data are sparse
         self._nothing = np.zeros((0, 0), net.dtype)  # where no scores are kept
         ways = [self._splits(plain_sparse) for plain_sparse in (False, True)]
         shared = [n for layers, n in ways if self.program.on_images or any(layers)]
@@ -119,6 +118,20 @@ class Engine:
         self._read_settings()
         if active().can("user_code"):
             self._compile()
+
+    def feed(self, x: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Other samples for the epochs that come, of the same columns and dtypes."""
+        if x is not self.source:
+            self._take(x, target, weights)
+            self.choices[Choice.SAMPLES_KEPT] = len(x)
+
+    def _take(self, x: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> None:
+        self.source, is_labels = x, target.ndim == 1
+        self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
+        # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
+        self.labels = target if is_labels else np.zeros(len(x), np.int64)
+        self.values = np.zeros((1, 1), self.net.dtype) if is_labels else target
+        self.weights = given(weights)
 
     def _splits(self, plain_sparse: bool) -> tuple[list[int], int]:
         """How threads share each layer, and how many parts an exchanged sum is made of.
@@ -148,7 +161,7 @@ class Engine:
     def _lay_out(self) -> None:
         """Make the workspace and the run's integers, for the optimiser as it is."""
         self.laid_out_for = kind, states = self._optimizer_kind()
-        sparse = is_sparse(self.program, self.x, self.net.vectors.own, self.batch_size)
+        sparse = is_sparse(self.program, self.some, self.net.vectors.own, self.batch_size)
         plain = kind == OptimizerKind.PLAIN
         layers, segments = self._splits(sparse and plain)
         self.sparse = sparse and (plain or layers[0] == Split.BY_SAMPLES)

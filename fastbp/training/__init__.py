@@ -4,7 +4,7 @@ from fastbp._above import Above
 
 from .callbacks import Callback as Callback
 from .checkpoint import Checkpoint as Checkpoint
-from .evaluation import Evaluation as Evaluation
+from .evaluated import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .fitting import fit as fit
 from .gradient import loss_and_gradient as loss_and_gradient

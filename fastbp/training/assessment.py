@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +11,11 @@ from fastbp.losses import Loss
 from fastbp.meaning import predictions
 from fastbp.network import Sequential
 
-from .evaluation import Evaluation, all_scores, evaluate_samples, evaluate_scores
+from .evaluated import Evaluation
+from .evaluation import all_scores, evaluate_parts, judged
+from .feeding import Feed
 from .history import ALIASES, COLUMNS
-from .samples import Samples
+from .tallies import Tally
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -25,18 +28,33 @@ class Metrics(NamedTuple):
     own: dict[str, Metric]  # of validation data
 
     def validated(
-        self, net: Sequential, samples: Samples, loss: Loss, threads: int | None
+        self, net: Sequential, data: Feed, loss: Loss, threads: int | None
     ) -> dict[str, Any]:
         """The columns of validation data."""
         own: dict[str, float] = {}
         if self.own:
-            scores = all_scores(net, samples, threads)
-            found = evaluate_scores(samples, [(slice(0, len(scores)), scores)], loss)
-            answers, predicted = samples.answers(), predictions(scores, samples.meaning)
+            found, answers, predicted = _answered(net, data, loss, threads)
             own = {name: _figure(name, f, answers, predicted) for name, f in self.own.items()}
         else:
-            found = evaluate_samples(net, samples, loss, threads)
+            found = evaluate_parts(net, data.parts(), loss, threads)
         return _columns("val", found) | {"val_loss": found.loss, "metrics": own}
+
+
+def _answered(
+    net: Sequential, data: Feed, loss: Loss, threads: int | None
+) -> tuple[Evaluation, np.ndarray, np.ndarray]:
+    """What was found, and all right answers beside all predictions."""
+    total: Tally | None = None
+    answers, predicted = [], []
+    with closing(data.parts()) as parts:
+        for samples in parts:
+            scores = all_scores(net, samples, threads)
+            tally = judged(samples, [(slice(0, len(scores)), scores)], loss)
+            total = tally if total is None else total.merged(tally)
+            answers.append(samples.answers().copy())  # the next part takes its place
+            predicted.append(predictions(scores, samples.meaning))
+    assert total is not None  # data have a sample at least
+    return total.result(), np.concatenate(answers), np.concatenate(predicted)
 
 
 def as_metrics(metrics: Any) -> Metrics:
@@ -64,21 +82,14 @@ def as_metrics(metrics: Any) -> Metrics:
 
 
 def assessed(
-    net: Sequential,
-    metrics: Metrics,
-    samples: Samples,
-    kept: np.ndarray | None,
-    done: np.ndarray,
-    threads: int | None,
+    net: Sequential, metrics: Metrics, data: Feed, tally: Tally | None, threads: int | None
 ) -> dict[str, Any]:
-    """The columns of training data; `kept` are scores that the steps of the rows `done` found."""
+    """The columns of training data; the tally is of scores that the steps found."""
     found = Evaluation()
     if metrics.of_epoch:
-        found = evaluate_samples(net, samples, threads=threads)
-    elif kept is not None:
-        if len(done) < len(kept):  # the epoch was cut short
-            samples, kept = samples.rows(done), kept[done]
-        found = evaluate_scores(samples, [(slice(0, len(kept)), kept)])
+        found = evaluate_parts(net, data.parts(), threads=threads)
+    elif tally is not None:
+        found = tally.result()
     return _columns("train", found) | {"val_accuracy": math.nan}
 
 

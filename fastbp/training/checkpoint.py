@@ -26,8 +26,8 @@ from fastbp.optimizers import OPTIMIZERS, Optimizer
 from fastbp.schedules import SCHEDULES
 from fastbp.storage import packed, to_bytes
 
+from .feeding import Feed
 from .history import History
-from .samples import Samples
 from .stopping import Best, EarlyStopping
 
 if TYPE_CHECKING:
@@ -74,32 +74,32 @@ def as_checkpoint(checkpoint: Any) -> Checkpoint:
     return checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
 
 
-def digest(samples: Samples) -> str:
+def digest(data: Feed) -> str:
     """A number for training data: other samples, targets or weights have another one.
 
     It is that of sums, down and across, over the data's words in rows: to hash all of the data
     takes as long as a part of an epoch. What differs in one place, or in its order, has others.
     """
     found = hashlib.blake2b(digest_size=16)
-    for part in (samples.x, samples.target, samples.weights):
-        array = np.ascontiguousarray(np.zeros(0) if part is None else part)
-        found.update(f"{array.dtype.str}{array.shape}{samples.scale!r}".encode())
-        data = array.reshape(-1).view(np.uint8)
-        whole = len(data) // (8 * SIDE) * (8 * SIDE)
-        words = data[:whole].view(np.uint64).reshape(-1, SIDE)
-        for sums in (words.sum(axis=0), words.sum(axis=1), data[whole:]):
+    for part in data.marks():
+        array = np.ascontiguousarray(part)
+        found.update(f"{array.dtype.str}{array.shape}{data.head.scale!r}".encode())
+        flat = array.reshape(-1).view(np.uint8)
+        whole = len(flat) // (8 * SIDE) * (8 * SIDE)
+        words = flat[:whole].view(np.uint64).reshape(-1, SIDE)
+        for sums in (words.sum(axis=0), words.sum(axis=1), flat[whole:]):
             found.update(sums.data)
     return found.hexdigest()
 
 
-def identity(net: Sequential, optimizer: Optimizer, loss: Loss, samples: Samples) -> dict[str, str]:
+def identity(net: Sequential, optimizer: Optimizer, loss: Loss, data: Feed) -> dict[str, str]:
     """What a checkpoint goes with."""
     rows = [as_data(layer) for layer in net.layers]
     return {
         "network": json.dumps([rows, str(net.dtype), net.input_shape], default=str),
         "optimizer": type(optimizer).__name__,
         "loss": repr(loss),
-        "data set": digest(samples),
+        "data set": digest(data),
     }
 
 

@@ -217,7 +217,7 @@ def fit(
     with exclusively(net, optimizer):
         options = Options(**{name: given[name] for name in Options._fields})
         run = _prepare(net, data, as_loss(loss, net, data), optimizer, history, options)
-        run.samples.write_on(net)
+        run.data.head.write_on(net)
         train_run(run)
     return history
 
@@ -240,8 +240,8 @@ def _prepare(
     )
     parts = parted(net, samples, options.validation, loss, seed)
     history.validation_rows = parts.rows
-    check_batch(min(batch_size, len(parts.train.x)), net.sample_bytes)
-    _check_smallest_batch(net, len(parts.train.x), batch_size)
+    check_batch(min(batch_size, len(parts.train)), net.sample_bytes)
+    _check_smallest_batch(net, len(parts.train), batch_size)
     seconds = options.max_seconds
     run = Run(
         net,
@@ -285,7 +285,7 @@ def _watch(run: Run, parts: Parts, options: Options) -> None:
         run.best.goes_on()
     if options.progress:
         done = len(run.history.epochs)
-        run.hooks.add(progress_for(run.epochs, len(parts.train.x), done + 1))
+        run.hooks.add(progress_for(run.epochs, len(parts.train), done + 1))
     if "of" in state or options.checkpoint is not None:
         check_same(run.history, identity(run.net, run.optimizer, run.loss, parts.train))
     if options.checkpoint is not None:
@@ -296,7 +296,7 @@ def _watch(run: Run, parts: Parts, options: Options) -> None:
 def _check_monitor(part: Any, run: Run) -> None:
     """Refuse to watch a column that stays empty."""
     column = part.monitor
-    of_data = OF_VALUES if run.samples.meaning.is_values else OF_CLASSES
+    of_data = OF_VALUES if run.data.head.meaning.is_values else OF_CLASSES
     known = ("train_loss", *of_data, "lr", "seconds", *run.metrics.own)
     if column not in known:
         raise ValueError(f"{part!r} monitors {column!r}, but the history has {', '.join(known)}")
@@ -333,21 +333,22 @@ def _check_smallest_batch(net: Sequential, samples: int, batch_size: int) -> Non
 
 def _engine(run: Run, fused: bool) -> Engine | None:
     """The engine that runs whole epochs, or None for the layered loop; history.path says why."""
-    backend = f"{active().name} {active().detail}"
+    backend, head = f"{active().name} {active().detail}", run.data.head
     try:
         if not fused:
             raise NotExpressible("asked for")
         engine = Engine(
             run.net,
-            run.samples.x,
-            run.samples.target,
-            run.samples.scale,
+            head.x,
+            head.target,
+            head.scale,
             run.loss,
             run.optimizer,
             run.batch_size,
             run.threads,
-            run.samples.weights,
+            head.weights,
             limits=run.limits,
+            samples=len(run.data),
         )
     except MemoryError as problem:
         raise MemoryError(

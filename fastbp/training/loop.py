@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +20,12 @@ from fastbp.threads import limit_threads
 from .assessment import Metrics, assessed
 from .callbacks import Hooks
 from .checkpoint import Writer
+from .evaluation import judged
+from .feeding import Feed, Window
 from .history import DivergenceError, Epoch, History
-from .samples import Samples, batch_of, checked_scores
+from .samples import batch_of, checked_scores
 from .stopping import Best
+from .tallies import Tally
 from .weighting import sums
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress
@@ -34,8 +37,8 @@ class Run:
     """What the epochs of one call of fit share."""
 
     net: Sequential
-    samples: Samples
-    validation: Samples | None
+    data: Feed
+    validation: Feed | None
     loss: Loss
     optimizer: Optimizer
     batch_size: int
@@ -58,7 +61,7 @@ class Run:
     @property
     def steps(self) -> int:
         """Of an epoch."""
-        return -(-len(self.samples.x) // self.batch_size)
+        return -(-len(self.data) // self.batch_size)
 
     @property
     def is_out_of_time(self) -> bool:
@@ -131,11 +134,13 @@ class Pass:
     """An epoch on its way."""
 
     number: int  # from 1
-    order: np.ndarray  # of the samples
     factors: np.ndarray  # of the rate, for each step
-    kept: np.ndarray | None  # the scores of the samples, as their steps found them
     losses: list[np.ndarray] = field(default_factory=list)  # of the steps, part by part
     rates: list[np.ndarray] = field(default_factory=list)
+    counts: list[np.ndarray] = field(default_factory=list)  # of the steps, window by window
+    tally: Tally | None = None  # of the scores that the steps found
+    kept: np.ndarray | None = None  # those of a window's samples
+    count: int = 1  # steps between two looks at the time
     reported: float = field(default_factory=lambda: time.perf_counter())
 
     @property
@@ -174,26 +179,20 @@ def _epoch(run: Run, number: int) -> bool:
 
 
 def _new_pass(run: Run, number: int) -> Pass:
-    """The order of an epoch's samples, and the rates of its steps."""
-    n = len(run.samples.x)
-    order = np.arange(n)
-    if run.shuffle:
-        order = np.random.default_rng([run.seed, number]).permutation(n)
+    """An epoch before its first step, with the rates of all."""
     factors = np.ones(run.steps)
     if run.schedule is not None:
         steps = np.arange(run.steps) + (number - 1) * run.steps
         span = Span(run.steps, run.epochs * run.steps)
         factors = checked_factors(run.schedule, steps, span, run.history.state["schedule"])
-    kept = np.empty((n, run.samples.outputs), run.net.dtype) if run.metrics.running else None
-    return Pass(number, order, factors, kept)
+    return Pass(number, factors, count=run.steps if run.max_seconds is None else 1)
 
 
 def _record(run: Run, now: Pass, losses: np.ndarray, seconds: float) -> Epoch:
     """What the epoch came to."""
-    done = now.order[: len(losses) * run.batch_size]
-    counts = sums(run.samples.weights, done, run.batch_size)
+    counts = np.concatenate(now.counts)
     judged = now.number % run.validate_every == 0 or now.number == run.epochs
-    figures = assessed(run.net, run.metrics, run.samples, now.kept, done, run.threads)
+    figures = assessed(run.net, run.metrics, run.data, now.tally, run.threads)
     if run.validation is not None and judged:
         figures |= run.metrics.validated(run.net, run.validation, run.loss, run.threads)
     return Epoch(
@@ -206,33 +205,65 @@ def _record(run: Run, now: Pass, losses: np.ndarray, seconds: float) -> Epoch:
 
 
 def _run_steps(run: Run, now: Pass) -> None:
-    """All steps of an epoch, or, where time is limited, those that there is time for."""
-    steps, done = run.steps, 0
-    count = steps if run.max_seconds is None else 1
-    while done < steps and not (done and run.is_out_of_time):
-        last, started = min(steps, done + count), time.perf_counter()
-        rows = now.order[done * run.batch_size : last * run.batch_size]
-        factors, lr = now.factors[done:last], run.optimizer.lr
-        losses = (_layered if run.engine is None else _fused)(run, now, rows, factors)
+    """All steps of an epoch, window by window, or those that there is time for."""
+    seed = run.seed if run.shuffle else None
+    with closing(run.data.windows(now.number, seed, run.batch_size)) as windows:
+        for window in windows:
+            if run.engine is not None:
+                samples = window.samples
+                run.engine.feed(samples.x, samples.target, samples.weights)
+            done = _run_window(run, now, window)
+            now.counts.append(sums(window.samples.weights, done, run.batch_size))
+            if now.kept is not None:
+                _judge(now, window, done)
+            if run.is_out_of_time:
+                break
+
+
+def _run_window(run: Run, now: Pass, window: Window) -> np.ndarray:
+    """The steps of a window, or where time is limited some; the rows that were trained on."""
+    samples, order = window
+    if run.metrics.running:
+        now.kept = np.empty((len(samples.x), samples.outputs), run.net.dtype)
+    start, first, steps = now.steps, 0, -(-len(order) // run.batch_size)
+    while first < steps and not (now.steps and run.is_out_of_time):
+        last, started = min(steps, first + now.count), time.perf_counter()
+        rows = order[first * run.batch_size : last * run.batch_size]
+        factors, lr = now.factors[start + first : start + last], run.optimizer.lr
+        steps_of = _layered if run.engine is None else _fused
+        losses = steps_of(run, now, window._replace(order=rows), factors)
         now.losses.append(losses)
         now.rates.append(lr * factors)
         if not math.isfinite(losses[-1]):
             message = run.divergence("the loss", losses[-1], now)
             raise DivergenceError(message, np.concatenate(now.losses))
-        took, done = time.perf_counter() - started, last
-        count = max(1, min(8 * count, int(count * PART / max(took, 1e-9))))
+        took, count, first = time.perf_counter() - started, last - first, last
+        if run.max_seconds is not None:
+            now.count = max(1, min(8 * count, int(count * PART / max(took, 1e-9))))
+    return order[: first * run.batch_size]
 
 
-def _layered(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _judge(now: Pass, window: Window, done: np.ndarray) -> None:
+    """Add up what the scores say that the steps of these rows found."""
+    samples, kept = window.samples, now.kept
+    assert kept is not None
+    if len(done) < len(kept):  # the epoch was cut short
+        samples, kept = samples.rows(done), kept[done]
+    tally = judged(samples, [(slice(0, len(kept)), kept)])
+    now.tally = tally if now.tally is None else now.tally.merged(tally)
+
+
+def _layered(run: Run, now: Pass, window: Window, factors: np.ndarray) -> np.ndarray:
     """Some steps, layer by layer. Returns each batch's loss, up to one that is not finite."""
+    samples, order = window
     starts = range(0, len(order), run.batch_size)
-    losses, weights, before = np.empty(len(starts)), run.samples.weights, now.steps
+    losses, weights, before = np.empty(len(starts)), samples.weights, now.steps
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, above
         for step, start in enumerate(starts):
             rows = order[start : start + run.batch_size]
-            x, target = batch_of(run.net, run.samples, rows)
+            x, target = batch_of(run.net, samples, rows)
             buffers = run.net.buffers.copy()
-            scores = checked_scores(run.net, run.net.forward(x), len(x), run.samples.outputs)
+            scores = checked_scores(run.net, run.net.forward(x), len(x), samples.outputs)
             if now.kept is not None:
                 now.kept[rows] = scores
             of_rows = () if weights is None else (weights[rows],)
@@ -256,12 +287,12 @@ def _step(optimizer: Optimizer, net: Sequential, factor: float) -> None:
         optimizer.step(net, float(factor))
 
 
-def _fused(run: Run, now: Pass, order: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _fused(run: Run, now: Pass, window: Window, factors: np.ndarray) -> np.ndarray:
     """The same on the engine; the same results but for rounding."""
     assert run.engine is not None
     before = now.steps
     return run.engine.epoch(
-        order, lambda done, loss: _report(run, now, before + done, loss), factors, now.kept
+        window.order, lambda done, loss: _report(run, now, before + done, loss), factors, now.kept
     )
 
 
@@ -270,7 +301,7 @@ def _report(run: Run, now: Pass, steps: int, loss: float) -> bool:
     if not run.hooks["on_progress"] or time.perf_counter() - now.reported <= REPORT_EVERY:
         return False
     now.reported = time.perf_counter()
-    total = len(run.samples.x)
+    total = len(run.data)
     for hook in run.hooks["on_progress"]:
         hook(now.number, min(steps * run.batch_size, total), total, float(loss))
     return True

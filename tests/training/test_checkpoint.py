@@ -14,6 +14,7 @@ from parts import LOSSES, OPTIMIZERS, each
 import fastbp as fb
 from fastbp.schedules import SCHEDULES
 from fastbp.training.checkpoint import digest
+from fastbp.training.feeding import InMemory
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(90, 12))
@@ -284,7 +285,7 @@ def test_other_data_have_another_digest():
     x, y = rng.integers(0, 255, (300, 100), np.uint8), rng.integers(0, 9, 300)
 
     def told(x=x, y=y, weights=None, scale=1.0):
-        return digest(SimpleNamespace(x=x, target=y, weights=weights, scale=scale))
+        return digest(InMemory(SimpleNamespace(x=x, target=y, weights=weights, scale=scale)))
 
     def changed(array, one, other):
         array = array.copy()

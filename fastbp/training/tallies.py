@@ -1,0 +1,129 @@
+"""What adds up over samples whose scores are known, part by part and window by window."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastbp import datasets
+from fastbp.backends import kernels
+from fastbp.meaning import Meaning, expected
+
+from .evaluated import Evaluation
+from .samples import Samples
+
+
+class Tally:
+    """How often, or how nearly, scores are right. This one: of what nobody says what is right."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.count, self.total = len(samples.x), math.nan  # the sum of all losses
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        """Compare these samples' scores with their targets."""
+
+    def merged(self, other: Any) -> "Tally":
+        """This one, with what another of its kind found of other samples."""
+        self.count += other.count
+        self.total += other.total
+        return self
+
+    def result(self) -> Evaluation:
+        """What came of it."""
+        return Evaluation(loss=self.loss)
+
+    @property
+    def loss(self) -> float:
+        """The mean of all samples, where there is one."""
+        return self.total / self.count
+
+
+def tally_of(samples: Samples) -> Tally:
+    """An empty one, by what the targets are."""
+    if samples.labels is not None:
+        return _Classes(samples, samples.labels)
+    if samples.meaning.is_values:
+        return _Values(samples)
+    if samples.meaning is Meaning.CLASSES:  # of a single column, or a user's own loss
+        return Tally(samples)
+    return _Answers(samples)
+
+
+class _Classes(Tally):
+    """How many samples' largest score is the right class's; NaN is no score."""
+
+    def __init__(self, samples: Samples, labels: np.ndarray) -> None:
+        super().__init__(samples)
+        self.labels, self.right = labels, 0
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        labels, known = self.labels[rows], ~np.isnan(scores).any(axis=1)
+        if not known.all():
+            scores, labels = scores[known], labels[known]
+        if len(scores):
+            self.right += round(kernels().accuracy(scores, labels) * len(scores))
+
+    def merged(self, other: Any) -> Tally:
+        self.right += other.right
+        return super().merged(other)
+
+    def result(self) -> Evaluation:
+        return Evaluation(self.right / self.count, self.loss)
+
+
+class _Answers(Tally):
+    """How many answers of yes and no are right."""
+
+    def __init__(self, samples: Samples) -> None:
+        super().__init__(samples)
+        self.yes, self.right = samples.target > 0.5, 0
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        right = ((scores > 0) == self.yes[rows]) & ~np.isnan(scores)
+        self.right += int(np.count_nonzero(right))
+
+    def merged(self, other: Any) -> Tally:
+        self.right += other.right
+        return super().merged(other)
+
+    def result(self) -> Evaluation:
+        return Evaluation(self.right / (self.count * self.yes.shape[1]), self.loss)
+
+
+class _Values(Tally):
+    """How far values are from their targets, summed in double."""
+
+    def __init__(self, samples: Samples) -> None:
+        super().__init__(samples)
+        self.target, self.meaning = samples.target.astype(np.float64), samples.meaning
+        label = None if samples.table is None else samples.table.label
+        self.range = label.learned_range if isinstance(label, datasets.Values) else None
+        self.squares = np.zeros(self.target.shape[1])
+        self.distance = 0.0
+        self.mean = self.target.mean(axis=0)
+        self.spread = np.square(self.target - self.mean).sum(axis=0)
+
+    def add(self, scores: np.ndarray, rows: slice) -> None:
+        values = expected(scores.astype(np.float64), self.meaning)
+        if self.range is not None:
+            values = np.clip(values, *self.range)
+        difference = values - self.target[rows]
+        self.squares += np.square(difference).sum(axis=0)
+        self.distance += float(np.abs(difference).sum())
+
+    def merged(self, other: Any) -> Tally:
+        # Chan, Golub and LeVeque 1983: the spread of two parts about the mean of both.
+        together, apart = self.count + other.count, other.mean - self.mean
+        self.spread += other.spread + np.square(apart) * (self.count * other.count / together)
+        self.mean += apart * (other.count / together)
+        self.squares += other.squares
+        self.distance += other.distance
+        return super().merged(other)
+
+    def result(self) -> Evaluation:
+        spread = self.spread
+        share = np.divide(self.squares, spread, out=np.ones_like(spread), where=spread > 0)
+        share[(spread == 0) & (self.squares == 0)] = 0
+        share[np.isnan(self.squares)] = math.nan
+        mae = self.distance / (self.count * len(spread))
+        return Evaluation(loss=self.loss, r2=float(1 - share.mean()), mae=mae)
