@@ -5,10 +5,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from fastbp import datasets, models, runs
+from fastbp import models, runs
 from fastbp.cli import _arguments, _settings
 from fastbp.datasets import Table
-from fastbp.tabular import task
+from fastbp.tabular import data, task
 from fastbp.tabular.data import Asked, Prepared, prepare
 from fastbp.tabular.task import Task
 
@@ -54,11 +54,7 @@ def names(text: str) -> list[str]:
 
 def is_table(args: argparse.Namespace) -> bool:
     """Whether --data is a table, and no rows of pixels; --scale says that it is numbers alone."""
-    if args.data is None or args.scale is not None or not datasets.is_table_file(args.data):
-        return False
-    path = Path(args.data)
-    of_text = not path.suffix.lower().startswith(".p")  # Parquet
-    return not (of_text and path.is_file() and datasets.holds_pictures(path))
+    return args.data is not None and data.is_table(args.data, args.scale)
 
 
 def check_options(args: argparse.Namespace) -> None:

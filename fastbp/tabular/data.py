@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastbp import datasets
 from fastbp._checks import as_number
+from fastbp._files import StrPath
 from fastbp.datasets import Classes, Dataset, Table, Values
 
 from .split import every_nth
@@ -48,6 +50,15 @@ class Prepared:
         """What was fitted to the rows that are trained on."""
         assert self.train.table is not None
         return self.train.table
+
+
+def is_table(path: StrPath, scale: float | None = None) -> bool:
+    """Whether a file is a table, and no rows of pixels; a scale says that it is numbers alone."""
+    if scale is not None or not datasets.is_table_file(path):
+        return False
+    path = Path(path)
+    of_text = not path.suffix.lower().startswith(".p")  # Parquet
+    return not (of_text and path.is_file() and datasets.holds_pictures(path))
 
 
 def prepare(

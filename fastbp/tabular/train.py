@@ -186,8 +186,10 @@ def _train_one(
         recorded(folder, job.net, task.train, kept(how, folder), config, threads=threads)
 
 
-def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+def checked(settings: Mapping[str, Any], who: str = "train") -> dict[str, Any]:
     """Settings whose names there are, those of single keys with values that they may have.
+
+    ``who`` begins the messages.
 
     Raises
     ------
@@ -199,7 +201,7 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             near = nearest(name, known)
             advice = f"; did you mean {near!r}?" if near else f"; it has {', '.join(known)}"
-            raise TypeError(f"train: there is no setting {name!r}{advice}")
+            raise TypeError(f"{who}: there is no setting {name!r}{advice}")
     return {
         name: KEYS[name].setting.check(value, name, None) if name in KEYS else value
         for name, value in settings.items()

@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,6 +64,10 @@ class Checkpoint(Guessed):
         """But for the path, by the constructor's names."""
         return {"every": self.seconds or "epoch", "keep_best": self.keep_best}
 
+    def keep(self, data: bytes) -> None:
+        """Write what a run left."""
+        write_atomically(self.path, lambda file: file.write(data))
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         return f"Checkpoint({str(self.path)!r}, {settings})"
@@ -75,15 +79,20 @@ def as_checkpoint(checkpoint: Any) -> Checkpoint:
 
 
 def digest(data: Feed) -> str:
-    """A number for training data: other samples, targets or weights have another one.
+    """A number for training data: other samples, targets or weights have another one."""
+    return digest_of(data.marks(), data.head.scale)
+
+
+def digest_of(arrays: Iterable[np.ndarray], scale: float = 1.0) -> str:
+    """A number for arrays that are taken times ``scale``.
 
     It is that of sums, down and across, over the data's words in rows: to hash all of the data
     takes as long as a part of an epoch. What differs in one place, or in its order, has others.
     """
     found = hashlib.blake2b(digest_size=16)
-    for part in data.marks():
+    for part in arrays:
         array = np.ascontiguousarray(part)
-        found.update(f"{array.dtype.str}{array.shape}{data.head.scale!r}".encode())
+        found.update(f"{array.dtype.str}{array.shape}{scale!r}".encode())
         flat = array.reshape(-1).view(np.uint8)
         whole = len(flat) // (8 * SIDE) * (8 * SIDE)
         words = flat[:whole].view(np.uint64).reshape(-1, SIDE)
@@ -166,8 +175,7 @@ class Writer:
         """Write what the last finished epoch left, unless it is written."""
         if self.unwritten is None:
             return
-        data = _packed(self.rule, self.run, self.unwritten, self.arguments)
-        write_atomically(self.rule.path, lambda file: file.write(data))
+        self.rule.keep(_packed(self.rule, self.run, self.unwritten, self.arguments))
         self.written, self.unwritten = time.monotonic(), None
 
 

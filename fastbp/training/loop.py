@@ -30,6 +30,7 @@ from .weighting import sums
 
 REPORT_EVERY = 0.1  # seconds between two calls of on_progress
 PART = 0.1  # seconds between two looks at the time, where there is a limit
+ASKED = "asked by a callback"  # why training ended
 
 
 @dataclass
@@ -110,7 +111,7 @@ def train(run: Run) -> None:
 def _reason(run: Run, asked: bool) -> str:
     """Why training ends before its last epoch; "" if it goes on."""
     if asked:
-        return "asked by a callback"
+        return ASKED
     if run.best is not None and run.best.reason:
         return run.best.reason
     return f"max_seconds={run.max_seconds:g} are over" if run.is_out_of_time else ""
