@@ -138,7 +138,7 @@ def _train_missing(
             fit_many([keeper.job for keeper in keepers], data, validation=test)
         finally:
             for keeper in keepers:
-                if keeper.job.error is not None:
+                if keeper.job.divergence is not None:
                     keeper.keep()
 
 
@@ -167,5 +167,5 @@ class Keeper(Callback):
     def keep(self) -> None:
         """Write the run, and tell the watcher."""
         job = self.job
-        run = runs.keep(self.folder, job.net, job.history, job.error)
+        run = runs.keep(self.folder, job.net, job.history, job.divergence)
         self.watcher.finished(self.network, self.seed, run)

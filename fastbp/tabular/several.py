@@ -81,7 +81,7 @@ class Several:
 
     def finished(self) -> list[Job]:
         """Those that did not diverge, and have an epoch that is finished."""
-        return [job for job in self.jobs if job.error is None and job.history.epochs]
+        return [job for job in self.jobs if job.divergence is None and job.history.epochs]
 
     def recorded(
         self, folder: Path, watch: Watch | None = None, threads: int | None = None
@@ -124,6 +124,6 @@ def jobs_of(task: Task) -> list[Job]:
 def raise_divergence(jobs: Sequence[Job], task: Task, where: str = "") -> None:
     """Say which network diverged first, if one did."""
     for number, job in enumerate(jobs):
-        if job.error is not None:
+        if (problem := job.divergence) is not None:
             name = f"network {number + 1} of {len(jobs)}, seed {task.seeds[number]}"
-            raise DivergenceError(f"{where}{name}: {job.error}", job.error.losses) from job.error
+            raise DivergenceError(f"{where}{name}: {problem}", problem.losses) from problem

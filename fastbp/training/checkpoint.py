@@ -58,6 +58,7 @@ class Checkpoint(Guessed):
         self.path = path
         self.seconds = 0.0 if every == "epoch" else as_number(every, "Checkpoint every", above=0)
         self.keep_best = as_flag(keep_best, "Checkpoint keep_best")
+        self.mark = ""  # of the call that writes it, where somebody looks for that
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -237,6 +238,8 @@ def _packed(rule: Checkpoint, run: "Run", moment: Moment, arguments: dict[str, A
         if about["best"]["states"] is not None:
             assert best.snapshot is not None
             tensors |= {"best.params": best.snapshot.params, "best.buffers": best.snapshot.buffers}
+    if rule.mark:
+        about["mark"] = rule.mark
     text = json.dumps(about, default=_plain)
     return packed(tensors, {"format": FORMAT, "version": str(VERSION), "training": text})
 

@@ -38,6 +38,8 @@ class Resumed:
         Of ``fb.fit``, beside network and data: loss, optimiser, history, the epochs that are left
         and what else could be kept. Callbacks, metrics and schedules of your own, and validation
         data that were no share of the training data, are given to ``fit`` again.
+    mark : str
+        Of the call of ``fit_many`` whose worker wrote it; "" of all others.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Resumed:
     best: Sequential | None
     history: History
     arguments: dict[str, Any]
+    mark: str = ""
 
     def fit(self, train: Any, y: Any = None, **changes: Any) -> History:
         """Go on, with the checkpoint's arguments but for what is named."""
@@ -84,6 +87,7 @@ def resume(
                 raise ValueError(f"its version is {metadata.get('version')!r}, not '{VERSION}'")
             about, tensors = json.loads(metadata["training"]), read_tensors(file)
             found = _resumed(about, tensors, tuple(layers), most_bytes)
+            found.mark = str(about.get("mark", ""))
             found.arguments["checkpoint"] = Checkpoint(path, **about["checkpoint"])
         except PROBLEMS as problem:
             reason = f"{problem} is missing" if isinstance(problem, KeyError) else problem

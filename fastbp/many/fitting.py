@@ -1,0 +1,107 @@
+"""``fit_many``: several networks, by whoever an executor stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastbp.backends import active
+from fastbp.training import Data, History
+
+from .crews import crew_for
+from .feeding import Feeder
+from .job import Job, check_jobs
+
+if TYPE_CHECKING:
+    import threading
+    from concurrent.futures import Executor
+
+ERRORS = ("raise", "keep")
+
+
+def fit_many(
+    jobs: Sequence[Job],
+    train: Data | None = None,
+    *,
+    validation: Data | None = None,
+    threads: int | None = None,
+    executor: Executor | None = None,
+    errors: str | None = None,
+    on_result: Callable[[Job], Any] | None = None,
+    cancel: threading.Event | None = None,
+) -> list[History]:
+    """Train several networks side by side.
+
+    Each is trained by one thread, so any mix of architectures, losses, optimisers, rates and seeds
+    goes, and each result is the same, bit for bit, as that of ``fit`` on it alone: whoever trains
+    it, how many there are, and in whichever order.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Their callbacks are called where they are trained: in threads of this process, or in a
+        worker, which has copies of them.
+    train, validation : Dataset or (x, y)
+        Shared by all that have none of their own, not copied; each worker gets them once.
+    threads : int, optional
+        How many networks train at a time on this machine: FASTBP_NUM_THREADS or every processor if
+        left out. Processes share them; workers on other machines have their own number.
+    executor : concurrent.futures.Executor, optional
+        Who trains, in place of threads: a ProcessPoolExecutor, loky's, mpi4py's MPIPoolExecutor. A
+        worker that dies loses nothing: its jobs begin again, from their last ``checkpoint`` if they
+        have one. The pool stays open.
+    errors : "raise" or "keep", optional
+        Whether a job that fails ends all, or has its ``error`` and the others go on. Left out,
+        threads of this process raise and executors keep. One that diverges never ends the others.
+    on_result : function, optional
+        Called with each job as it ends, here and in this thread; True cancels the rest.
+    cancel : threading.Event, optional
+        Once it is set, the rest is cancelled.
+
+    Returns
+    -------
+    list of History
+        In the order of the jobs. ``job.done`` says which ended, and ``job.error`` which of them by
+        an error, where their history ends.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when all have stopped; jobs that are done are whole, and the histories of
+        others hold the epochs that they finished.
+    ValueError, TypeError
+        When a job does not fit the data, where errors are raised; all are stopped. When data
+        cannot be sent to a worker.
+    RuntimeError
+        When a worker has another version of fastbp, Python or NumPy, or not this backend; or when
+        workers die whatever they train. Jobs that were done before are whole.
+
+    Examples
+    --------
+    >>> jobs = [fb.Job(net, seed=k) for k, net in enumerate(nets)]
+    >>> fb.fit_many(jobs, (x, y))
+    >>> with ProcessPoolExecutor() as pool:
+    ...     fb.fit_many(jobs, (x, y), executor=pool, on_result=lambda job: print(job.history))
+    """
+    jobs = list(jobs)
+    check_jobs(jobs, train)
+    if errors is None:
+        errors = "raise" if executor is None else "keep"
+    if errors not in ERRORS:
+        raise ValueError(f"fit_many errors: expected {' or '.join(ERRORS)}, got {errors!r}")
+    active()  # chosen here, once, not by whichever thread is first
+    for job in jobs:
+        job.error, job.done = None, False
+    crew = crew_for(jobs, train, validation, executor, threads)
+    feeder = Feeder(crew, jobs)
+    try:
+        for number in feeder.results(cancel.is_set if cancel else lambda: False):
+            job = jobs[number]
+            if errors == "raise" and job.error is not None and job.divergence is None:
+                raise job.error
+            if on_result is not None and on_result(job) is True:
+                break
+    finally:
+        feeder.drain()
+        crew.close()
+    return [job.history for job in jobs]
