@@ -107,6 +107,11 @@ def described(array: np.ndarray) -> str:
 # Numbers
 
 
+def is_whole(x: np.ndarray) -> np.ndarray:
+    """Tell of each number whether it is a finite whole one."""
+    return np.isfinite(x) & (np.trunc(x) == x)
+
+
 def all_finite(x: np.ndarray) -> bool:
     """Tell whether x has neither NaN nor infinity, without an array of booleans."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import as_array, check_range, described
+from ._arrays import as_array, check_range, described, is_whole
 from ._tensors import is_module
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -117,14 +117,20 @@ def as_batch(
 
 
 def as_labels(y: npt.ArrayLike, name: str, *, rows: int, classes: int) -> np.ndarray:
-    """`y` as (rows,) int64 labels from 0 to classes - 1; of two classes also False and True."""
+    """`y` as (rows,) int64 labels from 0 to classes - 1; of two classes also False and True.
+
+    Floating point numbers that are whole will do too.
+    """
     array = as_array(y, name)
     if array.ndim != 1:
         raise ValueError(f"{name}: expected one label a sample, shape ({rows},); got {array.shape}")
     if len(array) != rows:
         raise ValueError(f"{name}: expected {rows} labels, one a sample; got {len(array)}")
-    if array.dtype.kind not in ("iub" if classes == 2 else "iu"):
+    if array.dtype.kind not in ("iufb" if classes == 2 else "iuf"):
         raise TypeError(f"{name}: expected integer labels, got {described(array)}")
+    if array.dtype.kind == "f" and (broken := np.flatnonzero(~is_whole(array))).size:
+        first = broken[0]
+        raise TypeError(f"{name}: expected integer labels, got {array[first]} at row {first}")
     labels = np.ascontiguousarray(array, np.int64)  # beyond int64 they become negative
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if outside.size:
@@ -211,7 +217,7 @@ def as_number(
 ) -> float:
     """A finite number: above one, at least one, below one, at most one."""
     if isinstance(a, bool) or not isinstance(a, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, got {a!r}")
+        raise TypeError(f"{name}: expected a number, got {shown(a)}")
     try:
         number = float(a)
     except OverflowError:  # a whole number beyond every float
@@ -237,9 +243,10 @@ def as_flag(a: Any, name: str) -> bool:
 
 
 def shown(number: object) -> str:
-    """A number for a message, which it does not fill: Python refuses to print the longest."""
+    """What came, for a message, which it does not fill: Python refuses to print the longest."""
     try:
         text = repr(number)
     except ValueError:
         return "a number of thousands of digits"
+    text = " ".join(text.split())  # of an array, which has lines
     return text if len(text) <= 60 else f"{text[:60]}…"

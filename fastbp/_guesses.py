@@ -287,3 +287,22 @@ OPTIONS: dict[str, dict[str, str]] = {
     "CrossEntropyLoss": {"weight": "write fb.fit(..., class_weight=[1, 2, 3])"},
     "HuberLoss": {"beta": "write delta=1.0"},
 }
+
+# Other libraries' words for losses, optimisers, schedules, activations and starting values.
+WORDS: dict[str, str] = {
+    "absolute_error": "l1",
+    "bce_with_logits": "bce",
+    "binary_crossentropy": "bce",
+    "exp": "exponential",
+    "he_normal": "he",
+    "kaiming": "he",
+    "logistic": "sigmoid",
+    "mae": "l1",
+    "mean_absolute_error": "l1",
+    "mean_squared_error": "mse",
+    "poisson_nll": "poisson",
+    "reduce_on_plateau": "plateau",
+    "squared_error": "mse",
+    "swish": "silu",
+    "xavier": "glorot",
+}

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from ._guesses import NAMES, OPTIONS
+from ._guesses import NAMES, OPTIONS, WORDS
 
 Init = TypeVar("Init", bound=Callable[..., None])
 
@@ -102,10 +102,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return plain[near[0]] if near else ""
 
 
+def meant(word: object, known: Iterable[str]) -> str:
+    """What ends a message about a word that is not known: which one it may stand for."""
+    words = [*known]
+    near = WORDS.get(str(word).lower().replace("-", "_"), "")
+    near = near if near in words else nearest(str(word), words)
+    return f"; did you mean {near!r}?" if near else ""
+
+
 def _plain(name: str) -> str:
     """What is compared: the name itself, whatever is before it and however its words are set."""
     own = name.rpartition(".")[2]
-    return "" if own.startswith("_") else own.replace("_", "").lower()
+    return "" if own.startswith("_") else own.replace("_", "").replace("-", "").lower()
 
 
 def _helpful(init: Init) -> Init:

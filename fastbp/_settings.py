@@ -10,6 +10,7 @@ import numpy as np
 
 from ._arrays import as_array
 from ._checks import as_count, as_flag, as_number, as_pair
+from ._hints import meant
 
 MOST = 2**31 - 1  # of the sizes that windows have: all of their products fit 64 bits
 
@@ -172,5 +173,5 @@ class Word(Setting):
         """The word itself."""
         if not isinstance(value, str) or value not in self.words:
             known = " or ".join(map(repr, self.words))
-            raise ValueError(f"{name}: expected {known}, got {value!r}")
+            raise ValueError(f"{name}: expected {known}, got {value!r}{meant(value, self.words)}")
         return str(value)

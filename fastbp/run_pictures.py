@@ -81,7 +81,12 @@ def mistakes(test: Dataset, probabilities: np.ndarray, most: int = 30) -> tuple[
     predictions = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predictions != test.y)
     figure = plots.misclassified(
-        test.images(wrong), test.y[wrong], predictions[wrong], probabilities[wrong], most=most
+        test.images(wrong),
+        test.y[wrong],
+        predictions[wrong],
+        probabilities[wrong],
+        places=wrong,
+        most=most,
     )
     return figure, len(wrong)
 

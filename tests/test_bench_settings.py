@@ -34,18 +34,27 @@ NETS = {
     "HingeLoss 8",
     "simple-b64": "Linear 784 128, Sigmoid, Linear 128 10; CrossEntropyLoss 64",
     "final-b512": "Linear 784 800, Tanh, Linear 800 100, Tanh, Linear 100 10; CrossEntropyLoss 512",
-    "lenet-b32": "Conv2d(1, 6, 5, 1, 2), ReLU, MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), ReLU, "
-    "MaxPool2d(2, 2, 0), Flatten, Linear 400 120, ReLU, Linear 120 84, ReLU, Linear 84 10; "
+    "lenet-b32": "Conv2d(1, 6, kernel=5, stride=1, padding=2), "
+    "ReLU, MaxPool2d(kernel=2, stride=2, padding=0), "
+    "Conv2d(6, 16, kernel=5, stride=1, padding=0), ReLU, "
+    "MaxPool2d(kernel=2, stride=2, padding=0), "
+    "Flatten, Linear 400 120, ReLU, Linear 120 84, ReLU, Linear 84 10; "
     "CrossEntropyLoss 32",
-    "lenet-batch-norm-b32": "Conv2d(1, 6, 5, 1, 2), BatchNorm2d(6, 1e-05, 0.1, True), ReLU, "
-    "MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), BatchNorm2d(16, 1e-05, 0.1, True), ReLU, "
-    "MaxPool2d(2, 2, 0), Flatten, Linear 400 120, ReLU, Linear 120 84, ReLU, Linear 84 10; "
+    "lenet-batch-norm-b32": "Conv2d(1, 6, kernel=5, stride=1, padding=2), "
+    "BatchNorm2d(6, eps=1e-05, momentum=0.1, affine=True), ReLU, "
+    "MaxPool2d(kernel=2, stride=2, padding=0), Conv2d(6, 16, kernel=5, stride=1, padding=0), "
+    "BatchNorm2d(16, eps=1e-05, momentum=0.1, affine=True), ReLU, "
+    "MaxPool2d(kernel=2, stride=2, padding=0), "
+    "Flatten, Linear 400 120, ReLU, Linear 120 84, ReLU, Linear 84 10; "
     "CrossEntropyLoss 32",
-    "batch-norm-b64": "Linear 784 256, BatchNorm1d(256, 1e-05, 0.1, True), GELU('none'), "
-    "Linear 256 128, BatchNorm1d(128, 1e-05, 0.1, True), GELU('none'), Linear 128 10; "
+    "batch-norm-b64": "Linear 784 256, BatchNorm1d(256, eps=1e-05, momentum=0.1, affine=True), "
+    "GELU('none'), "
+    "Linear 256 128, BatchNorm1d(128, eps=1e-05, momentum=0.1, affine=True), GELU('none'), "
+    "Linear 128 10; "
     "CrossEntropyLoss 64",
-    "layer-norm-b64": "Linear 30 64, LayerNorm(64, 1e-05, True), SiLU, "
-    "Linear 64 64, LayerNorm(64, 1e-05, True), SiLU, Linear 64 1; HuberLoss 64",
+    "layer-norm-b64": "Linear 30 64, LayerNorm(64, eps=1e-05, elementwise_affine=True), SiLU, "
+    "Linear 64 64, LayerNorm(64, eps=1e-05, elementwise_affine=True), SiLU, Linear 64 1; "
+    "HuberLoss 64",
     "control-b256": "Linear 17 256, Tanh, Linear 256 256, Tanh, Linear 256 6; MSELoss 256",
     "table-b32": "Linear 13 100, Tanh, Linear 100 1; MSELoss 32",
     "tiny-b10000": "Linear 4 32, Tanh, Linear 32 16, Tanh, Linear 16 4; MSELoss 10000",

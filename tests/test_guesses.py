@@ -198,8 +198,8 @@ def test_the_page_says_what_fastbp_says(rng):
     [
         (lambda: fb.Linear(in_features=4, out_features=8), "Linear(4, 8)"),
         (lambda: fb.Linear(4, out_features=8), "Linear(4, 8)"),
-        (lambda: fb.Conv2d(1, 2, kernel_size=3), "Conv2d(1, 2, 3, 1, 0)"),
-        (lambda: fb.MaxPool2d(kernel_size=2), "MaxPool2d(2, 2, 0)"),
+        (lambda: fb.Conv2d(1, 2, kernel_size=3), "Conv2d(1, 2, kernel=3, stride=1, padding=0)"),
+        (lambda: fb.MaxPool2d(kernel_size=2), "MaxPool2d(kernel=2, stride=2, padding=0)"),
         (lambda: fb.SGD(learning_rate=0.5), "SGD(lr=0.5)"),
     ],
 )
@@ -283,3 +283,36 @@ def test_plots_come_when_they_are_asked_for():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "network\n"
+
+
+WRONG_WORDS = [
+    (lambda word: fb.fit(NET, X, Y, loss=word), "crossentropy", "cross-entropy"),
+    (lambda word: fb.fit(NET, X, Y, loss=word), "categorical_crossentropy", "cross-entropy"),
+    (lambda word: fb.fit(NET, X, Y, loss=word), "mae", "l1"),
+    (lambda word: fb.evaluate(NET, (X, Y), word), "hings", "hinge"),
+    (lambda word: fb.fit(NET, X, Y, optimizer=word), "adamw2", "adamw"),
+    (lambda word: fb.fit(NET, X, Y, optimizer=word), "rms_prop", "rmsprop"),
+    (lambda word: fb.fit(NET, X, Y, schedule=word), "cosin", "cosine"),
+    (lambda word: fb.fit(NET, X, Y, schedule=word), "reduce-on-plateau", "plateau"),
+    (lambda word: fb.fit(NET, X, Y, metrics=word), "runing", "running"),
+    (lambda word: fb.Sequential(fb.Linear(3, 2), init=word), "xavier", "glorot"),
+    (lambda word: fb.Sequential(fb.Linear(3, 2), init=word), "unifrom", "uniform"),
+    (lambda word: fb.models.dense(activation=word), "rlu", "relu"),
+    (lambda word: fb.models.dense(activation=word), "swish", "silu"),
+    (lambda word: fb.models.dense(normalization=word), "batchnorm", "batch"),
+    (lambda word: fb.models.described(loss=word).make_loss(), "mean_squared_error", "mse"),
+    (lambda word: fb.GELU(word), "tan", "tanh"),
+    (lambda word: fb.EarlyStopping(monitor="val_loss", mode=word), "mim", "min"),
+]
+NET, X, Y = fb.Sequential(fb.Linear(3, 2)), np.zeros((4, 3)), [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("call", "word", "meant"), WRONG_WORDS, ids=lambda each: str(each)[:24])
+def test_a_mistyped_word_is_told_which_one_is_meant(call, word, meant):
+    with pytest.raises((ValueError, TypeError), match=f"{word}'.*; did you mean '{meant}'"):
+        call(word)
+
+
+def test_a_word_like_no_other_is_told_nothing():
+    with pytest.raises(ValueError, match=r"got 'zzz'$"):
+        fb.fit(NET, X, Y, loss="zzz")

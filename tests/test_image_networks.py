@@ -221,20 +221,20 @@ def test_he_start_of_a_convolution():
 
 
 TABLE = """\
-layer                       output        parameters
-----------------------------------------------------
-Conv2d(2, 4, 3, 1, 1)       (n, 4, 8, 9)          76
-ReLU()                      (n, 4, 8, 9)           0
-MaxPool2d(2, 2, 0)          (n, 4, 4, 4)           0
-Conv2d(4, 5, (2, 3), 1, 0)  (n, 5, 3, 2)         125
-Tanh()                      (n, 5, 3, 2)           0
-AvgPool2d(2, 1, 0)          (n, 5, 2, 1)           0
-Dropout(0.25, 9)            (n, 5, 2, 1)           0
-Flatten()                   (n, 10)                0
-Linear(10, 7)               (n, 7)                77
-Sigmoid()                   (n, 7)                 0
-Linear(7, 3)                (n, 3)                24
-----------------------------------------------------
+layer                                             output        parameters
+--------------------------------------------------------------------------
+Conv2d(2, 4, kernel=3, stride=1, padding=1)       (n, 4, 8, 9)          76
+ReLU()                                            (n, 4, 8, 9)           0
+MaxPool2d(kernel=2, stride=2, padding=0)          (n, 4, 4, 4)           0
+Conv2d(4, 5, kernel=(2, 3), stride=1, padding=0)  (n, 5, 3, 2)         125
+Tanh()                                            (n, 5, 3, 2)           0
+AvgPool2d(kernel=2, stride=1, padding=0)          (n, 5, 2, 1)           0
+Dropout(0.25, seed=9)                             (n, 5, 2, 1)           0
+Flatten()                                         (n, 10)                0
+Linear(10, 7)                                     (n, 7)                77
+Sigmoid()                                         (n, 7)                 0
+Linear(7, 3)                                      (n, 3)                24
+--------------------------------------------------------------------------
 302 parameters, float32, 0.00 MB"""
 
 

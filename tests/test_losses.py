@@ -519,7 +519,19 @@ def test_there_is_one_label_a_sample(loss, n):
 
 
 @pytest.mark.parametrize("loss", LABEL_LOSSES, ids=repr)
-@pytest.mark.parametrize("kind", ["float64", "<U1", "object"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_whole_numbers_are_labels_whatever_their_dtype(loss, dtype):
+    x, labels = np.random.default_rng(0).normal(size=(3, 4)), np.array([3, 0, 1])
+    (value, gradient), (same, also) = loss(x, labels.astype(dtype)), loss(x, labels)
+    assert value == same
+    assert np.array_equal(gradient, also)
+    for wrong in (0.5, np.nan, np.inf):
+        with pytest.raises(TypeError, match=rf"expected integer labels, got {wrong} at row 1"):
+            loss(x, np.array([3, wrong, 1], dtype))
+
+
+@pytest.mark.parametrize("loss", LABEL_LOSSES, ids=repr)
+@pytest.mark.parametrize("kind", ["<U1", "object"])
 def test_labels_are_whole_numbers(loss, kind):
     with pytest.raises(TypeError, match=r"labels: expected integer labels, got dtype"):
         loss(np.zeros((2, 2)), np.array([0, 1]).astype(kind))

@@ -309,6 +309,11 @@ def test_a_copy_keeps_a_memory_of_its_own(name, again):
         assert np.array_equal(vector, before)
 
 
+def remembering(optimizer, memory, fused):
+    optimizer.memory = memory  # what is no vector at all is refused here
+    trained(optimizer, 1, fused=fused)
+
+
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("name", REMEMBERING)
 def test_memory_that_does_not_fit_is_refused(backend, name, fused):
@@ -334,9 +339,8 @@ def test_memory_that_does_not_fit_is_refused(backend, name, fused):
     memories += [tuple(fitting() for _ in range(states + 1)), (one, one, one)[: max(2, states)]]
     for memory in memories:
         optimizer = parts.OPTIMIZERS[name]()
-        optimizer.memory = memory
         with pytest.raises(ValueError, match=r"memory: expected .*reset\(\)"):
-            trained(optimizer, 1, fused=fused)
+            remembering(optimizer, memory, fused)
         optimizer.reset()
         trained(optimizer, 1, fused=fused)
 
@@ -346,3 +350,20 @@ def test_steps_are_a_count():
     for wrong in (-1, 0.5, None):
         with pytest.raises((ValueError, TypeError), match="Adam steps: expected"):
             optimizer.steps = wrong
+
+
+@pytest.mark.parametrize("memory", [[1, 2, 3], 7, "m", (np.zeros((2, 3)),), [None]])
+def test_what_is_no_vector_is_no_memory(memory):
+    optimizer = fb.Adam()
+    with pytest.raises(ValueError, match=r"Adam\(lr=0.001\)\.memory: expected vectors, float32 or"):
+        optimizer.memory = memory
+    assert optimizer.memory == ()
+
+
+def test_whoever_names_a_network_to_an_optimiser_is_told_where_it_goes():
+    net = fb.Sequential(fb.Linear(3, 2))
+    for given in (net.params, net, [net.params], iter(net)):
+        with pytest.raises(TypeError, match=r"Adam lr: expected a number, got .*; write fb\.Adam"):
+            fb.Adam(given)
+    with pytest.raises(TypeError, match=r"got array\(\[[^\n]*…; write fb\.SGD\(lr=0\.01\)"):
+        fb.SGD(np.zeros(100))

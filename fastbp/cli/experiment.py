@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = EXPERIMENTS if "all" in args.names else tuple(map(find, args.names))
     experiments = tuple(dict.fromkeys(chosen))
     root = args.output or new_folder("experiments")
-    open_folder(root, settings, args.resume)
+    if not open_folder(root, settings, args.resume) and args.resume:
+        _arguments.tell(f"--resume: nothing to go on with in {root}; starting afresh")
     watcher = display(args.quiet)
     try:
         with watcher:

@@ -4,7 +4,7 @@
 what was trained, ``claims`` judges, ``figures`` draws, ``page`` writes the report.
 """
 
-from fastbp._hints import nearest
+from fastbp._hints import meant
 
 from .reports import REPORT_A, REPORT_B
 from .spec import Experiment
@@ -24,6 +24,6 @@ def find(name: str) -> Experiment:
         if name.lower() in (experiment.name, experiment.row.lower()):
             return experiment
     names = [experiment.name for experiment in EXPERIMENTS]
-    near = nearest(name, names)
-    meant = f"; did you mean {near}?" if near else ""
-    raise ValueError(f"no experiment {name!r}; there are {', '.join(names)}, and all{meant}")
+    raise ValueError(
+        f"no experiment {name!r}; there are {', '.join(names)}, and all{meant(name, names)}"
+    )

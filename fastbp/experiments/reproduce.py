@@ -41,8 +41,13 @@ SETTINGS = "settings.json"
 MARKS = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 
 
-def open_folder(root: Path, settings: Settings, resume: bool) -> None:
+def open_folder(root: Path, settings: Settings, resume: bool) -> bool:
     """Make the output folder, or check that a run in it can go on with these settings.
+
+    Returns
+    -------
+    bool
+        Whether there is a run to go on with.
 
     Raises
     ------
@@ -65,13 +70,14 @@ def open_folder(root: Path, settings: Settings, resume: bool) -> None:
                     f"--resume: {root} was made with {name} {other}, not {value}; "
                     "use the same, or another folder"
                 )
-        return
+        return True
     root.mkdir(parents=True, exist_ok=True)
     if any(not TEMPORARY.fullmatch(found.name) for found in root.iterdir()):
         advice = "name a new one" if resume else "name a new one, or --resume what is in it"
         raise ValueError(f"--output {root}: the folder is not empty; {advice}")
     text = json.dumps(ours, indent=2) + "\n"
     write_atomically(path, lambda file: file.write(text), "w")
+    return False
 
 
 def _comparable(settings: Settings) -> dict[str, object]:

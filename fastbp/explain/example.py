@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._files import read_toml
+from fastbp._hints import meant
 from fastbp.layers import Layer, Linear
 from fastbp.losses import Loss, MSELoss
 from fastbp.network import Sequential
@@ -88,7 +89,8 @@ def _example(written: dict[str, Any]) -> Example:
     if missing := {"inputs", "target", "loss", "rate", "layer"} - set(written):
         raise ValueError(f"{min(missing)!r} is missing")
     if written["loss"] not in LOSSES:
-        raise ValueError(f"loss: expected {', '.join(LOSSES)}; got {written['loss']!r}")
+        hint = meant(written["loss"], LOSSES)
+        raise ValueError(f"loss: expected {', '.join(LOSSES)}; got {written['loss']!r}{hint}")
     inputs = np.array([_numbers(written["inputs"], "inputs")])
     net, without_bias = _network(written["layer"], inputs.shape[1])
     rate = _number(written["rate"], "rate")
@@ -140,7 +142,7 @@ def _layer(row: dict[str, Any]) -> tuple[list[Layer], tuple[np.ndarray, list[flo
     """The layers of one table, a rounding one among them; and w and b of a Linear."""
     kind, digits, parameters = row.pop("type", None), row.pop("digits", None), None
     if kind not in LAYERS:
-        raise ValueError(f"type: expected {', '.join(LAYERS)}; got {kind!r}")
+        raise ValueError(f"type: expected {', '.join(LAYERS)}; got {kind!r}{meant(kind, LAYERS)}")
     if kind == "Linear":
         w, b = _weights(row.pop("w", None)), row.pop("b", None)
         if row.get("bias") is False:

@@ -239,7 +239,7 @@ class Softplus(Layer):
         At least 0. Above it Y is X, and its derivative 1.
     """
 
-    settings = ("beta", "threshold")
+    settings = worded = ("beta", "threshold")
     kind, name = Kind.SOFTPLUS, "softplus"
 
     beta, threshold = Number(above=0), Number(least=0)

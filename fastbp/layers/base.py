@@ -55,6 +55,7 @@ class Layer(Guessed):
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes
     defaults: ClassVar[dict[str, Any]] = {}  # of settings that go unsaid where they are these
+    worded: ClassVar[tuple[str, ...]] = ()  # settings that are said with their names
     kind: ClassVar[Kind | None] = None  # what engines know it by, where they do
     name: ClassVar[str] = ""  # of an activation or a norm, on the command line and in models
     dtype: np.dtype | None = None  # the network's; None outside of one
@@ -292,7 +293,7 @@ class Layer(Guessed):
 
     def __repr__(self) -> str:
         said = [
-            f"{name}={value!r}" if name in self.defaults else repr(value)
+            f"{name}={value!r}" if name in (*self.defaults, *self.worded) else repr(value)
             for name, value in self.said().items()
         ]
         return f"{type(self).__name__}({', '.join(said)})"

@@ -37,7 +37,7 @@ class Dropout(Layer):
         Training steps so far: the number of the next ``forward``'s mask.
     """
 
-    settings = ("p", "seed")
+    settings, worded = ("p", "seed"), ("seed",)
     kind = Kind.DROPOUT
 
     p = Number(least=0, below=1)

@@ -37,6 +37,7 @@ class _Windows(Layer):
         Of the window, for rows and columns.
     """
 
+    worded = ("kernel", "stride", "padding")
     border = 0.0  # the padding's value
     kernel, stride, padding = Pair(), Pair(), Pair(least=0)
     kernel_size = Also("kernel")

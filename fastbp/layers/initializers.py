@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastbp._checks import as_number
-from fastbp._hints import missing
+from fastbp._hints import meant, missing
 
 Start = tuple[np.ndarray, np.ndarray | float]
 
@@ -128,7 +128,7 @@ def initializer(init: str | Initializer) -> Initializer:
     if name not in NAMES or colon:
         raise ValueError(
             f"init: expected {', '.join(NAMES)}, normal:STD or an fb.initializers object; "
-            f"got {init!r}"
+            f"got {init!r}{meant(init, NAMES)}"
         )
     return NAMES[name]()
 

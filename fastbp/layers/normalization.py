@@ -173,6 +173,7 @@ class BatchNorm1d(_Norm):
     """
 
     settings = ("num_features", "eps", "momentum", "affine")
+    worded = ("eps", "momentum", "affine")
     kind = Kind.BATCH_NORM
     name = "batch"
     counted = "samples"  # what mean and variance of a batch are over
@@ -335,6 +336,7 @@ class LayerNorm(_Norm):
     """
 
     settings = ("normalized_shape", "eps", "elementwise_affine")
+    worded = ("eps", "elementwise_affine")
     kind = Kind.LAYER_NORM
     name = "layer"
     normalized_shape = Count(fixed=True)

@@ -7,6 +7,7 @@ import inspect
 from typing import Any, NamedTuple
 
 from fastbp._checks import as_number
+from fastbp._hints import meant
 from fastbp._settings import Count, Number, Setting, Word
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
@@ -18,7 +19,7 @@ NONE = "none"  # of schedules, and of metrics
 def chosen(known: dict[str, Any], name: Any, what: str) -> Any:
     """What has that name; an error that lists the names, if nothing has."""
     if not isinstance(name, str) or name not in known:
-        raise ValueError(f"{what}: expected {', '.join(known)}; got {name!r}")
+        raise ValueError(f"{what}: expected {', '.join(known)}; got {name!r}{meant(name, known)}")
     return known[name]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from fastbp._checks import as_dtype, as_shape
 from fastbp._files import read_toml
+from fastbp._hints import meant
 from fastbp.layers import BUILT_IN
 from fastbp.layers.data import INSIDE
 from fastbp.layers.initializers import initializer
@@ -86,7 +87,8 @@ def _check_layer(row: dict[str, Any]) -> None:
     """Refuse an unknown type, and settings that it has not, or lacks; values are its own matter."""
     kind = row.get("type")
     if not isinstance(kind, str) or kind not in BUILT_IN:
-        raise ValueError(f"type: expected {', '.join(BUILT_IN)}; got {kind!r}")
+        hint = meant(kind, BUILT_IN)
+        raise ValueError(f"type: expected {', '.join(BUILT_IN)}; got {kind!r}{hint}")
     parameters = inspect.signature(BUILT_IN[kind]).parameters
     given = set(row) - {"type", *HOW_TRAINED}
     if unknown := given - set(parameters):
@@ -142,7 +144,8 @@ def _refuse_unknown(
     table: dict[str, Any], allowed: Collection[str], named: Iterable[str], where: str = ""
 ) -> None:
     if unknown := set(table) - set(allowed):
-        raise ValueError(f"{where}unknown key {min(unknown)!r}; known are {', '.join(named)}")
+        name, known = min(unknown), ", ".join(named)
+        raise ValueError(f"{where}unknown key {name!r}; known are {known}{meant(name, named)}")
 
 
 def _text(value: Any, name: str) -> str:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fastbp._checks import as_number
+from fastbp._checks import FLOATS, as_number, shown
 from fastbp._hints import Also, Guessed
-from fastbp._settings import Count, Flag, Number
-from fastbp.kernels.numbers import OptimizerKind, Setting
+from fastbp._settings import Count, Flag, Number, Setting
+from fastbp.kernels.numbers import OptimizerKind
+from fastbp.kernels.numbers import Setting as Slot
 from fastbp.layers.rules import trained_pieces
 
 if TYPE_CHECKING:
@@ -26,6 +27,39 @@ class Part(NamedTuple):
     lr: float
     decay: float
     rate: float  # the step's, whatever factors the layers have
+
+
+class Rate(Number):
+    """A learning rate; whoever names what is to be trained in its place is told where that goes."""
+
+    def check(self, value: Any, name: str, obj: Any) -> float | None:
+        """The value as a float."""
+        try:
+            return super().check(value, name, obj)
+        except TypeError as problem:
+            raise TypeError(
+                f"{problem}; write fb.{type(obj).__name__}(lr=0.01), which names no network and "
+                "no parameters: fb.fit(net, x, y, optimizer=...) and optimizer.step(net) do"
+            ) from None
+
+
+class Memory(Setting):
+    """Vectors, each an array of its own; ``remember`` compares them with a network."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, obj: Any, owner: type | None = None) -> tuple[np.ndarray, ...]: ...
+
+    def check(self, value: Any, name: str, obj: Any) -> tuple[np.ndarray, ...]:
+        """A tuple of them."""
+        vectors = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        for vector in vectors:
+            if type(vector) is not np.ndarray or vector.ndim != 1 or vector.dtype not in FLOATS:
+                raise ValueError(
+                    f"{obj!r}.memory: expected vectors, float32 or float64 as the network's "
+                    f"parameters; got {shown(value)}: make new ones, or reset() it"
+                )
+        return vectors
 
 
 class Optimizer(Guessed):
@@ -53,17 +87,18 @@ class Optimizer(Guessed):
     name: ClassVar[str] = ""  # on the command line and in models
     first_memory: float = 0.0  # what fills the vectors at first
 
-    lr = Number(above=0)
+    lr = Rate(above=0)
     learning_rate = Also("lr")
     weight_decay = Number(least=0)
     decay_biases = Flag()
     steps = Count(least=0)
+    memory = Memory()
     _net: "weakref.ref[Sequential] | None" = None  # whose memory it is; None for whoever comes
 
     def __init__(self, lr: float, weight_decay: float = 0.0, decay_biases: bool = True) -> None:
         self.lr, self.weight_decay, self.decay_biases = lr, weight_decay, decay_biases
         self.steps = 0
-        self.memory: tuple[np.ndarray, ...] = ()
+        self.memory = ()
 
     def step(self, net: "Sequential", factor: float = 1.0) -> None:
         """Move the network's parameters by the gradients of its last backward pass.
@@ -120,9 +155,9 @@ class Optimizer(Guessed):
                     f"{np.shape(vector)}: make a new one, or reset() it"
                 )
 
-    def numbers(self) -> dict[Setting, float]:
+    def numbers(self) -> dict[Slot, float]:
         """The real numbers that an engine must know of it."""
-        return {Setting.LR: self.lr, Setting.DECAY: self.weight_decay}
+        return {Slot.LR: self.lr, Slot.DECAY: self.weight_decay}
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""

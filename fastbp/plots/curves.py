@@ -18,6 +18,7 @@ End = tuple[float, float, str]  # a curve's last finite x and y, and the text be
 DASHES = ("-", "--", ":")  # of the palette's first, second and third round
 LINE = 1.4 * TICK / 72 / 2.6  # of text, as a share of the axes of a curve, 2.6 inches high
 DRAWN_WHOLE, BINS = 5000, 1500  # a longer curve is drawn as the range of each of its bins
+SAME = 0.003  # of what the curves span: less than the width of a line
 HUGE = 1e100  # such losses count as infinite; Matplotlib's scales overflow near 1e300
 
 
@@ -71,20 +72,38 @@ def loss_axis(ax: Axes, read: Iterable[Floats], top: float) -> None:
         ax.set_ylim(min(0.0, 1.05 * low), max(0.0, 1.05 * top) or 1.0)
 
 
-def look(position: int) -> dict[str, Any]:
-    """Return colour and dash of the line at `position`; the first 21 differ."""
+def look(position: int, above: int = 0) -> dict[str, Any]:
+    """Return colour and dash of the line at `position`; the first 21 differ.
+
+    One that lies on others, so many of them, has gaps through which they are seen.
+    """
     rounds, place = divmod(position, len(COLOURS))
-    return {"color": COLOURS[place], "linestyle": DASHES[rounds % len(DASHES)]}
+    dash = (0, (4, 4 * above)) if above else DASHES[rounds % len(DASHES)]
+    return {"color": COLOURS[place], "linestyle": dash}
+
+
+def below(lines: Sequence[Floats]) -> list[int]:
+    """Of each line, how many before it cannot be told from it: it would hide them."""
+    low, high = span(lines)
+    near = SAME * (high - low)
+    return [
+        sum(
+            len(line) == len(other) and np.allclose(line, other, rtol=0, atol=near, equal_nan=True)
+            for other in lines[:k]
+        )
+        for k, line in enumerate(lines)
+    ]
 
 
 def epoch_lines(ax: Axes, series: Mapping[str, Floats], number: str) -> None:
     """Draw curves (times, epochs) on a scaled y axis: their means, and bands from least to most."""
     count_axis(ax, max(y.shape[1] for y in series.values()))
-    ends = []
+    ends, bands = [], {label: band(runs) for label, runs in series.items()}
+    above = below([mean for mean, _, _ in bands.values()])
     for k, (label, runs) in enumerate(series.items()):
-        mean, low, high = band(runs)
+        mean, low, high = bands[label]
         x = np.arange(1.0, len(mean) + 1)
-        style = look(k) | {"marker": "o", "markersize": 4 if len(mean) <= 30 else 1}
+        style = look(k, above[k]) | {"marker": "o", "markersize": 4 if len(mean) <= 30 else 1}
         ax.plot(x, mean, **style, linewidth=1.8, clip_on=False, label=label)
         if len(runs) > 1:
             ax.fill_between(x, low, high, color=look(k)["color"], alpha=0.2, linewidth=0)
@@ -106,14 +125,19 @@ def band(runs: Floats) -> tuple[Floats, Floats, Floats]:
 
 def iteration_lines(ax: Axes, runs: Mapping[str, Floats], half: int) -> None:
     """Draw raw losses pale and their running means strong, and scale both axes."""
-    ends, means = [], []
+    ends, running = [], [running_mean(y, half) for y in runs.values()]
+    means = [mean for _, mean in running]
+    above = below(means)
     for k, (label, y) in enumerate(runs.items()):
-        raw = envelope(y) if len(y) > DRAWN_WHOLE else (np.arange(1.0, len(y) + 1), y)
-        x, mean = running_mean(y, half)
-        ax.plot(*raw, **look(k), linewidth=0.6, alpha=0.3 / len(runs) ** 0.5, label=f"{label} raw")
-        ax.plot(x, mean, **look(k), linewidth=1.8, zorder=3, label=f"{label} mean")
+        long, pale = len(y) > DRAWN_WHOLE, 0.3 / len(runs) ** 0.5
+        raw = envelope(y) if long else (np.arange(1.0, len(y) + 1), y)
+        if long:  # whose range alone is a block, where batches without a loss are among them
+            pale /= 2
+            ax.fill_between(*middle_half(y), color=look(k)["color"], alpha=pale, linewidth=0)
+        x, mean = running[k]
+        ax.plot(*raw, **look(k), linewidth=0.6, alpha=pale, label=f"{label} raw")
+        ax.plot(x, mean, **look(k, above[k]), linewidth=1.8, zorder=3, label=f"{label} mean")
         ends.append(end(label, x, mean, len(y), "{:.3g}"))
-        means.append(mean)
     count_axis(ax, max(map(len, runs.values())))
     loss_axis(ax, means, span(runs.values())[1])
     end_labels(ax, ends)
@@ -121,10 +145,11 @@ def iteration_lines(ax: Axes, runs: Mapping[str, Floats], half: int) -> None:
 
 def rate_lines(ax: Axes, runs: Mapping[str, Floats]) -> None:
     """Draw rates as they are, and scale both axes."""
-    ends = []
+    ends, above = [], below([*runs.values()])
     for k, (label, y) in enumerate(runs.items()):
         x = np.arange(1.0, len(y) + 1)
-        ax.plot(*(envelope(y) if len(y) > DRAWN_WHOLE else (x, y)), **look(k), label=label)
+        line = envelope(y) if len(y) > DRAWN_WHOLE else (x, y)
+        ax.plot(*line, **look(k, above[k]), label=label)
         ends.append(end(label, x, y, len(y), "{:.3g}"))
     count_axis(ax, max(map(len, runs.values())))
     values = np.concatenate([*runs.values()])
@@ -150,13 +175,30 @@ def running_mean(y: Floats, half: int) -> tuple[Floats, Floats]:
 
 def envelope(y: Floats) -> tuple[Floats, Floats]:
     """Return the lowest and the highest point of each bin, as x and y of one line."""
-    size = -(-len(y) // BINS)
-    rows = np.pad(y, (0, -len(y) % size), constant_values=np.nan).reshape(-1, size)
+    rows = _bins(y)
     lowest = np.where(np.isnan(rows), np.inf, rows).argmin(axis=1)
     highest = np.where(np.isnan(rows), -np.inf, rows).argmax(axis=1)
     both = np.sort(np.stack([lowest, highest], axis=1), axis=1)
-    x = np.arange(len(rows))[:, None] * size + both + 1.0
+    x = np.arange(len(rows))[:, None] * rows.shape[1] + both + 1.0
     return x.ravel(), np.take_along_axis(rows, both, axis=1).ravel()
+
+
+def middle_half(y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the middle of each bin, as x, and its first and third quartile, NaN without any."""
+    rows = _bins(y)
+    ordered, size = np.sort(rows, axis=1), rows.shape[1]  # NaN comes last
+    last = np.isfinite(rows).sum(axis=1) - 1
+    low, high = (
+        np.take_along_axis(ordered, np.rint(share * np.maximum(last, 0)).astype(int)[:, None], 1)
+        for share in (0.25, 0.75)
+    )
+    return np.arange(len(rows)) * size + (size + 1) / 2, low[:, 0], high[:, 0]
+
+
+def _bins(y: Floats) -> Floats:
+    """Return about `BINS` rows of a curve, the last filled up with NaN."""
+    size = -(-len(y) // BINS)
+    return np.pad(y, (0, -len(y) % size), constant_values=np.nan).reshape(-1, size)
 
 
 def end(label: str, x: Floats, y: Floats, length: int, number: str) -> End:

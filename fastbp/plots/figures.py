@@ -32,7 +32,7 @@ def loss_by_iteration(
 
     The y axis is logarithmic once the running means span a decade. What is not finite, or
     beyond 1e100, is a gap. Of more than 5 000 losses the pale line shows the range of each
-    of 1 500 bins.
+    of 1 500 bins, and a band its middle half.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ def loss_by_iteration(
     losses = losses.loss_by_iteration if isinstance(losses, History) else losses
     runs = _curves.curves("losses", losses if isinstance(losses, Mapping) else {"": losses})
     half = int(float(f"{max(map(len, runs.values())) ** 0.6 / 2:.0e}"))  # one digit, then zeros
-    what = f"iteration (pale: every batch; strong: mean within ±{style.grouped(half)})"
+    long = max(map(len, runs.values())) > _curves.DRAWN_WHOLE
+    pale = "all batches, and their middle half" if long else "every batch"
+    what = f"iteration (pale: {pale}; strong: mean within ±{style.grouped(half)})"
     measured = "mean loss of a batch" + (f" of {batch_size}" if batch_size else "")
     figure, ax = style.new_figure(title or "Loss by iteration", what, measured)
     _curves.iteration_lines(ax, runs, half)
@@ -168,9 +170,10 @@ def misclassified(
     predictions: ArrayLike,
     probabilities: ArrayLike | None = None,
     *,
+    places: ArrayLike | None = None,
     most: int = 30,
 ) -> Figure:
-    """Draw the samples whose prediction is wrong, each titled "true → predicted".
+    """Draw the samples whose prediction is wrong, each titled "#number  true → predicted".
 
     Parameters
     ----------
@@ -181,6 +184,8 @@ def misclassified(
     probabilities : (k,) or (k, classes) array, optional
         Probability of the predicted class, or of every class; written in the titles. The
         most confident mistakes then come first.
+    places : (k,) integer array, optional
+        The samples' numbers in their data set, if not 0, 1, …
     most : int
         How many pictures at most.
 
@@ -205,8 +210,9 @@ def misclassified(
         wrong = wrong[np.argsort(-p[wrong], kind="stable")]
         values, what = [f"  {100 * value:.0f} %" for value in p], f"{what}, surest first"
         note += " and the probability the network gave it"
-    titles = [f"{true[k]} → {taken[k]}{values[k]}" for k in wrong]
-    return style.tiles(pictures[wrong], titles, what, most, note)[0]
+    numbers = style.numbers("places", np.arange(len(true)) if places is None else places, len(true))
+    titles = [f"#{numbers[k]:.0f}\n{true[k]} → {taken[k]}{values[k]}" for k in wrong]
+    return style.tiles(pictures[wrong], titles, what, most, f"#sample, {note}")[0]
 
 
 def sample_digits(images: ArrayLike, labels: ArrayLike, *, most: int = 25) -> Figure:

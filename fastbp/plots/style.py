@@ -84,7 +84,9 @@ def new_figure(
     vars(figure)["_repr_png_"] = partial(_in_notebook, figure)
     ax = figure.add_subplot(facecolor="white")
     heading = {"size": TITLE, "weight": "bold", "color": INK, "parse_math": False}
-    figure.suptitle(fill(title, int(9.5 * size[0])), x=0.01, ha="left", **heading)
+    figure.suptitle(
+        fill(title, int(9.5 * size[0]), break_on_hyphens=False), x=0.01, ha="left", **heading
+    )
     dress(ax, x, y)
     return figure, ax
 
@@ -131,7 +133,7 @@ def tiles(
     across = min(range(min(5, count), min(widest, count) + 1), key=lambda n: (-count % n, -n))
     down, inch = -(-count // across), min(WIDTH / across, 1.1)
     tall = min(max(rows / cols, 0.2), 5.0)
-    head = 0.2 / inch if any(titles) else 0.0
+    head = 0.2 * max(title.count("\n") + 1 if title else 0 for title in titles) / inch
     height = down * (tall + head)
     size = (max(across * inch, 5.0), height * inch + (0.45 if note else 0.3))
     figure, ax = new_figure(f"{grouped(count)} of {grouped(len(images))} {what}", size=size)
@@ -190,7 +192,7 @@ def bars(picture: Floats | None, p: Floats, names: Sequence[str], label: int | N
     drawn = ax.barh(range(len(shown)), 100 * p[shown], color=np.where(shown == label, GREEN, BLUE))
     ax.bar_label(drawn, values, padding=3, size=SMALL, color=INK)
     ax.set_yticks(range(len(shown)), [names[k] for k in shown], parse_math=False)
-    ax.set(xlim=(0, 125), xticks=range(0, 101, 20), ylim=(len(shown) - 0.4, -0.6))
+    ax.set(xlim=(0, 100), xticks=range(0, 101, 20), ylim=(len(shown) - 0.4, -0.6))
     if picture is not None:
         halves = figure.add_gridspec(1, 2, width_ratios=(2, 3))
         ax.set_subplotspec(halves[1])

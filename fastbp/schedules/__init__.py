@@ -14,7 +14,7 @@ Whatever a module names in its ``__all__`` is there: a new schedule is a class i
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from fastbp._hints import missing
+from fastbp._hints import meant, missing
 
 from .base import *
 from .base import OfSteps, Schedule, Span
@@ -48,7 +48,8 @@ def as_schedule(schedule: Any) -> Schedule | None:
     if isinstance(schedule, str):
         if schedule not in SCHEDULES:
             known = ", ".join(SCHEDULES)
-            raise ValueError(f"schedule: expected one of {known}; got {schedule!r}")
+            hint = meant(schedule, SCHEDULES)
+            raise ValueError(f"schedule: expected one of {known}; got {schedule!r}{hint}")
         return _by_name(SCHEDULES[schedule])
     if isinstance(schedule, type) or not callable(schedule):
         example = f"{schedule.__name__}(...)" if _is_schedule(schedule) else "Cosine(warm_up=2)"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp._hints import meant
 from fastbp.losses import Loss
 from fastbp.meaning import predictions
 from fastbp.network import Sequential
@@ -66,7 +67,7 @@ def as_metrics(metrics: Any) -> Metrics:
     if not isinstance(metrics, Mapping):
         raise TypeError(
             "fit metrics: expected 'epoch', 'running', None or a dict of functions, such as "
-            f"{{'f1': f1_score}}; got {metrics!r:.60}"
+            f"{{'f1': f1_score}}; got {metrics!r:.60}{meant(metrics, ('epoch', 'running'))}"
         )
     for name, function in metrics.items():
         if not isinstance(name, str) or not name or name in COLUMNS or name in ALIASES:

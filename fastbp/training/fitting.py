@@ -28,7 +28,7 @@ from .exclusive import check_trainable, exclusively
 from .history import OF_CLASSES, OF_VALUES, History
 from .loop import Run
 from .loop import train as train_run
-from .parts import as_loss, as_optimizer, refuse_unknown
+from .parts import as_loss, as_optimizer, refuse_unknown, warn_of_raw_scores
 from .progress import progress_for
 from .samples import Data, as_samples
 from .stopping import Best, EarlyStopping, as_early_stopping
@@ -263,6 +263,7 @@ def _prepare(
     )
     _watch(run, parts, options)
     run.engine = _engine(run, as_flag(options.fused, "fused"))
+    warn_of_raw_scores(net, loss, run.data.head)
     return run
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastbp._above import Above
 from fastbp._counted import counted
 from fastbp._files import StrPath, write_atomically
-from fastbp._hints import nearest, refuse
+from fastbp._hints import meant, refuse
 from fastbp.pages import notebook, paragraph
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class Epoch:
             return self.metrics[name]
         if name not in COLUMNS:
             known = [*COLUMNS, *self.metrics]
-            near = nearest(str(column), known)
-            advice = f"; did you mean {near!r}?" if near else ""
-            raise KeyError(f"{column!r}: expected one of {', '.join(known)}{advice}")
+            raise KeyError(f"{column!r}: expected one of {', '.join(known)}{meant(column, known)}")
         value: float = getattr(self, name)
         return value
 
@@ -213,7 +211,10 @@ class History:
             If it is neither, or there is nothing to draw.
         """
         if what not in DRAWN:
-            raise ValueError(f"History.plot: expected one of {', '.join(DRAWN)}; got {what!r}")
+            hint = meant(what, DRAWN)
+            raise ValueError(
+                f"History.plot: expected one of {', '.join(DRAWN)}; got {what!r}{hint}"
+            )
         figure: Figure = getattr(Above.plots(), f"{what}_by_epoch")(self)
         return figure
 

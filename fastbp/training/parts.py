@@ -1,27 +1,33 @@
 """What fit makes of words and of nothing: a loss, an optimiser, and its arguments' other names."""
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fastbp._arrays import as_array
+from fastbp._arrays import as_array, is_whole
 from fastbp._checks import check_kind
-from fastbp._hints import nearest
+from fastbp._hints import meant, nearest
 from fastbp.datasets import Dataset
+from fastbp.layers import LogSoftmax
+from fastbp.layers.nesting import every_layer
 from fastbp.losses import (
     LOSSES,
+    SUM_TOLERANCE,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     Loss,
     MSELoss,
+    NLLLoss,
 )
 from fastbp.network import Sequential
 from fastbp.optimizers import OPTIMIZERS, Adam, Optimizer
 
-from .samples import Data, as_two
+from .samples import Data, Samples, as_two, batch_of
 
+LOOKED_AT = 8  # samples, of which one tells whether scores are log-probabilities
 RATE = 0.01  # of an optimiser by its name that has none by itself
 
 # What other libraries call fit's arguments, and what to write here.
@@ -72,7 +78,7 @@ def _named(known: Mapping[str, Any], name: str, what: str, example: str) -> Any:
     if kind is None:
         raise ValueError(
             f"{what}: expected one of {', '.join(known)}, or an object such as {example}; "
-            f"got {name!r}"
+            f"got {name!r}{meant(name, known)}"
         )
     return kind
 
@@ -107,15 +113,36 @@ def named_loss(loss: Any, who: str) -> Loss:
 def _fitting(net: Sequential, data: Data) -> Loss:
     """The loss for these targets where none is named.
 
-    Whole numbers are classes: of several outputs cross-entropy's, of one output 0 and 1. Rows of
+    Whole numbers are classes: of several outputs cross-entropy's, whatever their dtype; of one
+    output 0 and 1. Rows of
     zeros and ones are classes where each has a single one, else answers of yes and no. All else are
     values.
     """
     y = as_array(data.y if isinstance(data, Dataset) else as_two(data, "train")[1], "y")
     whole = y.dtype.kind in "iub"
     several = (net.outputs or 2) > 1
+    if y.ndim == 1 and several and y.dtype.kind == "f" and is_whole(y).all():
+        return CrossEntropyLoss()
     if y.ndim == 1 and whole and (several or np.isin(y, (0, 1)).all()):
         return CrossEntropyLoss() if several else BCEWithLogitsLoss()
     if y.ndim == 2 and several and (whole or y.dtype.kind == "f") and np.isin(y, (0, 1)).all():
         return CrossEntropyLoss() if (y.sum(axis=1) == 1).all() else BCEWithLogitsLoss()
     return MSELoss()
+
+
+def warn_of_raw_scores(net: Sequential, loss: Loss, samples: Samples) -> None:
+    """Say it where a loss of log-probabilities gets scores that are none."""
+    last = [*every_layer(net.layers)][-1]
+    if type(loss) is not NLLLoss or isinstance(last, LogSoftmax):
+        return
+    few = np.arange(min(len(samples.x), LOOKED_AT))
+    with np.errstate(over="ignore"):
+        sums = np.exp(net.scores(batch_of(net, samples, few)[0])).sum(axis=1)
+    if not np.allclose(sums, 1, atol=SUM_TOLERANCE):
+        warnings.warn(
+            f"fit: {loss!r} takes log-probabilities, but exp of the scores has the sum "
+            f"{sums[np.argmax(abs(sums - 1))]:.3g}, not 1; end the network in fb.LogSoftmax(), or "
+            "take fb.CrossEntropyLoss(), which takes raw scores",
+            UserWarning,
+            stacklevel=4,
+        )

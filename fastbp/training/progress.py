@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 
+SMOOTH = 0.9  # what the loss that is shown keeps of itself, ten times a second
 LARGE = 1e6  # a loss above it is going wrong, and shown by its power of ten
 
 
@@ -61,7 +62,8 @@ class Progress(Callback):
     now : str
         Which epoch of how many it is.
     figures : str
-        The latest loss, what the epochs before came to, and how many samples a second there are.
+        The loss, what the epochs before came to, and how many samples a second there are. The loss
+        is a running mean over the batches that are reported, from the mean of the epoch before on.
     left : str
         How long the rest will take, evaluation included.
     """
@@ -72,7 +74,7 @@ class Progress(Callback):
         self.epochs, self.samples, self.first = epochs, samples, first
         self.now, self.figures, self.left = f"{first}/{epochs}", "", ""
         self.began = self.epoch_began = time.perf_counter()
-        self._of_epochs = ""
+        self._of_epochs, self._loss = "", math.nan
 
     @property
     def total(self) -> int:
@@ -84,17 +86,19 @@ class Progress(Callback):
 
     def on_train_begin(self, net: Sequential) -> None:
         """Time starts."""
+        self._loss = math.nan
         self.began = self.epoch_began = time.perf_counter()
 
     def on_progress(self, epoch: int, samples: int, total: int, loss: float) -> None:
-        """Show the latest loss."""
+        """Show the running mean of the loss."""
         self.samples = total  # of which the caller may have had a guess
         elapsed = max(time.perf_counter() - self.epoch_began, 1e-9)
-        self._update(epoch, samples, loss, samples / elapsed)
+        self._loss = loss if math.isnan(self._loss) else SMOOTH * self._loss + (1 - SMOOTH) * loss
+        self._update(epoch, samples, self._loss, samples / elapsed)
 
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Show what it came to."""
-        self._of_epochs = of_epoch(epoch, self.held_out)
+        self._of_epochs, self._loss = of_epoch(epoch, self.held_out), epoch.train_loss
         self._update(epoch.epoch, self.samples, epoch.train_loss, self.samples / epoch.seconds)
         self.epoch_began = time.perf_counter()
 

@@ -216,7 +216,8 @@ def without_times(result):
 
 def test_resume_trains_a_damaged_network_again_and_says_so(tmp_path):
     options = "experiment depth --limit 100 --epochs 1 --quiet --json --output run".split()
-    whole = run(*options, cwd=tmp_path)
+    whole = run(*options, "--resume", cwd=tmp_path)  # of nothing, as where a folder is mistyped
+    assert whole.err == "fastbp: --resume: nothing to go on with in run; starting afresh\n"
     model = min((tmp_path / "run" / "networks").glob("*/seed-0/model.safetensors"))
     content = model.read_bytes()
     model.write_bytes(content[:1000])

@@ -82,7 +82,7 @@ MEANT = {  # command line -> what was meant
     "train --lable=c": "--label",
     "train --activation rellu": "relu",
     "train --loss cross_entropy": "cross-entropy",
-    "experiment depht": "depth",
+    "experiment depht": "'depth'",
 }
 
 

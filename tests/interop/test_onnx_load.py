@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 TORCH = np.load(Path(__file__).parents[1] / "data/torch_onnx.npz")
 MODULES = sorted({name.partition(".")[0] for name in TORCH.files})
 NETWORKS = {what: net for what, net, _ in cases("float32", 0)}
-NOT_READ = {"Softplus(0.5, 10.0)"}  # written as nodes that are no layer
+NOT_READ = {"Softplus(beta=0.5, threshold=10.0)"}  # written as nodes that are no layer
 
 
 def written(tmp_path: Path, model: Any) -> Path:
@@ -54,8 +54,10 @@ def test_what_pytorch_exports_is_read(name: str, how: str, tmp_path: Path) -> No
 def test_its_layers_are_those_of_the_module(tmp_path: Path) -> None:
     said = {
         "classes": "Linear(4, 5), ReLU(), Linear(5, 3)",
-        "residual": "Conv2d(1, 3, 4, 1, 'same'), Residual(Conv2d(3, 3, 3, 1, 1), ReLU(), "
-        "BatchNorm2d(3, 1e-05, 0.1, True)), ReLU(), AvgPool2d(6, 6, 0), Flatten(), Linear(3, 2), "
+        "residual": "Conv2d(1, 3, kernel=4, stride=1, padding='same'), "
+        "Residual(Conv2d(3, 3, kernel=3, stride=1, padding=1), ReLU(), "
+        "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True)), ReLU(), "
+        "AvgPool2d(kernel=6, stride=6, padding=0), Flatten(), Linear(3, 2), "
         "input_shape=(1, 6, 6)",
     }
     for name, layers in said.items():
@@ -157,22 +159,22 @@ READ: dict[str, tuple[onnx.ModelProto, str, Any]] = {
     ),
     "SAME_UPPER": (
         image('y = Conv <auto_pad = "SAME_UPPER"> (x, w)', w=np.ones((1, 2, 2, 2))),
-        "Conv2d(2, 1, 2, 1, 'same', bias=False), input_shape=(2, 6, 6)",
+        "Conv2d(2, 1, kernel=2, stride=1, padding='same', bias=False), input_shape=(2, 6, 6)",
         None,
     ),
     "a bias of Conv by Add": (
         image("h = Conv(x, w) y = Add(h, b)", w=np.ones((3, 2, 1, 1)), b=np.ones((1, 3, 1, 1))),
-        "Conv2d(2, 3, 1, 1, 0), input_shape=(2, 6, 6)",
+        "Conv2d(2, 3, kernel=1, stride=1, padding=0), input_shape=(2, 6, 6)",
         lambda x: np.repeat(x.sum(axis=1, keepdims=True) + 1, 3, axis=1),
     ),
     "all of an image": (
         image("y = GlobalMaxPool(x)"),
-        "MaxPool2d(6, 6, 0), input_shape=(2, 6, 6)",
+        "MaxPool2d(kernel=6, stride=6, padding=0), input_shape=(2, 6, 6)",
         lambda x: x.max(axis=(2, 3), keepdims=True),
     ),
     "ceil_mode that changes nothing": (
         image("y = AveragePool <kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1> (x)"),
-        "AvgPool2d(2, 2, 0), input_shape=(2, 6, 6)",
+        "AvgPool2d(kernel=2, stride=2, padding=0), input_shape=(2, 6, 6)",
         lambda x: x.reshape(len(x), 2, 3, 2, 3, 2).mean(axis=(3, 5)),
     ),
 }

@@ -280,10 +280,12 @@ def test_settings_are_checked(arguments, error, text):
 
 def test_backward_needs_a_forward_and_a_dy_like_y():
     layer = fb.Dropout()
-    with pytest.raises(RuntimeError, match=re.escape("Dropout(0.5, None): call forward before ")):
+    with pytest.raises(
+        RuntimeError, match=re.escape("Dropout(0.5, seed=None): call forward before ")
+    ):
         layer.backward(np.zeros((2, 3)))
     assert layer.step == 0
     layer.forward(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=re.escape("Dropout(0.5, None).backward: expected ")):
+    with pytest.raises(ValueError, match=re.escape("Dropout(0.5, seed=None).backward: expected ")):
         layer.backward(np.zeros((3, 3)))
     assert layer.step == 0

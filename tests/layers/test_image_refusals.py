@@ -13,9 +13,11 @@ import fastbp as fb
     ("parts", "shape", "text"),
     [
         ((fb.Conv2d(1, 2, 3),), None,
-         "layer 0: Conv2d(1, 2, 3, 1, 0) takes images of a known size: name it, "
+         "layer 0: Conv2d(1, 2, kernel=3, stride=1, padding=0) takes images of a known size: "
+         "name it, "
          "Sequential(..., input_shape=(channels, height, width))"),
-        ((fb.ReLU(), fb.MaxPool2d(2)), None, "layer 1: MaxPool2d(2, 2, 0) takes images of a known"),
+        ((fb.ReLU(), fb.MaxPool2d(2)), None, "layer 1: MaxPool2d(kernel=2, stride=2, padding=0) "
+        "takes images of a known"),
         ((fb.Conv2d(1, 2, 3), fb.Linear(72, 3)), (1, 8, 8),
          "layer 1: Linear(72, 3) takes 72 columns, but images (2, 6, 6) come in: put Flatten() "),
         ((fb.Conv2d(1, 2, 3), fb.LogSoftmax()), (1, 8, 8),
@@ -23,15 +25,20 @@ import fastbp as fb
         ((fb.Linear(64, 3),), (1, 8, 8),
          "layer 0: Linear(64, 3) takes 64 columns, but images (1, 8, 8) come in: put Flatten() b"),
         ((fb.Linear(64, 9), fb.Conv2d(1, 2, 3)), None,
-         "layer 1: Conv2d(1, 2, 3, 1, 0) takes images (channels, h, w), but rows (9,) come in"),
+         "layer 1: Conv2d(1, 2, kernel=3, stride=1, padding=0) takes images (channels, h, w), "
+         "but rows (9,) come in"),
         ((fb.Flatten(), fb.AvgPool2d(2)), (1, 8, 8),
-         "layer 1: AvgPool2d(2, 2, 0) takes images (channels, h, w), but rows (64,) come in"),
+         "layer 1: AvgPool2d(kernel=2, stride=2, padding=0) takes images (channels, h, w), "
+         "but rows (64,) come in"),
         ((fb.Conv2d(3, 2, 3),), (1, 8, 8),
-         "layer 0: Conv2d(3, 2, 3, 1, 0) takes images (3, h, w), but (1, 8, 8) come in"),
+         "layer 0: Conv2d(3, 2, kernel=3, stride=1, padding=0) takes images (3, h, w), "
+         "but (1, 8, 8) come in"),
         ((fb.Conv2d(1, 6, 5), fb.MaxPool2d(2), fb.Conv2d(6, 9, 3)), (1, 8, 8),
-         "layer 2: Conv2d(6, 9, 3, 1, 0): its window of 3x3 is larger than the images (6, 2, 2)"),
+         "layer 2: Conv2d(6, 9, kernel=3, stride=1, padding=0): its window of 3x3 is larger than "
+         "the images (6, 2, 2)"),
         ((fb.AvgPool2d((3, 12), padding=(1, 1)),), (1, 8, 8),
-         "layer 0: AvgPool2d((3, 12), (3, 12), 1): its window of 3x12 is larger than the "
+         "layer 0: AvgPool2d(kernel=(3, 12), stride=(3, 12), "
+         "padding=1): its window of 3x12 is larger than the "
          "images (1, 8, 8), 10x10 with padding"),
         ((fb.Conv2d(1, 2, 3), fb.Flatten(), fb.Linear(64, 3)), (1, 8, 8),
          "layer 2: Linear(64, 3) takes 64 columns, but 72 come in"),

@@ -254,14 +254,14 @@ def test_where_the_shape_is_open():
 @pytest.mark.parametrize(
     "text",
     [
-        "Conv2d(1, 6, 5, 1, 2)",
-        "Conv2d(3, 4, (2, 3), (1, 2), (0, 1))",
-        "MaxPool2d(2, 2, 0)",
-        "MaxPool2d((3, 2), (2, 1), (1, 0))",
-        "AvgPool2d(3, 1, 1)",
+        "Conv2d(1, 6, kernel=5, stride=1, padding=2)",
+        "Conv2d(3, 4, kernel=(2, 3), stride=(1, 2), padding=(0, 1))",
+        "MaxPool2d(kernel=2, stride=2, padding=0)",
+        "MaxPool2d(kernel=(3, 2), stride=(2, 1), padding=(1, 0))",
+        "AvgPool2d(kernel=3, stride=1, padding=1)",
         "Flatten()",
-        "Dropout(0.25, 7)",
-        "Dropout(0.5, None)",
+        "Dropout(0.25, seed=7)",
+        "Dropout(0.5, seed=None)",
     ],
 )
 def test_repr_is_how_to_make_it(text):
@@ -270,9 +270,12 @@ def test_repr_is_how_to_make_it(text):
 
 
 def test_settings_may_be_left_out_or_numpys(rng):
-    assert repr(fb.Conv2d(np.int64(1), 2, np.int32(3))) == "Conv2d(1, 2, 3, 1, 0)"
-    assert repr(fb.MaxPool2d((3, 3))) == "MaxPool2d(3, 3, 0)"
-    assert repr(fb.AvgPool2d([2, 3])) == "AvgPool2d((2, 3), (2, 3), 0)"
+    assert (
+        repr(fb.Conv2d(np.int64(1), 2, np.int32(3)))
+        == "Conv2d(1, 2, kernel=3, stride=1, padding=0)"
+    )
+    assert repr(fb.MaxPool2d((3, 3))) == "MaxPool2d(kernel=3, stride=3, padding=0)"
+    assert repr(fb.AvgPool2d([2, 3])) == "AvgPool2d(kernel=(2, 3), stride=(2, 3), padding=0)"
 
 
 # What is refused
@@ -339,7 +342,10 @@ def test_settings_are_checked(make, error, text):
 
 
 def test_a_convolution_needs_a_network():
-    text = "Conv2d(1, 2, 3, 1, 0) has no parameters yet: put it into a Sequential first"
+    text = (
+        "Conv2d(1, 2, kernel=3, stride=1, padding=0) has no parameters yet: put it into a "
+        "Sequential first"
+    )
     with pytest.raises(RuntimeError, match=re.escape(text)):
         fb.Conv2d(1, 2, 3).forward(np.zeros((1, 1, 3, 3)))
 
@@ -409,7 +415,7 @@ def test_what_goes_unsaid_is_left_out_and_the_rest_is_saved(tmp_path):
         first, fb.Flatten(), fb.Linear(80, 3, bias=False), fb.Linear(3, 2), input_shape=(2, 4, 5)
     )
     names = [repr(layer) for layer in net.layers]
-    assert names[0] == "Conv2d(2, 4, (2, 3), 1, 'same', groups=2, bias=False)"
+    assert names[0] == "Conv2d(2, 4, kernel=(2, 3), stride=1, padding='same', groups=2, bias=False)"
     assert names[2:] == ["Linear(80, 3, bias=False)", "Linear(3, 2)"]
     assert first.b is first.db is None
     assert first.w.shape == (4, 1, 2, 3)

@@ -492,7 +492,7 @@ def test_small_numbers_keep_their_digits(backend, dtype):
         (fb.SELU(), "SELU()"),
         (fb.SiLU(), "SiLU()"),
         (fb.Mish(), "Mish()"),
-        (fb.Softplus(), "Softplus(1.0, 20.0)"),
+        (fb.Softplus(), "Softplus(beta=1.0, threshold=20.0)"),
         (fb.GELU(), "GELU('none')"),
         (fb.GELU("tanh"), "GELU('tanh')"),
         (fb.Tanh(), "Tanh()"),

@@ -241,7 +241,7 @@ def test_sizes_are_fixed_and_numbers_are_not():
         with pytest.raises(AttributeError, match="it is fixed"):
             setattr(net.layers[layer], name, value)
     net.layers[0].momentum, net.layers[0].eps, net.layers[1].eps = None, 0.5, 0.25
-    assert repr(net.layers[0]) == "BatchNorm1d(3, 0.5, None, True)"
+    assert repr(net.layers[0]) == "BatchNorm1d(3, eps=0.5, momentum=None, affine=True)"
 
 
 def test_standardize_of_samples(backend, dtype, rng, tmp_path):

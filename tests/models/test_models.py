@@ -16,8 +16,11 @@ from fastbp.models import KEYS, PARTS
 from fastbp.optimizers import OPTIMIZERS
 
 LENET = (
-    "Conv2d(1, 6, 5, 1, 2), ReLU(), MaxPool2d(2, 2, 0), Conv2d(6, 16, 5, 1, 0), ReLU(), "
-    "MaxPool2d(2, 2, 0), Flatten(), Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), "
+    "Conv2d(1, 6, kernel=5, stride=1, padding=2), ReLU(), "
+    "MaxPool2d(kernel=2, stride=2, padding=0), Conv2d(6, 16, kernel=5, stride=1, padding=0), "
+    "ReLU(), "
+    "MaxPool2d(kernel=2, stride=2, padding=0), Flatten(), Linear(400, 120), ReLU(), "
+    "Linear(120, 84), ReLU(), "
     "Linear(84, 10)"
 )
 
@@ -211,7 +214,8 @@ def test_every_setting_arrives(tmp_path):
     model = models.read(written(tmp_path, FILE))
     net = model.build(126, 4)
     assert text(net) == (
-        "Conv2d(2, 3, (3, 2), 2, 0), ELU(0.5), AvgPool2d(2, 1, 1), Dropout(0.25, 7), Flatten(), "
+        "Conv2d(2, 3, kernel=(3, 2), stride=2, padding=0), ELU(0.5), "
+        "AvgPool2d(kernel=2, stride=1, padding=1), Dropout(0.25, seed=7), Flatten(), "
         "Linear(60, 4)"
     )
     assert repr(net.layers[0].init) == "He()"
@@ -287,7 +291,10 @@ WRONG = {  # what is replaced in FILE, by what -> what the error says
     ("alpha = 0.5", 'alpha = "a"'): "layer 2: ELU alpha: expected a number, got 'a'",
     ("out_channels = 3, ", ""): "layer 1: Conv2d: 'out_channels' is missing",
     ("kernel = [3, 2]", "kernel = [3, 0]"): "layer 1: Conv2d kernel: expected at least 1, got 0",
-    ("kernel = [3, 2]", "kernel = 10"): "layer 1: Conv2d(2, 3, 10, 2, 0): its window of 10x10 is",
+    (
+        "kernel = [3, 2]",
+        "kernel = 10",
+    ): "layer 1: Conv2d(2, 3, kernel=10, stride=2, padding=0): its window of 10x10 is",
     ('"he"', '"hee"'): "layer 1: init: expected normal, uniform, glorot, he",
     ("p = 0.25", "p = 1"): "layer 4: Dropout p: expected a number below 1, got 1",
     ('{type = "Flatten"},', ""): "layer 5: Linear takes rows, but images 3x5x4 come in: put Fl",
@@ -372,7 +379,8 @@ def test_the_documented_file_is_one(tmp_path):
     _, _, rest = page.partition("```toml\n")
     model = models.read(written(tmp_path, rest.partition("```")[0]))
     assert text(model.build(784, 10)) == (
-        "Conv2d(1, 8, 5, 2, 2), ELU(0.5), AvgPool2d(2, 2, 0), Flatten(), "
+        "Conv2d(1, 8, kernel=5, stride=2, padding=2), ELU(0.5), "
+        "AvgPool2d(kernel=2, stride=2, padding=0), Flatten(), "
         f"{model.build(784, 10).layers[4]!r}, Linear(392, 64), Tanh(), Linear(64, 10)"
     )
     assert repr(model.make_optimizer()) == "SGD(lr=0.02, momentum=0.9)"
@@ -415,9 +423,9 @@ layers = [
 """
     net = models.read(written(tmp_path, text)).build(features=30, classes=3, seed=0)
     assert [repr(layer) for layer in net.layers] == [
-        "Conv2d(1, 4, 3, 1, 'same', bias=False)",
-        "BatchNorm2d(4, 1e-05, 0.3, True)",
-        "Conv2d(4, 8, (2, 3), 1, 0, groups=4)",
+        "Conv2d(1, 4, kernel=3, stride=1, padding='same', bias=False)",
+        "BatchNorm2d(4, eps=1e-05, momentum=0.3, affine=True)",
+        "Conv2d(4, 8, kernel=(2, 3), stride=1, padding=0, groups=4)",
         "Flatten()",
         "Linear(120, 3, bias=False)",
     ]

@@ -99,7 +99,12 @@ def test_stages_are_the_outputs_on_images_as_in_use(backend):
         input_shape=(1, 28, 28),
     )
     found = stages(net, data, row=2)
-    names = ["the picture", "Conv2d(1, 2, 3, 1, 0)", repr(net.layers[1]), "MaxPool2d(2, 2, 0)"]
+    names = [
+        "the picture",
+        "Conv2d(1, 2, kernel=3, stride=1, padding=0)",
+        repr(net.layers[1]),
+        "MaxPool2d(kernel=2, stride=2, padding=0)",
+    ]
     assert [name for name, _ in found] == names
     assert [maps.shape for _, maps in found] == [(1, 28, 28), (2, 26, 26), (2, 26, 26), (2, 13, 13)]
     np.testing.assert_allclose(found[0][1][0], data.images([2])[0] / 255)

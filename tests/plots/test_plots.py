@@ -193,7 +193,7 @@ def test_no_label_covers_another():
     assert min(b - a for a, b in itertools.pairwise(heights)) * inches > 1.2 * style.TICK
     assert 0 <= heights[0] < heights[-1] <= 1
     named = [line for line in figure.axes[0].lines if line.get_label()[0] != "_"]
-    assert len({(line.get_color(), line.get_linestyle()) for line in named}) == 12
+    assert len({(line.get_color(), str(line._unscaled_dash_pattern)) for line in named}) == 12
 
 
 def test_loss_by_epoch():
@@ -276,8 +276,10 @@ def test_misclassified_shows_only_the_wrong_ones():
     figure = drawn(plots.misclassified(FOUR, LABELS, TAKEN))
     (ax,) = figure.axes
     assert figure.get_suptitle() == "2 of 2 misclassified samples"
-    assert texts(figure) == ["1 → 2", "3 → 1"]
-    assert ax.get_xlabel() == "true → predicted class"
+    assert texts(figure) == ["#1\n1 → 2", "#3\n3 → 1"]
+    assert ax.get_xlabel() == "#sample, true → predicted class"
+    places = drawn(plots.misclassified(FOUR, LABELS, TAKEN, places=[7, 80, 90, 1000]))
+    assert texts(places) == ["#80\n1 → 2", "#1000\n3 → 1"]
     np.testing.assert_array_equal([image.get_array() for image in ax.images], FOUR[[1, 3]])
     assert {image.get_clim() for image in ax.images} == {(30, 119)}
 
@@ -288,7 +290,7 @@ def test_misclassified_surest_first(whole):
     p = table if whole else table[np.arange(4), TAKEN]
     figure = drawn(plots.misclassified(FOUR, LABELS, TAKEN, p, most=1))
     assert figure.get_suptitle() == "1 of 2 misclassified samples, surest first"
-    assert texts(figure) == ["3 → 1  90 %"]
+    assert texts(figure) == ["#3\n3 → 1  90 %"]
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), FOUR[3])
 
 
@@ -329,6 +331,36 @@ def test_first_layer_weights(rng):
     assert zero.axes[0].images[0].get_clim() == (-1, 1)
 
 
+@pytest.mark.parametrize(
+    "plot", [plots.loss_by_epoch, plots.loss_by_iteration, plots.rate_by_iteration]
+)
+def test_a_curve_that_lies_on_others_leaves_them_seen(plot):
+    """Its gaps are as wide as the dashes of all of those together."""
+    y = np.linspace(3, 1, 20)
+    figure = drawn(plot({"a": y, "b": y + 1e-6, "c": y[:19], "d": y, "e": y - 1}))
+    strong = [
+        line
+        for line in figure.axes[0].lines
+        if line.get_label().removesuffix(" mean") in tuple("abcde")
+    ]
+    assert [line._unscaled_dash_pattern[1] for line in strong] == [None, (4, 4), None, (4, 8), None]
+
+
+def test_a_long_run_has_a_band_of_the_middle_half_of_its_losses(rng):
+    """The range alone is a block, where a hinge loss of 0 is among each bin's."""
+    y = np.where(rng.random(6000) < 0.2, 0, rng.exponential(size=6000))
+    y[:4] = NAN
+    x, low, high = curves.middle_half(y)
+    assert np.isnan([low[0], high[0]]).all()
+    np.testing.assert_array_equal(x, 4 * np.arange(1500) + 2.5)
+    for k in range(1, 1500, 100):
+        four = np.sort(y[4 * k : 4 * k + 4])
+        assert (low[k], high[k]) == (four[1], four[2])  # of four, the nearest to the quartiles
+    figure = drawn(plots.loss_by_iteration(y))
+    assert len(figure.axes[0].collections) == 1
+    assert "all batches, and their middle half" in figure.axes[0].get_xlabel()
+
+
 def test_class_probabilities():
     p = [0.2, 0.7, 0.1]
     figure = drawn(plots.class_probabilities(FOUR[0], p, label=2, class_names="abc"))
@@ -343,6 +375,14 @@ def test_class_probabilities():
     np.testing.assert_array_equal(left.images[0].get_array(), FOUR[0])
     assert left.get_position().x1 < bars.get_position().x0
     assert bars.get_ylim()[0] > bars.get_ylim()[1]
+    assert bars.get_xlim() == (0, 100)  # no more is probable
+
+
+@pytest.mark.parametrize("picture", [FOUR[0], None])
+def test_the_true_class_is_written_within_the_figure(picture):
+    figure = drawn(plots.class_probabilities(picture, [0.999, 0.001], label=0))
+    (word, _), renderer = figure.axes[0].texts, figure._get_renderer()
+    assert word.get_window_extent(renderer).x1 < figure.bbox.x1 - 4  # dots
 
 
 def test_class_probabilities_without_picture_and_of_many_classes():

@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -248,3 +249,35 @@ def test_without_shuffling_the_order_is_the_data_s(backend):
     fit(first, X, Y, shuffle=False, seed=1)
     fit(second, X, Y, shuffle=False, seed=2)
     assert np.array_equal(first.params, second.params)
+
+
+def test_negative_log_likelihood_of_raw_scores_is_told():
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 4
+    told = (
+        r"NLLLoss\(\) takes log-probabilities, but exp of the scores has the sum [\d.]+, not 1; end"
+    )
+    for last in ((), (fb.Tanh(),), (fb.Residual(fb.Linear(4, 4)),)):
+        net = fb.Sequential(fb.Linear(3, 4), *last)
+        with pytest.warns(UserWarning, match=told) as warned:
+            fb.fit(net, x, y, loss="nll", epochs=1)
+        assert [warning.filename for warning in warned] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fb.fit(fb.Sequential(fb.Linear(3, 4), fb.LogSoftmax()), x, y, loss="nll", epochs=1)
+        fb.fit(fb.Sequential(fb.Linear(3, 4)), x, y, loss="cross-entropy", epochs=1)
+
+
+def test_whole_labels_of_any_dtype_are_classes():
+    """As a column of a table comes, or what NumPy's loadtxt reads."""
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 4
+    nets = [fb.Sequential(fb.Linear(3, 4)) for _ in range(3)]
+    for net, labels in zip(nets, (y, y.astype("f4"), y.astype("f8")), strict=True):
+        fb.fit(net, x, labels, epochs=2, validation=(x, labels))
+        assert net.meaning == "classes"
+        assert np.array_equal(net.params, nets[0].params)
+        assert fb.evaluate(net, (x, labels)).accuracy == fb.evaluate(nets[0], (x, y)).accuracy
+    with pytest.raises(ValueError, match="If they are classes, pass integers"):
+        fb.fit(nets[0], x, y + 0.5)
+    one = fb.Sequential(fb.Linear(3, 1))
+    fb.fit(one, x, y.astype("f8"), epochs=1)
+    assert one.meaning == "values"

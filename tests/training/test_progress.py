@@ -67,7 +67,7 @@ def test_one_line_in_a_notebook(notebook):
     assert len({name for _, name, _ in notebook}) == 1
     texts = [text for *_, text in notebook]
     assert re.fullmatch(r"epoch 7/8  loss 1.5000  [\d,]+ samples/s  0:00:01 left", texts[0])
-    assert "loss 0.7500  train 50.00 %  val 25.00 %  " in texts[2]
+    assert "loss 1.2000  train 50.00 %  val 25.00 %  " in texts[2]
     assert texts[3].startswith("epoch 8/8  loss 0.5000  train 75.00 %  val 50.00 %  5,000 samples")
     assert texts[3].endswith("0:00:00 left")
     watch(shows)
@@ -101,8 +101,23 @@ def test_a_command_in_a_notebooks_cell_moves_no_bar(monkeypatch):
 def test_a_loss_that_goes_wrong_is_shown_by_its_power_of_ten():
     shows = progress.Progress(2, 100)
     for loss, text in ((0.12344, "loss 0.1234 "), (2.7413277e32, "loss 2.741e+32 ")):
+        shows.on_train_begin(None)
         shows.on_progress(1, 50, 100, loss)
         assert shows.figures.startswith(text)
+
+
+def test_the_loss_is_a_running_mean():
+    """Of what is reported ten times a second; an epoch goes on from the mean of the one before."""
+    shows, texts = progress.Progress(2, 100), []
+    shows.on_train_begin(None)
+    for loss in (2.0, 0.0, 0.0):
+        shows.on_progress(1, 50, 100, loss)
+        texts.append(shows.figures.split()[1])
+    shows.on_epoch_end(Epoch(1, 0.5, 0.5, 0.25, seconds=0.01), None)
+    for loss in (0.0, 1.0):
+        shows.on_progress(2, 50, 100, loss)
+        texts.append(shows.figures.split()[1])
+    assert texts == ["2.0000", "1.8000", "1.6200", "0.4500", "0.5050"]
 
 
 def test_silent_where_neither(capfd):
