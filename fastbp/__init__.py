@@ -18,7 +18,7 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 if _sys.argv[:1] == ["-m"]:  # python -m fastbp, which imports all of this before its __main__
     from . import _stopped as _stopped
 
-from . import _hints, datasets, models, schedules
+from . import _hints, datasets, schedules
 from ._above import Above as _Above
 from ._version import __version__ as __version__
 from .backends import use_backend
@@ -67,9 +67,6 @@ from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
-from .tabular.importance import permutation_importance
-from .tabular.train import Trained as Trained
-from .tabular.train import train
 from .training import (
     Callback,
     Checkpoint,
@@ -159,20 +156,31 @@ _Above.plots = lambda: _import_module("fastbp.plots")
 
 if _TYPE_CHECKING:
     from . import c as c
+    from . import models as models
     from . import numpy_source as numpy_source
     from . import onnx as onnx
     from . import plots as plots
     from . import sklearn as sklearn
     from . import torch as torch
+    from .tabular.importance import permutation_importance
+    from .tabular.train import Trained as Trained
+    from .tabular.train import train
 else:
     _LATE = {
         name: f"fastbp.{name}"
-        for name in ("c", "numpy_source", "onnx", "plots", "sklearn", "torch")
+        for name in ("c", "models", "numpy_source", "onnx", "plots", "sklearn", "torch")
+    }
+    _LATE_NAMES = {
+        "Trained": "fastbp.tabular.train",
+        "permutation_importance": "fastbp.tabular.importance",
+        "train": "fastbp.tabular.train",
     }
     _missing = _hints.missing(__name__, "fb")
 
     def __getattr__(name: str) -> object:
         """What comes when it is asked for; of other names, what to write in their place."""
+        if name in _LATE_NAMES:
+            return getattr(_import_module(_LATE_NAMES[name]), name)
         return _import_module(_LATE[name]) if name in _LATE else _missing(name)
 
 

@@ -1,7 +1,5 @@
 """Libraries that are extras: what is said where one is missing, or older than what is called."""
 
-from importlib import metadata
-
 _Version = tuple[int, int]
 
 
@@ -20,6 +18,8 @@ def check_version(asker: str, library: str, distribution: str, extra: str, least
     ImportError
         Which says what to install.
     """
+    from importlib import metadata  # which takes as long as a third of NumPy
+
     try:
         found = metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -4,7 +4,6 @@ The names that other libraries have for what is here, or have besides, are in ``
 other name is compared with those that there are.
 """
 
-import difflib
 import functools
 import inspect
 import sys
@@ -98,6 +97,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Which of the names is like it; "" if none is."""
     plain = {_plain(each): each for each in known}
     plain.pop("", None)
+    if not plain:
+        return ""
+    import difflib
+
     near = difflib.get_close_matches(_plain(name), plain, 1)
     return plain[near[0]] if near else ""
 

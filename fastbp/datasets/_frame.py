@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 import os
 import warnings
@@ -192,6 +191,8 @@ def column_of(names: Sequence[str], wanted: str | int, what: str) -> str:
         if wanted in names:
             return wanted
         if not wanted.removeprefix("-").isdecimal():
+            import difflib
+
             near = difflib.get_close_matches(wanted, names, 3, 0.6)
             lower = [name for name in names if name.lower() == wanted.lower()]
             advice = " or ".join(map(repr, dict.fromkeys([*lower, *near])))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Sequence
-from html import escape as escape_markup
 from pathlib import Path
 
 Table = list[list[str]]  # the first row is the head
@@ -32,6 +31,8 @@ def document(title: str, body: Iterable[str]) -> str:
 
 def escape(text: str) -> str:
     """Text as markup; a number, its spread and its unit stay on one line."""
+    from html import escape as escape_markup
+
     text = NO_TEXT.sub("\ufffd", text)
     return escape_markup(text).replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
 

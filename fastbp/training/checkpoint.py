@@ -6,7 +6,6 @@ the rates; the rest is JSON in the metadata. It is written beside the old one an
 """
 
 import copy
-import hashlib
 import inspect
 import json
 import time
@@ -90,6 +89,8 @@ def digest_of(arrays: Iterable[np.ndarray], scale: float = 1.0) -> str:
     It is that of sums, down and across, over the data's words in rows: to hash all of the data
     takes as long as a part of an epoch. What differs in one place, or in its order, has others.
     """
+    import hashlib
+
     found = hashlib.blake2b(digest_size=16)
     for part in arrays:
         array = np.ascontiguousarray(part)

@@ -5,7 +5,6 @@ import json
 import math
 from pathlib import Path
 from typing import Any, TextIO
-from uuid import uuid4
 
 from fastbp._extras import missing
 from fastbp._files import StrPath, naming, open_regular, write_atomically
@@ -125,6 +124,8 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: Epoch, net: Sequential) -> None:
         """Write what is known of it, within a second."""
         if self._writer is None:
+            from uuid import uuid4
+
             self._writer = _tensorboardx().SummaryWriter(
                 str(self.folder),
                 purge_step=epoch.epoch,

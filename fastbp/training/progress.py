@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from fastbp.network import Sequential
 
@@ -186,6 +185,8 @@ class Line(Progress):
         if self.shown:
             update_display(line, raw=True, display_id=self.shown)
         else:
+            from uuid import uuid4
+
             self.shown = uuid4().hex
             display(line, raw=True, display_id=self.shown)
 
