@@ -250,6 +250,12 @@ KERNELS: dict[str, Kernel] = {
     # x (n, o) scores; labels (n,)
     "argmax": _kernel("x", "labels", "labels = the first column of each row's largest value"),
     "accuracy": _kernel("x labels", "", "the share of rows whose largest value is in column label"),
+    # target (n, o); errors (2, o) of float64
+    "sum_errors": _kernel(
+        "x target",
+        "errors",
+        "errors = in double, the sums over rows of (x - target)**2 and of |x - target|",
+    ),
 }
 
 

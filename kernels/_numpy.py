@@ -42,6 +42,7 @@ from fastbp.kernels._numpy_rows import gather as gather
 from fastbp.kernels._numpy_rows import log_softmax_backward as log_softmax_backward
 from fastbp.kernels._numpy_rows import log_softmax_forward as log_softmax_forward
 from fastbp.kernels._numpy_rows import softmax_forward as softmax_forward
+from fastbp.kernels._numpy_rows import sum_errors as sum_errors
 
 # Beyond ±FAR, SiLU and the like are 0 or x to the last digit: so is what infinity becomes.
 FAR = 1000

@@ -50,3 +50,10 @@ def argmax(x, labels):
 def accuracy(x, labels):
     """the share of rows whose largest value is in column label"""
     return float(np.count_nonzero(x.argmax(axis=1) == labels) / max(len(x), 1))
+
+
+def sum_errors(x, target, errors):
+    """errors = in double, the sums over rows of (x - target)**2 and of |x - target|"""
+    difference = x.astype(np.float64) - target
+    np.sum(difference**2, axis=0, out=errors[0])
+    np.sum(np.abs(difference), axis=0, out=errors[1])

@@ -118,6 +118,7 @@ OUTPUTS: Makers = {
     "dw": lambda c: c.empty(c.i, c.o),
     "db": lambda c: c.empty(c.o),
     "labels": lambda c: np.full(c.n, -1, np.int64),
+    "errors": lambda c: np.full((2, c.o), np.nan),
     "params": lambda c: c.vector(),
     "m": lambda c: c.vector(),
     "v": lambda c: c.vector() ** 2,  # Adam's is a mean of squares
@@ -150,7 +151,7 @@ def _make_norm_case(
 
 
 def _takes_scores(name: str) -> bool:
-    return name.endswith("_loss") or name in ("argmax", "accuracy")
+    return name.endswith("_loss") or name in ("argmax", "accuracy", "sum_errors")
 
 
 def _scores(n: int, o: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Data made fit for the loops: checked once, against the network and the loss."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -33,9 +34,7 @@ TAKES: dict[Meaning, Loss] = {
 }
 
 
-class Samples(NamedTuple):
-    """Training data as the loop wants it."""
-
+class _Samples(NamedTuple):
     x: np.ndarray  # (n, inputs) uint8, float32 or float64; a network sees x * scale
     target: np.ndarray  # (n,) int64 labels or (n, outputs) values
     labels: np.ndarray | None  # (n,) int64, where the targets are classes
@@ -44,6 +43,10 @@ class Samples(NamedTuple):
     outputs: int  # columns of the scores that the targets were checked for
     weights: np.ndarray | None = None  # (n,) float64; None where all are 1
     table: Table | None = None  # which x was made of
+
+
+class Samples(_Samples):
+    """Training data as the loop wants it."""
 
     def write_on(self, net: Sequential) -> None:
         """A network that is trained with them keeps what its scores mean, and what x was."""
@@ -58,6 +61,14 @@ class Samples(NamedTuple):
         )
         x, target = self.x[rows], self.target[rows]
         return self._replace(x=x, target=target, labels=labels, weights=weights)
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of values, each output's mean and sum of squares around it, (outputs,) float64."""
+        target = self.target.astype(np.float64)
+        mean = target.mean(axis=0)
+        target -= mean
+        return mean, np.square(target, out=target).sum(axis=0)
 
     def classes(self) -> np.ndarray | None:
         """(n,) int64: each sample's class, of two classes from one output too; None of others."""

@@ -95,35 +95,34 @@ class _Values(Tally):
 
     def __init__(self, samples: Samples) -> None:
         super().__init__(samples)
-        self.target, self.meaning = samples.target.astype(np.float64), samples.meaning
+        self.target, self.meaning = samples.target, samples.meaning
         label = None if samples.table is None else samples.table.label
         self.range = label.learned_range if isinstance(label, datasets.Values) else None
-        self.squares = np.zeros(self.target.shape[1])
-        self.distance = 0.0
-        self.mean = self.target.mean(axis=0)
-        self.spread = np.square(self.target - self.mean).sum(axis=0)
+        self.errors = np.zeros((2, samples.outputs))  # squared, and absolute
+        self.mean, self.spread = map(np.copy, samples.moments)
 
     def add(self, scores: np.ndarray, rows: slice) -> None:
-        values = expected(scores.astype(np.float64), self.meaning)
+        target, values, errors = self.target[rows], scores, np.empty_like(self.errors)
+        if self.meaning is not Meaning.VALUES or self.range is not None:
+            values = expected(scores.astype(np.float64), self.meaning)
         if self.range is not None:
             values = np.clip(values, *self.range)
-        difference = values - self.target[rows]
-        self.squares += np.square(difference).sum(axis=0)
-        self.distance += float(np.abs(difference).sum())
+        both = (np.ascontiguousarray(a, np.result_type(values, target)) for a in (values, target))
+        kernels().sum_errors(*both, errors)
+        self.errors += errors
 
     def merged(self, other: Any) -> Tally:
         # Chan, Golub and LeVeque 1983: the spread of two parts about the mean of both.
         together, apart = self.count + other.count, other.mean - self.mean
         self.spread += other.spread + np.square(apart) * (self.count * other.count / together)
         self.mean += apart * (other.count / together)
-        self.squares += other.squares
-        self.distance += other.distance
+        self.errors += other.errors
         return super().merged(other)
 
     def result(self) -> Evaluation:
-        spread = self.spread
-        share = np.divide(self.squares, spread, out=np.ones_like(spread), where=spread > 0)
-        share[(spread == 0) & (self.squares == 0)] = 0
-        share[np.isnan(self.squares)] = math.nan
-        mae = self.distance / (self.count * len(spread))
+        spread, (squares, distances) = self.spread, self.errors
+        share = np.divide(squares, spread, out=np.ones_like(spread), where=spread > 0)
+        share[(spread == 0) & (squares == 0)] = 0
+        share[np.isnan(squares)] = math.nan
+        mae = float(distances.sum()) / (self.count * len(spread))
         return Evaluation(loss=self.loss, r2=float(1 - share.mean()), mae=mae)

@@ -97,3 +97,14 @@ def accuracy(x, labels):
     for r in range(x.shape[0]):
         right += _argmax_row(pointer(x[r]), x.shape[1]) == labels[r]
     return right / max(x.shape[0], 1)
+
+
+@jit
+def sum_errors(x, target, errors):
+    """errors = in double, the sums over rows of (x - target)**2 and of |x - target|"""
+    errors[:] = 0
+    for r in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            difference = float(x[r, j]) - float(target[r, j])
+            errors[0, j] += difference * difference
+            errors[1, j] += abs(difference)

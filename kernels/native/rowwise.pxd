@@ -1,6 +1,7 @@
-"""What is computed row by row over the o columns of the scores: softmax, its logarithm, argmax."""
+"""What is computed row by row over the o columns of the scores: softmax, its logarithm, argmax;
+and how far they are from targets."""
 
-from libc.math cimport log
+from libc.math cimport fabs, log
 
 from elementary cimport exp_
 from tile cimport real
@@ -62,3 +63,14 @@ cdef inline Py_ssize_t argmax_row(const real* x, Py_ssize_t o) noexcept nogil:
         if x[j] > x[best]:
             best = j
     return best
+
+
+cdef inline void add_errors_row(
+    const real* x, const real* target, double* squares, double* distances, Py_ssize_t o,
+) noexcept nogil:
+    cdef double difference
+    cdef Py_ssize_t j
+    for j in range(o):
+        difference = <double> x[j] - <double> target[j]
+        squares[j] += difference * difference
+        distances[j] += fabs(difference)

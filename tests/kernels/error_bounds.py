@@ -109,7 +109,15 @@ def log_softmax_backward(made: Made) -> Bounds:
     return {"dx": (made.o + 8) * made.eps * terms}
 
 
-OF_ROWS = {f.__name__: f for f in (softmax_forward, log_softmax_forward, log_softmax_backward)}
+def sum_errors(made: Made) -> Bounds:
+    terms = made.a["x"] + made.a["target"]
+    sums = np.array([np.square(terms).sum(axis=0), terms.sum(axis=0)])
+    return {"errors": (made.n + 4) * made.eps * sums}
+
+
+OF_ROWS = {
+    f.__name__: f for f in (softmax_forward, log_softmax_forward, log_softmax_backward, sum_errors)
+}
 
 
 def cross_entropy_loss(made: Made) -> Bounds:

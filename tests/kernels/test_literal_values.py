@@ -224,7 +224,7 @@ def test_absolute_error_is_a_mean_over_all_elements(kernels: Any) -> None:
 
 
 def test_huber_loss_is_half_a_square_up_to_delta_and_then_a_line(kernels: Any) -> None:
-    dx = np.full((2, 2), np.nan)
+    dx = unwritten(2, 2)
     loss = kernels.huber_loss(
         array([[1, 2], [3, 4]]), array([[0.5, 0], [6, 4]]), UNWEIGHTED, 2.0, dx
     )
@@ -233,7 +233,7 @@ def test_huber_loss_is_half_a_square_up_to_delta_and_then_a_line(kernels: Any) -
 
 
 def test_poisson_nll_loss_is_of_logarithms(kernels: Any) -> None:
-    dx = np.full((2, 2), np.nan)
+    dx = unwritten(2, 2)
     loss = kernels.poisson_nll_loss(
         array([[0, LN2], [-LN2, 0]]), array([[1, 2], [0, 3]]), UNWEIGHTED, dx
     )
@@ -281,6 +281,17 @@ def test_argmax_counts_the_first_nan_as_largest(kernels: Any) -> None:
     found = labels(-1, -1, -1, -1)
     kernels.argmax(array([[nan, 1, inf], [1, nan, nan], [inf, 1, nan], [-inf, -inf, 0]]), found)
     assert_array_equal(found, [0, 1, 2, 2])
+
+
+def test_sum_errors_sums_squares_and_distances_of_each_column(kernels: Any) -> None:
+    x, target, errors = array([[1, 5], [3, -1]]), array([[2, 5], [0, 1]]), unwritten(2, 2)
+    kernels.sum_errors(x, target, errors)
+    assert_array_equal(errors, [[10, 4], [4, 2]])
+    kernels.sum_errors(x[:0], target[:0], errors)
+    assert_array_equal(errors, np.zeros((2, 2)))
+    x[1, 0] = np.nan
+    kernels.sum_errors(x, target, errors)
+    assert_array_equal(errors, [[np.nan, 4], [np.nan, 2]])
 
 
 def test_accuracy_is_the_share_of_rows_that_are_right(kernels: Any) -> None:
