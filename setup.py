@@ -62,6 +62,7 @@ def levels() -> dict[str, list[str]]:
 
 def extensions() -> list[Extension]:
     """The processor check, and one module of kernels for each level."""
+    import numpy
     from Cython.Build import cythonize
 
     # fastbp.backends compares the digest when it loads a module, so that no stale build runs.
@@ -81,7 +82,9 @@ def extensions() -> list[Extension]:
             f"fastbp.kernels._cython_{level}",
             [_copy(native.sources[0], level)],
             extra_compile_args=flags,
+            include_dirs=[numpy.get_include()],
             define_macros=[
+                ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
                 ("PyInit__cython", f"PyInit__cython_{level}"),
                 ("CYTHON_INLINE", "inline __attribute__((always_inline))"),
                 ("SOURCE_HASH", f'"{source_hash}"'),

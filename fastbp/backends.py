@@ -44,22 +44,22 @@ class _MissingError(Exception):
     """A backend is not there, for a reason that may be recorded rather than raised."""
 
 
-_active: Backend | None = None
+in_use: Backend | None = None  # None until it is chosen: see active
 _loaded: dict[str, Backend] = {}
 _reasons: dict[str, str] = {}  # backend -> why the automatic choice passed it over
 
 
 def active() -> Backend:
     """The backend in use; the first call chooses it."""
-    global _active
-    if _active is None:
-        _active = _choose(os.environ.get("FASTBP_BACKEND") or "auto", "FASTBP_BACKEND")
-    return _active
+    global in_use
+    if in_use is None:
+        in_use = _choose(os.environ.get("FASTBP_BACKEND") or "auto", "FASTBP_BACKEND")
+    return in_use
 
 
 def kernels() -> Any:
     """The active kernel module."""
-    return (_active or active()).kernels  # one call less: it comes before every kernel
+    return (in_use or active()).kernels  # one call less: it comes before every kernel
 
 
 def reasons() -> dict[str, str]:
@@ -90,17 +90,17 @@ class use_backend(Guessed):  # noqa: N801 - reads as a function, and is one that
     """
 
     def __init__(self, name: str) -> None:
-        global _active
+        global in_use
         chosen = _choose(name, "use_backend")
-        self._previous, _active = _active, chosen
+        self._previous, in_use = in_use, chosen
         self.name = chosen.name
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        global _active
-        _active = self._previous
+        global in_use
+        in_use = self._previous
 
     def __repr__(self) -> str:
         return f"use_backend({self.name!r})"

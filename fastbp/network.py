@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from . import prediction
+from . import backends, prediction
 from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
 from ._memory import zeros_in_lines
@@ -162,7 +162,11 @@ class Sequential(Shown, Offers):
         backend's engine, if it has one, by ``threads`` threads (FASTBP_NUM_THREADS or every
         processor if left out); their number changes no result.
         """
-        return prediction.scores(self, x, threads)
+        one = self.vectors.single  # as of_one, which every call would count on: a sample is fast
+        if one is None or one.backend is not backends.in_use:
+            one = of_one(self, x)
+        found = one.scores(x)
+        return prediction.scores(self, x, threads) if found is None else found
 
     def predict(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
         """What each sample is, by what the network's scores mean.
@@ -194,8 +198,10 @@ class Sequential(Shown, Offers):
 
         Of a DataFrame, where there is a ``table``, they are a DataFrame with a column a class.
         """
-        if self.meaning in SOFTMAX and (single := of_one(self, x, True)) is not None:
-            return single  # the shortest way, on which every call counts
+        if self.meaning in SOFTMAX:
+            single = of_one(self, x).probabilities(x)
+            if single is not None:
+                return single
         samples, alone = prediction.as_samples(self, x)
         scores = prediction.row_scores(self, samples)
         found = probabilities(scores, meaning_of(self), repr(self))

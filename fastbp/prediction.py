@@ -1,16 +1,17 @@
 """How a network's scores are computed: of one sample, on an engine, or layer by layer."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import backends
 from ._above import Above
 from ._arrays import as_array, check_range
 from ._settings import Setting
-from .backends import kernels
+from .backends import Backend
 from .datasets import Classes, Dataset, Table, is_frame, samples_of
 from .layers import as_rows
 from .layers.base import named, outputs_of
@@ -18,10 +19,43 @@ from .layers.base import named, outputs_of
 if TYPE_CHECKING:
     from .network import Sequential
 
-# Where a cast is from one precision to the other: a sum of squares below this says that it is exact
-# or rounds, and makes no number infinite.
-SQUARES = {("d", "f"): float(np.finfo(np.float32).max) ** 2, ("f", "d"): math.inf}
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
+
+
+@dataclass(frozen=True, slots=True)
+class OfOne:
+    """The shortest way for a single sample through a network, on the kernels of a backend.
+
+    Both functions return None for what is no single sample, or no plain array of numbers, and
+    everything where there is no such way.
+    """
+
+    backend: Backend | None
+    scores: Callable[[Any], np.ndarray | None]  # of (1, inputs) or (inputs,)
+    probabilities: Callable[[Any], np.ndarray | None]  # the softmax of the same
+
+
+def _no_answer(x: object) -> None:
+    """None: the general way must do."""
+
+
+NO_WAY = OfOne(None, _no_answer, _no_answer)
+
+
+def of_one(net: "Sequential", x: object) -> OfOne:
+    """The network's way for one sample; made for the first x that may be one."""
+    found: OfOne | None = net.vectors.single
+    if found is not None and found.backend is backends.in_use:
+        return found
+    if type(x) is not np.ndarray or not x.ndim or (x.ndim > 1 and len(x) != 1):
+        return NO_WAY
+    backend, single = backends.active(), Above.one_sample(net)
+    if single is None:
+        found = OfOne(backend, _no_answer, _no_answer)
+    else:
+        found = OfOne(backend, single.scores, single.probabilities)
+    net.vectors.single = found
+    return found
 
 
 class OfTable(Setting):
@@ -69,11 +103,9 @@ def scores(
     net: "Sequential", x: "npt.ArrayLike | Dataset", threads: int | None = None
 ) -> np.ndarray:
     """See ``Sequential.scores``."""
-    if (single := of_one(net, x, softmax=False)) is not None:
+    if (single := of_one(net, x).scores(x)) is not None:
         return single
     x, alone = as_samples(net, x)
-    if alone and (single := of_one(net, x, softmax=False)) is not None:
-        return single[0]
     if isinstance(x, Dataset):
         if net.inputs not in (None, x.features):
             raise ValueError(f"{net!r}: expected {net.inputs} features, got {x!r}")
@@ -81,7 +113,8 @@ def scores(
         found = Above.fused_scores(net, x.x, x.scale, threads)
     else:
         x = as_rows(net.as_input(x, named(net), net.dtype))
-        found = Above.fused_scores(net, x, 1.0, threads)
+        found = of_one(net, x).scores(x)  # a list, or numbers of a dtype that is unknown there
+        found = Above.fused_scores(net, x, 1.0, threads) if found is None else found
     found = layered_scores(net, x) if found is None else found
     return found[0] if alone else found
 
@@ -115,27 +148,3 @@ def _chunks(net: "Sequential", x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
     for start in range(0, max(len(x), 1), chunk):
         rows = slice(start, start + chunk)
         yield x.batch(rows, net.dtype)[0] if isinstance(x, Dataset) else x[rows]
-
-
-def of_one(net: "Sequential", x: object, softmax: bool) -> np.ndarray | None:
-    """The scores or probabilities of a single sample, (1, outputs), the shortest way.
-
-    None where x is none, or is no plain array of floats, or there is no such way.
-    """
-    if type(x) is not np.ndarray or not x.ndim or len(x) != 1:
-        return None
-    module, found = kernels(), net.vectors.single
-    if found is None or found[0] is not module:
-        single = Above.one_sample(net)
-        shape: Any = None if single is None else (1, single.outputs)
-        found = net.vectors.single = module, single, shape, net.dtype
-    _, single, shape, dtype = found
-    if single is None:
-        return None
-    y: np.ndarray = np.empty(shape, dtype)
-    if single.scores(x, y, softmax):
-        return y
-    # The other precision, if no number is beyond the network's.
-    if (x.dtype.char, dtype.char) in SQUARES and np.vdot(x, x) < SQUARES[x.dtype.char, dtype.char]:
-        return y if single.scores(x.astype(dtype), y, softmax) else None
-    return None

@@ -41,9 +41,8 @@ class Vectors:
         Views for everybody.
     frozen : bool
         Whether nobody can change parameters and buffers any more.
-    single : tuple, optional
-        The active kernels, their way for one sample, and the shape and dtype of what it puts out;
-        made by the first that is asked for.
+    single : OfOne, optional
+        A backend's way for one sample (``fastbp.prediction``), made for the first there is.
     pieces : dict
         Of the parameters, as optimisers move them (``rules.pieces``), and what they follow from:
         with weight decay of all, and with that of weights alone.
@@ -57,7 +56,7 @@ class Vectors:
         self.shown = [self.params, self.buffers]
         self.given, self.given_buffers = 0, 0  # how many numbers layers have views of
         self.frozen = False
-        self.single: tuple[Any, Any, Any, np.dtype] | None = None
+        self.single: Any = None
         self.pieces: dict[bool, tuple[Any, Any]] = {}
 
     def parameter(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:

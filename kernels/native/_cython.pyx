@@ -9,10 +9,8 @@ compiles that once for each CPU level. The contract stands in kernels/__init__.p
 here.
 """
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
-)
-from libc.stdint cimport int64_t, uint8_t
+cimport numpy
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cimport activations
 cimport conv2d
@@ -44,6 +42,8 @@ cdef extern from *:
     #endif
     """
     const char* SOURCE_HASH
+
+numpy.import_array()
 
 CAPABILITIES = frozenset({"engine", "images", "one_sample", "samples", "sparse_limits"})
 source_hash = SOURCE_HASH.decode()  # of the sources this was built from
@@ -146,6 +146,15 @@ def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
         for r in range(x.shape[0]):
             right += rowwise.argmax_row[real](&x[r, 0], x.shape[1]) == labels[r]
     return right / <double> n
+
+
+def sum_errors(const real[:, ::1] x, const real[:, ::1] target, double[:, ::1] errors):
+    """errors = in double, the sums over rows of (x - target)**2 and of |x - target|"""
+    cdef Py_ssize_t r, o = x.shape[1]
+    with nogil:
+        errors[:, :] = 0
+        for r in range(x.shape[0]):
+            rowwise.add_errors_row[real](&x[r, 0], &target[r, 0], &errors[0, 0], &errors[1, 0], o)
 
 
 def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t states,
@@ -268,7 +277,7 @@ cdef class OneSample:
     cdef const float* floats
     cdef const double* doubles
     cdef const void* buffers
-    cdef readonly Py_ssize_t outputs
+    cdef Py_ssize_t inputs, outputs
     cdef bint skip_zeros
 
     def __init__(self, const int64_t[:, ::1] program, const double[:, ::1] values, params, buffers,
@@ -279,7 +288,7 @@ cdef class OneSample:
         self.program, self.values, self.vectors = program, values, (params, buffers)
         self.floats, self.doubles, self.skip_zeros = NULL, NULL, skip_zeros
         self.buffers = &bytes_[0]
-        self.outputs = program[program.shape[0] - 1, OUTPUTS]
+        self.inputs, self.outputs = program[0, INPUTS], program[program.shape[0] - 1, OUTPUTS]
         if params.dtype.itemsize == sizeof(float):
             floats = params
             self.floats = &floats[0]
@@ -302,31 +311,62 @@ cdef class OneSample:
                 return False
         return True
 
-    def scores(self, x, y, bint softmax):
-        """y (1, outputs) = the scores of x (1, inputs), or their softmax; False if x is no such
-        C-contiguous array of the parameters' dtype."""
-        cdef Py_buffer source, target
-        cdef bint done = False
-        PyObject_GetBuffer(y, &target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-        try:
-            PyObject_GetBuffer(x, &source, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
-        except (BufferError, ValueError, TypeError):
-            PyBuffer_Release(&target)
-            return False
-        if self.floats != NULL and self.accepts(&source, b"f"):
-            self.run[float](<const float*> source.buf, self.floats, <float*> target.buf, softmax)
-            done = True
-        elif self.doubles != NULL and self.accepts(&source, b"d"):
-            self.run[double](
-                <const double*> source.buf, self.doubles, <double*> target.buf, softmax)
-            done = True
-        PyBuffer_Release(&source)
-        PyBuffer_Release(&target)
-        return done
+    def scores(self, x):
+        """The scores (1, outputs) of x (1, inputs), or (outputs,) of x (inputs,).
 
-    cdef bint accepts(self, const Py_buffer* x, const char* kind) noexcept:
-        return (x.ndim == 2 and x.shape[0] == 1 and x.shape[1] == self.program[0, INPUTS]
-                and x.format[0] == kind[0] and x.format[1] == 0)
+        None if x is no such C-contiguous array of real numbers, or not all are finite in the
+        parameters' dtype.
+        """
+        return self.answer(x, False)
+
+    def probabilities(self, x):
+        """The same of their softmax."""
+        return self.answer(x, True)
+
+    cdef object answer(self, x, bint softmax):
+        cdef numpy.npy_intp shape[2]
+        cdef numpy.npy_intp* columns
+        cdef int axes, kind = numpy.NPY_FLOAT if self.floats != NULL else numpy.NPY_DOUBLE
+        cdef bint done
+        if not numpy.PyArray_CheckExact(x) or not numpy.PyArray_ISCARRAY_RO(x):
+            return None
+        axes, columns = numpy.PyArray_NDIM(x), numpy.PyArray_DIMS(x)
+        if not 1 <= axes <= 2 or columns[axes - 1] != self.inputs or axes == 2 and columns[0] != 1:
+            return None
+        shape[0], shape[1] = 1, self.outputs
+        y = numpy.PyArray_SimpleNew(axes, &shape[2 - axes], kind)
+        if kind == numpy.NPY_FLOAT:
+            done = self.fill[float](x, self.floats, y, softmax)
+        else:
+            done = self.fill[double](x, self.doubles, y, softmax)
+        return y if done else None
+
+    cdef bint fill(self, numpy.ndarray x, const real* params, numpy.ndarray y, bint softmax):
+        """Fill y with the answer to x; False where its dtype is none of those known."""
+        cdef const void* data = numpy.PyArray_DATA(x)
+        cdef real* scores = <real*> numpy.PyArray_DATA(y)
+        cdef int kind = numpy.PyArray_TYPE(x)
+        cdef real cast[one_sample.MOST_COLUMNS]
+        if kind == numpy.PyArray_TYPE(y):
+            self.run[real](<const real*> data, params, scores, softmax)
+            return True
+        if self.inputs > one_sample.MOST_COLUMNS:
+            return False
+        if kind == numpy.NPY_DOUBLE:
+            if not one_sample.cast_sample[double, real](
+                    <const double*> data, self.inputs, &cast[0]):
+                return False
+        elif kind == numpy.NPY_FLOAT:
+            if not one_sample.cast_sample[float, real](<const float*> data, self.inputs, &cast[0]):
+                return False
+        elif kind == numpy.NPY_INT64:
+            one_sample.cast_sample[int64_t, real](<const int64_t*> data, self.inputs, &cast[0])
+        elif kind == numpy.NPY_INT32:
+            one_sample.cast_sample[int32_t, real](<const int32_t*> data, self.inputs, &cast[0])
+        else:
+            return False
+        self.run[real](&cast[0], params, scores, softmax)
+        return True
 
     cdef void run(self, const real* x, const real* params, real* y, bint softmax) noexcept:
         cdef real one[one_sample.MOST_COLUMNS]

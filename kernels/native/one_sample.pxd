@@ -1,6 +1,6 @@
 """One sample through a whole network: no batch, no packing, no allocation."""
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 cimport activations
@@ -10,86 +10,171 @@ cimport shortcut
 from activations cimport is_elementwise
 from numbers cimport (
     ADD, BATCH_NORM, BIAS, COLUMNS, COLUMN_SCALE, DENSE, FIRST_BUFFER, FORK, INPUTS, KIND,
-    NORM_EPSILON, OUTPUTS, PARAMS, PARAM_VECTORS, STANDARDIZE, VALUE_COLUMNS, VECTOR,
+    NORM_EPSILON, OUTPUTS, PARAMS, PARAM_VECTORS, RELU, STANDARDIZE, VALUE_COLUMNS, VECTOR,
 )
 from program cimport is_norm, vectors_in
 from tile cimport MOST_LANES, dvec, fvec, real, times, vec
 
 cdef extern from *:
     """
-    #if defined(__GNUC__)
-    typedef uint64_t eight_bytes __attribute__((aligned(4), may_alias));
+    #if defined(__AVX512VL__) && defined(__GNUC__)
+    #include <immintrin.h>
+    #define LISTED_AT_ONCE 16
+    /* The places of what is not zero are brought together, a vector at a time. */
+    static inline Py_ssize_t flist_used(const float *x, Py_ssize_t n, int32_t *used) {
+        const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        Py_ssize_t count = 0;
+        for (Py_ssize_t k = 0; k < n; k += 16) {
+            __mmask16 there = (__mmask16) (n - k < 16 ? (1u << (n - k)) - 1 : 0xffff);
+            __m512 v = _mm512_maskz_loadu_ps(there, x + k);
+            __mmask16 some = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+            __m512i at = _mm512_add_epi32(first, _mm512_set1_epi32((int32_t) k));
+            _mm512_storeu_si512(used + count, _mm512_maskz_compress_epi32(some, at));
+            count += __builtin_popcount(some);
+        }
+        return count;
+    }
+    static inline Py_ssize_t dlist_used(const double *x, Py_ssize_t n, int32_t *used) {
+        const __m256i first = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        Py_ssize_t count = 0;
+        for (Py_ssize_t k = 0; k < n; k += 8) {
+            __mmask8 there = (__mmask8) (n - k < 8 ? (1u << (n - k)) - 1 : 0xff);
+            __m512d v = _mm512_maskz_loadu_pd(there, x + k);
+            __mmask8 some = _mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+            __m256i at = _mm256_add_epi32(first, _mm256_set1_epi32((int32_t) k));
+            _mm256_storeu_si256((__m256i *) (used + count), _mm256_maskz_compress_epi32(some, at));
+            count += __builtin_popcount(some);
+        }
+        return count;
+    }
     #else
-    typedef uint64_t eight_bytes;
+    #define LISTED_AT_ONCE 1
+    #define LIST_USED(x, n, used) \
+        Py_ssize_t count = 0; \
+        for (Py_ssize_t k = 0; k < n; k++) { \
+            used[count] = (int32_t) k; \
+            count += x[k] != 0; \
+        } \
+        return count;
+    static inline Py_ssize_t flist_used(const float *x, Py_ssize_t n, int32_t *used) {
+        LIST_USED(x, n, used)
+    }
+    static inline Py_ssize_t dlist_used(const double *x, Py_ssize_t n, int32_t *used) {
+        LIST_USED(x, n, used)
+    }
     #endif
     """
-    ctypedef uint64_t eight_bytes
+    Py_ssize_t flist_used(const float* x, Py_ssize_t n, int32_t* used) noexcept nogil
+    Py_ssize_t dlist_used(const double* x, Py_ssize_t n, int32_t* used) noexcept nogil
+    enum:
+        LISTED_AT_ONCE
 
 cdef enum:
     MOST_COLUMNS = 4096  # of a layer, so that two rows of them fit onto the stack
     SUMS_AT_ONCE = 8  # vectors at a time: as many as hide how long a multiply-add takes
+    LEAST_SCANNED = 48  # inputs: looking for zeros among fewer takes longer than they do
+
+ctypedef fused number:  # what samples may consist of
+    float
+    double
+    int32_t
+    int64_t
+
+
+cdef inline bint cast_sample(const number* x, Py_ssize_t n, real* y) noexcept nogil:
+    """y = x in the other precision; False if a number is not finite there."""
+    cdef int finite = 1
+    cdef Py_ssize_t j
+    for j in range(n):
+        y[j] = <real> x[j]
+        finite &= y[j] - y[j] == 0
+    return finite
 
 
 cdef inline void multiply_columns(
-    Py_ssize_t vectors, const real* x, const int32_t* used, Py_ssize_t count, const real* w,
-    const real* b, real* y, Py_ssize_t outputs, const vec* _vec,
+    Py_ssize_t vectors, Py_ssize_t chains, const real* x, const int32_t* used, Py_ssize_t count,
+    const real* w, const real* b, real* y, Py_ssize_t outputs, const vec* _vec,
 ) noexcept nogil:
     """y = x @ w + b for so many vectors (a constant) of columns; W is (inputs, outputs).
 
-    b may be NULL, for zero.
+    The sums run over every `chains`-th row each (a constant too): what is narrow has as many at a
+    time as what is wide. b may be NULL, for zero; used too, for the first `count` inputs.
     """
     cdef vec acc[SUMS_AT_ONCE]
     cdef const vec* row
-    cdef Py_ssize_t i, j, k
+    cdef Py_ssize_t i = 0, j, k, c
     memset(&acc, 0, sizeof(acc))
     if b != NULL:
         for j in range(vectors):
             acc[j] = (<const vec*> b)[j]
-    for i in range(count):
+    while i + chains <= count:
+        for c in range(chains):
+            k = used[i + c] if used != NULL else i + c
+            row = <const vec*> (w + k * outputs)
+            for j in range(vectors):
+                acc[c * vectors + j] = acc[c * vectors + j] + times(x[k], row[j])
+        i += chains
+    while i < count:
         k = used[i] if used != NULL else i
         row = <const vec*> (w + k * outputs)
         for j in range(vectors):
             acc[j] = acc[j] + times(x[k], row[j])
+        i += 1
+    for c in range(1, chains):
+        for j in range(vectors):
+            acc[j] = acc[j] + acc[c * vectors + j]
     for j in range(vectors):
         (<vec*> y)[j] = acc[j]
+
+
+cdef inline void multiply_rest(
+    const real* x, const int32_t* used, Py_ssize_t count, const real* w, const real* b, real* y,
+    Py_ssize_t rest, Py_ssize_t numbers, Py_ssize_t outputs, const vec* v,
+) noexcept nogil:
+    """The same for the last columns, fewer than a vector, of which y has room for a whole one.
+
+    One may read past a row's end, but not past all `numbers` of w.
+    """
+    cdef real start[MOST_LANES]
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), within = count, k, c
+    memset(&start, 0, sizeof(start))
+    for c in range(rest if b != NULL else 0):
+        start[c] = b[c]
+    while within and (used[within - 1] if used != NULL
+                      else within - 1) * outputs + lanes > numbers:
+        within -= 1
+    multiply_columns[real, vec](1, SUMS_AT_ONCE, x, used, within, w, &start[0], y, outputs, v)
+    while within < count:
+        k = used[within] if used != NULL else within
+        for c in range(rest):
+            y[c] += x[k] * w[k * outputs + c]
+        within += 1
 
 
 cdef inline void multiply_used(
     const real* x, const int32_t* used, Py_ssize_t count, const real* w, const real* b, real* y,
     Py_ssize_t inputs, Py_ssize_t outputs, const vec* v,
 ) noexcept nogil:
-    """y = x @ w + b over the inputs that `used` lists, or if it is NULL the first `count`."""
-    cdef vec acc
-    cdef real sums[MOST_LANES]
-    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0, i, k, c
-    while j + SUMS_AT_ONCE * lanes <= outputs:
-        multiply_columns[real, vec](SUMS_AT_ONCE, x, used, count, w + j,
-                                    b + j if b != NULL else NULL, y + j, outputs, v)
-        j += SUMS_AT_ONCE * lanes
+    """y = x @ w + b over the inputs that `used` lists, or if it is NULL the first `count`.
+
+    y has room for whole vectors.
+    """
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0
+    while j + 8 * lanes <= outputs:
+        multiply_columns[real, vec](8, 1, x, used, count, w + j, b + j if b != NULL else NULL,
+                                    y + j, outputs, v)
+        j += 8 * lanes
+    if j + 4 * lanes <= outputs:
+        multiply_columns[real, vec](4, 2, x, used, count, w + j, b + j if b != NULL else NULL,
+                                    y + j, outputs, v)
+        j += 4 * lanes
     while j + lanes <= outputs:
-        multiply_columns[real, vec](1, x, used, count, w + j, b + j if b != NULL else NULL, y + j,
-                                    outputs, v)
+        multiply_columns[real, vec](1, 8, x, used, count, w + j, b + j if b != NULL else NULL,
+                                    y + j, outputs, v)
         j += lanes
-    if j == outputs:
-        return
-    # Fewer columns than a vector: of all rows but the last few, one may read past the row's end.
-    memset(&acc, 0, sizeof(acc))
-    if b != NULL:
-        memcpy(&acc, b + j, (outputs - j) * sizeof(real))
-    i = 0
-    while i < count:
-        k = used[i] if used != NULL else i
-        if k * outputs + j + lanes > inputs * outputs:
-            break
-        acc = acc + times(x[k], (<const vec*> (w + k * outputs + j))[0])
-        i += 1
-    memcpy(&sums, &acc, sizeof(acc))
-    while i < count:
-        k = used[i] if used != NULL else i
-        for c in range(outputs - j):
-            sums[c] += x[k] * w[k * outputs + j + c]
-        i += 1
-    memcpy(y + j, &sums, (outputs - j) * sizeof(real))
+    if j < outputs:
+        multiply_rest[real, vec](x, used, count, w + j, b + j if b != NULL else NULL, y + j,
+                                 outputs - j, inputs * outputs - j, outputs, v)
 
 
 cdef inline void multiply_row(
@@ -97,21 +182,24 @@ cdef inline void multiply_row(
     bint skip_zeros, const vec* v,
 ) noexcept nogil:
     """y = x @ w + b, perhaps without the rows of W that meet a zero."""
-    cdef int32_t used[MOST_COLUMNS]
-    cdef const eight_bytes* words
-    cdef Py_ssize_t k = 0, count = 0, at_once = 32 // sizeof(real)
-    if skip_zeros and inputs <= MOST_COLUMNS:
-        while k < inputs:
-            words = <const eight_bytes*> (x + k)
-            if k + at_once <= inputs and not (words[0] | words[1] | words[2] | words[3]):
-                k += at_once  # zeros lie together
-                continue
-            used[count] = <int32_t> k
-            count += x[k] != 0
-            k += 1
-        multiply_used[real, vec](x, &used[0], count, w, b, y, inputs, outputs, v)
-    else:
-        multiply_used[real, vec](x, NULL, inputs, w, b, y, inputs, outputs, v)
+    cdef int32_t used[MOST_COLUMNS + LISTED_AT_ONCE]
+    cdef const int32_t* listed = NULL
+    cdef Py_ssize_t count = inputs
+    if skip_zeros and LEAST_SCANNED <= inputs <= MOST_COLUMNS:
+        if real is float:
+            count = flist_used(x, inputs, &used[0])
+        else:
+            count = dlist_used(x, inputs, &used[0])
+        if 8 * count < 7 * inputs:  # else all are taken as they come
+            listed = &used[0]
+        else:
+            count = inputs
+    multiply_used[real, vec](x, listed, count, w, b, y, inputs, outputs, v)
+
+
+cdef inline bint may_be_zero(const int64_t* program, Py_ssize_t layer) noexcept nogil:
+    """Whether many of a layer's inputs may be zeros: the network's own, and what ReLU puts out."""
+    return layer == 0 or program[(layer - 1) * COLUMNS + KIND] == RELU
 
 
 cdef inline bint knows(const int64_t* row) noexcept nogil:
@@ -153,6 +241,7 @@ cdef inline const real* scores_of_one(
     cdef const real* b
     cdef real* out = y
     cdef Py_ssize_t layer, n
+    cdef bint skips
     for layer in range(layers):
         row = program + layer * COLUMNS
         n = row[OUTPUTS]
@@ -164,10 +253,11 @@ cdef inline const real* scores_of_one(
         if row[KIND] == DENSE:
             w = params + row[PARAMS]
             b = w + row[INPUTS] * n if row[BIAS] else NULL
+            skips = skip_zeros and may_be_zero(program, layer)
             if real is float:
-                multiply_row[float, fvec](x, w, b, out, row[INPUTS], n, skip_zeros, NULL)
+                multiply_row[float, fvec](x, w, b, out, row[INPUTS], n, skips, NULL)
             else:
-                multiply_row[double, dvec](x, w, b, out, row[INPUTS], n, skip_zeros, NULL)
+                multiply_row[double, dvec](x, w, b, out, row[INPUTS], n, skips, NULL)
         elif is_elementwise(row[KIND]):
             activations.forward[real](row[KIND], values + layer * VALUE_COLUMNS, x, out, n)
         elif row[KIND] == ADD:

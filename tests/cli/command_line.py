@@ -73,7 +73,7 @@ def run(*args: object, cwd: Path, env: dict[str, str | None] | None = None) -> R
         enter(contextlib.chdir(cwd))
         enter(patch.dict(os.environ, environment(**env or {}), clear=True))
         enter(patch("os.get_terminal_size", side_effect=OSError("no terminal")))
-        enter(patch.object(backends, "_active", None))
+        enter(patch.object(backends, "in_use", None))
         enter(warnings.catch_warnings())
         warnings.simplefilter("default")  # pytest's would make errors of them
         out = enter(contextlib.redirect_stdout(_stream()))

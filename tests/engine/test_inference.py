@@ -127,6 +127,28 @@ def test_one_sample_of_another_precision_is_what_its_cast_is():
                 net.scores(x)
 
 
+@pytest.mark.parametrize("kind", ["int64", "int32", "int16", "float16"])
+def test_one_sample_of_other_numbers_is_what_its_cast_is(kind, dtype):
+    net = network("one layer", dtype)
+    x = np.array([[*range(-6, 7)]], kind)
+    for each in (net, net.frozen()):
+        assert np.array_equal(each.scores(x), each.scores(x.astype(dtype)))
+        assert np.array_equal(each.scores(x[0]), each.scores(x.astype(dtype))[0])
+
+
+@pytest.mark.parametrize("inputs", [47, 48, 64, 65, 784])
+def test_zeros_of_a_frozen_network_are_left_out_at_the_first_layer_and_behind_relu(inputs, dtype):
+    rng = np.random.default_rng(inputs)
+    layers = (fb.Linear(inputs, 65), fb.ReLU(), fb.Linear(65, 70), fb.Tanh(), fb.Linear(70, 3))
+    net = fb.Sequential(*layers, init="he", dtype=dtype, seed=1)
+    frozen = net.frozen()
+    for used in (0.0, 0.1, 0.5, 0.9, 1.0):
+        x = (rng.normal(size=(1, inputs)) * (rng.random(inputs) < used)).astype(dtype)
+        assert np.allclose(frozen.scores(x), layered_scores(net, x), rtol=1e-4, atol=1e-5)
+    x[0, 1] = np.nan
+    assert np.isnan(frozen.scores(x)).all()
+
+
 def test_one_sample_sees_the_parameters_of_the_moment():
     net, x = network("one layer", "float64"), samples()[:1]
     before = net.scores(x)
@@ -137,7 +159,7 @@ def test_one_sample_sees_the_parameters_of_the_moment():
 def test_a_layer_too_wide_for_the_short_way():
     net, x = fb.Sequential(fb.Linear(13, 5000), fb.Linear(5000, 3)), samples("float32")[:1]
     assert np.allclose(net.scores(x), layered_scores(net, x), rtol=1e-4, atol=1e-5)
-    assert net.vectors.single is None or net.vectors.single[1] is None
+    assert net.vectors.single is None or net.vectors.single.scores(x) is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
