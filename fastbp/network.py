@@ -13,7 +13,7 @@ from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
 from ._memory import zeros_in_lines
 from ._shown import Shown
-from .datasets import Dataset
+from .datasets import Dataset, Shards
 from .layers import Layer
 from .layers.base import named
 from .layers.binding import bind, flat, leave
@@ -147,11 +147,11 @@ class Sequential(Shown, Offers):
         gradient = as_batch(dy, named(self, ".backward"), dtype=self.dtype)
         return backward_through(self.layers, gradient, input_gradient)
 
-    def __call__(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
+    def __call__(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray:
         """``scores(x)``. For ``backward`` call ``forward``, which keeps what that needs."""
         return self.scores(x)
 
-    def scores(self, x: npt.ArrayLike | Dataset, threads: int | None = None) -> np.ndarray:
+    def scores(self, x: npt.ArrayLike | Dataset | Shards, threads: int | None = None) -> np.ndarray:
         """The output of the last layer, (n, outputs), for any number of samples.
 
         A single sample, (inputs,) or of ``input_shape``, gives its (outputs,) alone; so do
@@ -168,7 +168,7 @@ class Sequential(Shown, Offers):
         found = one.scores(x)
         return prediction.scores(self, x, threads) if found is None else found
 
-    def predict(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
+    def predict(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray:
         """What each sample is, by what the network's scores mean.
 
         Returns
@@ -189,7 +189,7 @@ class Sequential(Shown, Offers):
             return self.table.label.told(found)
         return found[0] if alone else found
 
-    def predict_proba(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
+    def predict_proba(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray:
         """The probabilities of classes, (n, outputs): the softmax of the scores.
 
         For a network that ends in LogSoftmax they are exp of its output, which is the same. Of "two

@@ -1,6 +1,7 @@
 """How a network's scores are computed: of one sample, on an engine, or layer by layer."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ._above import Above
 from ._arrays import as_array, check_range
 from ._settings import Setting
 from .backends import Backend
-from .datasets import Classes, Dataset, Table, is_frame, samples_of
+from .datasets import Classes, Dataset, Shards, Table, filled, is_frame, samples_of
 from .layers import as_rows
 from .layers.base import named, outputs_of
 
@@ -82,7 +83,7 @@ class OfTable(Setting):
 
 def as_samples(net: "Sequential", x: Any) -> tuple[Any, bool]:
     """Samples, and whether it was a single one: it becomes a batch of one."""
-    if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset):
+    if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset | Shards):
         return x, False
     if is_of_table(net, x):
         return net.table.encode(x), False
@@ -100,27 +101,43 @@ def is_of_table(net: "Sequential", x: object) -> bool:
 
 
 def scores(
-    net: "Sequential", x: "npt.ArrayLike | Dataset", threads: int | None = None
+    net: "Sequential", x: "npt.ArrayLike | Dataset | Shards", threads: int | None = None
 ) -> np.ndarray:
     """See ``Sequential.scores``."""
     if (single := of_one(net, x).scores(x)) is not None:
         return single
-    x, alone = as_samples(net, x)
-    if isinstance(x, Dataset):
-        if net.inputs not in (None, x.features):
-            raise ValueError(f"{net!r}: expected {net.inputs} features, got {x!r}")
-        check_range(x.x, f"{net!r}", net.dtype, x.scale)
-        found = Above.fused_scores(net, x.x, x.scale, threads)
+    if isinstance(x, Shards):
+        return _of_windows(net, x, threads)
+    samples, alone = as_samples(net, x)
+    if isinstance(samples, Dataset):
+        if net.inputs not in (None, samples.features):
+            raise ValueError(f"{net!r}: expected {net.inputs} features, got {samples!r}")
+        check_range(samples.x, f"{net!r}", net.dtype, samples.scale)
+        found = Above.fused_scores(net, samples.x, samples.scale, threads)
     else:
-        x = as_rows(net.as_input(x, named(net), net.dtype))
-        found = of_one(net, x).scores(x)  # a list, or numbers of a dtype that is unknown there
-        found = Above.fused_scores(net, x, 1.0, threads) if found is None else found
-    found = layered_scores(net, x) if found is None else found
+        samples = as_rows(net.as_input(samples, named(net), net.dtype))
+        # A list, or numbers of a dtype that is unknown there.
+        found = of_one(net, samples).scores(samples)
+        found = Above.fused_scores(net, samples, 1.0, threads) if found is None else found
+    found = layered_scores(net, samples) if found is None else found
     return found[0] if alone else found
 
 
+def _of_windows(net: "Sequential", data: Shards, threads: int | None) -> np.ndarray:
+    """The scores of samples on disk, in the order in which they lie."""
+    outputs = net.outputs or data.targets
+    found, done = np.empty((len(data), outputs), net.dtype), 0
+    with closing(
+        filled(data, data.rows_within(2 * net.dtype.itemsize * outputs, 1), None)
+    ) as parts:
+        for x, y, _ in parts:
+            found[done : done + len(x)] = scores(net, data.as_dataset(x, y), threads)
+            done += len(x)
+    return found
+
+
 def row_scores(
-    net: "Sequential", x: np.ndarray | Dataset, threads: int | None = None
+    net: "Sequential", x: np.ndarray | Dataset | Shards, threads: int | None = None
 ) -> np.ndarray:
     """The scores of samples, (n, outputs), where no images come out of the network."""
     found = scores(net, x, threads)

@@ -26,8 +26,21 @@ from ._table import placed as placed
 from ._torch import as_pair as as_pair
 from ._torch import batch_size_of as batch_size_of
 from ._torch import samples_of as samples_of
+from .stored import Shards, shards
+from .stored import ahead as ahead
+from .stored import filled as filled
 
-__all__ = ["MOST_BYTES", "DataError", "Dataset", "Table", "load", "mnist", "table"]
+__all__ = [
+    "MOST_BYTES",
+    "DataError",
+    "Dataset",
+    "Shards",
+    "Table",
+    "load",
+    "mnist",
+    "shards",
+    "table",
+]
 
 
 if not TYPE_CHECKING:

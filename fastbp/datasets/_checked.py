@@ -114,8 +114,10 @@ def _check_image_shape(x: np.ndarray, image_shape: Sequence[int] | None) -> tupl
     return rows, columns
 
 
-def check_labels(values: ArrayLike, samples: int, classes: int | None) -> tuple[np.ndarray, int]:
-    """Return y as int64, and the number of classes."""
+def check_labels(
+    values: ArrayLike, samples: int, classes: int | None, first: int = 0
+) -> tuple[np.ndarray, int]:
+    """Return y as int64, and the number of classes; messages count from ``first``."""
     y = _numbers(values, "y", "number the classes from 0: np.unique(y, return_inverse=True)[1]")
     if y.ndim != 1:
         raise ValueError(
@@ -129,25 +131,27 @@ def check_labels(values: ArrayLike, samples: int, classes: int | None) -> tuple[
         if fractional.any():
             i = int(fractional.argmax())
             advice = "; with values=True (--values) they are values" if np.isfinite(y[i]) else ""
-            raise ValueError(f"y: expected integer labels, got {y[i]} at index {i}{advice}")
+            raise ValueError(f"y: expected integer labels, got {y[i]} at index {first + i}{advice}")
     i = int(y.argmin())
     if y[i] < 0:
-        raise ValueError(f"y: expected labels from 0, got {int(y[i])} at index {i}")
+        raise ValueError(f"y: expected labels from 0, got {int(y[i])} at index {first + i}")
     i = int(y.argmax())
     largest = int(y[i])
     if classes is not None and largest >= classes:
         raise ValueError(
-            f"y: expected labels 0 to {classes - 1}, got {largest} at index {i}; "
+            f"y: expected labels 0 to {classes - 1}, got {largest} at index {first + i}; "
             f"pass classes={largest + 1} if it is meant"
         )
     if classes is None and largest >= MOST_INFERRED_CLASSES:
         advice = f"; pass classes={largest + 1} if it is one" if largest < MOST_CLASSES else ""
-        raise ValueError(f"y: label {largest} at index {i} looks like no label{advice}")
+        raise ValueError(f"y: label {largest} at index {first + i} looks like no label{advice}")
     return np.ascontiguousarray(y, dtype=np.int64), classes or max(2, largest + 1)
 
 
-def check_values(values: ArrayLike, samples: int, classes: int | None) -> np.ndarray:
-    """Return y as float64."""
+def check_values(
+    values: ArrayLike, samples: int, classes: int | None, first: int = 0
+) -> np.ndarray:
+    """Return y as float64; messages count from ``first``."""
     if classes:
         raise ValueError(f"classes: values have none, got {shown(classes)}")
     y = _numbers(values, "y", "encode text and categories as numbers first")
@@ -157,5 +161,6 @@ def check_values(values: ArrayLike, samples: int, classes: int | None) -> np.nda
         raise ValueError(f"y: expected {samples} rows of values, as many as samples, got {len(y)}")
     if not all_finite(y):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(y))[0])
-        raise ValueError(f"y: expected finite values, got {y[where]} at index {where}")
+        place = (where[0] + first, *where[1:])
+        raise ValueError(f"y: expected finite values, got {y[where]} at index {place}")
     return np.ascontiguousarray(y, dtype=np.float64)

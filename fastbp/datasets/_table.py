@@ -89,9 +89,10 @@ class Table:
         if extra := [name for name in frame.columns if name not in known]:
             told = f"the model does not know {text_of(extra)}, which it leaves out"
             warnings.warn(told, UserWarning, stacklevel=2)
-        return self._encoded(frame)
+        return self.encoded(frame)
 
-    def _encoded(self, frame: pd.DataFrame) -> np.ndarray:
+    def encoded(self, frame: pd.DataFrame) -> np.ndarray:
+        """``encode`` of a DataFrame that has all columns."""
         x = np.empty((len(frame), len(self.features)), np.float32)
         start = 0
         for column in self.columns:
@@ -249,7 +250,7 @@ def table(
         )
         size = len(frame) * len(fitted.features) * np.dtype(np.float32).itemsize
         bound.check(_source(data) or "table", size)
-        x, y = fitted._encoded(frame), fitted.label.encode(frame[fitted.label.name])
+        x, y = fitted.encoded(frame), fitted.label.encode(frame[fitted.label.name])
         return fitted._samples(x, y, name_of(data))
     except ValueError as problem:
         raise placed(problem, data) from None
@@ -284,7 +285,7 @@ def fit_table(
 
 def labelled(frame: pd.DataFrame, label: str | int | None) -> tuple[pd.DataFrame, str]:
     """The rows that have a label, and its column."""
-    name = _label_of([*frame.columns], label)
+    name = label_of([*frame.columns], label)
     frame = _with_label(frame, name)
     if len(frame) < 2:
         raise ValueError("expected at least 2 rows, got 1")
@@ -314,7 +315,7 @@ def _guesses(
     }
 
 
-def _label_of(names: Sequence[str], label: str | int | None) -> str:
+def label_of(names: Sequence[str], label: str | int | None) -> str:
     """The label's name: that which was asked for, or the only one that is clearly it."""
     if label is not None:
         return column_of(names, label, "label")
@@ -327,16 +328,25 @@ def _label_of(names: Sequence[str], label: str | int | None) -> str:
     return names[found[0]]
 
 
+def without_label(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Which rows have no label."""
+    cells = frame[name]
+    missing = cells.isna()
+    if cells.dtype.kind not in "biuf":  # words may be blank
+        missing |= cells.astype(object).map(str).str.strip() == ""
+    found: np.ndarray = missing.to_numpy(bool)
+    return found
+
+
 def _with_label(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows that have a label."""
-    cells = frame[name]
-    missing = cells.isna() | (cells.astype(object).map(str).str.strip() == "")
+    missing = without_label(frame, name)
     if missing.all():
         raise ValueError(f"label {name!r}: missing in all rows")
     if missing.any():
         told = f"{missing.sum():,} of {len(frame):,} rows have no {name!r}: they are left out"
         warnings.warn(told, UserWarning, stacklevel=5)
-        frame = frame[~missing.to_numpy()]
+        frame = frame[~missing]
     return frame
 
 

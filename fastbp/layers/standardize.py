@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fastbp._arrays import as_array
 from fastbp._checks import as_size
 from fastbp.backends import kernels
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.kernels.numbers import Column, Kind
 
 from .base import Layer, Shape, as_rows
@@ -71,12 +71,12 @@ class Standardize(Layer):
         return len(self._start[0])
 
     @classmethod
-    def of(cls, x: npt.ArrayLike | Dataset) -> Standardize:
+    def of(cls, x: npt.ArrayLike | Dataset | Shards) -> Standardize:
         """The layer that brings these samples to mean 0 and standard deviation 1.
 
         Parameters
         ----------
-        x : (n, columns) array_like, (n, channels, height, width) images, or Dataset
+        x : (n, columns) array_like, (n, channels, height, width) images, Dataset or Shards
             Mean and deviation (over n) are those of each column, or of each channel. A constant
             column has deviation 1: it becomes 0.
 
@@ -90,6 +90,9 @@ class Standardize(Layer):
         >>> fb.Standardize.of([[1.0, 5.0], [3.0, 5.0]]).std
         array([1., 1.])
         """
+        if isinstance(x, Shards):
+            mean, std = x.moments.mean * x.scale, x.moments.std * x.scale
+            return cls(mean, _without_rounding(mean, std))
         parts = _Parts(x)
         mean = sum(part.sum(axis=(0, 2)) for part in parts) / parts.count
         mean += sum((part - mean[:, None]).sum(axis=(0, 2)) for part in parts) / parts.count
@@ -101,9 +104,7 @@ class Standardize(Layer):
                 f"column {column}"
             )
         std = np.sqrt(square / parts.count)
-        # What is left of a constant by rounding is no deviation.
-        constant = std <= 4 * np.finfo(np.float64).eps * np.abs(mean)
-        return cls(mean, np.where(constant, 1.0, std))
+        return cls(mean, _without_rounding(mean, std))
 
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Compute Y = (X - mean) / std."""
@@ -180,6 +181,12 @@ class Standardize(Layer):
 
     def __repr__(self) -> str:
         return f"Standardize({len(self._start[0])} columns)"
+
+
+def _without_rounding(mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Deviations, 1 of a constant: what is left of that by rounding is none."""
+    constant = std <= 4 * np.finfo(np.float64).eps * np.abs(mean)
+    return np.where(constant, 1.0, std)
 
 
 def _vector(numbers: npt.ArrayLike, name: str) -> np.ndarray:

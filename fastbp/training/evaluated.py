@@ -70,7 +70,7 @@ class Evaluation(_Pair):
     def _answers(self) -> Answers:
         if self.answers is None:
             raise ValueError(
-                "Evaluation: fb.evaluate keeps answers, of data that say what is right"
+                "Evaluation: fb.evaluate keeps answers, of data in memory that say what is right"
             )
         return self.answers
 

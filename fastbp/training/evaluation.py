@@ -1,5 +1,7 @@
 """How good a network is on data whose targets are known: accuracy, or R² and MAE; and its loss."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -7,6 +9,7 @@ from contextlib import closing
 import numpy as np
 
 from fastbp._checks import check_kind
+from fastbp.datasets import Shards
 from fastbp.engine.scores import fused_scores
 from fastbp.ensemble import Ensemble
 from fastbp.losses import Loss
@@ -18,6 +21,7 @@ from .evaluated import Evaluation
 from .parts import named_loss
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
 from .tallies import Tally, tally_of
+from .validation import judging
 
 
 def evaluate(
@@ -32,7 +36,8 @@ def evaluate(
     ----------
     net : Sequential or Ensemble
     data : Dataset or (x, y)
-        Or a Dataset or DataLoader of PyTorch's, as ``fit`` takes them.
+        Or a Dataset or DataLoader of PyTorch's, as ``fit`` takes them; or Shards, of which no
+        answers are kept.
     loss : Loss or str, optional
         As ``fit`` takes it. Its mean over all samples is computed too, and it says what scores
         mean, and targets are. Without it ``net.meaning`` does.
@@ -61,6 +66,13 @@ def evaluate(
     if isinstance(loss, np.ndarray | list):
         raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")
     loss = None if loss is None else named_loss(loss, "evaluate loss")
+    if isinstance(data, Shards):
+        if isinstance(net, Ensemble):
+            raise TypeError("evaluate: an Ensemble takes data in memory, data.dataset()")
+        check_kind(net, Sequential, "evaluate")
+        feed = judging(net, data, loss)
+        assert feed is not None
+        return evaluate_parts(net, feed.parts(), loss, threads)
     if isinstance(net, Ensemble):
         samples = as_samples(net.nets[0], data, loss, "data")
         parts = [*_together(net, samples, threads)]

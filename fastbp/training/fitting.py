@@ -30,10 +30,10 @@ from .loop import Run
 from .loop import train as train_run
 from .parts import as_loss, as_optimizer, refuse_unknown, warn_of_raw_scores
 from .progress import progress_for
-from .samples import Data, as_samples
+from .samples import Data
 from .stopping import Best, EarlyStopping, as_early_stopping
 from .validation import Parts, parted
-from .weighting import ClassWeight, weighted
+from .weighting import ClassWeight
 
 
 class Options(NamedTuple):
@@ -235,10 +235,8 @@ def _prepare(
     batch_size = as_count(options.batch_size, "batch_size")
     seed = as_count(options.seed, "seed", least=0)
     check_trainable(net, "fit")
-    samples = weighted(
-        as_samples(net, data, loss, "train"), options.class_weight, options.sample_weight
-    )
-    parts = parted(net, samples, options.validation, loss, seed)
+    weights = options.class_weight, options.sample_weight
+    parts = parted(net, data, loss, options.validation, weights, seed, batch_size)
     history.validation_rows = parts.rows
     check_batch(min(batch_size, len(parts.train)), net.sample_bytes)
     _check_smallest_batch(net, len(parts.train), batch_size)

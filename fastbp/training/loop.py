@@ -23,7 +23,7 @@ from .checkpoint import Writer
 from .evaluation import judged
 from .feeding import Feed, Window
 from .history import DivergenceError, Epoch, History
-from .samples import batch_of, checked_scores
+from .samples import Samples, batch_of, checked_scores
 from .stopping import Best
 from .tallies import Tally
 from .weighting import sums
@@ -210,15 +210,21 @@ def _run_steps(run: Run, now: Pass) -> None:
     seed = run.seed if run.shuffle else None
     with closing(run.data.windows(now.number, seed, run.batch_size)) as windows:
         for window in windows:
-            if run.engine is not None:
-                samples = window.samples
-                run.engine.feed(samples.x, samples.target, samples.weights)
+            _feed(run, window.samples)
             done = _run_window(run, now, window)
             now.counts.append(sums(window.samples.weights, done, run.batch_size))
             if now.kept is not None:
                 _judge(now, window, done)
             if run.is_out_of_time:
                 break
+    _feed(run, run.data.head)  # so that nobody keeps a window in memory
+    now.kept = None
+
+
+def _feed(run: Run, samples: Samples) -> None:
+    """Give the engine, if there is one, what is trained on next."""
+    if run.engine is not None:
+        run.engine.feed(samples.x, samples.target, samples.weights)
 
 
 def _run_window(run: Run, now: Pass, window: Window) -> np.ndarray:

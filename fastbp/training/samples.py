@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fastbp._arrays import as_array, check_finite, check_samples
 from fastbp.backends import kernels
-from fastbp.datasets import Dataset, Table, as_pair
+from fastbp.datasets import Dataset, Shards, Table, as_pair
 from fastbp.layers import as_rows
 from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
 from fastbp.meaning import Meaning, meaning_of
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset as TorchDataset
 
     Data: TypeAlias = (
-        Dataset | tuple[npt.ArrayLike, npt.ArrayLike] | TorchDataset[Any] | DataLoader[Any]
+        Dataset | Shards | tuple[npt.ArrayLike, npt.ArrayLike] | TorchDataset[Any] | DataLoader[Any]
     )
 else:  # the last two are known where PyTorch is imported
-    Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
+    Data = Dataset | Shards | tuple[npt.ArrayLike, npt.ArrayLike]
 
 # What takes the targets of scores with that meaning, where no loss is named.
 TAKES: dict[Meaning, Loss] = {
@@ -119,16 +119,32 @@ def as_two(data: Any, name: str) -> tuple[npt.ArrayLike, npt.ArrayLike]:
 def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Samples:
     """Check that data, network and loss fit together, once, before the loop."""
     data = as_pair(data, name)
-    y: npt.ArrayLike
-    weights = made_of = None
     if isinstance(data, Dataset):
-        x, y, scale, weights = data.x, data.y, data.scale, data.sample_weight
-        made_of = data.table
-        if net.inputs not in (None, x.shape[1]):
-            raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
-    else:
-        x_raw, y_raw = as_two(data, name)
-        x, y, scale = as_rows(net.as_input(x_raw, f"{name} x")), y_raw, 1.0
+        check_columns(net, data, name)
+        made = samples_of_arrays(
+            net, data.x, data.y, loss, name, scale=data.scale, table=data.table
+        )
+        return made._replace(weights=data.sample_weight)
+    x, y = as_two(data, name)
+    return samples_of_arrays(net, as_rows(net.as_input(x, f"{name} x")), y, loss, name)
+
+
+def check_columns(net: Sequential, data: Dataset | Shards, name: str) -> None:
+    """Refuse samples of more or fewer numbers than the network takes."""
+    if net.inputs not in (None, data.features):
+        raise ValueError(f"{name}: the network takes {net.inputs} columns; got {data!r}")
+
+
+def samples_of_arrays(
+    net: Sequential,
+    x: np.ndarray,
+    y: npt.ArrayLike,
+    loss: Loss | None,
+    name: str,
+    scale: float = 1.0,
+    table: Table | None = None,
+) -> Samples:
+    """``as_samples`` of rows that have as many columns as the network takes."""
     if not len(x):
         raise ValueError(f"{name}: expected at least one sample, got none")
     check_samples(x, f"{name} x", net.dtype, scale)
@@ -136,7 +152,7 @@ def as_samples(net: Sequential, data: Data, loss: Loss | None, name: str) -> Sam
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")
     targets = _targets(y, len(x), shape[0], net.dtype, loss or TAKES[meaning_of(net)], name)
-    return Samples(x, *targets, scale, shape[0], weights, made_of)
+    return Samples(x, *targets, scale, shape[0], None, table)
 
 
 def _targets(

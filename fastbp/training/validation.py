@@ -1,16 +1,21 @@
 """A share of the training data that is kept back: it judges the network, and never trains it."""
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fastbp._checks import as_number
+from fastbp.datasets import Shards, as_pair
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.tabular.split import kept_back
 
 from .feeding import Feed, InMemory
-from .samples import Data, Samples, as_samples
+from .samples import Data, as_samples, check_columns
+from .stored import Stored, rows_within
+from .weighting import ClassWeight, no_classes, weighted, weights_of_classes
 
 KEPT_BACK = 1_000_003  # beside a seed: rows are drawn from another sequence than an epoch's order
 
@@ -24,26 +29,31 @@ class Parts(NamedTuple):
 
 
 def parted(
-    net: Sequential, samples: Samples, validation: Data | float | None, loss: Loss, seed: int
+    net: Sequential,
+    data: Data,
+    loss: Loss,
+    validation: Data | float | None,
+    weights: tuple[ClassWeight | None, npt.ArrayLike | None],
+    seed: int,
+    batch_size: int,
 ) -> Parts:
     """Training and validation data, of which the latter are others, or a share of the former.
+
+    Data on disk that fit into the memory that they may take are read once, as a Dataset.
 
     Raises
     ------
     ValueError
         If a share leaves no sample of some class, or none at all, on either side.
     """
-    if validation is None:
-        return Parts(InMemory(samples), None, None)
-    if isinstance(validation, (int, np.integer)):
-        raise TypeError(
-            f"validation: expected a Dataset or (x, y), got {type(validation).__name__}; a share "
-            "of the training data is a float, 0.1 for a tenth"
-        )
-    if not isinstance(validation, (float, np.floating)):
-        other = as_samples(net, validation, loss, "validation")
-        return Parts(InMemory(samples), InMemory(other), None)
-    share = as_number(validation, "validation", above=0, below=1)
+    share = _as_share(validation)
+    if isinstance(data, Shards) and rows_within(data, net, batch_size) < len(data):
+        return _stored(net, data, loss, share or validation, weights, seed, batch_size)
+    samples = as_samples(net, _in_memory(data), loss, "train")
+    samples = weighted(samples, *weights)
+    if share is None:
+        other = judging(net, validation, loss)
+        return Parts(InMemory(samples), other, None)
     kept = kept_rows(len(samples.x), samples.classes(), share, seed)
     others = np.ones(len(samples.x), bool)
     others[kept] = False
@@ -51,6 +61,68 @@ def parted(
     if train.weights is not None and not train.weights.any():
         raise ValueError(f"validation: a share of {share:g} leaves no sample of weight above 0")
     return Parts(InMemory(train), InMemory(samples.rows(kept)), kept)
+
+
+def _as_share(validation: Any) -> float | None:
+    """A share of the training data; None where it is data of its own, or none at all."""
+    if isinstance(validation, (int, np.integer)):
+        raise TypeError(
+            f"validation: expected a Dataset or (x, y), got {type(validation).__name__}; a share "
+            "of the training data is a float, 0.1 for a tenth"
+        )
+    if isinstance(validation, (float, np.floating)):
+        return as_number(validation, "validation", above=0, below=1)
+    return None
+
+
+def judging(net: Sequential, validation: Any, loss: Loss | None) -> Feed | None:
+    """Data of their own that judge, wherever they are."""
+    if validation is None:
+        return None
+    validation = as_pair(validation, "validation")
+    if isinstance(validation, Shards):
+        check_columns(net, validation, "validation")
+        rows = rows_within(validation, net, 1)
+        if rows < len(validation):
+            return Stored(validation, net, loss, "validation", rows)
+    return InMemory(as_samples(net, _in_memory(validation), loss, "validation"))
+
+
+def _stored(
+    net: Sequential,
+    data: Shards,
+    loss: Loss,
+    validation: Any,
+    weights: tuple[ClassWeight | None, npt.ArrayLike | None],
+    seed: int,
+    batch_size: int,
+) -> Parts:
+    """Data that stay on disk; of a share each block of them gives about that much."""
+    of_classes, of_samples = weights
+    if of_samples is not None:
+        raise ValueError("sample_weight: data on disk have none; class_weight= weighs classes")
+    check_columns(net, data, "train")
+    other: Feed | None
+    if isinstance(validation, float):
+        data, kept = data.split(validation, seed)
+        rows = rows_within(data, net, batch_size)
+        other = Stored(kept, net, loss, "validation", min(rows, len(kept)))
+    else:
+        rows = rows_within(data, net, batch_size)
+        other = judging(net, validation, loss)
+    train = Stored(data, net, loss, "train", rows)
+    if of_classes is not None:
+        if train.head.classes() is None:
+            raise no_classes(train.head)
+        counts = np.zeros(max(2, train.head.outputs), np.int64)
+        counts[: data.classes] = data.survey.counts
+        train = replace(train, of_classes=weights_of_classes(counts, of_classes))
+    return Parts(train, other, None)
+
+
+def _in_memory(data: Any) -> Any:
+    """Data on disk, read; all else as it is."""
+    return data.dataset() if isinstance(data, Shards) else data
 
 
 def kept_rows(count: int, classes: np.ndarray | None, share: float, seed: int) -> np.ndarray:

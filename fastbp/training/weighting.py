@@ -39,23 +39,33 @@ def _of_classes(samples: Samples, class_weight: ClassWeight) -> np.ndarray:
     """The weight of each sample's class."""
     labels = samples.classes()
     if labels is None:
-        raise ValueError(
-            f"class_weight: the targets are {samples.meaning}, which have no classes; give each "
-            "sample a weight, sample_weight="
-        )
+        raise no_classes(samples)
     counts = np.bincount(labels, minlength=max(2, samples.outputs))
+    return weights_of_classes(counts, class_weight)[labels]
+
+
+def no_classes(samples: Samples) -> ValueError:
+    """The error of targets that have none to weigh."""
+    return ValueError(
+        f"class_weight: the targets are {samples.meaning}, which have no classes; give each "
+        "sample a weight, sample_weight="
+    )
+
+
+def weights_of_classes(counts: np.ndarray, class_weight: ClassWeight) -> np.ndarray:
+    """The weight of each class, of which so many samples are there."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(
                 f"class_weight: expected 'balanced', a dict or an array, got {class_weight!r}"
             )
-        weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     elif isinstance(class_weight, Mapping):
         weights = _of_mapping(class_weight, counts)
     else:
         weights = _of_array(class_weight, counts)
-    found: np.ndarray = weights[labels]
-    if not found.any():
+    found: np.ndarray = weights
+    if not found[counts > 0].any():
         raise ValueError("class_weight: the classes that occur all have weight 0")
     return found
 

@@ -1,0 +1,6 @@
+"""Data that are larger than memory: they stay on disk, or with Dask, and are read in blocks."""
+
+from ._opening import shards as shards
+from ._shards import Shards as Shards
+from ._windows import ahead as ahead
+from ._windows import filled as filled

@@ -1,0 +1,51 @@
+"""NPZ shards: a file is a block, which is read as a whole, with no trust in its headers."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fastbp.datasets._checked import kept_dtype
+from fastbp.datasets._files import Bound, bad_file
+from fastbp.datasets._npz import read_npz
+
+from ._source import File, Piece, Source
+
+
+class Archives(Source):
+    """NPZ files, each with x and y."""
+
+    def __init__(self, name: str, paths: Sequence[Path], memory: int) -> None:
+        super().__init__(name, [str(path) for path in paths])
+        self.files = [File(path) for path in paths]
+        # What a broken or enormous file may take is bounded too; what fits is seen in ``most``.
+        self.bound = Bound(memory)
+        self.largest = max(_unpacked(path) for path in paths)
+
+    def pieces(self, block: int) -> Iterator[Piece]:
+        """The whole file."""
+        path = self.files[block].check()
+        found = read_npz(path, self.bound)
+        if len(found) > 1:
+            raise bad_file(path, "expected x and y, got a training and a test set in one file")
+        x, y = found[0]
+        if x.ndim < 2 or y.ndim not in (1, 2) or len(x) != len(y):
+            raise bad_file(path, f"x of shape {x.shape} does not go with y of shape {y.shape}")
+        with np.errstate(over="ignore"):  # an infinity is found later
+            x = np.ascontiguousarray(x, kept_dtype(x.dtype)).reshape(len(x), -1)
+        yield x, y
+
+    def most(self) -> int:
+        """The largest file, while it is copied."""
+        return 3 * self.largest
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes that an archive says its arrays take."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(each.file_size for each in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as problem:
+        raise bad_file(path, f"broken npz file: {problem}") from problem

@@ -1,0 +1,105 @@
+"""Data on disk, window by window: so many samples in memory, while the next are being read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from ._shards import EXACT, Shards
+from ._source import Piece
+
+T = TypeVar("T")
+
+
+class Filled(NamedTuple):
+    """A window: samples and targets, and in which order they are trained on."""
+
+    x: np.ndarray
+    y: np.ndarray
+    order: np.ndarray
+
+
+def ahead(filling: Generator[T, None, None]) -> Generator[T, None, None]:
+    """The same, each of which is made in a thread while the one before is in use."""
+    with ThreadPoolExecutor(1, "fastbp-reads") as reader:
+        coming = reader.submit(next, filling, None)
+        while (found := coming.result()) is not None:
+            coming = reader.submit(next, filling, None)
+            yield found
+
+
+def filled(
+    data: Shards, rows: int, rng: np.random.Generator | None
+) -> Generator[Filled, None, None]:
+    """All samples, so many at a time: as they lie, or in an order by chance.
+
+    Where all fit into one window, or any samples are read cheaply, that is a permutation of all, as
+    it is of data in memory. Otherwise blocks come in an order by chance, and so do the samples of
+    each window. Of two windows one is filled while the other may be in use; no more are there.
+    """
+    rows = min(rows, len(data))
+    blocks, count = np.arange(len(data.sizes)), len(data)
+    order = rng.permutation(count) if rng and (data.shuffle == EXACT or rows == count) else None
+    if rng and order is None:
+        blocks = rng.permutation(blocks)
+    exact = order is not None and rows < count
+    lying = _Lying(data, blocks)
+    places = _places(data) if exact and data.parts else None
+    # Two of each, so that one can be filled while the other is in use.
+    buffers = [_buffers(data, rows) for _ in range(1 + (rows < count))]
+    for number, start in enumerate(range(0, count, rows)):
+        size = min(rows, count - start)
+        x, y = (part[:size] for part in buffers[number % len(buffers)])
+        here = np.arange(size)
+        if exact:
+            assert order is not None
+            wanted = order[start : start + size]
+            data.source.rows(wanted if places is None else places[wanted], x, y)
+        else:
+            lying.fill(x, y)
+            if rng:
+                here = rng.permutation(size) if order is None else order
+        yield Filled(x, y, here)
+
+
+def _buffers(data: Shards, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    of_one = data.survey
+    return np.empty((rows, data.features), of_one.x.dtype), np.empty(
+        (rows, *of_one.y.shape[1:]), of_one.y.dtype
+    )
+
+
+def _places(data: Shards) -> np.ndarray:
+    """Of a part's samples, the places among all."""
+    found, start = [], 0
+    for block, size in enumerate(data.source.sizes):
+        mask = data.mask(block)
+        assert mask is not None  # of a part
+        found.append(np.flatnonzero(mask) + start)
+        start += size
+    return np.concatenate(found)
+
+
+class _Lying:
+    """The samples of some blocks, one after another; what is left of a piece comes next."""
+
+    def __init__(self, data: Shards, blocks: np.ndarray) -> None:
+        self.pieces = self._pieces(data, blocks)
+        self.left: Piece | None = None
+
+    def _pieces(self, data: Shards, blocks: np.ndarray) -> Iterator[Piece]:
+        for block in blocks:
+            yield from data.pieces(int(block))
+
+    def fill(self, x: np.ndarray, y: np.ndarray) -> None:
+        """The next samples, as many as there is room for."""
+        done = 0
+        while done < len(x):
+            some, targets = self.left or next(self.pieces)
+            size = min(len(some), len(x) - done)
+            x[done : done + size], y[done : done + size] = some[:size], targets[:size]
+            self.left = None if size == len(some) else (some[size:], targets[size:])
+            done += size
