@@ -28,6 +28,7 @@ import numpy as np
 from _peers_base import Peer, Problem
 from _peers_fastbp import Fastbp
 from _peers_table import against_goals, markdown
+from _settled import settle
 from _tasks import GOALS, NUMBA_GOALS, TASKS, Work
 from settings import SEED, TOLERANCE, check_losses, first_order
 
@@ -35,7 +36,6 @@ import fastbp as fb
 from fastbp import backends, threads
 
 PREDICTIONS, FEWEST = 1000, 5  # samples predicted in one measurement, and calls
-REST = 0.2  # seconds before each: the threads of the library before it spin a while, then sleep
 COMPILED = "torch.compile"
 MODULES = {  # what must be there for the peers of a module
     "_peers_fastbp": ("fastbp",),
@@ -120,7 +120,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     seconds: list[list[float]] = [[] for _ in peers]
     for repeat in range(args.repeats):  # A B C A B C: a busy moment of the machine meets all
         for peer, measured, times in zip(peers, clocks, seconds, strict=True):
-            time.sleep(REST)
+            settle()
             with peer.limited():
                 times.append(measured())
             progress(f"{name} {repeat + 1}/{args.repeats}  {peer}: {times[-1]:.3g} s")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from _settled import settle
 from sklearn import neural_network
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -38,7 +39,6 @@ GRID = {
 }
 TOLERANCE = 1e-7  # of the largest coef
 SIDE_BY_SIDE = "side by side"
-PAUSE = 0.2  # seconds; OpenBLAS's threads keep a processor busy for some 30 ms when they wait
 
 
 def mnist() -> Table:
@@ -113,7 +113,7 @@ def searches(table: Table, repeats: int) -> dict[str, float]:
 
 def seconds(work: Callable[[], object]) -> float:
     """How long it takes, once no threads of what ran before wait for more to do."""
-    time.sleep(PAUSE)
+    settle()
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -81,7 +81,7 @@ def test_a_report_of_small_tasks(bench, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench.peers, "TASKS", tasks)
     monkeypatch.setattr(bench.peers, "MODULES", {"_peers_fastbp": ("fastbp",)})
     monkeypatch.setattr(bench._peers_fastbp.FastbpNumba, "can", lambda problem: False)
-    monkeypatch.setattr(bench.peers, "REST", 0)
+    monkeypatch.setattr(bench.peers, "settle", lambda: None)
     file = tmp_path / "report.json"
     assert bench.peers.main(["--repeats", "2", "--seconds", "0", "--output", str(file)]) == 0
     report = json.loads(file.read_text())["settings"]

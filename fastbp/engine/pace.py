@@ -10,18 +10,18 @@ CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of
 # A trial of a number of threads: short at first, later this share of the time since the start, so
 # that it costs a short run little, and does not mislead a long one on a busy machine.
 FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.04
-# Chunks that it has at least, of which the fastest counts: a processor that was idle may take
-# milliseconds to be there, if it belongs to a virtual machine.
-TRIAL_CHUNKS = 3
+# Of several threads it is longer, and of its chunks, at least so many, the fastest counts: an idle
+# processor takes milliseconds to be there, above all a virtual machine's, and to reach its speed.
+FIRST_TRIAL_OF_SEVERAL, TRIAL_CHUNKS = 0.006, 3
 RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried again: soon at first
 
 
 class Threads:
     """How many threads run the next chunk of steps, and how many steps it has.
 
-    A number that was asked for is kept. Otherwise one thread and as many as there are processors
-    are measured against each other, again and again: what is slower is tried every half second,
-    and more often at first.
+    A number that was asked for is kept. Otherwise as many as there are processors begin, and one
+    thread is measured against them soon, and again and again: what is slower is tried every half
+    second, and more often at first.
     """
 
     def __init__(self, asked: int | None, most: int) -> None:
@@ -35,13 +35,13 @@ class Threads:
 
     def next_chunk(self, steps: int) -> tuple[int, int]:
         """How many of so many steps make the next chunk, and its threads."""
-        now, choices = time.perf_counter(), sorted(self.choices)
+        now, choices = time.perf_counter(), sorted(self.choices, reverse=True)
         due = [threads for threads in choices if self._is_due(threads, now)]
-        threads = due[0] if due else min(choices, key=lambda number: self.pace.get(number, 0))
+        threads = due[0] if due else min(choices, key=self._known_pace)
         self.trying = bool(due)
         if threads not in self.pace:
             return 1, threads
-        wanted = self._trial_seconds(now) / TRIAL_CHUNKS if due else CHUNK_SECONDS
+        wanted = self._trial_seconds(threads, now) / TRIAL_CHUNKS if due else CHUNK_SECONDS
         chunks = math.ceil(steps / max(1, wanted / self.pace[threads]))
         return math.ceil(steps / chunks), threads  # no small rest, whose pace would mislead
 
@@ -54,7 +54,7 @@ class Threads:
         self.trial.append((steps, seconds))
         if self.trying:
             lasted = sum(each for _, each in self.trial)
-            if len(self.trial) < TRIAL_CHUNKS or lasted < self._trial_seconds(now) / 2:
+            if len(self.trial) < TRIAL_CHUNKS or lasted < self._trial_seconds(threads, now) / 2:
                 return
         self.pace[threads] = min(each / count for count, each in self.trial)
         self.tried[threads], self.trial = now, []
@@ -63,12 +63,16 @@ class Threads:
         """Whether a trial of so many threads begins or goes on."""
         if len(self.choices) == 1:
             return False
-        tried = self.tried.get(threads, -1e9)
+        tried = self.tried.get(threads, -1e9 if threads == self.most else self.started)
         return now - tried > min(RETRY_SECONDS, max(FIRST_RETRY, tried - self.started))
 
-    def _trial_seconds(self, now: float) -> float:
-        return min(CHUNK_SECONDS, max(FIRST_TRIAL, TRIAL_SHARE * (now - self.started)))
+    def _known_pace(self, threads: int) -> float:
+        return self.pace.get(threads, math.inf)
+
+    def _trial_seconds(self, threads: int, now: float) -> float:
+        least = FIRST_TRIAL if threads == 1 else FIRST_TRIAL_OF_SEVERAL
+        return min(CHUNK_SECONDS, max(least, TRIAL_SHARE * (now - self.started)))
 
     def __str__(self) -> str:
-        used = min(self.choices, key=lambda number: self.pace.get(number, 0))
+        used = min(self.choices, key=self._known_pace)
         return counted(used, "thread")

@@ -10,9 +10,9 @@ from norms cimport move_running
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS,
     KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE,
-    SPLIT, STATES, TAKEN, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    SPLIT, STATES, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
 )
-from processors cimport leave_taken_processor
+from processors cimport spread
 from program cimport Input, Run, buffers_size, hidden_input, meet, samples_at_once
 from squares cimport add_penalty, begin_squares, end_squares, find_clip
 from stages cimport backward_layer, forward_apart, loss_of, step_apart
@@ -194,8 +194,7 @@ cdef inline Py_ssize_t all_steps(
     cdef Py_ssize_t step
     cdef bint more
     cdef Input batch, coming
-    if run.threads > 1:
-        leave_taken_processor(run.sync + TAKEN)
+    spread(run.sync, run.threads)
     if run.thread:  # all have the same scores
         run.scores = NULL
     coming = gather[real](run, work, data, order, first, first + 1 == last)

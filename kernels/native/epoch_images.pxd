@@ -18,9 +18,9 @@ from norms cimport norm_input
 from numbers cimport (
     BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
     INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE,
-    TAKEN, TRAINING, WIDTH,
+    TRAINING, WIDTH,
 )
-from processors cimport leave_taken_processor
+from processors cimport spread
 from program cimport (
     Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, partial_gradient, weights_of,
     y_of,
@@ -300,8 +300,7 @@ cdef inline Py_ssize_t train_steps(
     """The steps first..last of an epoch; returns the first that was not done."""
     cdef Py_ssize_t step, start, n
     cdef double loss
-    if run.threads > 1:
-        leave_taken_processor(run.sync + TAKEN)
+    spread(run.sync, run.threads)
     if not copy_whole_layers[real](run, work):
         return first
     for step in range(first, last):

@@ -7,6 +7,9 @@ after 20 to 60 ms it looks for a better one: longer than a short epoch takes.
 
 from libc.stdint cimport int64_t
 
+from barrier cimport wait_until_all_arrived
+from numbers cimport ARRIVALS, GIVE_UP, ROUNDS, TAKEN
+
 cdef extern from *:
     """
     #if defined(__linux__)
@@ -34,3 +37,14 @@ cdef extern from *:
     #endif
     """
     void leave_taken_processor(int64_t* taken) noexcept nogil
+
+
+cdef inline void spread(int64_t* sync, int64_t threads) noexcept nogil:
+    """Begin together, each thread on a processor of its own.
+
+    Whoever waits here yields at every turn: a thread that shares its processor has to run before
+    it can leave.
+    """
+    if threads > 1:
+        leave_taken_processor(sync + TAKEN)
+        wait_until_all_arrived(sync + ARRIVALS, sync + ROUNDS, sync + GIVE_UP, 0, threads)

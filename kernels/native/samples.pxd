@@ -18,9 +18,9 @@ from epoch cimport buffer, gather_apart
 from norms cimport norm_input
 from numbers cimport (
     COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PLAN_COLUMNS, SEGMENTS, SOURCE,
-    TAKEN, WIDTH,
+    WIDTH,
 )
-from processors cimport leave_taken_processor
+from processors cimport spread
 from program cimport (
     AT_ONCE, Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, panel_width, parts_in,
     parts_of,
@@ -157,8 +157,7 @@ cdef inline Py_ssize_t train_steps(
     """The steps first..last of an epoch; returns the first that was not done."""
     cdef Py_ssize_t step, start, n
     cdef double loss
-    if run.threads > 1:
-        leave_taken_processor(run.sync + TAKEN)
+    spread(run.sync, run.threads)
     for step in range(first, last):
         start, n = run.starts[step], run.starts[step + 1] - run.starts[step]
         begin_step(run, step, order + start, n)
