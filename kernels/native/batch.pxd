@@ -7,7 +7,7 @@ bounds[2 * block] and the next say where a block's entries begin and end. Inputs
 fill no block are blocks of one.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from numbers cimport BLOCK, BUNCH, BYTES, FLOATS
 from tile cimport real
@@ -16,8 +16,6 @@ cdef extern from *:
     """
     #if defined(__GNUC__)
     #define fetch_ahead(p) __builtin_prefetch(p)
-    typedef uint32_t four_bytes __attribute__((aligned(1), may_alias));  /* of any numbers */
-    typedef uint64_t eight_bytes __attribute__((aligned(1), may_alias));
     /* x[i] = v[i] * scale for four bytes; what the compiler makes of that loop takes three times
        as long */
     static inline void scale_bytes(const uint8_t *v, float scale, float *x) {
@@ -32,20 +30,73 @@ cdef extern from *:
     }
     #else
     #define fetch_ahead(p) ((void) (p))
-    typedef uint32_t four_bytes;
-    typedef uint64_t eight_bytes;
     static void scale_bytes(const uint8_t *v, float scale, float *x) {
         for (int i = 0; i < 4; i++) x[i] = v[i] * scale;
     }
     #endif
     """
-    ctypedef uint32_t four_bytes
-    ctypedef uint64_t eight_bytes
     void fetch_ahead(const void* p) noexcept nogil
     void scale_bytes(const uint8_t* v, float scale, float* x) noexcept nogil
 
+cdef extern from *:
+    """
+    /* A bit for each of up to 64 blocks in a row, each so many bytes (4, 16 or 32), that is not
+       all zero. */
+    #if defined(__AVX512BW__) && defined(__BMI2__)
+    #include <immintrin.h>
+    static inline uint64_t used_words(const uint8_t *v, ptrdiff_t count) {
+        uint64_t used = 0;  /* a bit for each of up to 64 words of 4 bytes */
+        for (int part = 0; part < 4 && count > 16 * part; part++) {
+            ptrdiff_t left = count - 16 * part;
+            __mmask16 there = left >= 16 ? 0xffff : (1 << left) - 1;
+            __m512i words = _mm512_maskz_loadu_epi32(there, v + 64 * part);
+            used |= (uint64_t) _mm512_test_epi32_mask(words, words) << 16 * part;
+        }
+        return used;
+    }
+    static inline uint64_t used_blocks(const uint8_t *v, ptrdiff_t blocks, ptrdiff_t bytes) {
+        if (bytes == 4) return used_words(v, blocks);
+        ptrdiff_t words = bytes / 4, most = 64 / words;  /* of a block; blocks of 64 words */
+        uint64_t used = 0;
+        for (ptrdiff_t b = 0; b < blocks; b += most) {
+            ptrdiff_t count = blocks - b < most ? blocks - b : most;
+            uint64_t each = used_words(v + b * bytes, count * words);
+            each |= each >> 1;
+            each |= each >> 2;
+            if (words == 8) each |= each >> 4;
+            used |= _pext_u64(each, words == 8 ? 0x0101010101010101 : 0x1111111111111111) << b;
+        }
+        return used;
+    }
+    #else
+    static inline uint64_t used_blocks(const uint8_t *v, ptrdiff_t blocks, ptrdiff_t bytes) {
+        uint64_t used = 0;
+        for (ptrdiff_t b = 0; b < blocks; b++) {
+            uint32_t word, any = 0;
+            for (ptrdiff_t byte = 0; byte < bytes; byte += 4) {
+                memcpy(&word, v + b * bytes + byte, 4);
+                any |= word;
+            }
+            used |= (uint64_t) (any != 0) << b;
+        }
+        return used;
+    }
+    #endif
+    #if defined(__GNUC__)
+    #define lowest_bit(bits) __builtin_ctzll(bits)
+    #else
+    static inline int lowest_bit(uint64_t bits) {
+        int bit = 0;
+        while (!(bits >> bit & 1)) bit++;
+        return bit;
+    }
+    #endif
+    """
+    uint64_t used_blocks(const uint8_t* v, Py_ssize_t blocks, Py_ssize_t bytes) noexcept nogil
+    int lowest_bit(uint64_t bits) noexcept nogil
+
 cdef enum:
-    BLOCKS_AT_ONCE = 256  # of a sample, of which those that are not zero are listed
+    BLOCKS_AT_ONCE = 64  # of a sample, of which those that are not zero are found: a bit for each
 
 ctypedef fused source:
     uint8_t
@@ -74,41 +125,25 @@ cdef inline void gather_rows(
             x[r * columns + j] = <real> row[j] * scale
 
 
-cdef inline Py_ssize_t used_blocks(
-    const source* row, Py_ssize_t first, Py_ssize_t last, int32_t* used,
-) noexcept nogil:
-    """The blocks first..last that are not all zero; returns how many."""
-    cdef const four_bytes* byte_words = <const four_bytes*> row
-    cdef const eight_bytes* words = <const eight_bytes*> row
-    cdef Py_ssize_t b, count = 0
-    for b in range(first, last):  # without a branch, which nobody could foresee
-        used[count] = <int32_t> b
-        if source is uint8_t:
-            count += byte_words[b] != 0
-        elif source is float:
-            count += (words[2 * b] | words[2 * b + 1]) != 0
-        else:
-            count += (words[4 * b] | words[4 * b + 1] | words[4 * b + 2] | words[4 * b + 3]) != 0
-    return count
-
-
 cdef inline void gather_blocks(
     const source* data, Py_ssize_t columns, const int64_t* samples, Py_ssize_t start, Py_ssize_t n,
     Py_ssize_t y_row, real scale, int32_t* bounds, int32_t* starts, real* x,
 ) noexcept nogil:
     """The entries of one chunk: of n samples from number `start` on."""
-    cdef int32_t used[BLOCKS_AT_ONCE]
+    cdef uint64_t used
     cdef const source* row
-    cdef Py_ssize_t first, b, r, i, k, e, whole = columns // BLOCK, blocks = blocks_of(columns)
+    cdef Py_ssize_t first, b, r, i, e, whole = columns // BLOCK, blocks = blocks_of(columns)
     for b in range(blocks):
         bounds[2 * b] = bounds[2 * b + 1] = <int32_t> (b * n)
     for r in range(n):
         row = data + samples[start + r] * columns
         first = 0
         while first < whole:
-            for k in range(used_blocks[source](row, first, min(whole, first + BLOCKS_AT_ONCE),
-                                               &used[0])):
-                b = used[k]
+            used = used_blocks(<const uint8_t*> (row + first * BLOCK),
+                               min(whole - first, BLOCKS_AT_ONCE), BLOCK * sizeof(source))
+            while used:
+                b = first + lowest_bit(used)
+                used &= used - 1
                 e = bounds[2 * b + 1]
                 bounds[2 * b + 1] = <int32_t> (e + 1)
                 starts[e] = <int32_t> ((start + r) * y_row)

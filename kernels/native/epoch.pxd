@@ -41,12 +41,15 @@ cdef inline Input buffer(
 cdef inline void gather_from(
     const Run* run, const source* data, const int64_t* chosen, const Input* input, real* x,
 ) noexcept nogil:
-    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features), chunk
+    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features), chunk, after
     cdef real scale = <real> run.settings[SCALE]
     if not run.choices[SPARSE]:
         gather_rows[source, real](data, features, chosen, input.n, scale, x)
         return
     for chunk in range((input.n + BUNCH - 1) // BUNCH):
+        after = min((chunk + 1) * BUNCH, input.n)
+        fetch_rows(<const uint8_t*> data, features * sizeof(source), chosen + after,
+                   min(BUNCH, input.n - after))
         gather_blocks[source, real](
             data, features, chosen, chunk * BUNCH, min(BUNCH, input.n - chunk * BUNCH),
             run.plan[WIDTH], scale, <int32_t*> input.bounds + 2 * blocks * chunk,

@@ -181,6 +181,6 @@ cdef enum:  # Sync
 
 cdef enum:  # Size
     BLOCK = 4
-    BUNCH = 64
+    BUNCH = 128
     SAMPLES = 16
     MOST_PREDICTED = 256
