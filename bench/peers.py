@@ -28,14 +28,16 @@ import numpy as np
 from _peers_base import Peer, Problem
 from _peers_fastbp import Fastbp
 from _peers_table import against_goals, markdown
-from _settled import settle
 from _tasks import GOALS, NUMBA_GOALS, TASKS, Work
 from settings import SEED, TOLERANCE, check_losses, first_order
 
 import fastbp as fb
 from fastbp import backends, threads
 
-PREDICTIONS, FEWEST = 1000, 5  # samples predicted in one measurement, and calls
+AT_ONCE = 1000  # samples predicted between two looks at the clock, at least
+# Seconds of one measurement: a processor that slept is slow for some milliseconds.
+LEAST = 0.3
+REST = 0.2  # seconds before each: the threads of the library before it spin a while, then sleep
 COMPILED = "torch.compile"
 MODULES = {  # what must be there for the peers of a module
     "_peers_fastbp": ("fastbp",),
@@ -120,7 +122,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     seconds: list[list[float]] = [[] for _ in peers]
     for repeat in range(args.repeats):  # A B C A B C: a busy moment of the machine meets all
         for peer, measured, times in zip(peers, clocks, seconds, strict=True):
-            settle()
+            time.sleep(REST)
             with peer.limited():
                 times.append(measured())
             progress(f"{name} {repeat + 1}/{args.repeats}  {peer}: {times[-1]:.3g} s")
@@ -198,19 +200,28 @@ def epoch_clock(peer: Peer, problem: Problem, most: float) -> Callable[[], float
             fitting = int(most / peer.epoch(first_order(few)) * few)
         samples = min(max(few, fitting // setting.batch_size * setting.batch_size), whole)
     order = first_order(samples)
-    return lambda: peer.epoch(order) * whole / samples
+
+    def seconds() -> float:
+        times: list[float] = []
+        while not times or sum(times) < LEAST:
+            times.append(peer.epoch(order))
+        return statistics.mean(times) * whole / samples
+
+    return seconds
 
 
 def prediction_clock(peer: Peer, problem: Problem) -> Callable[[], float]:
     """What measures the seconds of one prediction."""
     x = problem.x[: problem.task.count]
-    calls = max(PREDICTIONS // len(x), FEWEST)
 
     def seconds() -> float:
-        start = time.perf_counter()
-        for _ in range(calls):
-            peer.predict(x)
-        return (time.perf_counter() - start) / calls
+        start, calls, passed = time.perf_counter(), 0, 0.0
+        while not calls or passed < LEAST:
+            for _ in range(-(-AT_ONCE // len(x))):
+                peer.predict(x)
+                calls += 1
+            passed = time.perf_counter() - start
+        return passed / calls
 
     return seconds
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from _settled import settle
 from sklearn import neural_network
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -39,6 +38,8 @@ GRID = {
 }
 TOLERANCE = 1e-7  # of the largest coef
 SIDE_BY_SIDE = "side by side"
+PAUSE = 0.2  # seconds; OpenBLAS's threads keep a processor busy for some 30 ms when they wait
+LEAST = 0.3  # seconds of one measurement: a processor that slept is slow for some milliseconds
 
 
 def mnist() -> Table:
@@ -112,11 +113,13 @@ def searches(table: Table, repeats: int) -> dict[str, float]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes, once no threads of what ran before wait for more to do."""
-    settle()
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    """How long it takes, again and again, once no threads of what ran before wait for more."""
+    time.sleep(PAUSE)
+    start, calls, passed = time.perf_counter(), 0, 0.0
+    while not calls or passed < LEAST:
+        work()
+        calls, passed = calls + 1, time.perf_counter() - start
+    return passed / calls
 
 
 def row(name: str, times: dict[str, float]) -> str:

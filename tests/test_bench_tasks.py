@@ -66,6 +66,7 @@ def test_peers_compute_what_the_reference_does(bench, monkeypatch, name, library
     pytest.importorskip(library)
     modules = {name: of for name, of in bench.peers.MODULES.items() if library in of}
     monkeypatch.setattr(bench.peers, "MODULES", modules)
+    monkeypatch.setattr(bench.peers, "LEAST", 0)
     given = problem(bench, name)
     found = bench.peers.installed_peers(given, compiled=False)
     names = {str(peer).partition(", ")[0] for peer in found} - {"fastbp, numba"}
@@ -81,7 +82,8 @@ def test_a_report_of_small_tasks(bench, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench.peers, "TASKS", tasks)
     monkeypatch.setattr(bench.peers, "MODULES", {"_peers_fastbp": ("fastbp",)})
     monkeypatch.setattr(bench._peers_fastbp.FastbpNumba, "can", lambda problem: False)
-    monkeypatch.setattr(bench.peers, "settle", lambda: None)
+    monkeypatch.setattr(bench.peers, "REST", 0)
+    monkeypatch.setattr(bench.peers, "LEAST", 0)
     file = tmp_path / "report.json"
     assert bench.peers.main(["--repeats", "2", "--seconds", "0", "--output", str(file)]) == 0
     report = json.loads(file.read_text())["settings"]
