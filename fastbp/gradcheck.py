@@ -105,6 +105,12 @@ def gradcheck(
     -------
     GradientCheck
         True if all gradients hold; printed, a table with the worst error of each tensor.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(4, 8), fb.Tanh(), fb.Linear(8, 3), dtype="float64")
+    >>> bool(fb.gradcheck(net, fb.CrossEntropyLoss(), x, y))
+    True
     """
     for part, kind in ((net, Sequential), (loss, Loss)):
         check_kind(part, kind, "gradcheck")

@@ -37,6 +37,12 @@ class HingeLoss(Loss):
     ----------
     margin : float
         By how much the right class must win, > 0.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.HingeLoss()([[2.0, 1.5, -1.0]], [0])
+    >>> loss, gradient
+    (0.5, array([[-1.,  1.,  0.]]))
     """
 
     kind, name = LossKind.HINGE, "hinge"
@@ -68,6 +74,12 @@ class SquaredHingeLoss(Loss):
     ----------
     margin : float
         By how much the right class must win, > 0.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.SquaredHingeLoss()([[2.0, 1.5, -1.0]], [0])
+    >>> loss, gradient
+    (0.25, array([[-1.,  1.,  0.]]))
     """
 
     kind, name = LossKind.SQUARED_HINGE, "squared-hinge"
@@ -104,6 +116,7 @@ class CrossEntropyLoss(Loss):
 
     Examples
     --------
+    >>> scores = [[0.0, 1.0, 2.0], [3.0, 0.0, 0.0]]
     >>> loss, gradient = fb.CrossEntropyLoss()(scores, [2, 0])
     >>> loss, gradient = fb.CrossEntropyLoss()(scores, [[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
     """
@@ -162,7 +175,14 @@ class CrossEntropyLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """-s_y: the negative log-likelihood, for scores that are log-probabilities (LogSoftmax)."""
+    """-s_y: the negative log-likelihood, for scores that are log-probabilities (LogSoftmax).
+
+    Examples
+    --------
+    >>> loss, gradient = fb.NLLLoss()(np.log([[0.5, 0.25, 0.25]]), [0])
+    >>> round(loss, 4), gradient
+    (0.6931, array([[-1.,  0.,  0.]]))
+    """
 
     kind, name = LossKind.NLL, "nll"
 
@@ -177,6 +197,13 @@ class MSELoss(ValuesLoss):
 
     The target is numbers of the output's shape; (n,) will do for one output. For several, (n,)
     integers are classes, which stand for one-hot rows.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.MSELoss()([[2.0], [4.0]], [[1.0], [4.5]])
+    >>> loss, gradient
+    (0.625, array([[ 1. ],
+           [-0.5]]))
     """
 
     kind, name = LossKind.SQUARED_ERROR, "mse"
@@ -192,6 +219,13 @@ class L1Loss(ValuesLoss):
 
     The target is numbers of the output's shape; (n,) will do for one output. For several, (n,)
     integers are classes, which stand for one-hot rows.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.L1Loss()([[2.0], [4.0]], [[1.0], [4.5]])
+    >>> loss, gradient
+    (0.75, array([[ 0.5],
+           [-0.5]]))
     """
 
     kind, name = LossKind.ABSOLUTE_ERROR, "l1"
@@ -211,6 +245,13 @@ class HuberLoss(ValuesLoss):
     ----------
     delta : float
         δ, > 0: from where on a distance counts no longer by its square.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.HuberLoss()([[2.0], [4.0]], [[1.0], [4.5]])
+    >>> loss, gradient
+    (0.3125, array([[ 0.5 ],
+           [-0.25]]))
     """
 
     kind, name = LossKind.HUBER, "huber"
@@ -237,6 +278,13 @@ class PoissonNLLLoss(ValuesLoss):
 
     As PyTorch's, which adds no log(t!) either. The target is counts, >= 0, of the output's shape;
     (n,) will do for one output.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.PoissonNLLLoss()([[0.0], [1.0]], [[1], [3]])
+    >>> round(loss, 4), gradient
+    (0.3591, array([[ 0.        ],
+           [-0.14085909]]))
     """
 
     kind, name, one_hot = LossKind.POISSON_NLL, "poisson", False
@@ -274,6 +322,13 @@ class BCEWithLogitsLoss(ValuesLoss):
     ----------
     pos_weight : float or (outputs,) array, optional
         w >= 0, how much a yes counts; an array has one for each output.
+
+    Examples
+    --------
+    >>> loss, gradient = fb.BCEWithLogitsLoss()([[0.0], [2.0]], [1, 1])
+    >>> round(loss, 4), gradient
+    (0.41, array([[-0.25      ],
+           [-0.05960146]]))
     """
 
     kind, name, one_hot = LossKind.BCE_WITH_LOGITS, "bce", False

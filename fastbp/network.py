@@ -70,7 +70,7 @@ class Sequential(Shown, Offers):
 
     Examples
     --------
-    >>> net = fb.Sequential(fb.Linear(784, 100), fb.Tanh(), fb.Linear(100, 10), init="glorot")
+    >>> net = fb.Sequential(fb.Linear(4, 8), fb.Tanh(), fb.Linear(8, 3), init="glorot")
     >>> scores = net.forward(x)
     >>> loss, gradient = fb.HingeLoss()(scores, y)
     >>> net.backward(gradient)

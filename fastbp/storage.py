@@ -148,6 +148,12 @@ def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MO
     ValueError
         If it is damaged or holds no fastbp network, or is no file but a pipe or a device; the
         message has the path and the reason.
+
+    Examples
+    --------
+    >>> net.save("net.safetensors")
+    >>> np.array_equal(fb.load("net.safetensors").scores(x), net.scores(x))
+    True
     """
     layers = tuple(layers)
     if wrong := [

@@ -61,23 +61,28 @@ class Lenient(doctest.OutputChecker):
         return not want or super().check_output(want, got, optionflags)
 
 
-def run_examples(text: str, names: dict[str, Any], where: str, line: int = 0) -> None:
-    """Run ``>>>`` lines in a namespace, and fail where something else comes than is shown."""
+def told_of(text: str, names: dict[str, Any], where: str, line: int = 0) -> str:
+    """Run ``>>>`` lines in a namespace, and tell where something else comes than is shown."""
     found = doctest.DocTestParser().get_doctest(text, names, where, where, line)
     said: list[str] = []
     runner = doctest.DocTestRunner(Lenient(), verbose=False, optionflags=FLAGS)
     runner.run(found, out=said.append, clear_globs=False)
     names.update(found.globs)
-    assert not said, "".join(said)
+    return "".join(said)
+
+
+def installed(text: str) -> bool:
+    """Whether the extras that code names are here."""
+    return all(find_spec(name) for name in EXTRAS if re.search(rf"\b{name}\b", text))
 
 
 def run_python(block: Block, names: dict[str, Any], where: str) -> None:
     """Run a block in the namespace of its page, if the extras that it names are installed."""
-    words = set(re.findall(r"\w+", block.text))
-    if any(name in words and find_spec(name) is None for name in EXTRAS):
+    if not installed(block.text):
         return
-    if ">>> " in block.text:
-        run_examples(block.text, names, where, block.line)
+    if block.text.startswith(">>>"):
+        said = told_of(block.text, names, where, block.line)
+        assert not said, said
     else:
         exec(compile("\n" * block.line + block.text, where, "exec"), names)
 

@@ -15,7 +15,19 @@ STEP, TOLERANCE = 1e-5, 1e-6  # of the comparison with numeric derivatives
 
 
 class GradientError(ValueError):
-    """A gradient is not that of its function; the message says where."""
+    """A gradient is not that of its function; the message says where.
+
+    Examples
+    --------
+    >>> @fb.activation
+    ... def cube(x):
+    ...     return x * x * x
+    >>> try:
+    ...     cube.gradient(lambda x, y: 2 * x * x)
+    ... except fb.GradientError as error:
+    ...     print("wrong")
+    wrong
+    """
 
 
 def names(function: FunctionType) -> dict[str, Any]:

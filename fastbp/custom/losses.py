@@ -48,6 +48,21 @@ def loss(function: Callable[..., float] | None = None, *, values: bool = False) 
     ------
     TypeError
         If it is no function of two arguments.
+
+    Examples
+    --------
+    >>> @fb.loss(values=True)
+    ... def cubed(x, target):
+    ...     total = 0.0
+    ...     for j in range(len(x)):
+    ...         total += abs(x[j] - target[j]) ** 3
+    ...     return total
+    >>> @cubed.gradient
+    ... def cubed_gradient(x, target, dx):
+    ...     for j in range(len(x)):
+    ...         dx[j] = 3 * (x[j] - target[j]) * abs(x[j] - target[j])
+    >>> cubed()([[3.0]], [[1.0]])
+    (np.float64(8.0), array([[12.]]))
     """
     if function is None:
         return lambda function: loss(function, values=values)

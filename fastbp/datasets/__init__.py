@@ -1,4 +1,7 @@
-"""Data sets: the embedded MNIST, readers for IDX folders, NPZ and CSV files, and any table."""
+"""Data sets: the embedded MNIST, readers for IDX folders, NPZ and CSV files, and any table.
+
+>>> train, test = fb.datasets.mnist()
+"""
 
 from typing import TYPE_CHECKING
 

@@ -15,7 +15,18 @@ MOST_CLASSES = 2**31 - 1  # no network has so many outputs
 
 
 class DataError(ValueError):
-    """A file that cannot be read as a data set; the message holds its path and the reason."""
+    """A file that cannot be read as a data set; the message holds its path and the reason.
+
+    Examples
+    --------
+    >>> with open("broken.npz", "wb") as file:
+    ...     size = file.write(b"not one")
+    >>> try:
+    ...     fb.datasets.load("broken.npz")
+    ... except fb.datasets.DataError as error:
+    ...     print("broken.npz" in str(error))
+    True
+    """
 
 
 def check_classes(classes: int | None) -> int | None:

@@ -56,6 +56,13 @@ class Dataset(Guessed):
         If x or y are not numbers, or another argument has the wrong type.
     ValueError
         If a shape, a label, a sample or another value is not as described above.
+
+    Examples
+    --------
+    >>> data = fb.datasets.Dataset(x, y)
+    >>> len(data), data.features, data.classes
+    (60, 4, 3)
+    >>> rows, labels = data.batch([0, 1])
     """
 
     x: np.ndarray

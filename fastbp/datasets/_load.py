@@ -28,6 +28,12 @@ def mnist() -> tuple[Dataset, Dataset]:
     -------
     train, test : Dataset
         60 000 and 10 000 pictures of 28 × 28 pixels, uint8, scale 1/255, 10 classes.
+
+    Examples
+    --------
+    >>> train, test = fb.datasets.mnist()
+    >>> train.features, train.classes
+    (784, 10)
     """
     train, test = load(Path(__file__).with_name("mnist"), most_bytes=MOST_BYTES)
     return replace(train, name="MNIST train"), replace(test, name="MNIST test")
@@ -88,6 +94,13 @@ def load(
         If there is no such file, or it cannot be opened.
     TypeError, ValueError
         If another argument is wrong.
+
+    Examples
+    --------
+    >>> np.savez("data.npz", x_train=x, y_train=y, x_test=x[:9], y_test=y[:9])
+    >>> train, test = fb.datasets.load("data.npz")
+    >>> len(train), len(test)
+    (60, 9)
     """
     path = Path(path)
     rng = np.random.default_rng(seed)

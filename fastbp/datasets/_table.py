@@ -52,7 +52,7 @@ class Table:
     --------
     >>> data = fb.datasets.table("people.csv", label="income")
     >>> print(data.table)  # what was guessed
-    >>> new = data.table.dataset("more.csv")  # in the same way
+    >>> new = data.table.dataset(frame)  # in the same way
     """
 
     columns: tuple[Column, ...]
@@ -237,10 +237,10 @@ def table(
 
     Examples
     --------
-    >>> data = fb.datasets.table("titanic.csv", label="survived")
+    >>> data = fb.datasets.table("people.csv", label="income")
     >>> net = fb.Sequential(fb.Linear(data.features, 32), fb.ReLU(), fb.Linear(32, 2))
     >>> fb.fit(net, data, epochs=20, validation=0.2)
-    >>> net.predict(pandas.read_csv("new.csv"))
+    >>> net.predict(frame)
     """
     bound = Bound(check_most_bytes(most_bytes))
     frame = as_frame(data, bound)

@@ -26,7 +26,13 @@ __all__ = [
 
 
 class ReLU(Layer):
-    """Y = max(X, 0). Its derivative at 0 is taken to be 0."""
+    """Y = max(X, 0). Its derivative at 0 is taken to be 0.
+
+    Examples
+    --------
+    >>> fb.ReLU().forward([[-1.0, 0.0, 2.0]])
+    array([[0., 0., 2.]])
+    """
 
     kind, name = Kind.RELU, "relu"
 
@@ -53,6 +59,11 @@ class ELU(Layer):
     ----------
     alpha : float
         α >= 0: minus the value that Y approaches for very negative X.
+
+    Examples
+    --------
+    >>> fb.ELU().forward([[-1.0, 0.0, 2.0]])
+    array([[-0.63212056,  0.        ,  2.        ]])
     """
 
     settings = ("alpha",)
@@ -84,7 +95,13 @@ class ELU(Layer):
 
 
 class Tanh(Layer):
-    """Y = tanh(X)."""
+    """Y = tanh(X).
+
+    Examples
+    --------
+    >>> fb.Tanh().forward([[-1.0, 0.0, 2.0]])
+    array([[-0.76159416,  0.        ,  0.96402758]])
+    """
 
     kind, name = Kind.TANH, "tanh"
 
@@ -105,7 +122,13 @@ class Tanh(Layer):
 
 
 class Sigmoid(Layer):
-    """Y = 1 / (1 + exp(-X))."""
+    """Y = 1 / (1 + exp(-X)).
+
+    Examples
+    --------
+    >>> fb.Sigmoid().forward([[-1.0, 0.0, 2.0]])
+    array([[0.26894142, 0.5       , 0.88079708]])
+    """
 
     kind, name = Kind.SIGMOID, "sigmoid"
 
@@ -132,6 +155,11 @@ class LeakyReLU(Layer):
     ----------
     negative_slope : float
         s >= 0.
+
+    Examples
+    --------
+    >>> fb.LeakyReLU(0.1).forward([[-1.0, 0.0, 2.0]])
+    array([[-0.1,  0. ,  2. ]])
     """
 
     settings = ("negative_slope",)
@@ -166,6 +194,11 @@ class SELU(Layer):
     """Y = s·X where X > 0, else s·α·(exp(X) - 1), with fixed s and α (Klambauer et al. 2017).
 
     Y of X with mean 0 and variance 1 has them too.
+
+    Examples
+    --------
+    >>> fb.SELU().forward([[-1.0, 0.0, 2.0]])
+    array([[-1.11133074,  0.        ,  2.10140197]])
     """
 
     kind, name = Kind.SELU, "selu"
@@ -187,7 +220,13 @@ class SELU(Layer):
 
 
 class SiLU(Layer):
-    """Y = X / (1 + exp(-X)), also known as swish."""
+    """Y = X / (1 + exp(-X)), also known as swish.
+
+    Examples
+    --------
+    >>> fb.SiLU().forward([[-1.0, 0.0, 2.0]])
+    array([[-0.26894142,  0.        ,  1.76159416]])
+    """
 
     kind, name = Kind.SILU, "silu"
 
@@ -208,7 +247,13 @@ class SiLU(Layer):
 
 
 class Mish(Layer):
-    """Y = X ∘ tanh(log(1 + exp(X))) (Misra 2019)."""
+    """Y = X ∘ tanh(log(1 + exp(X))) (Misra 2019).
+
+    Examples
+    --------
+    >>> fb.Mish().forward([[-1.0, 0.0, 2.0]])
+    array([[-0.30340146,  0.        ,  1.94395896]])
+    """
 
     kind, name = Kind.MISH, "mish"
 
@@ -237,6 +282,11 @@ class Softplus(Layer):
         β > 0: the larger it is, the closer is Y to max(X, 0).
     threshold : float
         At least 0. Above it Y is X, and its derivative 1.
+
+    Examples
+    --------
+    >>> fb.Softplus().forward([[-1.0, 0.0, 2.0]])
+    array([[0.31326169, 0.69314718, 2.12692801]])
     """
 
     settings = worded = ("beta", "threshold")
@@ -275,6 +325,11 @@ class GELU(Layer):
     ----------
     approximate : {"none", "tanh"}
         "none": P = (1 + erf(X / √2)) / 2. "tanh": P = (1 + tanh(√(2/π)·(X + 0.044715·X³))) / 2.
+
+    Examples
+    --------
+    >>> fb.GELU().forward([[-1.0, 0.0, 2.0]])
+    array([[-0.15865525,  0.        ,  1.95449974]])
     """
 
     settings = ("approximate",)
@@ -306,7 +361,13 @@ class GELU(Layer):
 
 
 class LogSoftmax(Layer):
-    """Y = X - log Σ exp(X), over each row: the logarithms of the classes' probabilities."""
+    """Y = X - log Σ exp(X), over each row: the logarithms of the classes' probabilities.
+
+    Examples
+    --------
+    >>> fb.LogSoftmax().forward([[-1.0, 0.0, 2.0]])
+    array([[-3.16984602, -2.16984602, -0.16984602]])
+    """
 
     kind = Kind.LOG_SOFTMAX
 

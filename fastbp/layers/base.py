@@ -51,6 +51,19 @@ class Layer(Guessed):
         >= 0, 1 at first: a factor of its learning rate, and one of its bias's besides. These three
         may change at any time, and count from the next step on. What is set on a layer that is
         made of others is set on all of those.
+
+    Examples
+    --------
+    >>> class Square(fb.Layer):
+    ...     def forward(self, x):
+    ...         self.x = np.asarray(x)
+    ...         return self.x**2
+    ...
+    ...     def backward(self, dy):
+    ...         return 2 * self.x * dy
+    >>> net = fb.Sequential(fb.Linear(4, 8), Square(), fb.Linear(8, 3), dtype="float64")
+    >>> bool(fb.gradcheck(net, fb.CrossEntropyLoss(), x, y))
+    True
     """
 
     settings: ClassVar[tuple[str, ...]] = ()  # what the constructor takes, also attributes

@@ -35,6 +35,15 @@ class Linear(Weighted):
     w, b, dw, db : ndarray
         Parameters and their gradients, there once the layer is part of a ``Sequential``, in the
         dtype of that; b and db are None without a bias.
+
+    Examples
+    --------
+    >>> layer = fb.Linear(3, 2)
+    >>> net = fb.Sequential(layer)
+    >>> layer.w = [[1, 0], [0, 1], [2, 2]]
+    >>> layer.b = [0, 10]
+    >>> net.forward([[1.0, 2.0, 3.0]])
+    array([[ 7., 18.]], dtype=float32)
     """
 
     settings = ("inputs", "outputs", "bias")

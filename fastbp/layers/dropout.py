@@ -35,6 +35,11 @@ class Dropout(Layer):
     ----------
     step : int
         Training steps so far: the number of the next ``forward``'s mask.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(4, 64), fb.ReLU(), fb.Dropout(0.5), fb.Linear(64, 3))
+    >>> history = fb.fit(net, x, y, epochs=2)  # net.predict drops nothing
     """
 
     settings, worded = ("p", "seed"), ("seed",)

@@ -145,6 +145,12 @@ class Conv2d(_Windows, Weighted):
     ------
     ValueError
         If ``groups`` does not divide channels and filters, or ``"same"`` meets another stride.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Conv2d(1, 6, 5, padding=2), input_shape=(1, 28, 28))
+    >>> net.forward(np.zeros((3, 1, 28, 28))).shape
+    (3, 6, 28, 28)
     """
 
     settings = ("in_channels", "out_channels", "kernel", "stride", "padding", "groups", "bias")
@@ -272,6 +278,11 @@ class MaxPool2d(_Pool2d):
     kernel, stride, padding : int or (int, int)
         The window's size, its step (the window's size if left out), and how many rows and columns
         of -∞ are put around X.
+
+    Examples
+    --------
+    >>> fb.MaxPool2d(2).forward([[[[1.0, 2.0], [3.0, 4.0]]]])
+    array([[[[4.]]]])
     """
 
     border = -math.inf
@@ -302,6 +313,11 @@ class AvgPool2d(_Pool2d):
     kernel, stride, padding : int or (int, int)
         The window's size, its step (the window's size if left out), and how many rows and columns
         of zeros are put around X.
+
+    Examples
+    --------
+    >>> fb.AvgPool2d(2).forward([[[[1.0, 2.0], [3.0, 4.0]]]])
+    array([[[[2.5]]]])
     """
 
     kind = Kind.AVG_POOL
@@ -324,7 +340,13 @@ class AvgPool2d(_Pool2d):
 
 
 class Flatten(Layer):
-    """Images (n, c, h, w) as rows (n, c·h·w), for the dense layers."""
+    """Images (n, c, h, w) as rows (n, c·h·w), for the dense layers.
+
+    Examples
+    --------
+    >>> fb.Flatten().forward(np.zeros((3, 6, 14, 14))).shape
+    (3, 1176)
+    """
 
     kind = Kind.FLATTEN
 

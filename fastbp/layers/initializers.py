@@ -2,6 +2,8 @@
 
 Draws are float64 whatever the network's dtype, so that float32 and float64 networks of one seed
 start from the same numbers.
+
+>>> net = fb.Sequential(fb.Linear(4, 8), fb.ReLU(), fb.Linear(8, 3), init="he")
 """
 
 # np.random.Generator as text: numpy.random is a third of NumPy's import time
@@ -23,6 +25,15 @@ class Initializer:
 
     ``fan_out`` is how many outputs one input has a part in, where that is not ``outputs``: in a
     convolution, whose inputs are those of one window.
+
+    Examples
+    --------
+    >>> class Zeros(fb.initializers.Initializer):
+    ...     def __call__(self, rng, inputs, outputs, fan_out=None):
+    ...         return np.zeros((inputs, outputs)), 0.0
+    >>> fb.Sequential(fb.Linear(2, 3), init=Zeros())[0].w
+    array([[0., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
     """
 
     def __call__(
@@ -34,7 +45,12 @@ class Initializer:
 
 @dataclass(frozen=True)
 class Normal(Initializer):
-    """W from N(0, 1)·std, b = 0. The default 10⁻³ is what the MNIST reports use."""
+    """W from N(0, 1)·std, b = 0. The default 10⁻³ is what the MNIST reports use.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(4, 3), init=fb.initializers.Normal(0.01))  # or "normal:0.01"
+    """
 
     std: float = 1e-3
 
@@ -50,7 +66,14 @@ class Normal(Initializer):
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
-    """W and b from U(-1/√inputs, 1/√inputs): what PyTorch's Linear does by default."""
+    """W and b from U(-1/√inputs, 1/√inputs): what PyTorch's Linear does by default.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(4, 3), init="uniform")
+    >>> bool(np.abs(net[0].w).max() <= 0.5)  # 1/√4
+    True
+    """
 
     def __call__(
         self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
@@ -62,7 +85,14 @@ class Uniform(Initializer):
 
 @dataclass(frozen=True)
 class Glorot(Initializer):
-    """W from U(-a, a), a = √(6 / (inputs + outputs)), b = 0 (Glorot & Bengio 2010, eq. 16)."""
+    """W from U(-a, a), a = √(6 / (inputs + outputs)), b = 0 (Glorot & Bengio 2010, eq. 16).
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(4, 3), init="glorot")
+    >>> bool(np.abs(net[0].w).max() <= (6 / 7) ** 0.5)
+    True
+    """
 
     def __call__(
         self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
@@ -74,7 +104,14 @@ class Glorot(Initializer):
 
 @dataclass(frozen=True)
 class He(Initializer):
-    """W from N(0, 2 / inputs), b = 0 (He et al. 2015, eq. 10): made for ReLU."""
+    """W from N(0, 2 / inputs), b = 0 (He et al. 2015, eq. 10): made for ReLU.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(400, 300), init="he")
+    >>> f"{net[0].w.std():.2f}"  # √(2 / 400)
+    '0.07'
+    """
 
     def __call__(
         self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
@@ -87,6 +124,12 @@ class NTK(Initializer):
     """W from N(0, 1 / inputs), b from N(0, 1): the neural tangent parametrisation (Jacot et al.
     2018), W = V/√inputs with V from N(0, 1). A step of V is one of W whose rate is 1/√inputs times
     that: ``lr_factor``.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(400, 300), init="ntk")
+    >>> f"{net[0].w.std():.2f}"  # 1/√400
+    '0.05'
     """
 
     def __call__(
@@ -97,7 +140,15 @@ class NTK(Initializer):
 
 
 class Nothing(Initializer):
-    """Draws nothing, in no memory: for parameters that come from somewhere else."""
+    """Draws nothing, in no memory: for parameters that come from somewhere else.
+
+    Examples
+    --------
+    >>> net = fb.Sequential(fb.Linear(2, 3), init=fb.initializers.Nothing())
+    >>> net.params = np.arange(9)
+    >>> net[0].b
+    array([6., 7., 8.], dtype=float32)
+    """
 
     def __call__(
         self, rng: np.random.Generator, inputs: int, outputs: int, fan_out: int | None = None
@@ -116,7 +167,13 @@ NAMES: dict[str, type[Initializer]] = {
 
 
 def initializer(init: str | Initializer) -> Initializer:
-    """An initializer from its name ("normal:0.01" is Normal(0.01)), or the one given."""
+    """An initializer from its name ("normal:0.01" is Normal(0.01)), or the one given.
+
+    Examples
+    --------
+    >>> fb.initializers.initializer("normal:0.01")
+    Normal(std=0.01)
+    """
     if isinstance(init, Initializer):
         return init
     name, colon, std = init.partition(":") if isinstance(init, str) else ("", "", "")
@@ -132,6 +189,8 @@ def initializer(init: str | Initializer) -> Initializer:
         )
     return NAMES[name]()
 
+
+__all__ = ["NTK", "Glorot", "He", "Initializer", "Normal", "Nothing", "Uniform", "initializer"]
 
 if not TYPE_CHECKING:
     __getattr__ = missing(__name__, "fb.initializers")

@@ -78,10 +78,16 @@ def fit_many(
 
     Examples
     --------
+    >>> nets = [fb.Sequential(fb.Linear(4, 8), fb.ReLU(), fb.Linear(8, 3)) for _ in range(2)]
     >>> jobs = [fb.Job(net, seed=k) for k, net in enumerate(nets)]
-    >>> fb.fit_many(jobs, (x, y))
-    >>> with ProcessPoolExecutor() as pool:
-    ...     fb.fit_many(jobs, (x, y), executor=pool, on_result=lambda job: print(job.history))
+    >>> [len(history) for history in fb.fit_many(jobs, (x, y))]
+    [10, 10]
+
+    In the workers of an executor, here two threads, else processes or machines:
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     histories = fb.fit_many(jobs, (x, y), executor=pool, on_result=lambda job: job.error)
     """
     jobs = list(jobs)
     check_jobs(jobs, train)

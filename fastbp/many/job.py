@@ -35,6 +35,13 @@ class Job:
     ``history`` fills while it trains; where a worker of an executor trains it, when it ends.
     ``done`` says whether it came to its end, and ``error`` what went wrong, if that was an error: a
     DivergenceError of a run that diverged.
+
+    Examples
+    --------
+    >>> job = fb.Job(net, "cross-entropy", fb.Adam(0.01), epochs=3, validation=0.2)
+    >>> (history,) = fb.fit_many([job], (x, y))
+    >>> len(history["val_loss"])
+    3
     """
 
     net: Sequential

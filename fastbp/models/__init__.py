@@ -21,3 +21,5 @@ from ._reader import NAMED as NAMED
 from ._reader import read as read
 from .model import Model as Model
 from .model import multiply_adds as multiply_adds
+
+__all__ = ["Model", "read"]

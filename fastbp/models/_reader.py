@@ -38,6 +38,13 @@ def read(source: str) -> Model:
         If the file cannot be read.
     ValueError, TypeError
         If it is no TOML, or no such model; the message has file, layer and key.
+
+    Examples
+    --------
+    >>> model = fb.models.read("dense")
+    >>> net = model.build(features=784, classes=10)
+    >>> net.outputs
+    10
     """
     path = NAMED.get(source, Path(source))
     written = read_toml(path)

@@ -59,6 +59,12 @@ class Model:
     metrics : {"epoch", "running", "none"}
     source : str
         What error messages call it: the name, or the file.
+
+    Examples
+    --------
+    >>> model = fb.models.read("lenet")
+    >>> net = model.build(features=784, classes=10, seed=0)
+    >>> history = fb.fit(net, train, **model.fit_arguments() | {"epochs": 1})
     """
 
     name: str
@@ -215,7 +221,13 @@ def placed(problem: Exception, where: str) -> ValueError | TypeError:
 
 
 def multiply_adds(net: Sequential) -> list[int]:
-    """Those of a forward pass of one sample, of each layer that has weights."""
+    """Those of a forward pass of one sample, of each layer that has weights.
+
+    Examples
+    --------
+    >>> fb.models.multiply_adds(net)  # 4·8 + 8·3
+    [32, 24]
+    """
     return [
         # Each number that comes out takes as many as one unit, or one filter, has weights.
         math.prod(shape or ())

@@ -32,6 +32,12 @@ class Adam(Optimizer):
     epsilon_outside : bool
         True adds ε outside of the correction, to √v: θ ← θ - η·√(1 - β2^t)·m' / (√v + ε), as in
         section 2 of the paper and in TensorFlow and scikit-learn; False as PyTorch.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, optimizer=fb.Adam(lr=0.01), epochs=20)
+    >>> history["train_loss"][-1] < history["train_loss"][0]
+    True
     """
 
     states = 2
@@ -75,7 +81,14 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): θ shrinks by η·λ each step."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): θ shrinks by η·λ each step.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, optimizer=fb.AdamW(lr=0.01, weight_decay=0.1), epochs=20)
+    >>> history["train_loss"][-1] < history["train_loss"][0]
+    True
+    """
 
     kind, name = OptimizerKind.ADAMW, "adamw"
 
@@ -117,6 +130,12 @@ class NAdam(Adam):
         ψ >= 0.
     decay_biases, epsilon_outside : bool
         As Adam's.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, optimizer=fb.NAdam(lr=0.01), epochs=20)
+    >>> history["train_loss"][-1] < history["train_loss"][0]
+    True
     """
 
     kind, name = OptimizerKind.NADAM, "nadam"

@@ -29,6 +29,12 @@ class RMSprop(Optimizer):
         λ >= 0 in g = dl/dθ + λ·θ.
     decay_biases : bool
         False spares biases and what norms learn: λ is 0 for them.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, optimizer=fb.RMSprop(lr=0.01), epochs=20)
+    >>> history["train_loss"][-1] < history["train_loss"][0]
+    True
     """
 
     states = 2
@@ -81,6 +87,12 @@ class Adagrad(Optimizer):
         What v starts from, >= 0.
     decay_biases : bool
         False spares biases and what norms learn: λ is 0 for them.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, optimizer=fb.Adagrad(lr=0.1), epochs=20)
+    >>> history["train_loss"][-1] < history["train_loss"][0]
+    True
     """
 
     states = 1

@@ -25,6 +25,12 @@ class SGD(Optimizer):
         λ >= 0 in g = dl/dθ + λ·θ.
     decay_biases : bool
         False spares biases and what norms learn: λ is 0 for them.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, optimizer=fb.SGD(lr=0.1, momentum=0.9), epochs=20)
+    >>> history["train_loss"][-1] < history["train_loss"][0]
+    True
     """
 
     name = "sgd"

@@ -2,6 +2,9 @@
 
 Matplotlib is imported when the first figure is made. Figures are made without pyplot: no
 display, no global state, nothing to close, and several threads may draw at once.
+
+>>> figure = fb.plots.loss_by_epoch({"train": [0.9, 0.4, 0.2]})
+>>> path = fb.plots.save(figure, "loss.png")
 """
 
 from .columns import importances

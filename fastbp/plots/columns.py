@@ -41,6 +41,10 @@ def importances(
     ValueError
         When the arrays have wrong shapes, there is no column, a number is not finite or a
         deviation is negative, or ``most`` is not positive.
+
+    Examples
+    --------
+    >>> figure = fb.plots.importances(["age", "job"], [0.2, 0.05], [0.02, 0.01], measure="accuracy")
     """
     mean = style.numbers("means", means, len(names))
     deviation = style.numbers("deviations", deviations, len(names))

@@ -32,6 +32,10 @@ def network(
         The lines, and the text on each.
     title, note : str
         Above and below the drawing.
+
+    Examples
+    --------
+    >>> figure = fb.plots.network([["x"], ["y"]], {(0, 0, 0): "w"}, title="One weight")
     """
     known = {(column, unit) for column, texts in enumerate(columns) for unit in range(len(texts))}
     for column, start, end in edges:
@@ -83,6 +87,10 @@ def layers(
     ------
     ValueError
         When there is no layer, or the lists differ in length.
+
+    Examples
+    --------
+    >>> figure = fb.plots.layers(["Linear(4, 8)", "ReLU()"], [(8,), (8,)], [40, 0])
     """
     if not len(names) or len({len(names), len(shapes), len(parameters)}) > 1:
         raise ValueError(

@@ -47,6 +47,10 @@ def loss_by_iteration(
     ------
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
+
+    Examples
+    --------
+    >>> figure = fb.plots.loss_by_iteration([2.3, 1.9, 1.1, 0.8])
     """
     losses = losses.loss_by_iteration if isinstance(losses, History) else losses
     runs = _curves.curves("losses", losses if isinstance(losses, Mapping) else {"": losses})
@@ -76,6 +80,10 @@ def accuracy_by_epoch(series: Curves | History, *, title: str | None = None) -> 
     ------
     ValueError
         When a curve is empty, has more dimensions or leaves 0..1, or no value is finite.
+
+    Examples
+    --------
+    >>> figure = fb.plots.accuracy_by_epoch({"train": [0.91, 0.95], "test": [0.9, 0.93]})
     """
     runs = _curves.curves("accuracies", _by_epoch(series, "accuracy"), repeated=True)
     low, top = _curves.span(runs.values())
@@ -103,6 +111,10 @@ def loss_by_epoch(series: Curves | History, *, title: str | None = None) -> Figu
     ------
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
+
+    Examples
+    --------
+    >>> figure = fb.plots.loss_by_epoch({"train": [0.9, 0.4, 0.2]})
     """
     runs = _curves.curves("losses", _by_epoch(series, "loss"), repeated=True)
     figure, ax = style.new_figure(title or "Loss by epoch", "epoch", "mean loss of an epoch")
@@ -128,6 +140,10 @@ def rate_by_iteration(rates: ArrayLike | Curves | History, *, title: str | None 
     ------
     ValueError
         When a curve is empty or has not one dimension, or no value is finite.
+
+    Examples
+    --------
+    >>> figure = fb.plots.rate_by_iteration([0.1, 0.1, 0.01])
     """
     rates = rates.lr_by_iteration if isinstance(rates, History) else rates
     runs = _curves.curves("rates", rates if isinstance(rates, Mapping) else {"": rates})
@@ -153,6 +169,10 @@ def confusion_matrix(matrix: ArrayLike, class_names: Sequence[str] | None = None
     ------
     ValueError
         When the matrix is not square, holds no counts, or the names are too few or many.
+
+    Examples
+    --------
+    >>> figure = fb.plots.confusion_matrix([[9, 1], [2, 8]], ["cat", "dog"])
     """
     counts = style.numbers("confusion matrix", matrix, "classes", len(np.atleast_1d(matrix)))
     bad = counts[~(np.isfinite(counts) & (counts >= 0) & (counts == np.rint(counts)))]
@@ -193,6 +213,10 @@ def misclassified(
     ------
     ValueError
         When the arrays have wrong shapes or differ in length, or `most` is not positive.
+
+    Examples
+    --------
+    >>> figure = fb.plots.misclassified(np.zeros((2, 4, 4)), [3, 8], [8, 8])
     """
     pictures = style.shaped("images", np.asarray(images), "k", "rows", "cols")
     true = style.numbers("labels", labels, len(pictures)).astype(int)
@@ -229,6 +253,10 @@ def sample_digits(images: ArrayLike, labels: ArrayLike, *, most: int = 25) -> Fi
     ------
     ValueError
         When there is no picture, the arrays differ in length, or `most` is not positive.
+
+    Examples
+    --------
+    >>> figure = fb.plots.sample_digits(test.images(range(4)), test.y[:4])
     """
     pictures = style.shaped("images", np.asarray(images), "k", "rows", "cols")
     true = style.numbers("labels", labels, len(pictures)).astype(int)
@@ -260,6 +288,10 @@ def class_probabilities(
     ------
     ValueError
         When the values are no probabilities, or label, names or a shape don't fit them.
+
+    Examples
+    --------
+    >>> figure = fb.plots.class_probabilities(None, [0.7, 0.2, 0.1], label=0)
     """
     p = style.numbers("probabilities", probabilities, "classes")
     if not ((p >= 0).all() and abs(p.sum() - 1) < 1e-3):
@@ -286,6 +318,10 @@ def save(figure: Figure, path: StrPath) -> Path:
         When the name does not end in ``.png``.
     OSError
         When the file cannot be written. Nothing is left behind.
+
+    Examples
+    --------
+    >>> path = fb.plots.save(fb.plots.loss_by_epoch({"train": [0.9, 0.4]}), "loss.png")
     """
     target = Path(path)
     if target.suffix.lower() != ".png":

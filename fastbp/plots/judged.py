@@ -43,6 +43,10 @@ def roc_curve(
     ValueError
         When the arrays have wrong shapes, there are more classes, a probability is not finite, or
         all samples are of one class.
+
+    Examples
+    --------
+    >>> figure = fb.plots.roc_curve([0, 0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
     """
     p = style.numbers("probabilities", probabilities, "n", "classes")
     true = style.numbers("labels", labels, len(p)).astype(int)
@@ -103,6 +107,10 @@ def calibration_curve(
     ValueError
         When the arrays differ in length or are empty, a probability is not in 0..1, or
         there are no bins, or too many.
+
+    Examples
+    --------
+    >>> figure = fb.plots.calibration_curve([1, 0, 1, 1], [0.9, 0.3, 0.8, 0.6])
     """
     p = style.numbers("probabilities", probabilities, "n")
     came = style.numbers("right", right, len(p))

@@ -30,6 +30,10 @@ def running_statistics(
     ------
     ValueError
         When the shapes disagree, a number is not finite, or a variance is negative.
+
+    Examples
+    --------
+    >>> figure = fb.plots.running_statistics([0.0, 1.0], [1.0, 4.0])
     """
     centre = style.numbers("mean", mean, "columns")
     squares = style.numbers("variance", variance, len(centre))

@@ -36,6 +36,10 @@ def true_by_predicted(true: ArrayLike, predicted: ArrayLike, *, name: str = "val
     ------
     ValueError
         When the arrays differ in length or are empty, or a number is not finite.
+
+    Examples
+    --------
+    >>> figure = fb.plots.true_by_predicted([1.0, 2.0, 3.0], [1.1, 1.9, 3.2], name="price")
     """
     y, said = _both(true, predicted)
     spread = np.square(y - y.mean()).sum()
@@ -63,6 +67,10 @@ def residuals(true: ArrayLike, predicted: ArrayLike, *, name: str = "value") -> 
     ------
     ValueError
         As there.
+
+    Examples
+    --------
+    >>> figure = fb.plots.residuals([1.0, 2.0, 3.0], [1.1, 1.9, 3.2], name="price")
     """
     y, said = _both(true, predicted)
     rest = y - said

@@ -46,6 +46,10 @@ def first_layer_weights(
     ------
     ValueError
         When the shapes disagree, a weight is not finite, or `most` is not positive.
+
+    Examples
+    --------
+    >>> figure = fb.plots.first_layer_weights(np.eye(16)[:, :4], (4, 4))
     """
     weights = _finite("weights", style.numbers("weights", w, math.prod(image_shape), "units"))
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
@@ -76,6 +80,10 @@ def filters(
     ------
     ValueError
         When the array has not four dimensions, a weight is not finite, or `most` is not positive.
+
+    Examples
+    --------
+    >>> figure = fb.plots.filters(np.random.default_rng(0).normal(size=(6, 1, 5, 5)))
     """
     sizes = ("out_channels", "in_channels", "rows", "cols")
     weights = _finite("weights", style.numbers("weights", w, *sizes))
@@ -120,6 +128,10 @@ def feature_maps(stages: Sequence[tuple[str, ArrayLike]], *, most: int = 16) -> 
     ValueError
         When there is no stage, one has not three dimensions, a number is not finite, or `most` is
         not positive.
+
+    Examples
+    --------
+    >>> figure = fb.plots.feature_maps([("picture", np.eye(4)[None]), ("maps", np.ones((2, 2, 2)))])
     """
     drawn = [
         (name, _finite(name, style.numbers(name, maps, "channels", "rows", "cols")))

@@ -15,7 +15,13 @@ State = dict[str, float]
 
 
 class Span(NamedTuple):
-    """How long a run is: what lengths in epochs are counted by."""
+    """How long a run is: what lengths in epochs are counted by.
+
+    Examples
+    --------
+    >>> fb.schedules.Span(steps_per_epoch=100, steps=2000)
+    Span(steps_per_epoch=100, steps=2000)
+    """
 
     steps_per_epoch: int
     steps: int  # of the whole run, all of its epochs
@@ -32,6 +38,15 @@ class Schedule(Guessed):
     ----------
     monitor : str or None
         The column of the history that it watches, if it does.
+
+    Examples
+    --------
+    >>> class Sawtooth(fb.schedules.Schedule):
+    ...     def factors(self, steps, span, state):
+    ...         return 1 - (steps % span.steps_per_epoch) / span.steps_per_epoch
+    >>> history = fb.fit(net, x, y, epochs=2, batch_size=15, schedule=Sawtooth())
+    >>> history.lr_by_iteration / history.lr_by_iteration[0]
+    array([1.  , 0.75, 0.5 , 0.25, 1.  , 0.75, 0.5 , 0.25])
     """
 
     name: ClassVar[str] = ""  # on the command line and in models

@@ -77,6 +77,11 @@ class ReduceOnPlateau(_Watching):
         A column of the history.
     mode : {"auto", "min", "max"}
         Whether less or more of it is better; auto knows accuracy, r2, loss and mae.
+
+    Examples
+    --------
+    >>> plateau = fb.schedules.ReduceOnPlateau(patience=3)
+    >>> history = fb.fit(net, x, y, validation=0.2, epochs=20, schedule=plateau)
     """
 
     name = "plateau"
@@ -138,6 +143,10 @@ class Adaptive(_Watching):
         A column of the history.
     mode : {"auto", "min", "max"}
         Whether less or more of it is better; auto knows accuracy, r2, loss and mae.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=20, schedule=fb.schedules.Adaptive())
     """
 
     name = "adaptive"

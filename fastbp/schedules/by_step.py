@@ -18,6 +18,13 @@ class Step(Schedule):
         s, in epochs, > 0.
     gamma : float
         γ > 0.
+
+    Examples
+    --------
+    >>> step = fb.schedules.Step(2, gamma=0.5)
+    >>> history = fb.fit(net, x, y, epochs=4, batch_size=30, schedule=step)
+    >>> (history.lr_by_iteration[::2] / history.lr_by_iteration[0]).round(3)
+    array([1. , 1. , 0.5, 0.5])
     """
 
     name = "step"
@@ -39,6 +46,12 @@ class Exponential(Schedule):
     ----------
     gamma : float
         γ > 0: what is left of the rate after an epoch.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=4, batch_size=30, schedule=fb.schedules.Exponential(0.5))
+    >>> (history.lr_by_iteration[::2] / history.lr_by_iteration[0]).round(3)
+    array([1.   , 0.5  , 0.25 , 0.125])
     """
 
     name = "exponential"
@@ -134,6 +147,12 @@ class OneCycle(Schedule):
         d and f, > 0.
     anneal : {"cos", "linear"}
         How it goes from one to the next.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=4, batch_size=30, schedule=fb.schedules.OneCycle())
+    >>> (history.lr_by_iteration[::2] / history.lr_by_iteration[0]).round(3)
+    array([ 1.   , 24.299, 13.9  ,  1.916])
     """
 
     name = "one-cycle"
@@ -173,6 +192,12 @@ class CosineLog(Schedule):
     ----------
     waves : int
         n, from 1 to 1023.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=4, batch_size=30, schedule=fb.schedules.CosineLog(2))
+    >>> (history.lr_by_iteration / history.lr_by_iteration.max()).round(2)
+    array([0.  , 0.99, 0.33, 0.07, 0.72, 1.  , 0.66, 0.19])
     """
 
     name = "cosine-log"
@@ -194,6 +219,12 @@ class InverseScaling(Schedule):
     ----------
     power : float
         p >= 0.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=4, batch_size=30, schedule=fb.schedules.InverseScaling())
+    >>> (history.lr_by_iteration[::2] / history.lr_by_iteration[0]).round(3)
+    array([1.   , 0.577, 0.447, 0.378])
     """
 
     name = "inverse-scaling"

@@ -105,7 +105,8 @@ def permutation_importance(
 
     Examples
     --------
-    >>> found = fb.permutation_importance(net, pandas.read_csv("test.csv"))
+    >>> model = fb.train("people.csv", "income").model
+    >>> found = fb.permutation_importance(model, "people.csv")
     >>> found.to_dataframe()
     """
     table = _table_of(model)

@@ -135,9 +135,9 @@ def train(
 
     Examples
     --------
-    >>> trained = fb.train("people.csv", "income")
+    >>> trained = fb.train("people.csv", "income", test_share=0.2)
     >>> trained.report["test"]["accuracy"]
-    >>> trained.model.predict(new_people)
+    >>> trained.model.predict(frame)
     >>> trained.save("model.safetensors")
     """
     if isinstance(data, Sequential | Ensemble | Dataset):

@@ -14,6 +14,13 @@ class Callback:
 
     Rates, momenta, α, p and all other numbers may be changed at any time: they count from the next
     step on.
+
+    Examples
+    --------
+    >>> class Enough(fb.Callback):
+    ...     def on_epoch_end(self, epoch, net):
+    ...         return epoch.train_loss < 0.5  # then it ends
+    >>> history = fb.fit(net, x, y, epochs=100, callbacks=Enough())
     """
 
     def on_train_begin(self, net: Sequential) -> None:

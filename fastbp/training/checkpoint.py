@@ -49,6 +49,13 @@ class Checkpoint(Guessed):
     keep_best : bool
         Whether the best epoch's parameters are kept too: by what early stopping monitors, else by
         the validation loss, or without validation data the training loss.
+
+    Examples
+    --------
+    >>> keep = fb.Checkpoint("run.safetensors", every=60)
+    >>> history = fb.fit(net, x, y, epochs=3, checkpoint=keep)
+    >>> fb.resume("run.safetensors").net.predict(x[:2]).shape
+    (2,)
     """
 
     def __init__(self, path: StrPath, every: str | float = "epoch", keep_best: bool = True) -> None:

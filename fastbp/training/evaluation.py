@@ -62,6 +62,15 @@ def evaluate(
     ------
     ValueError, TypeError
         When network, data and loss do not fit together.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=3)
+    >>> found = fb.evaluate(net, (x, y))
+    >>> found.accuracy == net.score(x, y)
+    True
+    >>> found.confusion_matrix.shape
+    (3, 3)
     """
     if isinstance(loss, np.ndarray | list):
         raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")

@@ -25,6 +25,14 @@ class DivergenceError(ArithmeticError):
     """The loss or a parameter became NaN or infinite; the message says where.
 
     ``losses`` are those of the epoch that was not finished, up to where it ended.
+
+    Examples
+    --------
+    >>> try:
+    ...     fb.fit(net, 1e8 * x, 1e8 * x[:, :3], loss="mse", optimizer=fb.SGD(lr=1e6))
+    ... except fb.DivergenceError as error:
+    ...     print("a lower rate, or standardised data:", len(error.losses) > 0)
+    a lower rate, or standardised data: True
     """
 
     def __init__(self, message: str, losses: npt.ArrayLike = ()) -> None:
@@ -111,6 +119,15 @@ class History:
         Those of the training data that ``fit(..., validation=share)`` kept back.
     state : dict
         What schedule and early stopping remember, for a run that goes on.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=3, validation=0.2)
+    >>> len(history["val_accuracy"]), len(history.loss_by_iteration)
+    (3, 6)
+    >>> history.best().epoch in (1, 2, 3)
+    True
+    >>> frame = history.to_dataframe()  # a row an epoch
     """
 
     epochs: list[Epoch] = field(default_factory=list)

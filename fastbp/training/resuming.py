@@ -76,6 +76,13 @@ def resume(
         If the file cannot be read.
     ValueError
         If it is damaged or no checkpoint; the message has the path and the reason.
+
+    Examples
+    --------
+    >>> history = fb.fit(net, x, y, epochs=2, checkpoint="run.safetensors")
+    >>> going = fb.resume("run.safetensors")
+    >>> going.history.epochs[-1].epoch
+    2
     """
     with naming(path), open_regular(path) as file:
         try:

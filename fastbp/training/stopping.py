@@ -48,9 +48,10 @@ class EarlyStopping(Guessed):
     Examples
     --------
     >>> stop = fb.EarlyStopping(patience=5)
-    >>> history = fb.fit(net, train, validation=0.1, epochs=200, early_stopping=stop)
+    >>> rate = fb.Adam(lr=0.05)
+    >>> history = fb.fit(net, x, y, validation=0.2, epochs=200, optimizer=rate, early_stopping=stop)
     >>> history.stopped
-    'no better val_loss in 5 epochs after epoch 31'
+    'no better val_loss in 5 epochs after epoch ...'
     """
 
     monitor = Monitor()

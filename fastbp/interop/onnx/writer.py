@@ -60,7 +60,9 @@ def save(net: Sequential | Ensemble, path: StrPath, opset: int = DEFAULT) -> Non
     --------
     >>> net = fb.Sequential(fb.Linear(4, 16), fb.Tanh(), fb.Linear(16, 3))
     >>> fb.onnx.save(net, "net.onnx")
-    >>> onnxruntime.InferenceSession("net.onnx").run(["scores"], {"x": x})
+    >>> import onnxruntime
+    >>> session = onnxruntime.InferenceSession("net.onnx")
+    >>> (scores,) = session.run(["scores"], {"x": x.astype("float32")})
     """
     data = model_of(net, opset).SerializeToString(deterministic=True)
     write_atomically(path, lambda file: file.write(data))

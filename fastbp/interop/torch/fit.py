@@ -78,7 +78,7 @@ def fit(
 
     Examples
     --------
-    >>> module = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
+    >>> module = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
     >>> history = fb.torch.fit(module, x, y, loss=nn.CrossEntropyLoss(), epochs=5)
     """
     data = _with_array(as_pair(train if y is None else (train, y), "train"), "train x")

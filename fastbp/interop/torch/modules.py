@@ -10,7 +10,14 @@ __all__ = ["Residual", "Scale", "Standardize"]
 
 
 class Residual(nn.Sequential):
-    """y = x + modules(x), ``fb.Residual``."""
+    """y = x + modules(x), ``fb.Residual``.
+
+    Examples
+    --------
+    >>> module = fb.torch.to_torch(fb.Sequential(fb.Residual(fb.Linear(4, 4))))
+    >>> type(module[0]).__name__
+    'Residual'
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the modules one after another, and add x."""
@@ -21,7 +28,13 @@ class Residual(nn.Sequential):
 
 
 class Scale(nn.Module):
-    """y = x · weight, column by column: ``fb.Scale``."""
+    """y = x · weight, column by column: ``fb.Scale``.
+
+    Examples
+    --------
+    >>> fb.torch.Scale(4)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
+    """
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -38,7 +51,14 @@ class Scale(nn.Module):
 
 
 class Standardize(nn.Module):
-    """y = (x - mean) / std, with fixed numbers for each column or channel: ``fb.Standardize``."""
+    """y = (x - mean) / std, with fixed numbers for each column or channel: ``fb.Standardize``.
+
+    Examples
+    --------
+    >>> module = fb.torch.to_torch(fb.Sequential(fb.Standardize.of(x), fb.Linear(4, 3)))
+    >>> type(module[0]).__name__
+    'Standardize'
+    """
 
     def __init__(self, columns: int) -> None:
         super().__init__()

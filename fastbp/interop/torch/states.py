@@ -75,6 +75,7 @@ def save(net: Sequential, path: StrPath) -> None:
     Examples
     --------
     >>> fb.torch.save(net, "module.safetensors")
+    >>> import safetensors.torch
     >>> module.load_state_dict(safetensors.torch.load_file("module.safetensors"))
     """
     numbers = _numbers(net, "save")
@@ -115,6 +116,7 @@ def load_state_dict(
     Examples
     --------
     >>> fb.torch.load_state_dict(net, module.state_dict())
+    >>> fb.torch.save(net, "module.safetensors")
     >>> fb.torch.load_state_dict(net, "module.safetensors")
     """
     check_kind(net, Sequential, "load_state_dict")
