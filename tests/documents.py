@@ -10,6 +10,8 @@ import doctest
 import itertools
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -85,6 +87,18 @@ def run_python(block: Block, names: dict[str, Any], where: str) -> None:
         assert not said, said
     else:
         exec(compile("\n" * block.line + block.text, where, "exec"), names)
+
+
+def check_c(block: Block) -> None:
+    """A program compiles; of declarations each is in the header that the page has written."""
+    if "int main" in block.text and (compiler := shutil.which("cc")):
+        command = [compiler, "-std=c99", "-Wall", "-Werror", "-fsyntax-only", "-I.", "-xc", "-"]
+        subprocess.run(command, input=block.text, text=True, check=True)
+    elif "int main" not in block.text:
+        declared = re.findall(r"^(?:#define .*|(?:void|int) .*?\))", block.text, re.MULTILINE)
+        header = "".join(path.read_text("utf-8") for path in Path().glob("*.h"))
+        assert declared
+        assert [line for line in declared if line not in header] == []
 
 
 def check_toml(block: Block) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 # The page that shows what comes of all of MNIST; the others get some of it.
 WHOLE = ("docs/tutorials/1_mnist.md",)
-CHECKS = {"sh": documents.check_shell, "toml": documents.check_toml}
-UNCHECKED = ("", "text", "c")  # what is printed; C: see test_c.py
+CHECKS = {"sh": documents.check_shell, "toml": documents.check_toml, "c": documents.check_c}
+UNCHECKED = ("", "text")  # what is printed
 
 
 @pytest.mark.filterwarnings("ignore")  # of few epochs, and what is made for the example

@@ -10,6 +10,8 @@ import pages
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fastbp.datasets import mnist
+
 INK = {"light": "#30343a", "dark": "#d0d4da"}
 FINAL = (784, 800, 100, 10)  # the reports' last network
 OURS, FIRST, SECOND, FAINT = "#2f7ed8", "#e07b39", "#3a9a5b", "#9aa3ad"
@@ -85,4 +87,34 @@ def passes(axes: Axes) -> None:
     axes.set_xlabel("MB that a step moves for its weights")
 
 
-DRAWINGS = {"peers": (peers, 6.4), "passes": (passes, 2.2)}
+def pixels(axes: Axes) -> None:
+    """How often each pixel of MNIST is not zero; a part of the pictures says it."""
+    pictures = mnist()[0].first(6000).x.reshape(-1, 28, 28) > 0
+    shown = axes.imshow(pictures.mean(axis=0), cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.set_title(f"{pictures.mean():.0%} of all pixels are not zero")
+    axes.figure.colorbar(shown, ax=axes, format="{x:.0%}")
+
+
+def orders(axes: Axes) -> None:
+    """How far a float32 sum is off, if so many threads each add a part of it."""
+    numbers = np.random.default_rng(0).normal(size=10_000).astype(np.float32)
+    exact = math.fsum(numbers.tolist())
+    threads = np.arange(1, 17)
+    parts = ([p.cumsum(dtype=np.float32)[-1] for p in np.array_split(numbers, n)] for n in threads)
+    sums = np.array([np.cumsum(each, dtype=np.float32)[-1] for each in parts])
+    axes.bar(threads, sums.astype(float) - exact, color=OURS)
+    axes.axhline(0, color=FAINT)
+    axes.set_xticks(threads)
+    axes.set_xlabel("threads that each add a part")
+    axes.set_ylabel("sum, minus the exact one")
+
+
+DRAWINGS = {
+    "peers": (peers, 6.4),
+    "passes": (passes, 2.2),
+    "pixels": (pixels, 3.6),
+    "orders": (orders, 2.8),
+}
