@@ -33,6 +33,7 @@ autodoc_typehints = "none"  # docstrings say types in words, and what shape they
 autodoc_member_order = "bysource"
 add_module_names = False
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # attributes that are documented where they stand, too
 napoleon_use_param = False
 napoleon_use_rtype = False
 
