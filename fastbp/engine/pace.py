@@ -9,7 +9,7 @@ from fastbp._counted import counted
 CHUNK_SECONDS = 0.02  # between two looks at signals, progress and the number of threads
 # A trial of a number of threads: short at first, later this share of the time since the start, so
 # that it costs a short run little, and does not mislead a long one on a busy machine.
-FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.04
+FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.02
 # Of several threads it is longer, and of its chunks, at least so many, the fastest counts: an idle
 # processor takes milliseconds to be there, above all a virtual machine's, and to reach its speed.
 FIRST_TRIAL_OF_SEVERAL, TRIAL_CHUNKS = 0.006, 3
