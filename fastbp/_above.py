@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,42 @@ import numpy.typing as npt
 from ._files import StrPath
 
 if TYPE_CHECKING:
+    from ._loss import Loss
     from .network import Sequential
-    from .training import Data, Evaluation, History
+    from .optimizers import Optimizer
+    from .schedules import Schedule
+    from .training import Checkpoint, Data, EarlyStopping, Evaluation, History
+    from .training.assessment import Metric
+    from .training.callbacks import Watcher
+    from .training.weighting import ClassWeight
+
+
+class FitOptions(TypedDict, total=False):
+    """The options of ``fb.fit``, to type checkers: what ``net.fit`` passes on to it."""
+
+    loss: Loss | str | None
+    optimizer: Optimizer | str | None
+    epochs: int
+    batch_size: int | None
+    validation: Data | float | None
+    validate_every: int
+    metrics: str | Mapping[str, Metric] | None
+    class_weight: ClassWeight | None
+    sample_weight: npt.ArrayLike | None
+    shuffle: bool
+    schedule: Schedule | str | Callable[[int], float] | None
+    clip_norm: float | None
+    clip_value: float | None
+    l2: float
+    early_stopping: EarlyStopping | bool | None
+    max_seconds: float | None
+    checkpoint: Checkpoint | StrPath | None
+    progress: bool
+    seed: int
+    callbacks: Watcher | Sequence[Watcher]
+    history: History | None
+    threads: int | None
+    fused: bool
 
 
 class Above:
@@ -43,10 +77,15 @@ class Judged:
         Above.save(self, path)
 
     def evaluate(
-        self, x: Data | npt.ArrayLike, y: npt.ArrayLike | None = None, **options: Any
+        self,
+        x: Data | npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        *,
+        loss: Loss | str | None = None,
+        threads: int | None = None,
     ) -> Evaluation:
         """``fb.evaluate(net, (x, y), ...)``, or of a Dataset ``fb.evaluate(net, x, ...)``."""
-        return Above.evaluate(self, _data(x, y), **options)
+        return Above.evaluate(self, _data(x, y), loss, threads)
 
     def score(self, x: Data | npt.ArrayLike, y: npt.ArrayLike | None = None) -> float:
         """The accuracy of ``evaluate``, or of values its R²."""
@@ -58,12 +97,15 @@ class Offers(Judged):
     """What networks alone offer."""
 
     @staticmethod
-    def load(path: StrPath, **options: Any) -> Any:
+    def load(path: StrPath, **options: Any) -> Sequential | Any:
         """``fb.load(path)``: what ``save`` wrote there."""
         return Above.load(path, **options)
 
     def fit(
-        self, x: Data | npt.ArrayLike, y: npt.ArrayLike | None = None, **options: Any
+        self,
+        x: Data | npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        **options: Unpack[FitOptions],
     ) -> History:
         """``fb.fit(net, (x, y), ...)``, or of a Dataset ``fb.fit(net, x, ...)``."""
         return Above.fit(self, _data(x, y), **options)

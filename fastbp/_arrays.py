@@ -4,6 +4,8 @@ What carries more than numbers (a mask, a unit) is refused by name: as plain arr
 would be lost in silence. No library that such arrays come from is imported for it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

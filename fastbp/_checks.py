@@ -1,5 +1,7 @@
 """Checks of what users pass in, done once, before any kernel sees it."""
 
+from __future__ import annotations
+
 import inspect
 import math
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Libraries that are extras: what is said where one is missing, or older than what is called."""
 
+from __future__ import annotations
+
 _Version = tuple[int, int]
 
 

@@ -1,5 +1,7 @@
 """Writing files so that nobody ever sees half of one, and reading what may be no file at all."""
 
+from __future__ import annotations
+
 import errno
 import os
 import re

@@ -4,6 +4,8 @@ By who is asked for them: a module, or a class and those that come from it. What
 the end of an error message, and a line of docs/coming_from.md.
 """
 
+from __future__ import annotations
+
 _SEEDS = "seeds are arguments, fb.Sequential(..., seed=0) and fb.fit(..., seed=0)"
 _NO_TAPE = (
     "leave it out, no graph is recorded: net.backward(gradient) uses what net.forward(x) kept"

@@ -4,6 +4,8 @@ The names that other libraries have for what is here, or have besides, are in ``
 other name is compared with those that there are.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
 import sys

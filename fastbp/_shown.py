@@ -1,5 +1,7 @@
 """How a network shows itself: its layers as text, in a notebook, and as a picture."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from ._above import Above
@@ -36,7 +38,7 @@ class Shown(Structure):
         size = (self.params.nbytes + self.buffers.nbytes) / 1e6
         return f"{counts}, {self.dtype}, {size:.2f} MB"
 
-    def plot(self) -> "Figure":
+    def plot(self) -> Figure:
         """Draw the layers: ``fb.plots.layers``. In a notebook the figure shows itself."""
         rows = rows_of(self.layers, self.input_shape)
         return Above.plots().layers(

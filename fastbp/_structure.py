@@ -1,5 +1,7 @@
 """What a network is made of: layers in a row, and the shapes between them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Any, Self

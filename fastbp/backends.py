@@ -6,6 +6,8 @@ variable FASTBP_BACKEND, or else automatically: the first of cython, numba, nump
 loaded. A name that was asked for never falls back to another.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 import sys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from .network import Sequential
 from .pages import notebook
 
 if TYPE_CHECKING:
-    from .datasets import Dataset, Table
+    from .datasets import Dataset, Frame, Table
 
 MOST_NETWORKS = 1000  # that are trained as one model, or read from one file
 ALIKE = ("inputs", "outputs", "input_shape", "dtype", "meaning", "table")
@@ -103,6 +103,12 @@ class Ensemble(Guessed, Judged):
     def __iter__(self) -> Iterator[Sequential]:
         return iter(self._nets)
 
+    @overload
+    def __getitem__(self, places: SupportsIndex) -> Sequential: ...
+
+    @overload
+    def __getitem__(self, places: slice) -> Ensemble: ...
+
     def __getitem__(self, places: SupportsIndex | slice) -> Sequential | Ensemble:
         """The network of that number; of a slice, an ensemble of those."""
         return Ensemble(self._nets[places]) if isinstance(places, slice) else self._nets[places]
@@ -144,7 +150,13 @@ class Ensemble(Guessed, Judged):
             return self.table.label.told(found)
         return found[0] if alone else found
 
-    def predict_proba(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
+    @overload
+    def predict_proba(self, x: Frame) -> Any: ...
+
+    @overload
+    def predict_proba(self, x: npt.ArrayLike | Dataset) -> np.ndarray: ...
+
+    def predict_proba(self, x: Any) -> Any:
         """The mean of all networks' probabilities; see ``Sequential.predict_proba``."""
         samples, alone = prediction.as_samples(self._nets[0], x)
         found = self._mean(samples, self._probabilities)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, SupportsIndex, overload
+from typing import Any, Literal, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
 from ._memory import zeros_in_lines
 from ._shown import Shown
-from .datasets import Dataset, Shards
+from .datasets import Dataset, Frame, Shards
 from .layers import Layer
 from .layers.base import named
 from .layers.binding import bind, flat, leave
@@ -128,6 +128,15 @@ class Sequential(Shown, Offers):
             y = layer.forward(y)
         return np.array(y, self.dtype, order="C")  # your own layers may put out anything
 
+    @overload
+    def backward(self, dy: npt.ArrayLike, input_gradient: Literal[False] = False) -> None: ...
+
+    @overload
+    def backward(self, dy: npt.ArrayLike, input_gradient: Literal[True]) -> np.ndarray: ...
+
+    @overload
+    def backward(self, dy: npt.ArrayLike, input_gradient: bool) -> np.ndarray | None: ...
+
     def backward(self, dy: npt.ArrayLike, input_gradient: bool = False) -> np.ndarray | None:
         """Run the gradient of the loss back through all layers, filling ``grads``.
 
@@ -189,7 +198,13 @@ class Sequential(Shown, Offers):
             return self.table.label.told(found)
         return found[0] if alone else found
 
-    def predict_proba(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray:
+    @overload
+    def predict_proba(self, x: Frame) -> Any: ...
+
+    @overload
+    def predict_proba(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray: ...
+
+    def predict_proba(self, x: Any) -> Any:
         """The probabilities of classes, (n, outputs): the softmax of the scores.
 
         For a network that ends in LogSoftmax they are exp of its output, which is the same. Of "two

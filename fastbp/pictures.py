@@ -5,6 +5,8 @@ A file of another size than the network's is fitted as MNIST's digits were
 its mass.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from math import isfinite
@@ -113,7 +115,7 @@ def _factor(size: tuple[int, int]) -> int:
     return -(-max(size) // WORK_SIDE)
 
 
-def _check_memory(image: "Image", size: tuple[int, int]) -> None:
+def _check_memory(image: Image, size: tuple[int, int]) -> None:
     """Refuse a picture by what its header says, before its pixels are decoded."""
     width, height = image.size  # less than the file's where JPEG decodes to less
     pixels = size[0] * size[1]
@@ -128,7 +130,7 @@ def _check_memory(image: "Image", size: tuple[int, int]) -> None:
         )
 
 
-def _tiles(image: "Image", factor: int) -> Iterator[tuple[int, int, "Image"]]:
+def _tiles(image: Image, factor: int) -> Iterator[tuple[int, int, Image]]:
     """Yield pieces with their positions, so that no conversion copies a large picture."""
     side = factor * max(1, TILE_SIDE // factor)
     width, height = image.size
@@ -138,7 +140,7 @@ def _tiles(image: "Image", factor: int) -> Iterator[tuple[int, int, "Image"]]:
             yield left, top, image.crop(box)
 
 
-def _as_grey(image: "Image", background: str) -> "Image":
+def _as_grey(image: Image, background: str) -> Image:
     """A picture in 256 greys, its transparent parts filled with the background."""
     from PIL import Image
 
@@ -148,12 +150,12 @@ def _as_grey(image: "Image", background: str) -> "Image":
     return image.convert("L")
 
 
-def _is_deep(image: "Image") -> bool:
+def _is_deep(image: Image) -> bool:
     """Tell greys of more than 8 bits, which convert("L") would cut off at 255."""
     return image.mode == "F" or image.mode.startswith("I")
 
 
-def _range(image: "Image") -> tuple[float, float, str]:
+def _range(image: Image) -> tuple[float, float, str]:
     """The values that mean black and white, with a note if that is a guess."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         return 0, 65535, ""
@@ -166,7 +168,7 @@ def _range(image: "Image") -> tuple[float, float, str]:
     return low, high, f"grey values from {low:g} to {high:g} scaled to 0 to 255"
 
 
-def _scaled(image: "Image", low: float, high: float) -> "Image":
+def _scaled(image: Image, low: float, high: float) -> Image:
     from PIL import Image
 
     values = np.asarray(image, np.float64)

@@ -1,5 +1,7 @@
 """How a network's scores are computed: of one sample, on an engine, or layer by layer."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -43,7 +45,7 @@ def _no_answer(x: object) -> None:
 NO_WAY = OfOne(None, _no_answer, _no_answer)
 
 
-def of_one(net: "Sequential", x: object) -> OfOne:
+def of_one(net: Sequential, x: object) -> OfOne:
     """The network's way for one sample; made for the first x that may be one."""
     found: OfOne | None = net.vectors.single
     if found is not None and found.backend is backends.in_use:
@@ -81,7 +83,7 @@ class OfTable(Setting):
         return value
 
 
-def as_samples(net: "Sequential", x: Any) -> tuple[Any, bool]:
+def as_samples(net: Sequential, x: Any) -> tuple[Any, bool]:
     """Samples, and whether it was a single one: it becomes a batch of one."""
     if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset | Shards):
         return x, False
@@ -95,13 +97,13 @@ def as_samples(net: "Sequential", x: Any) -> tuple[Any, bool]:
     return (array[None], True) if alone else (array, False)
 
 
-def is_of_table(net: "Sequential", x: object) -> bool:
+def is_of_table(net: Sequential, x: object) -> bool:
     """Whether samples are rows of a table as the network was trained on."""
     return type(x) is not np.ndarray and net.table is not None and is_frame(x)
 
 
 def scores(
-    net: "Sequential", x: "npt.ArrayLike | Dataset | Shards", threads: int | None = None
+    net: Sequential, x: npt.ArrayLike | Dataset | Shards, threads: int | None = None
 ) -> np.ndarray:
     """See ``Sequential.scores``."""
     if (single := of_one(net, x).scores(x)) is not None:
@@ -123,7 +125,7 @@ def scores(
     return found[0] if alone else found
 
 
-def _of_windows(net: "Sequential", data: Shards, threads: int | None) -> np.ndarray:
+def _of_windows(net: Sequential, data: Shards, threads: int | None) -> np.ndarray:
     """The scores of samples on disk, in the order in which they lie."""
     outputs = net.outputs or data.targets
     found, done = np.empty((len(data), outputs), net.dtype), 0
@@ -137,7 +139,7 @@ def _of_windows(net: "Sequential", data: Shards, threads: int | None) -> np.ndar
 
 
 def row_scores(
-    net: "Sequential", x: np.ndarray | Dataset | Shards, threads: int | None = None
+    net: Sequential, x: np.ndarray | Dataset | Shards, threads: int | None = None
 ) -> np.ndarray:
     """The scores of samples, (n, outputs), where no images come out of the network."""
     found = scores(net, x, threads)
@@ -149,7 +151,7 @@ def row_scores(
     return found
 
 
-def layered_scores(net: "Sequential", x: np.ndarray | Dataset) -> np.ndarray:
+def layered_scores(net: Sequential, x: np.ndarray | Dataset) -> np.ndarray:
     """What the scores are, layer by layer."""
     parts = []
     for part in _chunks(net, x):
@@ -160,7 +162,7 @@ def layered_scores(net: "Sequential", x: np.ndarray | Dataset) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _chunks(net: "Sequential", x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
+def _chunks(net: Sequential, x: np.ndarray | Dataset) -> Iterator[np.ndarray]:
     chunk = max(1, min(CHUNK, net._most_bytes // max(net.sample_bytes, 1)))
     for start in range(0, max(len(x), 1), chunk):
         rows = slice(start, start + chunk)

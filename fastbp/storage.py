@@ -10,6 +10,8 @@ The file of an Ensemble, version 2, has a list of architectures and of states, a
 with the number of their network: "1.0.w" is the first layer's of the second.
 """
 
+from __future__ import annotations
+
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -121,7 +123,9 @@ def packed(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, memoryview(data)[8 + size :]])
 
 
-def load(path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MOST_BYTES) -> Any:
+def load(
+    path: StrPath, layers: Iterable[type[Layer]] = (), most_bytes: int = MOST_BYTES
+) -> Sequential | Any:
     """Read a network, or an ensemble, that ``save`` wrote.
 
     A network with parameters that are NaN or infinite is read too, with a warning that counts them.

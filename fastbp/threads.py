@@ -1,5 +1,7 @@
 """How many threads compute."""
 
+from __future__ import annotations
+
 import os
 import threading
 from collections.abc import Callable, Iterator

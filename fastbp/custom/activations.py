@@ -1,5 +1,7 @@
 """Activations that users write."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -14,12 +16,12 @@ from fastbp.layers import Layer, as_rows
 from .defined import STEP, TOLERANCE, Defined, GradientError, names
 from .functions import as_function, each, on_arrays
 
-DEFINED: dict[str, type["UserActivation"]] = {}  # by name, for loading
+DEFINED: dict[str, type[UserActivation]] = {}  # by name, for loading
 PROBES = (-2.5, -0.75, 0.3, 1.2, 4.0)  # where a saved network remembers an activation's values
 POINTS = np.linspace(-6.03, 6.01, 121)  # where a gradient is checked
 
 
-def activation(function: Callable[[float], float]) -> type["UserActivation"]:
+def activation(function: Callable[[float], float]) -> type[UserActivation]:
     """Define an activation by its value, a function of one number.
 
     Parameters

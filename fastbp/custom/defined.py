@@ -1,8 +1,10 @@
 """What users' activations and losses have in common: a value, a gradient that holds, code."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from fastbp.derivatives import TensorCheck
 
 from .functions import Plain, as_function, on_arrays
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 STEP, TOLERANCE = 1e-5, 1e-6  # of the comparison with numeric derivatives
 
 
@@ -49,6 +52,14 @@ class Defined:
     arguments: ClassVar[tuple[str, ...]]
     what: ClassVar[str]
     _code: ClassVar[dict[Any, Any]]
+
+    @overload
+    @classmethod
+    def gradient(cls, function: Function, *, check: bool = True) -> Function: ...
+
+    @overload
+    @classmethod
+    def gradient(cls, *, check: bool = True) -> Callable[[Function], Function]: ...
 
     @classmethod
     def gradient(cls, function: Any = None, *, check: bool = True) -> Any:

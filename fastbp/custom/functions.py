@@ -1,5 +1,7 @@
 """Functions that users wrote, called as they stand where nothing compiles them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from types import FunctionType, ModuleType

@@ -1,5 +1,7 @@
 """Losses that users write."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ClassVar, overload
@@ -20,11 +22,11 @@ ROWS = (6, 5)  # of normal scores, on which a gradient is checked
 
 
 @overload
-def loss(function: Callable[..., float], *, values: bool = False) -> type["UserLoss"]: ...
+def loss(function: Callable[..., float], *, values: bool = False) -> type[UserLoss]: ...
 
 
 @overload
-def loss(*, values: bool = False) -> Callable[[Callable[..., float]], type["UserLoss"]]: ...
+def loss(*, values: bool = False) -> Callable[[Callable[..., float]], type[UserLoss]]: ...
 
 
 def loss(function: Callable[..., float] | None = None, *, values: bool = False) -> Any:

@@ -3,6 +3,8 @@
 >>> train, test = fb.datasets.mnist()
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from fastbp._hints import missing
@@ -12,6 +14,7 @@ from ._dataset import Dataset
 from ._dataset import rows_of as rows_of
 from ._dialect import holds_pictures as holds_pictures
 from ._files import MOST_BYTES
+from ._frame import Frame as Frame
 from ._frame import as_frame as as_frame
 from ._frame import column_of as column_of
 from ._frame import is_frame as is_frame

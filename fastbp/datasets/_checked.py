@@ -1,5 +1,7 @@
 """What a data set is made of, checked: samples, labels or values, and weights."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Sequence
 from numbers import Real

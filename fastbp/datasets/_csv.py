@@ -1,5 +1,7 @@
 """CSV: one sample a row, one column of labels. NumPy's parser reads, Python's finds mistakes."""
 
+from __future__ import annotations
+
 import operator
 import warnings
 from collections.abc import Iterable

@@ -1,9 +1,11 @@
 """What every network is trained on: samples, their labels or values, and how to read them."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -73,7 +75,7 @@ class Dataset(Guessed):
     name: str = "data"
     values: bool = False
     sample_weight: np.ndarray | None = None
-    table: Optional["Table"] = None
+    table: Table | None = None
 
     if TYPE_CHECKING:  # what it is given, of which it makes what it keeps
 
@@ -87,7 +89,7 @@ class Dataset(Guessed):
             name: str = "data",
             values: bool = False,
             sample_weight: ArrayLike | None = None,
-            table: "Table" | None = None,
+            table: Table | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -158,7 +160,7 @@ class Dataset(Guessed):
             return self.classes
         return 1 if self.y.ndim == 1 else int(self.y.shape[1])
 
-    def first(self, n: int) -> "Dataset":
+    def first(self, n: int) -> Dataset:
         """Return the first `n` samples, all of them if there are fewer, without copying.
 
         Raises

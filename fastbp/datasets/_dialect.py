@@ -1,5 +1,7 @@
 """How a file of text sets out its table: its encoding, separator, decimal sign and header."""
 
+from __future__ import annotations
+
 import codecs
 import re
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._dialect import MISSING, Dialect, dialect_of, text_of
 from ._files import Bound, bad_file, packed_size
@@ -25,6 +25,13 @@ def is_table_file(path: str | os.PathLike[str]) -> bool:
     """Tell by its name whether a file is a table, which ``read_frame`` reads."""
     name = os.fspath(path).lower()
     return name.removesuffix(".gz").endswith(TEXTS) or name.endswith(PARQUET)
+
+
+class Frame(Protocol):
+    """What has named columns, to type checkers, which need not have read pandas."""
+
+    @property
+    def columns(self) -> Any: ...
 
 
 def is_frame(data: object) -> bool:

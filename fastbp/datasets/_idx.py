@@ -3,6 +3,8 @@
 The magic number is 0, 0, the type of the elements and the number of dimensions, a byte each.
 """
 
+from __future__ import annotations
+
 from math import prod
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """How much memory data on disk may take, and how that is shared out."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -1,5 +1,7 @@
 """NPZ, a zip archive of NumPy arrays, read without pickle and without trusting its headers."""
 
+from __future__ import annotations
+
 import struct
 import warnings
 from math import prod
@@ -79,7 +81,7 @@ def _choose_keys(path: Path, keys: list[str]) -> list[tuple[str, str]]:
 
 
 def _read(
-    path: Path, archive: "ZipFile", key: str, bound: Bound, *, labels: bool = False
+    path: Path, archive: ZipFile, key: str, bound: Bound, *, labels: bool = False
 ) -> np.ndarray:
     """Read one array of numbers.
 

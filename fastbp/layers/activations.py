@@ -1,5 +1,7 @@
 """The activations: element by element, and LogSoftmax over each row."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

@@ -19,8 +19,9 @@ from fastbp._checks import as_batch
 from fastbp._hints import Also, Guessed, refuse
 from fastbp.kernels.numbers import Column, Kind, Value
 
-from .binding import Bound, Shape, Vectors, forget
+from .binding import Bound, Vectors, forget
 from .initializers import Initializer
+from .nesting import Shape
 from .rules import HOW_TRAINED, Factor, Rule, Trainable
 
 __all__ = ["Layer", "Shape", "as_rows"]
@@ -86,17 +87,17 @@ class Layer(Guessed):
         """The layers inside, of one that is made of others."""
         return self._layers
 
-    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+    def forward(self, x: np.ndarray) -> np.ndarray:
         """Compute the output y of a batch x: (n, inputs), or (n, channels, h, w) of images."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x), which returns y")
 
-    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+    def backward(self, dy: np.ndarray) -> np.ndarray:
         """From dy, shaped like y, compute the parameters' gradients; return dx, shaped like x."""
         raise NotImplementedError(
             f"{type(self).__name__} has no backward(self, dy), which training needs: it returns dx"
         )
 
-    def backward_parameters(self, dy: npt.ArrayLike) -> None:
+    def backward_parameters(self, dy: np.ndarray) -> None:
         """Compute the parameters' gradients only: all that a network's first layer needs."""
         if self.parameter_shapes():
             self.backward(dy)

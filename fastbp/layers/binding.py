@@ -4,6 +4,8 @@ Whoever assigns to one (``layer.w = array``, ``net.params = array``) writes into
 is one set of numbers, whichever way it is reached.
 """
 
+from __future__ import annotations
+
 import math
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,12 +113,12 @@ def bind(network: Any, params: np.ndarray, buffers: np.ndarray) -> Vectors:
     return vectors
 
 
-def is_taken(layer: "Layer") -> bool:
+def is_taken(layer: Layer) -> bool:
     """Whether a layer is part of a network that there still is."""
     return layer._bound is not None and layer._bound.vectors.network() is not None
 
 
-def leave(layer: "Layer") -> dict[str, np.ndarray]:
+def leave(layer: Layer) -> dict[str, np.ndarray]:
     """Let a layer be part of no network; returns the numbers that it had in one, by their names.
 
     A layer that was copied alone has those of the network that it was copied from.
@@ -129,13 +131,13 @@ def leave(layer: "Layer") -> dict[str, np.ndarray]:
     return numbers
 
 
-def forget(layer: "Layer", names: Iterable[str]) -> None:
+def forget(layer: Layer, names: Iterable[str]) -> None:
     """Take from a layer its arrays, of these names, and what forward left behind."""
     for name in (*names, "x", "y", "_kept", "_bound", "dtype"):
         vars(layer).pop(name, None)
 
 
-def flat(layers: "Sequence[Layer]", of: str, dtype: np.dtype) -> np.ndarray:
+def flat(layers: Sequence[Layer], of: str, dtype: np.dtype) -> np.ndarray:
     """A copy of the layers' numbers in a row: "parameter_shapes" or "buffer_shapes"."""
     found = [
         getattr(layer, name).ravel()

@@ -1,5 +1,7 @@
 """A job: one network to train, and how; and its training, wherever that happens."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any

@@ -1,5 +1,7 @@
 """Models by a few words: a name, or a dense network's hidden layers; and settings of their own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,5 +1,7 @@
 """What all optimisers share: what they step, whose memory they have, and what fits it."""
 
+from __future__ import annotations
+
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -93,14 +95,14 @@ class Optimizer(Guessed):
     decay_biases = Flag()
     steps = Count(least=0)
     memory = Memory()
-    _net: "weakref.ref[Sequential] | None" = None  # whose memory it is; None for whoever comes
+    _net: weakref.ref[Sequential] | None = None  # whose memory it is; None for whoever comes
 
     def __init__(self, lr: float, weight_decay: float = 0.0, decay_biases: bool = True) -> None:
         self.lr, self.weight_decay, self.decay_biases = lr, weight_decay, decay_biases
         self.steps = 0
         self.memory = ()
 
-    def step(self, net: "Sequential", factor: float = 1.0) -> None:
+    def step(self, net: Sequential, factor: float = 1.0) -> None:
         """Move the network's parameters by the gradients of its last backward pass.
 
         Parameters
@@ -127,7 +129,7 @@ class Optimizer(Guessed):
         """One call of the optimiser's kernel."""
         raise NotImplementedError
 
-    def remember(self, net: "Sequential") -> None:
+    def remember(self, net: Sequential) -> None:
         """Make the vectors to remember for this network, if there are none of it yet."""
         if self._net is None or self._net() is not net:
             if self._net is not None:

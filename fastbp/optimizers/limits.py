@@ -1,5 +1,7 @@
 """What keeps gradients and weights small: a penalty on weights, and clipped gradients."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,14 +74,14 @@ class Limits:
         """Whether gradients are clipped, one way or the other."""
         return self.clip_value is not None or self.clip_norm is not None
 
-    def penalty(self, net: "Sequential") -> float:
+    def penalty(self, net: Sequential) -> float:
         """λ/2·Σw² of all weights, which is part of the loss."""
         if not self.l2:
             return 0.0
         found = (net.params[part] for part, rule in pieces(net.vectors, net.layers) if rule.decays)
         return self.l2 / 2 * sum(map(_squares, found))
 
-    def apply(self, net: "Sequential") -> None:
+    def apply(self, net: Sequential) -> None:
         """Add the penalty's gradient to the network's, and clip the sum."""
         grads = net.grads
         parts = trained_pieces(net.vectors, net.layers, decay_biases=False)

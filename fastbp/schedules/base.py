@@ -1,5 +1,7 @@
 """What all schedules share: settings, what they may watch, and what fit asks of them."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple

@@ -1,5 +1,7 @@
 """What a table is trained with, where nobody says it: models/table.toml, by its rows and label."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Training: data made fit, the loop, what watches it, how it went, and how good the result is."""
 
+from __future__ import annotations
+
 from fastbp._above import Above
 
 from .callbacks import Callback as Callback

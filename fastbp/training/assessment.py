@@ -1,5 +1,7 @@
 """What an epoch's network is judged by: the built-in figures, and metrics of your own."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from contextlib import closing

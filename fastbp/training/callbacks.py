@@ -1,5 +1,7 @@
 """What watches a training run."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

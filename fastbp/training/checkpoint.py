@@ -5,6 +5,8 @@ it as its own file is, beside the optimiser's memory, the best epoch's parameter
 the rates; the rest is JSON in the metadata. It is written beside the old one and moved over it.
 """
 
+from __future__ import annotations
+
 import copy
 import inspect
 import json
@@ -142,7 +144,7 @@ class Moment(NamedTuple):
     best: Best | None
 
     @classmethod
-    def of(cls, run: "Run", best: Best | None, lasting: bool) -> "Moment":
+    def of(cls, run: Run, best: Best | None, lasting: bool) -> Moment:
         """As it is; ``lasting`` if more epochs may come before it is written."""
         optimizer, history = run.optimizer, run.history
         memory = optimizer.memory
@@ -160,7 +162,7 @@ class Moment(NamedTuple):
 class Writer:
     """Writes the checkpoints of a run."""
 
-    def __init__(self, rule: Checkpoint, run: "Run", arguments: dict[str, Any]) -> None:
+    def __init__(self, rule: Checkpoint, run: Run, arguments: dict[str, Any]) -> None:
         self.rule, self.run, self.arguments = rule, run, arguments
         self.written = time.monotonic()
         self.unwritten: Moment | None = None
@@ -213,7 +215,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
 
 
-def _packed(rule: Checkpoint, run: "Run", moment: Moment, arguments: dict[str, Any]) -> bytes:
+def _packed(rule: Checkpoint, run: Run, moment: Moment, arguments: dict[str, Any]) -> bytes:
     """The file."""
     history, best, done = run.history, moment.best, slice(moment.epochs)
     losses, rates = history.losses[done], history.rates[done]

@@ -1,5 +1,7 @@
 """Training data as epochs take them: window by window, each of which is in memory as a whole."""
 
+from __future__ import annotations
+
 from collections.abc import Generator, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Never
 
 import numpy.typing as npt
 
@@ -98,7 +98,7 @@ def fit(
     history: History | None = None,
     threads: int | None = None,
     fused: bool = True,
-    **other: Any,
+    **other: Never,
 ) -> History:
     """Train a network in place.
 

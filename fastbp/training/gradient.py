@@ -1,5 +1,7 @@
 """The mean loss of all samples, and its gradient by all parameters."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

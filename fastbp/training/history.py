@@ -1,5 +1,7 @@
 """How a training run went: its epochs, its losses and rates, and where it ended if it diverged."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -216,7 +218,7 @@ class History:
 
         write_atomically(path, write, "w")
 
-    def plot(self, what: str = "loss") -> "Figure":
+    def plot(self, what: str = "loss") -> Figure:
         """Draw the loss by epoch, of training and validation, or the "accuracy" of classes.
 
         In a notebook the figure shows itself; ``fb.plots.save`` writes it. ``fb.plots`` draws the

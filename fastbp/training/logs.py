@@ -1,5 +1,7 @@
 """Callbacks that write down each epoch as it ends: as a table, or for TensorBoard."""
 
+from __future__ import annotations
+
 import csv
 import json
 import math

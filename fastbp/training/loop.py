@@ -1,5 +1,7 @@
 """The training loop. ``_layered`` is the specification of what the steps of an epoch do."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Iterator
@@ -71,7 +73,7 @@ class Run:
             self.max_seconds is not None and time.perf_counter() - self.started >= self.max_seconds
         )
 
-    def divergence(self, what: str, value: float, now: "Pass") -> str:
+    def divergence(self, what: str, value: float, now: Pass) -> str:
         """The message that says where a run diverged: in the pass's last step, from 1."""
         became = (
             "NaN or infinite" if what != "the loss" else "NaN" if value != value else "infinite"

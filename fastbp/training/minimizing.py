@@ -1,5 +1,7 @@
 """Networks that SciPy minimises the loss of: by gradients of all samples at once."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """What fit makes of words and of nothing: a loss, an optimiser, and its arguments' other names."""
 
+from __future__ import annotations
+
 import inspect
 import warnings
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """How training shows itself while it goes on: a bar in a terminal, a line in a notebook."""
 
+from __future__ import annotations
+
 import math
 import os
 import sys
@@ -21,7 +23,7 @@ SMOOTH = 0.9  # what the loss that is shown keeps of itself, ten times a second
 LARGE = 1e6  # a loss above it is going wrong, and shown by its power of ten
 
 
-def progress_for(epochs: int, samples: int, first: int = 1) -> "Progress":
+def progress_for(epochs: int, samples: int, first: int = 1) -> Progress:
     """The display for where this runs: a bar on a terminal, a line in a notebook, else none.
 
     Parameters
@@ -121,7 +123,7 @@ class Progress(Callback):
 class Bar(Progress):
     """A live bar over all epochs on stderr, with the figures below it."""
 
-    bar: "RichProgress"
+    bar: RichProgress
 
     def __init__(self, epochs: int, samples: int, first: int = 1) -> None:
         from rich.console import Console, RenderableType

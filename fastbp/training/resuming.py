@@ -1,5 +1,7 @@
 """Going on from a checkpoint: what it holds, as what ``fit`` takes."""
 
+from __future__ import annotations
+
 import io
 import json
 from collections.abc import Iterable

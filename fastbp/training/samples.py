@@ -1,5 +1,7 @@
 """Data made fit for the loops: checked once, against the network and the loss."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -54,7 +56,7 @@ class Samples(_Samples):
         if self.table is not None:
             net.table = self.table
 
-    def rows(self, rows: np.ndarray) -> "Samples":
+    def rows(self, rows: np.ndarray) -> Samples:
         """These samples alone, copied."""
         labels, weights = (
             None if part is None else part[rows] for part in (self.labels, self.weights)

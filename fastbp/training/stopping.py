@@ -1,5 +1,7 @@
 """When training ends before its last epoch, and whose parameters it leaves."""
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 
@@ -108,7 +110,7 @@ class Snapshot(NamedTuple):
     states: list[dict[str, int]]  # of every layer
 
     @classmethod
-    def of(cls, net: Sequential) -> "Snapshot":
+    def of(cls, net: Sequential) -> Snapshot:
         """As it is."""
         states = [layer.state() for layer in every_layer(net.layers)]
         return cls(net.params.copy(), net.buffers.copy(), states)

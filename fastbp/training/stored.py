@@ -1,5 +1,7 @@
 """Data on disk as epochs take them: so many samples in memory as its bound lets there be."""
 
+from __future__ import annotations
+
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What adds up over samples whose scores are known, part by part and window by window."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -22,7 +24,7 @@ class Tally:
     def add(self, scores: np.ndarray, rows: slice) -> None:
         """Compare these samples' scores with their targets."""
 
-    def merged(self, other: Any) -> "Tally":
+    def merged(self, other: Any) -> Tally:
         """This one, with what another of its kind found of other samples."""
         self.count += other.count
         self.total += other.total

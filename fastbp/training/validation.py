@@ -1,5 +1,7 @@
 """A share of the training data that is kept back: it judges the network, and never trains it."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Any, NamedTuple
 

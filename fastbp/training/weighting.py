@@ -1,5 +1,7 @@
 """How much each sample counts: weights of samples and of classes, as one weight a sample."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

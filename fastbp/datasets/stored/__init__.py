@@ -1,5 +1,7 @@
 """Data that are larger than memory: they stay on disk, or with Dask, and are read in blocks."""
 
+from __future__ import annotations
+
 from ._opening import shards as shards
 from ._shards import Shards as Shards
 from ._windows import ahead as ahead

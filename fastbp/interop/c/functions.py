@@ -5,6 +5,8 @@ that compilers make vectors of it, which takes a tenth of the library's time. Th
 between fewer numbers, as a rule, and call the library.
 """
 
+from __future__ import annotations
+
 from fastbp.kernels._numpy import FAR, SELU_ALPHA, SELU_SCALE
 
 # By the name that follows the header's.

@@ -1,5 +1,7 @@
 """Layers of images in C: a sample is its channels, one after another, each row by row."""
 
+from __future__ import annotations
+
 from string import Template
 from typing import Any
 

@@ -4,6 +4,8 @@ A writer gets the layer and how many numbers, and of what shape, go in and come 
 layers that do nothing to a sample in use.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any

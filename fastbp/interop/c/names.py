@@ -1,5 +1,7 @@
 """Names in C: what every name of a header begins with, and texts."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

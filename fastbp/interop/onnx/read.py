@@ -1,5 +1,7 @@
 """What layer a node is: the way back from ``written``, and from what other exporters write."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ class Found(NamedTuple):
     layer: Layer
     arrays: Arrays = {}  # noqa: RUF012 - nobody changes it
     with_last: bool = False  # it stands for the last layer and this node, which go together
-    inside: tuple["Found", ...] = ()  # of one that is made of others
+    inside: tuple[Found, ...] = ()  # of one that is made of others
 
 
 @dataclass

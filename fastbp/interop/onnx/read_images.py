@@ -1,5 +1,7 @@
 """The same of nodes that take images, and of what makes rows of them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """Reading an ONNX model: what ``save`` wrote as it was, any other as a chain of layers."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Writing a network, or an ensemble, as an ONNX model."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterable

@@ -1,5 +1,7 @@
 """How each layer is written: as a node of its own name where ONNX has one, else of simple ones."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple

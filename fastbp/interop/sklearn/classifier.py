@@ -1,5 +1,7 @@
 """MLPClassifier."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> "MLPClassifier":
+    ) -> MLPClassifier:
         """Train on samples X and their classes y.
 
         Parameters
@@ -120,7 +122,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> "MLPClassifier":
+    ) -> MLPClassifier:
         """Train for one epoch.
 
         Parameters

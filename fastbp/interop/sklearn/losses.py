@@ -5,6 +5,8 @@ half of it, averaged over outputs as a loss, but summed in the gradient. Its log
 probabilities, which it keeps away from 0 and 1, and its Poisson loss is a deviance.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """A network as scikit-learn has it, two lists of arrays, and as fastbp's: there and back."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any

@@ -1,5 +1,7 @@
 """MLPRegressor."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -82,7 +84,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> "MLPRegressor":
+    ) -> MLPRegressor:
         """Train on samples X and their values y.
 
         Parameters
@@ -100,7 +102,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
 
     @available_if(lambda self: self._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch; the parameters are fit's."""
         self._train(X, y, sample_weight, incremental=True)
         return self

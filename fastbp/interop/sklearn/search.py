@@ -1,5 +1,7 @@
 """scikit-learn's searches over settings, which train fastbp's perceptrons side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

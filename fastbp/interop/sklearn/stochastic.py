@@ -1,5 +1,7 @@
 """fit and partial_fit by sgd and adam: epochs, stopping, and what is noted of them."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Iterator
@@ -115,7 +117,7 @@ def _batch_size(asked: Any, samples: int) -> int:
 
 
 def _epochs(
-    estimator: Any, steps: Steps, judge: "_Judge | None", told: Told | None, incremental: bool
+    estimator: Any, steps: Steps, judge: _Judge | None, told: Told | None, incremental: bool
 ) -> None:
     """Train until an estimator's patience or its epochs are at an end, or a callback stops it."""
     rates, done, most = estimator._optimizer, 0, 1 if incremental else estimator.max_iter
@@ -157,7 +159,7 @@ def _orders(estimator: Any, n: int) -> Iterator[np.ndarray]:
         yield order
 
 
-def _note(estimator: Any, loss: float, samples: int, judge: "_Judge | None") -> None:
+def _note(estimator: Any, loss: float, samples: int, judge: _Judge | None) -> None:
     """What there is to remember of an epoch."""
     estimator.loss_ = loss
     estimator.n_iter_ += 1
@@ -175,7 +177,7 @@ def _reason(estimator: Any) -> str:
     )
 
 
-def _count_no_improvement(estimator: Any, judge: "_Judge | None") -> None:
+def _count_no_improvement(estimator: Any, judge: _Judge | None) -> None:
     """Compare the epoch with the best so far."""
     if judge is None:
         loss = estimator.loss_curve_[-1]
