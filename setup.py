@@ -8,6 +8,7 @@ time.
 """
 
 import os
+import re
 import runpy
 import shutil
 import sys
@@ -108,6 +109,14 @@ class EditableWheel(editable_wheel):
         self.mode = self.mode or "compat"
 
 
+def description() -> str:
+    """README as an index shows it: without pictures of a checkout, nor links into it."""
+    text = Path("README.md").read_text("utf-8")
+    inside = r"\((?:LICENSE|(?!\w+:)[\w/-]*[./][\w./-]*(?:#[\w-]+)?)\)"
+    text = re.sub(rf"^!\[[^\]]*\]{inside}\n+", "", text, flags=re.M)
+    return re.sub(rf"\[([^\]]*)\]{inside}", r"\1", text)
+
+
 def _say(built: Iterable[str]) -> None:
     """What takes so long; pip shows it with -v."""
     sys.stderr.write(
@@ -125,6 +134,8 @@ def _copy(source: str, level: str) -> str:
 
 
 setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
     cmdclass={"editable_wheel": EditableWheel},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
     ext_modules=[] if BUILD == "python" else extensions(),

@@ -72,7 +72,7 @@ LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}
 HEAVY = {  # what `import fastbp` must not wait for, and may be imported where it is used
     *("IPython", "PIL", "cloudpickle", "dask", "distributed", "llvmlite", "matplotlib", "numba"),
     *("onnx", "onnxruntime", "pandas", "pyarrow", "rich", "safetensors", "scipy", "sklearn"),
-    *("tensorboardX", "threadpoolctl", "torch"),
+    *("shtab", "tensorboardX", "threadpoolctl", "torch"),
 }
 
 

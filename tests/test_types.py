@@ -79,5 +79,14 @@ def test_an_editable_install_is_a_path_that_type_checkers_follow(tmp_path):
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(tmp_path / done.stdout.split()[-1]) as wheel:
         paths = {name: wheel.read(name).decode().split() for name in wheel.namelist()}
+    (about,) = (text for name, text in paths.items() if name.endswith("METADATA"))
+    assert "](" not in " ".join(about)  # what is beside README in a checkout is not beside a wheel
+    assert "docs/training.md." in about
     assert paths["__editable__.fastbp-0.1.0.pth"] == [str(tmp_path)]
     assert not [name for name in paths if "finder" in name]
+
+
+def test_the_citation_names_this_version():
+    said = dict(re.findall(r"^(\w[\w-]*): (.+)$", (ROOT / "CITATION.cff").read_text(), re.M))
+    assert said["version"] == fb.__version__
+    assert (said["cff-version"], said["type"]) == ("1.2.0", "software")

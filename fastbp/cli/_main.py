@@ -16,6 +16,7 @@ from fastbp.models import SettingError
 
 from . import bench, evaluate, experiment, explain, export, gradcheck, info, predict, train
 from ._arguments import FAILURE, USAGE, UsageError, tell
+from ._completion import SHELLS, PrintCompletion
 from ._stopping import exit_code, stopped_by_signals
 
 COMMANDS = (train, evaluate, predict, export, experiment, explain, gradcheck, bench, info)
@@ -117,6 +118,12 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        action=PrintCompletion,
+        help="print a script by which a shell completes the words of the command fastbp",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
