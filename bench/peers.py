@@ -3,6 +3,7 @@
     python bench/peers.py --output peers.json
     python bench/peers.py --table peers.json        the Markdown table of what was measured
     python bench/peers.py --goals peers.json        how it stands to what fastbp is to reach
+    python bench/peers.py --peak peers.json         how near both are to what the machine can do
 
 Every library starts from the same weights and takes the same samples in the same order. The losses
 of the first hundred iterations, or what is predicted, are compared before anything is timed. Then
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 from _peers_base import Peer, Problem
 from _peers_fastbp import Fastbp
-from _peers_table import against_goals, markdown
+from _peers_table import against_goals, against_the_machine, markdown
 from _tasks import GOALS, NUMBA_GOALS, TASKS, Work
 from settings import SEED, TOLERANCE, check_losses, first_order
 
@@ -52,7 +53,8 @@ LIBRARIES = ("torch", "jax", "scikit-learn", "onnxruntime", "numpy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse(arguments)
-    for file, made in ((args.table, markdown), (args.goals, against_goals)):
+    tables = (args.table, markdown), (args.goals, against_goals), (args.peak, against_the_machine)
+    for file, made in tables:
         if file:
             say(made(json.loads(file.read_text())))
             return 0
@@ -102,6 +104,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the results")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="only print its table")
     parser.add_argument("--goals", type=Path, metavar="FILE.json", help="only print how it stands")
+    parser.add_argument(
+        "--peak", type=Path, metavar="FILE.json", help="only print how near the peak"
+    )
     args = parser.parse_args(arguments)
     if args.repeats < 1 or not args.seconds >= 0:
         parser.error("--repeats: expected at least 1; --seconds: at least 0")

@@ -17,7 +17,8 @@ WITHOUT_GOALS = {"lenet-batch-norm-b32", "batch-norm-b64", "layer-norm-b64"}
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[SimpleNamespace]:
-    with bench_modules("settings", "_tasks", "_peers_base", "_peers_fastbp", "peers") as modules:
+    names = "settings", "_tasks", "_peers_base", "_peers_fastbp", "_peers_table", "peers"
+    with bench_modules(*names) as modules:
         yield modules
 
 
@@ -96,6 +97,31 @@ def test_a_report_of_small_tasks(bench, monkeypatch, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "| tiny-b8: 4-32-16-4, tanh, mse, adam, batch 8, 200 rows | " in out
     assert "PyTorch 250, JAX 7 | – |" in out
+
+
+def test_how_near_the_peak(bench, monkeypatch):
+    monkeypatch.setattr(bench._peers_table, "measured_peak", lambda: 1.0)
+    monkeypatch.setattr(bench._peers_table, "available", lambda: 2)
+    setting = bench.settings.SETTINGS["tiny-b8"]
+    # 4-32-16-4: 704 multiply-adds forward, 704 for the gradient and 576 for what goes back.
+    least = 2 * (704 + 704 + 576) * setting.size / 2e9
+    peers = [("fastbp", 4 * least), ("PyTorch", 10 * least), ("JAX", 20 * least)]
+    measured = [{"name": name, "threads": 1, "median": median} for name, median in peers]
+    report = {"tiny-b8": {"goals": {"PyTorch": 5, "JAX": 40}, "peers": measured}}
+    table = bench._peers_table.against_the_machine({"settings": report}).splitlines()
+    assert [row.split(" | ")[3:] for row in table[2:]] == [
+        ["25%", "PyTorch 5: 1.27 s", "50% |"],
+        ["", "JAX 40: 0.32 s", "200% |"],
+    ]
+
+
+def test_zeros_of_images_are_left_out_of_what_is_needed(bench, monkeypatch):
+    monkeypatch.setattr(bench.settings, "share_of_ink", lambda: 0.25)
+    simple, table = (bench.settings.SETTINGS[name] for name in ("simple-b64", "tiny-b8"))
+    first, last = 784 * 128, 128 * 10
+    assert simple.flops == 2 * (2 * first + 3 * last)
+    assert simple.needed_flops == 2 * (2 * first / 4 + 3 * last)
+    assert table.needed_flops == table.flops
 
 
 def test_wrong_predictions_and_losses_are_refused(bench):
