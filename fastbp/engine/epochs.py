@@ -114,6 +114,7 @@ class Engine:
         # The machine code must stay as long as its addresses are in use.
         self.code, self.addresses = user_code(self.program, loss)
         self.laid_out_for: tuple[int, int] | None = None
+        self.starts, self.starts_of = np.zeros(1, np.int64), (0, 0)  # of so many epochs' batches
         self.held = False  # whether what is trained stays here between epochs
         self._read_settings()
         if active().can("user_code"):
@@ -282,8 +283,10 @@ class Engine:
     ) -> _Epoch:
         """What epoch is given, as the kernels take it."""
         epochs, n = order.shape if order.ndim > 1 else (1, len(order))
-        starts = np.arange(0, n, self.batch_size) + n * np.arange(epochs)[:, np.newaxis]
-        starts = np.append(starts, epochs * n)
+        if (epochs, n) != self.starts_of:
+            starts = np.arange(0, n, self.batch_size) + n * np.arange(epochs)[:, np.newaxis]
+            self.starts, self.starts_of = np.append(starts, epochs * n), (epochs, n)
+        starts = self.starts
         rates = np.zeros((len(starts) - 1, 2))
         rates[:, 0] = 1 if factors is None else factors
         rates[:, 1] = 0 if penalties is None else penalties

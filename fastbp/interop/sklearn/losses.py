@@ -27,7 +27,6 @@ from fastbp.losses import (
 # Shares of -log(eps) up to which a sample's loss is scikit-learn's, which keeps probabilities away
 # from 0 and 1; and one less such a probability loses digits.
 MOST_OF_SOFTMAX, MOST_OF_LOGISTIC = 0.95, 0.55
-MOST_USUAL = 10  # up to which nobody need look at each sample's scores
 
 OfSamples = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores, target -> (n,) losses
 
@@ -78,16 +77,21 @@ class Form(NamedTuple):
         if self.most is None or not mean > np.sqrt(eps):  # or what it adds to each were seen
             return all_of_them
         limit = -self.most * np.log(eps)
-        return none if most < limit else np.flatnonzero(~(self._above(scores, target) < limit))
+        if most < limit or self._highest(scores) < limit:
+            return none
+        return np.flatnonzero(~(self._above(scores, target) < limit))
+
+    def _highest(self, scores: np.ndarray) -> float:
+        """What no sample's loss is above, where that is known without looking at each."""
+        if not isinstance(self.loss, CrossEntropyLoss):
+            return np.inf
+        return float(scores.max() - scores.min()) + np.log(scores.shape[1])
 
     def _above(self, scores: np.ndarray, target: np.ndarray) -> np.ndarray:
         """What each sample's loss is not above."""
-        outputs = scores.shape[1]
         if isinstance(self.loss, CrossEntropyLoss):
-            if (widest := scores.max() - scores.min()) < MOST_USUAL:
-                return np.full(len(scores), widest + np.log(outputs))
             behind = scores.max(axis=1) - scores[np.arange(len(target)), target]
-            return behind + np.log(outputs)
+            return behind + np.log(scores.shape[1])
         return (scores * (1 - 2 * target)).max(axis=1) + np.log(2)
 
 

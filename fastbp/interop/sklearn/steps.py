@@ -63,10 +63,10 @@ class Steps:
         # Under a penalty plain SGD sums up W anew in each call: its last digits would tell how many
         # epochs that was for.
         self.may_be_more = together and not issparse(x) and optimizer.states > 0
-        outputs = int(dense_layers(net)[-1].outputs)
-        self.factor = form.factor(outputs)
+        self.outputs = int(dense_layers(net)[-1].outputs)
+        self.factor = form.factor(self.outputs)
         self.alpha = alpha / self.factor
-        self.kept = np.empty((self.samples, outputs), net.dtype)
+        self._make_room(1)
         self.held = ExitStack()
         self.engine: Engine | None = None
         if not issparse(x):
@@ -97,18 +97,17 @@ class Steps:
         Returns the loss of each epoch, as scikit-learn counts it.
         """
         (epochs, n), order = orders.shape, orders.reshape(-1)
-        counts = np.tile(sums(None, orders[0], self.batch_size), epochs)
-        weights = counts  # of each batch
+        if len(self.kept) != len(order):
+            self._make_room(epochs)
+        counts = weights = self.counts
         if self.weights is not None:
             weights = np.concatenate([sums(self.weights, o, self.batch_size) for o in orders])
-        if len(self.kept) != len(order):
-            self.kept = np.empty((len(order), self.kept.shape[1]), self.kept.dtype)
         penalties = self.alpha / np.where(weights > 0, weights, np.inf)
         of_steps = self._run(orders, penalties) * counts
         totals = of_steps.reshape(epochs, -1).sum(axis=1) / n
-        most = np.inf if self.weights is not None else float(of_steps.max()) * self.kept.shape[1]
+        most = np.inf if self.weights is not None else float(of_steps.max()) * self.outputs
         found = totals * self.factor
-        target = self.target if epochs == 1 else np.concatenate([self.target] * epochs)
+        target = self.targets
         rows = self.form.different(self.kept, target, float(totals.min()), most)
         if len(rows):
             more = self.form.difference(self.kept[rows], target[rows])
@@ -118,6 +117,12 @@ class Steps:
                 more = more * share[rows] * self.weights[rows % n]
             found += np.bincount(rows // n, more, epochs) / n
         return list(map(float, found))
+
+    def _make_room(self, epochs: int) -> None:
+        """What so many epochs need whatever their orders: scores, targets, each batch's samples."""
+        self.kept = np.empty((epochs * self.samples, self.outputs), self.net.dtype)
+        self.targets = np.concatenate([self.target] * epochs)
+        self.counts = np.tile(sums(None, np.arange(self.samples), self.batch_size), epochs)
 
     def _run(self, orders: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """The steps of epochs, each with a penalty's factor of its own; returns their losses."""
