@@ -38,9 +38,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: dict[str, list[Any]]
 
     def _keep(self, parameters: Mapping[str, Any]) -> None:
-        """Set what the constructor was given, as it is."""
-        for name in self._get_param_names():
-            setattr(self, name, parameters[name])
+        """Set what the constructor was given, as it is: its local names are no others."""
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         """The samples, and the targets as values."""

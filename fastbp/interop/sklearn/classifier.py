@@ -168,8 +168,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return self._binarized(y)
 
     def _binarized(self, y: Any) -> np.ndarray:
-        found: np.ndarray = self._label_binarizer.transform(y).astype(bool)
-        return found
+        if y.ndim == 2 or len(self.classes_) < 2:
+            found: np.ndarray = self._label_binarizer.transform(y).astype(bool)
+            return found
+        found = y[:, np.newaxis] == self.classes_  # what it comes to, without its checks
+        return found if len(self.classes_) > 2 else found[:, 1:]
 
     def _columns(self, values: np.ndarray) -> np.ndarray:
         values = super()._columns(values)
