@@ -236,7 +236,7 @@ class Size(IntEnum):
     BLOCK = 4  # inputs in a row: what sparse data are cut into
     BUNCH = 128  # samples of sparse data whose sums, for a panel, stay in the nearest cache
     SAMPLES = 16  # of images that are computed side by side
-    MOST_PREDICTED = 256  # samples at a time, when scores are computed
+    MOST_PREDICTED = 128  # samples at a time, when scores are computed
 
 
 ENUMS = (

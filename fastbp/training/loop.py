@@ -143,6 +143,7 @@ class Pass:
     counts: list[np.ndarray] = field(default_factory=list)  # of the steps, window by window
     tally: Tally | None = None  # of the scores that the steps found
     kept: np.ndarray | None = None  # those of a window's samples
+    judging: float = 0.0  # seconds that adding them up took
     count: int = 1  # steps between two looks at the time
     reported: float = field(default_factory=lambda: time.perf_counter())
 
@@ -164,7 +165,7 @@ def _epoch(run: Run, number: int) -> bool:
         if not np.isfinite(numbers).all():  # the last update is seen by no loss
             message = run.divergence(what, math.nan, now)
             raise DivergenceError(message, losses)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start - now.judging
     record = _record(run, now, losses, seconds)
     history = run.history
     history.losses.append(losses)
@@ -200,7 +201,8 @@ def _record(run: Run, now: Pass, losses: np.ndarray, seconds: float) -> Epoch:
         figures |= run.metrics.validated(run.net, run.validation, run.loss, run.threads)
     return Epoch(
         epoch=now.number,
-        train_loss=float(losses @ counts / counts.sum()) if counts.any() else 0.0,
+        # No product of vectors: BLAS would wake its threads, and the sum depend on their number.
+        train_loss=float((losses * counts).sum() / counts.sum()) if counts.any() else 0.0,
         seconds=seconds,
         lr=float(now.rates[-1][-1]),
         **figures,
@@ -216,7 +218,9 @@ def _run_steps(run: Run, now: Pass) -> None:
             done = _run_window(run, now, window)
             now.counts.append(sums(window.samples.weights, done, run.batch_size))
             if now.kept is not None:
+                started = time.perf_counter()
                 _judge(now, window, done)
+                now.judging += time.perf_counter() - started
             if run.is_out_of_time:
                 break
     _feed(run, run.data.head)  # so that nobody keeps a window in memory

@@ -67,10 +67,10 @@ class Samples(_Samples):
     @cached_property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Of values, each output's mean and sum of squares around it, (outputs,) float64."""
-        target = self.target.astype(np.float64)
-        mean = target.mean(axis=0)
-        target -= mean
-        return mean, np.square(target, out=target).sum(axis=0)
+        target = np.array(self.target.T, np.float64, order="C")  # a copy: sums run along its rows
+        mean = target.mean(axis=1)
+        target -= mean[:, np.newaxis]
+        return mean, np.square(target, out=target).sum(axis=1)
 
     def classes(self) -> np.ndarray | None:
         """(n,) int64: each sample's class, of two classes from one output too; None of others."""

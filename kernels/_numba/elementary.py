@@ -90,10 +90,31 @@ def expm1_(x):
     return type(x)(2) * ((half - type(x)(0.5)) + half * q)
 
 
+def _expm1_down(u):
+    """Return expm1(-2 * u) for u >= 0."""
+
+
+@numba.extending.overload(_expm1_down, jit_options=OPTIONS)
+def _overload_expm1_down(u):
+    def single(u):
+        """-1 is all that is left at 10: no clamp above, and in place of the Taylor series a
+        polynomial whose error is the same all over |r|.
+        """
+        u = _F(10) if u > _F(10) else u
+        n = (u * _F(-2.88539008177792681) + _F(12582912.0)) - _F(12582912.0)
+        r = (u * _F(-2) - n * _F(0.693359375)) - n * _F(-2.12194440e-4)
+        q = r * (_F(0.041667204) + r * (_F(0.0083667133) + r * _F(0.0013882491)))
+        q = r * (_F(1) + r * (_F(0.49999997) + r * (_F(0.16666542) + q)))
+        half = _half_power(n)
+        return _F(2) * ((half - _F(0.5)) + half * q)
+
+    return single if u == types.float32 else lambda u: expm1_(-2 * u)
+
+
 @core
 def tanh_(x):
     """(1 - t) / (1 + t) with t = exp(-2|x|), by expm1 so that small x keep all their digits."""
-    t = expm1_(type(x)(-2) * x if x > 0 else type(x)(2) * x)
+    t = _expm1_down(-x if x < 0 else x)
     t = -t / (t + type(x)(2))
     return t if x > 0 else -t
 

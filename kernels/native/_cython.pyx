@@ -150,11 +150,9 @@ def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
 
 def sum_errors(const real[:, ::1] x, const real[:, ::1] target, double[:, ::1] errors):
     """errors = in double, the sums over rows of (x - target)**2 and of |x - target|"""
-    cdef Py_ssize_t r, o = x.shape[1]
     with nogil:
-        errors[:, :] = 0
-        for r in range(x.shape[0]):
-            rowwise.add_errors_row[real](&x[r, 0], &target[r, 0], &errors[0, 0], &errors[1, 0], o)
+        rowwise.sum_errors[real](&x[0, 0], &target[0, 0], x.shape[0], x.shape[1], &errors[0, 0],
+                                 &errors[1, 0])
 
 
 def engine_plan(const int64_t[:, ::1] program, Py_ssize_t batch, Py_ssize_t states,

@@ -183,4 +183,4 @@ cdef enum:  # Size
     BLOCK = 4
     BUNCH = 128
     SAMPLES = 16
-    MOST_PREDICTED = 256
+    MOST_PREDICTED = 128

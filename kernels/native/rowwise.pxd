@@ -2,9 +2,13 @@
 and how far they are from targets."""
 
 from libc.math cimport fabs, log
+from libc.string cimport memset
 
 from elementary cimport exp_
 from tile cimport real
+
+cdef enum:
+    WIDE_ROW = 64  # columns that rows are taken together to
 
 
 cdef inline real row_max(const real* x, Py_ssize_t o) noexcept nogil:
@@ -65,12 +69,36 @@ cdef inline Py_ssize_t argmax_row(const real* x, Py_ssize_t o) noexcept nogil:
     return best
 
 
-cdef inline void add_errors_row(
-    const real* x, const real* target, double* squares, double* distances, Py_ssize_t o,
+cdef inline void sum_errors(
+    const real* x, const real* target, Py_ssize_t n, Py_ssize_t o, double* squares,
+    double* distances,
+) noexcept nogil:
+    """Rows of few columns are taken together, as one that vectors fill."""
+    cdef double wide_squares[WIDE_ROW]
+    cdef double wide_distances[WIDE_ROW]
+    cdef Py_ssize_t together = WIDE_ROW // o, r = 0, j
+    memset(&wide_squares, 0, sizeof(wide_squares))
+    memset(&wide_distances, 0, sizeof(wide_distances))
+    memset(squares, 0, o * sizeof(double))
+    memset(distances, 0, o * sizeof(double))
+    while together > 1 and r + together <= n:
+        add_errors[real](
+            x + r * o, target + r * o, &wide_squares[0], &wide_distances[0], together * o)
+        r += together
+    for j in range(together * o):
+        squares[j % o] += wide_squares[j]
+        distances[j % o] += wide_distances[j]
+    while r < n:
+        add_errors[real](x + r * o, target + r * o, squares, distances, o)
+        r += 1
+
+
+cdef inline void add_errors(
+    const real* x, const real* target, double* squares, double* distances, Py_ssize_t count,
 ) noexcept nogil:
     cdef double difference
     cdef Py_ssize_t j
-    for j in range(o):
+    for j in range(count):
         difference = <double> x[j] - <double> target[j]
         squares[j] += difference * difference
         distances[j] += fabs(difference)
