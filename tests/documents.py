@@ -26,7 +26,7 @@ from fastbp.cli import _main
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("dask", "onnx", "onnxruntime", "pandas", "polars", "scipy", "sklearn", "torch")
 # Programs whose arguments nobody checks here.
-OTHERS = ("cd", "gcc", "git", "mypy", "perf", "pytest", "ruff", "source", "cibuildwheel")
+OTHERS = ("apt-get", "cd", "gcc", "git", "mmdebstrap", "mypy", "perf", "pytest", "ruff", "source", "cibuildwheel")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -63,7 +63,7 @@ def test_everything_is_where_it_is_said_to_be() -> None:
         named = re.findall(rf"[\w.]*\w\.(?:{ENDINGS})\b", " ".join(said))
         missing += [word for word in named if not any(folders[1].rglob(word))]
     assert missing == []
-    assert tops == ["fastbp/", "kernels/", "tests/", "bench/", "docs/"]
+    assert tops == ["fastbp/", "kernels/", "tests/", "bench/", "tools/", "docs/"]
 
 
 def test_the_tree_names_every_part_of_the_library() -> None:

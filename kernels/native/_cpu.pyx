@@ -3,13 +3,21 @@
 cdef extern from *:
     """
     #if defined(__GNUC__) && defined(__x86_64__)
+    #include <cpuid.h>  /* and not __builtin_cpu_supports, which zig's runtime library lacks */
     static int cpu_level(void) {
-        __builtin_cpu_init();  /* asks the operating system as well: AVX registers must be saved */
-        #define HAS(feature) __builtin_cpu_supports(feature)
-        if (!(HAS("ssse3") && HAS("sse4.1") && HAS("sse4.2") && HAS("popcnt"))) return 1;
-        if (!(HAS("avx2") && HAS("fma") && HAS("bmi") && HAS("bmi2"))) return 2;
-        if (!(HAS("avx512f") && HAS("avx512bw") && HAS("avx512cd") && HAS("avx512dq")
-              && HAS("avx512vl"))) return 3;
+        unsigned int a, b, c, d, extended = 0, features = 0, more = 0, saved = 0;
+        if (!__get_cpuid(1, &a, &b, &c, &d)) return 1;
+        #define HAS(found, bits) (((found) & (bits)) == (bits))
+        if (!HAS(c, bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT)) return 1;
+        features = c;
+        /* AVX registers must be saved by the operating system: bits 1, 2, and 5 to 7 of XCR0. */
+        if (HAS(features, bit_OSXSAVE)) __asm__("xgetbv" : "=a"(saved), "=d"(d) : "c"(0));
+        if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) more = b;
+        if (__get_cpuid(0x80000001, &a, &b, &c, &d)) extended = c;
+        if (!(HAS(features, bit_AVX | bit_FMA | bit_F16C | bit_MOVBE) && HAS(saved, 0x06)
+              && HAS(more, bit_AVX2 | bit_BMI | bit_BMI2) && HAS(extended, bit_LZCNT))) return 2;
+        if (!(HAS(more, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL)
+              && HAS(saved, 0xe6))) return 3;
         return 4;
     }
     #else

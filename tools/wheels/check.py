@@ -27,6 +27,7 @@ MODULES = {"x86_64": ("_cpu", "_cython_v2", "_cython_v3", "_cython_v4"),
 LIBRARIES = re.compile(r"lib(c|m|pthread|dl|rt)\.so(\.\d)?|libc\.musl-\w+\.so\.1|ld-linux.*")
 DATA = ("fastbp/py.typed", "fastbp/models/dense.toml", "fastbp/datasets/mnist/LICENSE",
         "fastbp/datasets/mnist/train-images-idx3-ubyte.gz")  # fmt: skip
+CYTHONS = "__pyx_module_is_main_"  # what Cython exports besides a module's start
 LARGEST = 25_000_000  # bytes
 
 
@@ -108,7 +109,8 @@ def in_module(
                 yield "has a stack that can be executed"
         start, needed = f"PyInit_{path.name.split('.')[0]}", later_than(elf, oldest)
         yield from (f"needs {version}" for version in needed)
-    if more := exported(path) - {start}:
+    more = {name for name in exported(path) - {start} if not name.startswith(CYTHONS)}
+    if more:
         yield f"exports {', '.join(sorted(more))}"
     python = {name for name in called(path) if re.match(r"_?Py", name)}
     if known is not None and (missing := python - known):

@@ -1,7 +1,7 @@
 """Runs an aarch64 wheel for real, by QEMU: kernel tests, and a training that is compared with here.
 
     apt-get install qemu-user-static mmdebstrap
-    mmdebstrap --variant=extract --architectures=arm64 --include=python3.11 bookworm arm64
+    mmdebstrap --variant=extract --architectures=arm64 --include=python3.11,libstdc++6 bookworm arm64
     python tools/wheels/emulate.py dist/*-cp311-*aarch64.whl --root arm64 --python 3.11
 
 The root is Debian's for arm64, with that Python in it; bookworm has 3.11, trixie 3.13. NumPy and
@@ -27,7 +27,14 @@ from elftools.elf.elffile import ELFFile
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-NEEDED = ("numpy", "pytest", "pytest-timeout", "threadpoolctl")  # by the kernel tests
+NEEDED = (
+    "hypothesis",
+    "numpy",
+    "pytest",
+    "pytest-timeout",
+    "threadpoolctl",
+    "tomli-w",
+)  # by the kernel tests
 TESTS = ("test_contract.py", "test_literal_values.py", "test_against_reference.py")
 PLATFORMS = [f"manylinux_2_{minor}_aarch64" for minor in (17, 26, 27, 28, 34)]
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}  # of the largest score, after 32 steps
@@ -75,8 +82,8 @@ def install(wheel: Path, python: str, folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     of = ["--target", str(folder), "--only-binary", ":all:", "--python-version", python]
     of += [f"--platform={platform}" for platform in PLATFORMS]
-    subprocess.run([*pip, *of, *NEEDED], check=True)
     subprocess.run([*pip, *of, "--no-deps", str(wheel)], check=True)
+    subprocess.run([*pip, *of, *NEEDED], check=True)
 
 
 class Emulated:
