@@ -26,7 +26,8 @@ from fastbp.cli import _main
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("dask", "onnx", "onnxruntime", "pandas", "polars", "scipy", "sklearn", "torch")
 # Programs whose arguments nobody checks here.
-OTHERS = ("apt-get", "cd", "gcc", "git", "mmdebstrap", "mypy", "perf", "pytest", "ruff", "source", "cibuildwheel")
+OTHERS = ("apt-get", "cd", "gcc", "git", "mmdebstrap", "mypy", "perf", "pytest", "ruff", "source",
+          "cibuildwheel")  # fmt: skip
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

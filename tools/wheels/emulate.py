@@ -1,7 +1,8 @@
 """Runs an aarch64 wheel for real, by QEMU: kernel tests, and a training that is compared with here.
 
     apt-get install qemu-user-static mmdebstrap
-    mmdebstrap --variant=extract --architectures=arm64 --include=python3.11,libstdc++6 bookworm arm64
+    mmdebstrap --variant=extract --architectures=arm64 --include=python3.11,libstdc++6 \\
+        bookworm arm64
     python tools/wheels/emulate.py dist/*-cp311-*aarch64.whl --root arm64 --python 3.11
 
 The root is Debian's for arm64, with that Python in it; bookworm has 3.11, trixie 3.13. NumPy and
