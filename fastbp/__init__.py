@@ -148,6 +148,8 @@ __all__ = [
     "permutation_importance",
     "resume",
     "schedules",
+    "search",
+    "space",
     "train",
     "use_backend",
 ]
@@ -161,18 +163,21 @@ if _TYPE_CHECKING:
     from . import onnx as onnx
     from . import plots as plots
     from . import sklearn as sklearn
+    from . import space as space
     from . import torch as torch
     from .tabular.importance import permutation_importance
     from .tabular.train import Trained as Trained
     from .tabular.train import train
+    from .tuning.search import search
 else:
     _LATE = {
         name: f"fastbp.{name}"
-        for name in ("c", "models", "numpy_source", "onnx", "plots", "sklearn", "torch")
+        for name in ("c", "models", "numpy_source", "onnx", "plots", "sklearn", "space", "torch")
     }
     _LATE_NAMES = {
         "Trained": "fastbp.tabular.train",
         "permutation_importance": "fastbp.tabular.importance",
+        "search": "fastbp.tuning.search",
         "train": "fastbp.tabular.train",
     }
     _missing = _hints.missing(__name__, "fb")

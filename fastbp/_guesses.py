@@ -25,6 +25,7 @@ _EXPORT = (
 )
 _FROM_TORCH = "write fb.torch.from_torch(...), of an nn.Sequential"
 _MANY = "write a loop over fb.fit, or give fb.fit_many several networks at once"
+_SEARCH = 'write fb.search({"lr": [0.01, 0.1]}, x, y, hidden=(8,)), of lists or ranges of fb.space'
 
 NAMES: dict[str, dict[str, str]] = {
     "fastbp": {
@@ -47,8 +48,11 @@ NAMES: dict[str, dict[str, str]] = {
         "GRU": _NO_SEQUENCES,
         "GlorotUniform": 'write fb.Sequential(..., init="glorot")',
         "HeNormal": 'write fb.Sequential(..., init="he")',
-        "GridSearch": _MANY,
-        "GridSearchCV": _MANY,
+        "GridSearch": _SEARCH,
+        "GridSearchCV": _SEARCH,
+        "HalvingRandomSearchCV": 'write fb.search(..., method="halving")',
+        "RandomizedSearchCV": _SEARCH,
+        "Tuner": _SEARCH,
         "Identity": "leave the layer out",
         "Input": "the first layer says it, fb.Linear(4, 8), and of images input_shape=",
         "LBFGS": "write fb.minimize(net, (x, y), fb.MSELoss())",
@@ -87,6 +91,8 @@ NAMES: dict[str, dict[str, str]] = {
         "callbacks": "write fb.EarlyStopping(patience=3); for one of your own fb.Callback",
         "compile": "leave it out, loss and optimiser are arguments of fb.fit",
         "confusion_matrix": _CONFUSION,
+        "choice": "write fb.space.choice([1, 2]), or a list as it is",
+        "create_study": _SEARCH,
         "cross_val_score": _MANY,
         "cuda": "everything runs on the CPU",
         "data": "write fb.datasets",
@@ -99,11 +105,13 @@ NAMES: dict[str, dict[str, str]] = {
         "get_backend": "write fb.use_backend(name); python -m fastbp info shows the one in use",
         "init": 'write fb.Sequential(..., init="glorot"), or one of fb.initializers',
         "load_model": "write fb.load(path)",
+        "loguniform": "write fb.space.loguniform(1e-4, 0.1)",
         "lr_scheduler": "write fb.schedules, e.g. fb.fit(..., schedule=fb.schedules.Cosine())",
         "manual_seed": _SEEDS,
         "metrics": "write fb.evaluate(net, (x, y)): accuracy, or R² and MAE",
         "nn": "layers and losses stand in fastbp itself, fb.Linear(4, 8)",
         "no_grad": "leave it out, net.scores(x) keeps nothing for backward",
+        "optimize": _SEARCH,
         "optim": "optimisers stand in fastbp itself, fb.SGD(lr=0.1)",
         "plot": "write history.plot(), net.plot(), or one of fb.plots",
         "predict": "write net.predict(x)",
@@ -116,6 +124,8 @@ NAMES: dict[str, dict[str, str]] = {
         "softmax": "write net.predict_proba(x)",
         "summary": "write net.summary()",
         "tensor": _ARRAYS,
+        "tune": _SEARCH,
+        "uniform": "write fb.space.uniform(0, 1)",
         "to_onnx": _TO_ONNX,
         "to_torch": "write fb.torch.to_torch(net)",
         "utils": "give arrays, fb.fit(net, x, y); fb.datasets reads files",
@@ -219,6 +229,18 @@ NAMES: dict[str, dict[str, str]] = {
         "best_epoch": "write history.best().epoch",
         "to_pandas": "write history.to_dataframe()",
         "values": "write history.to_dict()",
+    },
+    "Found": {
+        "best_estimator_": "write searched.best_model",
+        "best_index_": "write searched.best_trial.number",
+        "best_params_": "write searched.best_params",
+        "best_score_": "write searched.best_score",
+        "best_value": "write searched.best_score",
+        "cv_results_": "write searched.rows(), or searched.to_dataframe()",
+        "get_best_result": "write searched.best_trial",
+        "get_dataframe": "write searched.to_dataframe()",
+        "predict": "write searched.best_model.predict(x)",
+        "trials_dataframe": "write searched.to_dataframe()",
     },
     "Schedule": {
         "get_last_lr": 'write history["lr"]',

@@ -6,6 +6,7 @@ writes them anew, below what stands there by hand.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import fastbp as fb
 from fastbp._guesses import NAMES, OPTIONS
 from fastbp.training.parts import ELSEWHERE
+from fastbp.tuning.search import ELSEWHERE as OF_SEARCH
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / "docs/coming_from.md", ROOT / "README.md"
@@ -76,6 +78,7 @@ OF = {
     "Dataset": "A Dataset's",
     "History": "A history's",
     "Evaluation": "What `evaluate` returns",
+    "Found": "What `search` returns",
 }
 
 
@@ -111,7 +114,15 @@ def surroundings() -> dict[str, Any]:
         "counts": np.eye(3, dtype=int),
         "f1_score": max,
         "schedule": fb.schedules.Cosine(),
+        "searched": searched(),
     }
+
+
+@cache
+def searched() -> Any:
+    """A search of one network."""
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
+    return fb.search({"hidden": [(2,)]}, x, y, method="grid", epochs=1)
 
 
 def made() -> str:
@@ -125,6 +136,8 @@ def made() -> str:
         parts += table(f"An option of `{of}`", "here", grouped(names))
     fit = {name: f"write {said}" for name, said in ELSEWHERE.items()}
     parts += table("An argument of `fit`", "here", grouped(fit))
+    of_search = {name: f"write {said}" for name, said in OF_SEARCH.items()}
+    parts += table("An argument of `search`", "here", grouped(of_search))
     return "\n".join(parts) + "\n"
 
 

@@ -31,6 +31,7 @@ ORDER = (
         "sklearn",
         "tabular",
         "torch",
+        "tuning",
     ),
     ("many", "training"),
     ("gradcheck", "storage"),
@@ -51,7 +52,7 @@ ORDER = (
     ("_above", "threads"),
     ("backends",),
     ("datasets", "pictures"),
-    ("_settings",),
+    ("_settings", "space"),
     ("_checks",),
     (
         "_arrays",

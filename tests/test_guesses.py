@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from coming_from import BOTH, PAGE, README, WORDS, page, readme, surroundings
+from coming_from import BOTH, PAGE, README, WORDS, page, readme, searched, surroundings
 
 import fastbp as fb
 from fastbp._guesses import NAMES, OPTIONS
@@ -38,6 +38,7 @@ def an(owner):
         "Dataset": DATA,
         "History": fb.History(),
         "Evaluation": fb.Sequential(fb.Linear(2, 2)).evaluate(DATA),
+        "Found": searched(),
     }
     return parts[owner] if owner in parts else fb.Sequential(linear)
 
@@ -45,7 +46,7 @@ def an(owner):
 def written(text):
     """The pieces of code in a sentence: names with a dot, and calls of them."""
     for match in re.finditer(
-        r"(?<!\")\b(?:fb|np|net|layer|optimizer|data|found|history)\.[\w.]*\w", text
+        r"(?<!\")\b(?:fb|np|net|layer|optimizer|data|found|history|searched)\.[\w.]*\w", text
     ):
         end, depth = match.end(), 0
         while end < len(text) and (depth or text[end] == "("):

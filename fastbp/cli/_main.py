@@ -14,12 +14,12 @@ from fastbp import __version__
 from fastbp._hints import nearest
 from fastbp.models import SettingError
 
-from . import bench, evaluate, experiment, explain, export, gradcheck, info, predict, train
+from . import bench, evaluate, experiment, explain, export, gradcheck, info, predict, sweep, train
 from ._arguments import FAILURE, USAGE, UsageError, tell
 from ._completion import SHELLS, PrintCompletion
 from ._stopping import exit_code, stopped_by_signals
 
-COMMANDS = (train, evaluate, predict, export, experiment, explain, gradcheck, bench, info)
+COMMANDS = (train, sweep, evaluate, predict, export, experiment, explain, gradcheck, bench, info)
 
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LONGEST = 5000  # letters of an error: a name of a file may have 4096

@@ -81,6 +81,7 @@ def _with_part(
     """The model, a part of it with the settings that are given."""
     said = {name: v for name in part.settings() if (v := given.get(name)) is not None}
     kind = getattr(model, part.name)
+    chosen(part.known, kind, called(part.name))
     has = part.parameters(kind)
     for name in said:
         if part.known[kind] is None:

@@ -21,6 +21,7 @@ from .figures import (
     save,
 )
 from .judged import calibration_curve, roc_curve
+from .searched import scores_by_parameter
 from .statistics import running_statistics
 from .values import residuals, true_by_predicted
 from .weights import feature_maps, filters, first_layer_weights
@@ -45,5 +46,6 @@ __all__ = [
     "running_statistics",
     "sample_digits",
     "save",
+    "scores_by_parameter",
     "true_by_predicted",
 ]

@@ -67,6 +67,8 @@ WRONG_USAGE = {  # command line -> what is named
     "predict model --index two": "--index",
     "export": "MODEL",
     "export model --format exe": "--format: invalid choice: 'exe'",
+    "sweep": "FILE.toml",
+    "sweep file --threads 0": "--threads: expected a whole number >= 1, got '0'",
     "experiment": "NAME",
     "experiment depths": "no experiment 'depths'; there are data, simple-net",
     "experiment depth --seeds 0": "--seeds: expected a whole number >= 1, got '0'",
@@ -124,6 +126,7 @@ FLAGS = {
     "--lr --epochs --init --seed --dtype --backend --threads --limit --output --no-plots --quiet "
     "--json --schedule --validation --early-stopping --class-weight --clip-norm --clip-value --l2 "
     "--max-seconds --metrics --resume --ensemble --cv " + " ".join(SETTINGS),
+    "sweep": "--dask --output --threads --backend --no-plots --quiet --json",
     "evaluate": DATA + "--split --backend --json",
     "predict": DATA + "--index --invert --split --backend --plot --json --output --keep",
     "export": "--format --output --name --json",

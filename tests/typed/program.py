@@ -153,6 +153,10 @@ def kept(net: fb.Sequential, folder: Path) -> None:
     assert isinstance(again, fb.Sequential)
     jobs = [fb.Job(fb.Sequential(fb.Linear(4, 3), seed=seed)) for seed in range(2)]
     assert_type(fb.fit_many(jobs, (X, Y)), list[fb.History])
+    space = {"lr": fb.space.loguniform(1e-3, 1e-1), "hidden": [(4,), (8,)]}
+    found = fb.search(space, X, Y, n_trials=2, epochs=1)
+    assert_type(found.best_score, float)
+    assert_type(found.best_model, fb.Sequential)
     both = fb.Ensemble([job.net for job in jobs])
     assert_type(both[0], fb.Sequential)
     assert_type(fb.evaluate(both, (X, Y), "cross-entropy").loss, float)
