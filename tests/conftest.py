@@ -33,22 +33,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Groups(config, log)
 
 
-COMPILING = (  # without "numba" in their names: others wait for what these compile, or they
-    "test_the_engine_is_kept_too",
-    "test_a_program_without_images",
-    "test_no_backend_changes_how",
-)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let processes of -n compile first: all that follows finds it compiled, and waits for nobody.
+
+    Two dtypes take two processes about as long.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not _group(item.nodeid).startswith(COMPILING))
+
+
+COMPILING = "numba-"
 
 
 def _group(nodeid: str) -> str:
     path, _, name = nodeid.partition("::")
-    in_cli = "/cli/" in path and "gradcheck" not in path
-    if in_cli or not ("numba" in name or name.startswith(COMPILING)):
+    if "/cli/" in path or "numba" not in name:
         return path
-    # A test of the engines whose name says no dtype is one in float64, which shows more.
+    # A test of the engines whose name says no dtype is one in float64, which shows more. One that
+    # says two says its data's first.
     default = "float64" if "/engine/" in path or "/custom/" in path else "float32"
-    found = (dtype for dtype in ("float32", "float64") if dtype in name)
-    return f"numba-{next(found, default)}"
+    found = [dtype for dtype in ("float32", "float64") if dtype in name]
+    return COMPILING + max(found, key=name.rfind, default=default)
 
 
 @pytest.fixture(params=BACKENDS)
