@@ -579,3 +579,22 @@ def test_what_could_not_be_made_again_is_refused_while_it_is_there(path):
     assert not path.exists()
     fb.Sequential(fb.Linear(4, 3), Stretch(2.0)).save(path)
     assert fb.load(path, layers=[Stretch])[1].start == 2.0
+
+
+def test_a_setting_that_a_file_cannot_have_is_named(tmp_path):
+    class Steps(fb.Layer):
+        settings = ("steps",)
+
+        def __init__(self, steps):
+            self.steps = steps
+
+    path = tmp_path / "net.safetensors"
+    for steps, reason in ((np.ones(2), "ndarray is not JSON"), ({1, 2}, "set is not JSON")):
+        net = fb.Sequential(fb.Linear(2, 2), Steps(steps))
+        with pytest.raises(
+            TypeError, match=rf"Steps: a file cannot have its steps, .*{reason}.*numbers"
+        ):
+            net.save(path)
+    assert not path.exists()
+    fb.Sequential(fb.Linear(2, 2), Steps({"a": [1, 0.5, None]})).save(path)
+    assert fb.load(path, layers=[Steps])[1].steps == {"a": [1, 0.5, None]}

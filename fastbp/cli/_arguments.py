@@ -101,10 +101,17 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
+def model_path(named: str | Path) -> Path:
+    """The file of a model that is named, or of a run's folder the one in it."""
+    path = Path(named)
+    if path.is_dir() and not (path / MODEL).exists():
+        raise ValueError(f"{path}: a folder without a {MODEL}, which train leaves in its own")
+    return path / MODEL if path.is_dir() else path
+
+
 def load_model(args: argparse.Namespace) -> Any:
-    """The network, or the ensemble, that ``args.model`` names; of a run's folder, its model."""
-    inside = Path(args.model) / MODEL
-    return load(inside if inside.is_file() else args.model)
+    """The network, or the ensemble, that ``args.model`` names."""
+    return load(model_path(args.model))
 
 
 def load_data(args: argparse.Namespace, values: bool = False) -> tuple[Dataset, Dataset]:

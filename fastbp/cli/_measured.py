@@ -16,6 +16,16 @@ def judged(report: dict[str, Any] | None) -> dict[str, Any]:
     return {name: report[name] for name in JUDGED if name in report} if report else {}
 
 
+def flat(report: dict[str, Any]) -> dict[str, float]:
+    """The figures by the names that one network's have, test_accuracy, val_r2."""
+    return {
+        f"{short}_{figure}": report[part][figure]
+        for part, short in (("test", "test"), ("validation", "val"))
+        for figure in ("accuracy", "r2", "mae")
+        if figure in report.get(part, ())
+    }
+
+
 def print_report(result: Result) -> None:
     """What a training on a table came to: cross-validated, and on rows that it was tested with."""
     found = result.figures

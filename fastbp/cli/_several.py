@@ -116,6 +116,7 @@ class SeveralTraining:
                 "path": result.histories[0].path,
                 "seconds": result.seconds,
                 "stopped": result.figures["stopped"],
+                **_measured.flat(result.figures),
                 **_measured.judged(result.figures),
                 "epochs": [history.rows() for history in result.histories],
             }

@@ -2,11 +2,13 @@
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastbp as fb
+from fastbp import plots
 from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured
 from fastbp.datasets import Dataset
@@ -26,6 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_data(parser)
     _arguments.add_split(parser)
     _arguments.add_backend(parser)
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        nargs="?",
+        const=Path("evaluation.png"),
+        metavar="FILE",
+        help="draw the confusion matrix, or of values the true by the predicted ones "
+        "(default file: evaluation.png)",
+    )
     _arguments.add_json(parser)
 
 
@@ -35,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
     net = _arguments.load_model(args)
     data = _arguments.load_data_for(args, net)
     about = {"model": args.model, "data": data.name, "backend": backend.name, "samples": len(data)}
+    if args.plot:
+        plots.save(net.evaluate(data).plot(), args.plot)
+        about["plot"] = str(args.plot)
     if net.table is not None:
         return _evaluate_table(args, net, data, about)
     if data.values:

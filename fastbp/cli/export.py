@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import fastbp as fb
 from fastbp.cli import _arguments
+from fastbp.cli._arguments import UsageError
 from fastbp.datasets._dialect import text_of
-from fastbp.runs import MODEL
+from fastbp.interop.c.names import checked_name
 
 HELP = "write a saved model as C, ONNX, PyTorch's numbers or a program of NumPy alone"
 
@@ -102,11 +103,16 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"python -m fastbp export: error: name a {wanted}\n")
         return _arguments.USAGE
     if args.name is not None and name != "c":
-        raise ValueError("--name: goes with --format c, whose names begin with it")
-    model = args.model / MODEL if args.model.is_dir() else args.model
+        raise UsageError("--name: goes with --format c, whose names begin with it")
+    model = _arguments.model_path(args.model)
     output = args.output or Path((args.name or model.stem) + FORMATS[name].ending)
     if output.exists() and output.samefile(model):
-        raise ValueError(f"--output {output}: is the model itself; name another file")
+        raise UsageError(f"--output {output}: is the model itself; name another file")
+    if args.name is not None:
+        try:
+            checked_name(args.name, output, "--name")
+        except ValueError as problem:
+            raise UsageError(str(problem)) from None
     FORMATS[name].write(fb.load(model), output, args.name)
     if output.is_file() and output.parent != Path("/dev"):  # where others read it
         _tell(args, name, output)

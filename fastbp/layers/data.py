@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from typing import Any
+
+from fastbp._checks import shown
 
 from .base import Layer
 from .rules import HOW_TRAINED
@@ -20,6 +23,7 @@ def as_data(layer: Layer) -> dict[str, Any]:
     """
     settings = layer.description()
     _check_remade(layer, settings)
+    _check_text(layer, settings)
     if INSIDE in settings:
         settings[INSIDE] = [as_data(inside) for inside in settings[INSIDE]]
     else:
@@ -43,6 +47,19 @@ def _check_remade(layer: Layer, settings: Mapping[str, Any]) -> None:
             f'{said}; write settings = ("size",), the names of all that its constructor takes, '
             "which are attributes too"
         ) from None
+
+
+def _check_text(layer: Layer, settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that a file cannot have."""
+    for name, value in settings.items():
+        try:
+            if name != INSIDE:
+                json.dumps(value)
+        except (TypeError, ValueError) as problem:
+            raise TypeError(
+                f"{type(layer).__name__}: a file cannot have its {name}, {shown(value)}: "
+                f"{problem}; settings are numbers, texts, truths, None, and lists or dicts of these"
+            ) from None
 
 
 def from_data(row: Mapping[str, Any], known: Mapping[str, type[Layer]]) -> Layer:

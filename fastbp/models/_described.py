@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from fastbp._checks import as_count, check_kind
-from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
+from fastbp.layers import ACTIVATIONS, NORMALIZATIONS, Layer
 from fastbp.network import Sequential
 
 from ._keys import KEYS, PARTS, Part, chosen
 from ._reader import read
-from .model import Model
+from .model import TAKES, Model
 
 PIXELS, DIGITS = 784, 10  # MNIST's
 DENSE = ("hidden", "activation", "normalization")  # what describes a network in place of a model
@@ -131,7 +132,9 @@ def with_hidden(
 ) -> Model:
     """A dense model with other hidden layers, with another activation or a norm before each.
 
-    What stands before its first Linear stays, and how that is trained holds for all of them.
+    What stands before its first Linear stays, and how that is trained holds for all of them. What
+    stands behind its hidden layers (Dropout, norms) does so behind the new ones, behind the last of
+    them what stood behind its last.
 
     Raises
     ------
@@ -145,19 +148,36 @@ def with_hidden(
         if isinstance(hidden, str) or not isinstance(hidden, Iterable):
             raise TypeError(f"hidden: expected sizes like (800, 100), got {hidden!r}")
         sizes = [as_count(size, "hidden") for size in hidden]
-    kind = model.layers[first + 1]["type"]
+    behind = [[*map(_sizeless, model.layers[a + 1 : b])] for a, b in pairwise(places)]
+    if sizes and not behind:
+        raise ValueError(f"{model.source or model.name}: hidden: it has no hidden layer to repeat")
     if activation is not None:
-        kind = chosen(ACTIVATIONS, activation, "activation").__name__
-    between = [kind]
+        kind = chosen(ACTIVATIONS, activation, "activation")
+        behind = [_replaced(rows, ACTIVATIONS, kind, len(rows)) for rows in behind]
     if normalization is not None:
-        norm = chosen(NORMALIZATIONS, normalization, "normalization").__name__
-        between = [norm, kind]
+        norm = chosen(NORMALIZATIONS, normalization, "normalization")
+        behind = [_replaced(rows, NORMALIZATIONS, norm, 0) for rows in behind]
     rows = [
         row
-        for size in sizes
-        for row in (model.layers[first] | {"outputs": size}, *({"type": each} for each in between))
+        for place, size in enumerate(sizes)
+        for row in (model.layers[first] | {"outputs": size}, *behind[min(place, len(behind) - 1)])
     ]
     return replace(model, layers=(*model.layers[:first], *rows, last))
+
+
+def _sizeless(row: dict[str, Any]) -> dict[str, Any]:
+    """A layer without the size that comes in, which others may stand before."""
+    return {name: value for name, value in row.items() if name != TAKES.get(row["type"])}
+
+
+def _replaced(
+    rows: Sequence[dict[str, Any]], family: Mapping[str, type[Layer]], kind: type[Layer], place: int
+) -> list[dict[str, Any]]:
+    """The layers with another of a family in its place; where there is none of it, at `place`."""
+    names, new = [each.__name__ for each in family.values()], {"type": kind.__name__}
+    if not any(row["type"] in names for row in rows):
+        return [*rows[:place], new, *rows[place:]]
+    return [new if row["type"] in names else row for row in rows]
 
 
 @dataclass(frozen=True)

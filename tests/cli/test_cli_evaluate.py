@@ -102,7 +102,7 @@ WRONG_MODELS = {
     "table.csv": "not a whole safetensors file",
     "empty.safetensors": "not a whole safetensors file",
     "foreign.safetensors": "no fastbp network",
-    "folder": "Is a directory",
+    "folder": "a folder without a model.safetensors",
     "missing.safetensors": "No such file or directory",
 }
 
@@ -148,3 +148,12 @@ def test_samples_whose_scores_are_no_numbers_are_errors(trained, tmp_path):
 def test_a_runs_folder_stands_for_its_model(trained, found):
     result = run("evaluate", trained.model.parent, "--json", cwd=trained.folder)
     assert result.json["accuracy"] == found["accuracy"]
+
+
+def test_evaluations_are_drawn(trained, tmp_path):
+    path = tmp_path / "evaluation.png"
+    drawn = run("evaluate", trained.model, "--plot", path, "--json", cwd=tmp_path)
+    assert (drawn.code, drawn.json["plot"]) == (0, str(path))
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    wrong = run("evaluate", trained.model, "--plot", "a.jpg", cwd=tmp_path)
+    assert_error(wrong, "expected a name that ends in .png, got 'a.jpg'")

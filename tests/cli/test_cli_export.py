@@ -107,13 +107,21 @@ def test_what_can_be_wrong(trained, tmp_path):
         assert_error(run("export", model, *wrong, cwd=tmp_path), usage, code=2)
     assert_error(run("export", model, "--format", "exe", cwd=tmp_path), "'exe'", code=2)
     assert_error(run("export", "none.safetensors", "--format", "c", cwd=tmp_path), "No such file")
-    assert_error(run("export", tmp_path, "--format", "c", cwd=tmp_path), "No such file")
+    empty = f"{tmp_path}: a folder without a model.safetensors"
+    for command in (
+        ["export", tmp_path, "--format", "c"],
+        ["evaluate", tmp_path],
+        ["predict", tmp_path, "--index", "1"],
+    ):
+        assert_error(run(*command, cwd=tmp_path), empty)
     named = run("export", model, "--format", "c", "--name", "2x", cwd=tmp_path)
-    assert_error(named, "name is '2x', no name in C", "name='net_2x'")
+    assert_error(named, "--name: name is '2x', no name in C", "name='net_2x'", code=2)
+    named = run("export", model, "--format", "c", "--name", "int", cwd=tmp_path)
+    assert_error(named, "--name: name is 'int', a word of C or C++", code=2)
     named = run("export", model, "--format", "numpy", "--name", "x", cwd=tmp_path)
-    assert_error(named, "--name: goes with --format c")
+    assert_error(named, "--name: goes with --format c", code=2)
     itself = run("export", model, "--output", model, cwd=tmp_path)
-    assert_error(itself, "is the model itself")
+    assert_error(itself, "is the model itself", code=2)
     nowhere = run("export", model, "--output", "no/net.h", cwd=tmp_path)
     assert_error(nowhere, "the folder no does not exist")
     folder = run("export", model, "--format", "c", "--output", tmp_path, cwd=tmp_path)

@@ -43,6 +43,7 @@ def test_the_command_s_numbers_are_fb_train_s(people, several):
     again = json.loads(json.dumps(trained.report))
     assert several["cv"] == again["cv"]
     assert several["validation"] == again["validation"]
+    assert several["val_accuracy"] == again["validation"]["accuracy"]  # by one network's name too
     assert several["seeds"] == again["seeds"] == [2, 3, 4]
     losses = [[epoch["val_loss"] for epoch in rows] for rows in several["epochs"]]
     assert losses == [history["val_loss"] for history in trained.histories]

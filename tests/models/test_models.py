@@ -171,6 +171,35 @@ def test_a_model_by_a_few_words():
     assert dense == replace(models.dense([4], "elu"), lr=0.5, epochs=3)
 
 
+def test_other_hidden_layers_keep_what_is_behind_them(tmp_path):
+    text = """[network]
+layers = [
+  {type = "Linear", outputs = 9}, {type = "BatchNorm1d"},
+  {type = "LeakyReLU", negative_slope = 0.2},
+  {type = "Linear", outputs = 8}, {type = "LayerNorm", normalized_shape = 8}, {type = "Tanh"},
+  {type = "Dropout", p = 0.25}, {type = "Linear"}
+]
+"""
+    (tmp_path / "mine.toml").write_text(text)
+    mine = fb.models.read(str(tmp_path / "mine.toml"))
+
+    def types(**words):
+        net = fb.models.described(mine, **words).build(4, 3)
+        return [type(layer).__name__ for layer in net]
+
+    first, last = ["Linear", "BatchNorm1d", "LeakyReLU"], ["Linear", "LayerNorm", "Tanh", "Dropout"]
+    assert types() == [*first, *last, "Linear"]
+    assert types(hidden=(5,)) == [*first, "Linear"]
+    assert types(hidden=(5, 6, 7)) == [*first, *last, *last, "Linear"]
+    assert types(hidden=()) == ["Linear"]
+    relu = fb.models.described(mine, activation="relu", normalization="layer").build(4, 3)
+    assert [type(layer).__name__ for layer in relu] == [
+        *("Linear", "LayerNorm", "ReLU", "Linear", "LayerNorm", "ReLU", "Dropout", "Linear")
+    ]
+    net = fb.models.described(mine, hidden=(5, 6)).build(4, 3)
+    assert (net[2].negative_slope, net[6].p, net.inputs, net.outputs) == (0.2, 0.25, 4, 3)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_only_nll_ends_in_log_softmax(loss):
     model = replace(models.dense([4]), loss=loss)
