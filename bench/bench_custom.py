@@ -69,6 +69,6 @@ def bench_written_activation(benchmark: Any, activation: type[fb.Layer]) -> None
         f"final-b8-{activation.__name__}",
         "numba",
         samples=SAMPLES,
-        flops=SAMPLES * SETTING.flops,
+        flops=SAMPLES * SETTING.needed_flops,
         cores=1,
     )

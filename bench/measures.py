@@ -52,7 +52,7 @@ def note(
     *,
     samples: int = 0,
     epoch: int = 0,
-    flops: int = 0,
+    flops: float = 0,
     cores: int = 1,
 ) -> None:
     """Add what the times come to, for one call's `samples` and `flops`, where they are counted.

@@ -90,7 +90,7 @@ class Setting(fb.models.Setting):
     def flops(self) -> int:
         """Those to train on one sample: X·W, as many for dW, and for dX but in the first layer.
 
-        All are counted. An engine that leaves out zeros may seem to do more than the processor can.
+        All are counted, also those that an engine leaves out; see ``needed_flops``.
         """
         first, *_ = fb.models.multiply_adds(self.net())
         return 3 * self.forward_flops - 2 * first

@@ -126,3 +126,16 @@ def test_losses_of_something_else_are_refused(bench):
         bench.check_losses("me", setting, nan)
     with pytest.raises(ValueError, match="expected 100 losses"):
         bench.check_losses("me", setting, right[:-1])
+
+
+def test_the_share_of_the_peak_counts_what_is_done(bench):
+    """A pixel of 0 meets no weight in an engine's first layer; the layered loop takes them all."""
+    with bench_modules("bench_epoch", "settings") as modules:
+        setting, ink = modules.settings.SETTINGS["simple-b64"], modules.settings.share_of_ink()
+        found = {
+            loop.fused: modules.bench_epoch.done_flops(setting, loop)
+            for loop in modules.bench_epoch.LOOPS
+        }
+    assert 0.19 < ink < 0.2
+    assert found[False] == 2 * (2 * 784 * 128 + 3 * 1280)
+    assert found[True] == pytest.approx(2 * (2 * 784 * 128 * ink + 3 * 1280))
