@@ -384,7 +384,6 @@ class Engine:
         samples = self.x.reshape(-1).view(np.uint8), self.labels, self.values, self.weights
         *steps_given, losses, kept = epoch
         given, written = (*numbers, *samples, *steps_given), (work, losses, kept, self.sync)
-
         arrivals: list[float] = []
 
         def steps(thread: int) -> int:

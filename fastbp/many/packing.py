@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import uuid
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -46,6 +45,8 @@ class Packer:
     """
 
     def __init__(self, jobs: Sequence[Job], train: Any, validation: Any) -> None:
+        import uuid
+
         self.jobs, self.mark = jobs, uuid.uuid4().hex
         self.things = [as_pair(train, "train"), as_pair(validation, "validation")]
         own = [getattr(job, name) for job in jobs for name in SHAREABLE]

@@ -10,8 +10,6 @@ import json
 import mmap
 import os
 import pickle
-import tempfile
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +60,9 @@ def write_parcel(things: Sequence[Any]) -> Parcel:
 
 
 def _write(parts: list[Any], folder: Path | None) -> Parcel:
+    import tempfile
+    import uuid
+
     handle, path = tempfile.mkstemp(prefix="fastbp-", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
-import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +114,8 @@ def _train(data: bytes, things: Any, stop: Callable[[], bool]) -> bytes:
         return pack_error(problem)
     train_job(job, things[0], things[1], stop)
     if job.error is not None:
+        import traceback
+
         where = "".join(traceback.format_tb(job.error.__traceback__))
         job.error.add_note(f"in {name()}:\n{where}")
     return pack_outcome(job, before)
@@ -170,6 +169,8 @@ def agree(terms: Terms) -> None:
 
 def name() -> str:
     """Where this is: Dask's address of the worker, if it is one, the machine and the process."""
+    import socket
+
     here = f"{socket.gethostname()}, process {os.getpid()}"
     distributed = sys.modules.get("distributed")
     if distributed is not None:
@@ -199,6 +200,8 @@ def _deaf() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    import signal
+
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -24,6 +23,8 @@ class Filled(NamedTuple):
 
 def ahead(filling: Generator[T, None, None]) -> Generator[T, None, None]:
     """The same, each of which is made in a thread while the one before is in use."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1, "fastbp-reads") as reader:
         coming = reader.submit(next, filling, None)
         while (found := coming.result()) is not None:
