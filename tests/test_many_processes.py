@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from many_jobs import Killed, X, Y, assert_same, fail, jobs, trained
 
 import fastbp as fb
+from fastbp import backends
 from fastbp.many.packing import Packer
+from fastbp.many.work import Terms, UnfitWorkerError, agree
 
-RNG = np.random.default_rng(21)
-X, Y = RNG.normal(size=(150, 9)).astype(np.float32), RNG.integers(0, 4, 150)
 OURS = Path("/dev/shm")
 
 
@@ -25,38 +26,6 @@ def pool():
     """Two processes, made anew as on every system."""
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as found:
         yield found
-
-
-def jobs(count=6, **options):
-    """Networks with a memory of everything that training changes."""
-
-    def net(seed):
-        layers = fb.Linear(9, 8), fb.BatchNorm1d(8), fb.Dropout(0.2), fb.Tanh(), fb.Linear(8, 4)
-        return fb.Sequential(*layers, seed=seed)
-
-    common = {"epochs": 3, "batch_size": 32} | options
-    return [fb.Job(net(k), optimizer=fb.Adam(), seed=k, **common) for k in range(count)]
-
-
-def assert_same(some, others):
-    for one, other in zip(some, others, strict=True):
-        assert one.done
-        assert other.done
-        assert np.array_equal(one.net.params, other.net.params)
-        assert np.array_equal(one.net.buffers, other.net.buffers)
-        assert [a.state() for a in one.net.layers] == [b.state() for b in other.net.layers]
-        assert one.net.meaning == other.net.meaning
-        assert one.optimizer.steps == other.optimizer.steps
-        assert np.array_equal(one.optimizer.memory, other.optimizer.memory)
-        for column in ("train_loss", "val_loss", "lr"):
-            assert np.array_equal(one.history[column], other.history[column], equal_nan=True)
-        assert np.array_equal(one.history.loss_by_iteration, other.history.loss_by_iteration)
-
-
-def trained(**options):
-    found = jobs(**options)
-    fb.fit_many(found, (X, Y))
-    return found
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
@@ -78,18 +47,6 @@ def test_processes_train_what_threads_train(pool, method):
     assert_same(alone[:1], together[:1])
     assert len(together[0].history) == 6
     assert {*OURS.glob("fastbp-*")} == before
-
-
-class Killed(fb.Callback):
-    """Kills its process, once, as the system does when memory is short."""
-
-    def __init__(self, folder, epoch=2):
-        self.told, self.epoch = Path(folder, "killed"), epoch
-
-    def on_epoch_end(self, epoch, net):
-        if epoch.epoch == self.epoch and not self.told.exists():
-            self.told.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Noted(fb.Callback):
@@ -137,10 +94,6 @@ def test_a_job_that_kills_each_worker_is_to_blame():
     assert "3 workers died that trained it" in str(disturbed[2].error)
     del undisturbed[2], disturbed[2]
     assert_same(undisturbed, disturbed)
-
-
-def fail(epoch):
-    raise OSError(28, "disk full")
 
 
 def test_a_job_that_fails_or_diverges_stops_no_other(pool):
@@ -231,3 +184,21 @@ def test_what_cannot_be_is_refused(pool):
     dying = ProcessPoolExecutor(2, multiprocessing.get_context("fork"), os._exit, (3,))
     with dying, pytest.raises(RuntimeError, match=r'die before .* __name__ == "__main__"'):
         fb.fit_many(jobs(20), (X, Y), executor=dying)
+
+
+def built_by_nobody():
+    """Let this process be one in which no native code was built."""
+    backends._loaded.clear()
+    backends.processor_level = lambda: None
+
+
+def test_a_worker_that_would_compute_something_else_is_named():
+    terms = Terms.of_here(backends.active().name)
+    text = rf"worker .*, process {os.getpid()} has fastbp .* and not 0\.0\.1, NumPy .* and not 1\.9"
+    with pytest.raises(UnfitWorkerError, match=text):
+        agree(terms._replace(fastbp="0.0.1", NumPy="1.9"))
+    fork = multiprocessing.get_context("fork")
+    with fb.use_backend("cython"), ProcessPoolExecutor(1, fork, built_by_nobody) as pool:
+        text = "worker .*: backend 'cython' is not available: the native kernels were not built"
+        with pytest.raises(RuntimeError, match=text):
+            fb.fit_many(jobs(2), (X, Y), executor=pool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from fastbp.backends import active
 
 from .job import Job, train_job
 from .packing import Packer, take_outcome
-from .sending import remove_parcel, write_parcel
+from .sending import Parcel, remove_parcel, write_parcel
 from .work import Gone, Order, Report, Terms, work
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Crew:
     def __init__(self, jobs: Sequence[Job], train: Any, validation: Any) -> None:
         self.jobs, self.train, self.validation = jobs, train, validation
 
+    def begin(self) -> None:
+        """Get ready; whatever is raised from here on, ``close`` is called."""
+
     def packed(self, number: int) -> Any:
         """A job as ``submit`` takes it."""
         raise NotImplementedError
@@ -59,7 +63,11 @@ class Crew:
         """Put what came of a task into its jobs; the seconds that one took, in the mean."""
         raise NotImplementedError
 
-    def renew(self) -> None:
+    def blame(self, death: BaseException) -> int:
+        """How many workers died."""
+        return 1
+
+    def renew(self, death: BaseException) -> None:
         """Go on after a worker died."""
 
     def check(self) -> None:
@@ -127,7 +135,8 @@ class Workers(Crew):
     def __init__(self, jobs: Sequence[Job], train: Any, validation: Any) -> None:
         super().__init__(jobs, train, validation)
         self.packer = Packer(jobs, train, validation)
-        self.terms = Terms.of_here(active().name)
+        self.terms, self.detail = Terms.of_here(active().name), active().detail
+        self.told: set[str] = set()  # workers of which something was said
 
     def packed(self, number: int) -> bytes:
         """Its bytes."""
@@ -137,6 +146,16 @@ class Workers(Crew):
         """By the order in which they were sent."""
         for number, outcome in zip(numbers, report.outcomes, strict=True):
             take_outcome(outcome, self.jobs[number], self.train)
+        if report.detail != self.detail and report.worker not in self.told:
+            self.told.add(report.worker)
+            warnings.warn(
+                f"fit_many: worker {report.worker} computes with {self.terms.backend} "
+                f"{report.detail}, and here it is {self.detail}: what it trains differs in rounding"
+                + "; FASTBP_CPU sets a level that all have"
+                * (self.terms.backend == "cython"),
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return report.seconds
 
 
@@ -165,9 +184,13 @@ class Pool(Workers):
             self.lanes = min(workers, threads or workers)
         # A second task for each waits there, where that is not one more that runs.
         self.window = 2 * self.lanes if self.lanes == workers else self.lanes
+        self.parcel = Parcel("", "")
+        self.owed = 0  # tasks that are to bring the data along
+
+    def begin(self) -> None:
+        """Put the data where all processes of this machine see them."""
         self.packer.check_data()
         self.parcel = write_parcel(self.packer.things)
-        self.owed = 0  # tasks that are to bring the data along
 
     def submit(self, packed: list[bytes]) -> Future[Any]:
         """Without the data, but for machines that do not see their file."""
@@ -182,14 +205,15 @@ class Pool(Workers):
         """The next task brings them."""
         self.owed += 1
 
-    def renew(self) -> None:
+    def renew(self, death: BaseException) -> None:
         """Make a pool like the one that broke."""
         self._leave()
         self.executor = self.own = like(self.executor)
 
     def stop(self) -> None:
         """Workers miss the file."""
-        remove_parcel(self.parcel.path)
+        if self.parcel.path:
+            remove_parcel(self.parcel.path)
 
     def close(self) -> None:
         """Leave no process of ours."""
@@ -245,20 +269,4 @@ def like(executor: Any) -> Any:
     per_child = getattr(executor, "_max_tasks_per_child", None)
     return ProcessPoolExecutor(
         **settings, mp_context=executor._mp_context, max_tasks_per_child=per_child
-    )
-
-
-def crew_for(
-    jobs: Sequence[Job], train: Any, validation: Any, executor: Any, threads: int | None
-) -> Crew:
-    """Who trains, by the executor; TypeError if it is none."""
-    from concurrent.futures import Executor, ThreadPoolExecutor
-
-    if executor is None or isinstance(executor, ThreadPoolExecutor):
-        return Threads(jobs, train, validation, executor, threads)
-    if isinstance(executor, Executor):
-        return Pool(jobs, train, validation, executor, threads)
-    raise TypeError(
-        "fit_many executor: expected one of concurrent.futures', e.g. ProcessPoolExecutor(), got "
-        f"{executor!r:.60}"
     )

@@ -132,7 +132,7 @@ class Feeder:
             self._renew(death)
         self.broken.discard(task)
         for number in reversed(numbers):
-            self.deaths[number] += 1
+            self.deaths[number] += self.crew.blame(death)
             if len(numbers) == 1 and self.deaths[number] >= self.crew.patience:
                 text = f"{self.deaths[number]} workers died that trained it: {death}"
                 self._fail(number, RuntimeError(text))
@@ -147,7 +147,7 @@ class Feeder:
                 'script, its start belongs below if __name__ == "__main__":'
             ) from death
         self.broken |= {*self.flying}
-        self.crew.renew()
+        self.crew.renew(death)
 
     def _fail(self, number: int, problem: Exception) -> None:
         job = self.jobs[number]

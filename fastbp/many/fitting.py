@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from fastbp.backends import active
 from fastbp.training import Data, History
 
-from .crews import crew_for
+from .cluster import Cluster, is_of_dask
+from .crews import Crew, Pool, Threads
 from .feeding import Feeder
 from .job import Job, check_jobs
 
 if TYPE_CHECKING:
     import threading
     from concurrent.futures import Executor
+
+    from distributed import Client
 
 ERRORS = ("raise", "keep")
 
@@ -25,7 +28,7 @@ def fit_many(
     *,
     validation: Data | None = None,
     threads: int | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Client | str | None = None,
     errors: str | None = None,
     on_result: Callable[[Job], Any] | None = None,
     cancel: threading.Event | None = None,
@@ -45,11 +48,13 @@ def fit_many(
         Shared by all that have none of their own, not copied; each worker gets them once.
     threads : int, optional
         How many networks train at a time on this machine: FASTBP_NUM_THREADS or every processor if
-        left out. Processes share them; workers on other machines have their own number.
-    executor : concurrent.futures.Executor, optional
-        Who trains, in place of threads: a ProcessPoolExecutor, loky's, mpi4py's MPIPoolExecutor. A
-        worker that dies loses nothing: its jobs begin again, from their last ``checkpoint`` if they
-        have one. The pool stays open.
+        left out. Processes share them. Dask's workers, and those that may be on other machines,
+        train as many as they have threads; ``threads`` limits how many that are in all.
+    executor : concurrent.futures.Executor, Dask client or str, optional
+        Who trains, in place of threads: a ProcessPoolExecutor, loky's, mpi4py's MPIPoolExecutor, a
+        Dask client or its ``get_executor()``, or the address of a Dask scheduler. A worker that
+        dies loses nothing: its jobs begin again, from their last ``checkpoint`` if they have one.
+        What is given stays open.
     errors : "raise" or "keep", optional
         Whether a job that fails ends all, or has its ``error`` and the others go on. Left out,
         threads of this process raise and executors keep. One that diverges never ends the others.
@@ -72,6 +77,9 @@ def fit_many(
     ValueError, TypeError
         When a job does not fit the data, where errors are raised; all are stopped. When data
         cannot be sent to a worker.
+    ConnectionError
+        When a Dask scheduler does not answer within ten seconds, or is gone in the middle. Jobs
+        that were done before are whole.
     RuntimeError
         When a worker has another version of fastbp, Python or NumPy, or not this backend; or when
         workers die whatever they train. Jobs that were done before are whole.
@@ -98,9 +106,10 @@ def fit_many(
     active()  # chosen here, once, not by whichever thread is first
     for job in jobs:
         job.error, job.done = None, False
-    crew = crew_for(jobs, train, validation, executor, threads)
+    crew = _crew(jobs, train, validation, executor, threads)
     feeder = Feeder(crew, jobs)
     try:
+        crew.begin()
         for number in feeder.results(cancel.is_set if cancel else lambda: False):
             job = jobs[number]
             if errors == "raise" and job.error is not None and job.divergence is None:
@@ -111,3 +120,21 @@ def fit_many(
         feeder.drain()
         crew.close()
     return [job.history for job in jobs]
+
+
+def _crew(
+    jobs: Sequence[Job], train: Any, validation: Any, executor: Any, threads: int | None
+) -> Crew:
+    """Who trains, by the executor; TypeError if it is none."""
+    from concurrent.futures import Executor, ThreadPoolExecutor
+
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return Threads(jobs, train, validation, executor, threads)
+    if is_of_dask(executor):
+        return Cluster(jobs, train, validation, executor, threads)
+    if isinstance(executor, Executor):
+        return Pool(jobs, train, validation, executor, threads)
+    raise TypeError(
+        "fit_many executor: expected one of concurrent.futures', e.g. ProcessPoolExecutor(), a "
+        f"Dask client or the address of a scheduler; got {executor!r:.60}"
+    )

@@ -74,6 +74,24 @@ class Gone(NamedTuple):
         return not Path(self.path).exists()
 
 
+_told: set[str] = set()
+
+
+class Told(NamedTuple):
+    """Says that all are to stop when somebody told this process so."""
+
+    name: str
+
+    def __call__(self) -> bool:
+        """Whether it was told."""
+        return self.name in _told
+
+
+def tell(name: str) -> None:
+    """Let those of that name stop."""
+    _told.add(name)
+
+
 def work(order: Order, data: Any) -> Report:
     """Train an order's jobs with the parcel's data, or with what is in it.
 
