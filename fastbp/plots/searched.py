@@ -57,6 +57,11 @@ def scores_by_parameter(
     ------
     ValueError
         When there is no setting, shapes differ, or no score is finite.
+
+    Examples
+    --------
+    >>> tried = {"lr": [0.1, 0.01, 0.001], "hidden": [(8,), (16,), (8,)]}
+    >>> figure = fb.plots.scores_by_parameter(tried, [0.7, 0.9, 0.8], best=1, log=["lr"])
     """
     y = style.numbers("scores", scores, "trials")
     if not np.isfinite(y).any():
