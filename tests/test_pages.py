@@ -2,9 +2,11 @@
 
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 from fastbp import pages
 from fastbp._counted import counted
+from fastbp.plots import style
 
 HOSTILE = "<script>alert('&amp;')</script> \"x\" \x00\udc80 5 %"
 SHOWN = "<script>alert('&amp;')</script> \"x\" \ufffd\ufffd 5\u00a0%"
@@ -63,3 +65,11 @@ def test_pages_are_readable_light_and_dark():
 def test_one_thing_and_several():
     words = [counted(number, "epoch") for number in (0, 1, 2, 1000)]
     assert words == ["0 epochs", "1 epoch", "2 epochs", "1,000 epochs"]
+
+
+def test_figures_on_a_page_are_as_large_as_their_smallest_text_needs():
+    """Beside each other they are no narrower than this; pictures are 7 inches wide."""
+    css = (Path(pages.__file__).parent / "page.css").read_text()
+    rem = int(re.search(r"\.figures \{[^}]*minmax\(min\(100%, (\d+)rem\)", css)[1])
+    assert style.SMALL / 72 / style.WIDTH * rem * 16 > 10  # pixels
+    assert int(re.search(r"max-width: (\d+)rem; color", css)[1]) >= 2 * rem + 3

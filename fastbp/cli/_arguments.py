@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastbp import backends, datasets
 from fastbp._checks import as_number
@@ -17,6 +17,7 @@ from fastbp.runs import MODEL
 from fastbp.storage import load
 
 USAGE, FAILURE = 2, 1  # exit codes
+BETWEEN = "   "  # columns of a table, at least
 
 
 class UsageError(ValueError):
@@ -212,23 +213,37 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout; the first column is text, the others are right-aligned figures."""
+    """Print a table on stdout; the first column is text, the others are right-aligned figures.
+
+    Where it is too narrow for the words of all columns, each row becomes lines of its own.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False, markup=False)
+    longest = [
+        max(len(word) for cell in cells for word in cell.split() or [""])
+        for cells in zip(columns, *rows, strict=True)
+    ]
+    if sum(longest) + len(BETWEEN) * (len(columns) + 1) > console.width:
+        print_facts(title, {})
+        for first, *figures in rows:
+            print_facts(first, dict(zip(columns[1:], figures, strict=True)))
+        return
     sys.stdout.write(f"{title}\n")  # not the table's own: it would be folded to the table's width
     table = Table(box=box.SIMPLE_HEAD)
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="right" if position else "left", overflow="fold")
+    for position, (column, least) in enumerate(zip(columns, longest, strict=True)):
+        side: Literal["left", "right"] = "right" if position else "left"
+        table.add_column(column, justify=side, overflow="fold", min_width=least)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    console.print(table)
 
 
 def print_facts(title: str, facts: dict[str, str]) -> None:
     """Print names and values on stdout, a line each; long values are never cut."""
-    width = max(map(len, facts))
+    width = max(map(len, facts), default=0)
     lines = [f"{title}\n"] if title else []
     lines += [f"  {name:<{width}}  {value}\n" for name, value in facts.items()]
     sys.stdout.writelines(lines)

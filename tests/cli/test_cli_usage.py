@@ -18,6 +18,7 @@ from command_line import (
 )
 
 import fastbp as fb
+from fastbp.cli._arguments import print_table
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS
 from fastbp.schedules import SCHEDULES
@@ -304,3 +305,15 @@ def test_a_traceback_is_there_for_those_who_ask(tmp_path):
     )
     assert done.stderr.startswith("Traceback")
     assert "FileNotFoundError" in done.stderr
+
+
+def test_narrow_tables_break_no_word(monkeypatch, capsys):
+    columns, row = ["experiment", "best test", "verdicts"], ["activations", "98.20 %", "1 / 2 / 3"]
+    narrow = "x\nactivations\n  best test  98.20 %\n  verdicts   1 / 2 / 3\n"
+    for width in (24, 32, 40, 60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        print_table("x", columns, [row])
+        printed = capsys.readouterr().out
+        assert {*printed.split()} >= {*" ".join((*columns[1:], *row)).split()}, width
+        assert max(map(len, printed.splitlines())) <= width
+        assert (printed == narrow) == (width < 40)
