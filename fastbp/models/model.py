@@ -64,7 +64,7 @@ class Model:
     --------
     >>> model = fb.models.read("lenet")
     >>> net = model.build(features=784, classes=10, seed=0)
-    >>> history = fb.fit(net, train, **model.fit_arguments() | {"epochs": 1})
+    >>> history = fb.fit(net, train.first(32), **model.fit_arguments() | {"epochs": 1})
     """
 
     name: str

@@ -78,7 +78,8 @@ def shards(
 
     Examples
     --------
-    >>> data = fb.datasets.shards("folder", memory="500MB")
+    >>> np.savez("part.npz", x=x, y=y)  # else a folder of such files
+    >>> data = fb.datasets.shards("part.npz", memory="500MB")
     >>> net = fb.Sequential(fb.Standardize.of(data), fb.Linear(data.features, 64), fb.ReLU(),
     ...                     fb.Linear(64, data.targets))
     >>> history = fb.fit(net, data, epochs=3, validation=0.1)

@@ -61,6 +61,13 @@ class Shards(Guessed):
         Numbers of a sample, and how many classes or values there are to predict.
     table : Table or None
         How samples are made of a table's rows.
+
+    Examples
+    --------
+    >>> np.savez("part.npz", x=x, y=y)
+    >>> data = fb.datasets.shards("part.npz")
+    >>> len(data), data.features, data.classes
+    (60, 4, 3)
     """
 
     source: Source
