@@ -63,7 +63,6 @@ from .losses import (
     PoissonNLLLoss,
     SquaredHingeLoss,
 )
-from .many import Job, fit_many
 from .network import Sequential
 from .optimizers import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 from .storage import load
@@ -165,6 +164,7 @@ if _TYPE_CHECKING:
     from . import sklearn as sklearn
     from . import space as space
     from . import torch as torch
+    from .many import Job, fit_many
     from .tabular.importance import permutation_importance
     from .tabular.train import Trained as Trained
     from .tabular.train import train
@@ -175,7 +175,9 @@ else:
         for name in ("c", "models", "numpy_source", "onnx", "plots", "sklearn", "space", "torch")
     }
     _LATE_NAMES = {
+        "Job": "fastbp.many",
         "Trained": "fastbp.tabular.train",
+        "fit_many": "fastbp.many",
         "permutation_importance": "fastbp.tabular.importance",
         "search": "fastbp.tuning.search",
         "train": "fastbp.tabular.train",

@@ -15,7 +15,8 @@ Table = list[list[str]]  # the first row is the head
 
 STYLE = Path(__file__).with_name("page.css")
 NUMBER = re.compile(r"[\d–-]|diverged")  # how a cell of figures starts
-NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # says XML
+# As XML says; compiled when it is used, for that takes as long as many modules.
+NO_TEXT = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def document(title: str, body: Iterable[str]) -> str:
@@ -33,7 +34,7 @@ def escape(text: str) -> str:
     """Text as markup; a number, its spread and its unit stay on one line."""
     from html import escape as escape_markup
 
-    text = NO_TEXT.sub("\ufffd", text)
+    text = re.sub(NO_TEXT, "\ufffd", text)
     return escape_markup(text).replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
 
 
