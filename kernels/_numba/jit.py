@@ -2,6 +2,7 @@
 
 import numba
 from numba import types
+from numba.core import codegen, compiler
 
 from . import cache
 
@@ -13,10 +14,40 @@ OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract"
 REGROUP = OPTIONS | {"fastmath": {"nsz", "contract", "reassoc"}}
 
 
+class _Part(codegen.JITCodeLibrary):
+    """LLVM's code of a core; machine code is made of it within the kernels that call it alone."""
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name):
+        """There is none: Python cannot call it."""
+        self._ensure_finalized()
+        return 0
+
+    @property
+    def codegen(self):
+        """Who would be told where the environment of a function is that Python can call."""
+        return self
+
+    def set_env(self, name, environment):
+        """Nobody needs it."""
+
+
+class _Parts(compiler.Compiler):
+    """How cores are compiled."""
+
+    def define_pipelines(self):
+        state = self.state
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().define_pipelines()
+
+
 def core(function, options=OPTIONS):
     """Compile a part of kernels, which is kept with what calls it."""
     no_wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # for calls from Python
-    dispatcher = numba.njit(function, **options, **no_wrappers)
+    dispatcher = numba.njit(function, pipeline_class=_Parts, **options, **no_wrappers)
     template = dispatcher.get_call_template
     # Else Numba compiles it anew for each constant it is called with.
     dispatcher.get_call_template = lambda arguments, keywords: template(
