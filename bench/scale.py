@@ -1,0 +1,295 @@
+"""Where more machines pay: a step's gradients over a network, and fit_many on up to 1,000 workers.
+
+    python bench/scale.py                       # measure, and write docs/scale.json and the page
+    python bench/scale.py --tables              # the tables of docs/scale.md from docs/scale.json
+    python bench/scale.py --quick --output now.json
+
+Measured are steps by their batch, what 10,000 jobs that train nothing cost client, scheduler and
+workers of a Dask LocalCluster, and real jobs on one and two workers; all else is computed from
+that (_scale_model.py). The workers' and the client's costs are processor time.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _scale_model import NETWORKS, Costs, best_speedup, efficiency, paying_batch
+from settings import SETTINGS, Setting, train
+
+import fastbp as fb
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+FIGURES, PAGE = DOCS / "scale.json", DOCS / "scale.md"
+STEPS = ("final-b8", "simple-b64", "lenet-b32", "control-b256", "final-b512", "tiny-b10000")
+PARTS = (1, 2, 4, 8, 16, 32, 64)  # of a batch
+WORKERS, SECONDS, JOBS = (1, 2, 10, 100, 1000), (0.005, 0.05, 0.5, 5.0), 10_000
+REAL = {0.01: 400, 0.1: 60}  # jobs of about so many seconds, that are trained
+BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->\n"
+Figures = dict[str, Any]
+
+
+def seconds_of_step(setting: Setting, least: float, repeats: int) -> float:
+    """The shortest of some epochs that last so long at least, by its steps."""
+    steps, size = 8, setting.size
+
+    def epoch() -> float:
+        rows = min(steps * setting.batch_size, size)
+        history = train(setting, rows, metrics=None)
+        return history.seconds / len(history.loss_by_iteration)
+
+    epoch()
+    while (taken := epoch()) * steps < least and steps * setting.batch_size < size:
+        steps *= 2
+    return min(taken, *(epoch() for _ in range(repeats)))
+
+
+def measured_steps(names: Sequence[str], least: float, repeats: int) -> Figures:
+    """Of each setting its gradient's bytes, and a step's seconds by its batch."""
+    found = {}
+    for name in names:
+        setting = SETTINGS[name]
+        batches = sorted({max(setting.batch_size // part, 1) for part in PARTS})
+        found[name] = {
+            "what": str(setting),
+            "bytes": setting.net().params.nbytes,
+            "steps": {
+                batch: seconds_of_step(replace(setting, batch_size=batch), least, repeats)
+                for batch in batches
+            },
+        }
+    return found
+
+
+def nothing() -> None:
+    """What a task costs that does nothing."""
+
+
+def empty_jobs(count: int) -> list[fb.Job]:
+    """Jobs that are finished before they begin, of the smallest network there is."""
+    first = fb.Sequential(fb.Linear(1, 2))
+    history = fb.fit(first, np.zeros((2, 1)), np.array([0, 1]), epochs=1)
+    return [
+        fb.Job(first.copy(), optimizer=fb.SGD(0.1), epochs=0, history=_copy(history))
+        for _ in range(count)
+    ]
+
+
+def _copy(history: fb.History) -> fb.History:
+    return fb.History([*history.epochs], [*history.losses], history.path, [*history.rates])
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Any]:
+    """The client of so many worker processes of one thread; the scheduler is in this process."""
+    from dask.distributed import Client, LocalCluster
+
+    settings = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
+    with (
+        LocalCluster(**settings, dashboard_address=":0") as of_dask,
+        Client(of_dask) as client,
+    ):
+        yield client
+
+
+def measured_costs(jobs: int) -> Figures:
+    """What a task costs, and a job, where neither does anything; and how long all took."""
+    data = np.zeros((2, 1)), np.array([0, 1])
+    with cluster(1) as client:
+        executor = client.get_executor()
+        fb.fit_many(empty_jobs(20), data, executor=executor)  # whatever comes first
+        started, before = time.perf_counter(), time.process_time()
+        for task in [executor.submit(nothing, pure=False) for _ in range(jobs)]:
+            task.result()
+        of_tasks, wall_of_tasks = time.process_time() - before, time.perf_counter() - started
+        tasks, submit = [0], executor.submit
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            tasks[0] += 1
+            return submit(*args, **kwargs)
+
+        executor.submit = counted
+        todo, workers = empty_jobs(jobs), sum(client.run(time.process_time).values())
+        started, before = time.perf_counter(), time.process_time()
+        fb.fit_many(todo, data, executor=executor)
+        of_jobs, wall = time.process_time() - before, time.perf_counter() - started
+        workers = sum(client.run(time.process_time).values()) - workers
+    task = of_tasks / jobs
+    costs = Costs(task, max(of_jobs - tasks[0] * task, 0) / jobs, workers / jobs)
+    return {
+        "jobs": jobs,
+        **costs._asdict(),
+        "tasks_a_second": jobs / wall_of_tasks,
+        "jobs_a_second": jobs / wall,
+        "jobs_a_task": jobs / max(tasks[0], 1),
+    }
+
+
+def real_jobs(count: int, seconds: float) -> tuple[list[fb.Job], Any, float]:
+    """Jobs that take about so long, their data, and how long one takes alone."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(2000, 20)), rng.integers(2, size=2000)
+
+    def job(seed: int, epochs: int) -> fb.Job:
+        net = fb.Sequential(fb.Linear(20, 32), fb.Tanh(), fb.Linear(32, 2), seed=seed)
+        return fb.Job(net, optimizer=fb.SGD(0.1), epochs=epochs, seed=seed)
+
+    def alone(epochs: int) -> float:
+        started = time.perf_counter()
+        fb.fit_many([job(0, epochs)], data, threads=1)
+        return time.perf_counter() - started
+
+    alone(2)
+    of_epoch = min(alone(20) for _ in range(5)) / 20
+    epochs = max(1, round(seconds / of_epoch))
+    taken = min(alone(epochs) for _ in range(5))
+    return [job(seed, epochs) for seed in range(count)], data, taken
+
+
+def measured_efficiency() -> list[Figures]:
+    """Real jobs on one worker and on two: the share of their time in which they trained."""
+    found = []
+    for workers in (1, 2):
+        with cluster(workers) as client:
+            executor = client.get_executor()
+            for seconds, count in REAL.items():
+                jobs, data, alone = real_jobs(count, seconds)
+                fb.fit_many(real_jobs(4 * workers, 0.001)[0], data, executor=executor)
+                started = time.perf_counter()
+                fb.fit_many(jobs, data, executor=executor)
+                took = time.perf_counter() - started
+                row = {"workers": workers, "jobs": count, "seconds": alone}
+                found.append(row | {"efficiency": count * alone / (workers * took)})
+    return found
+
+
+def measure(quick: bool) -> Figures:
+    """All that is measured."""
+    least, repeats, jobs = (0.01, 2, 200) if quick else (0.2, 7, JOBS)
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "steps": measured_steps(STEPS, least, repeats),
+        "costs": measured_costs(jobs),
+        "real": measured_efficiency(),
+    }
+
+
+def tables(figures: Figures) -> dict[str, str]:
+    """The page's tables, by the names of their places."""
+    return {
+        "steps": table_of_steps(figures["steps"]),
+        "costs": table_of_costs(figures["costs"]),
+        "workers": table_of_workers(costs_of(figures)),
+        "real": table_of_real(figures),
+    }
+
+
+def costs_of(figures: Figures) -> Costs:
+    """What handing out costs."""
+    return Costs(*(figures["costs"][name] for name in Costs._fields))
+
+
+def table_of_steps(steps: Figures) -> str:
+    """What a step takes, and what machines would make of it."""
+    columns = ["training", "gradient", "a step here"]
+    columns += [*NETWORKS, "two pay at 10 Gb/s from batch"]
+    rows = []
+    for found in steps.values():
+        by_batch = {int(batch): seconds for batch, seconds in found["steps"].items()}
+        cells = [found["what"], f"{found['bytes'] / 1000:,.0f} kB", said(by_batch[max(by_batch)])]
+        for network in NETWORKS.values():
+            times, machines = best_speedup(by_batch, found["bytes"], network)
+            cells.append("one alone" if machines == 1 else f"{times:.2f}× with {machines}")
+        least = paying_batch(by_batch, found["bytes"], NETWORKS["10 Gb/s Ethernet"])
+        rows.append([*cells, f"{least:,.0f}" if np.isfinite(least) else "none"])
+    return markdown(columns, rows)
+
+
+def table_of_costs(costs: Figures) -> str:
+    """What handing out costs."""
+    rows = [
+        ["a task that does nothing, of client and scheduler", said(costs["task"])],
+        ["a job that trains nothing, of the client", said(costs["job"])],
+        ["the same, of its worker", said(costs["worker"])],
+        [f"such tasks a second, of {costs['jobs']:,}", f"{costs['tasks_a_second']:,.0f}"],
+        [f"such jobs a second, of {costs['jobs']:,}", f"{costs['jobs_a_second']:,.0f}"],
+        ["such jobs a task", f"{costs['jobs_a_task']:.1f}"],
+    ]
+    return markdown(["", "measured"], rows)
+
+
+def table_of_workers(costs: Costs) -> str:
+    """The share of the workers' time in which they would train."""
+    rows = [
+        [f"{workers:,}", *(share(efficiency(workers, JOBS, each, costs)) for each in SECONDS)]
+        for workers in WORKERS
+    ]
+    return markdown(["workers", *(f"jobs of {each:g} s" for each in SECONDS)], rows)
+
+
+def table_of_real(figures: Figures) -> str:
+    """What was computed for this machine, and what was measured on it."""
+    rows = []
+    for row in figures["real"]:
+        parts = (row["workers"], row["jobs"], row["seconds"], costs_of(figures), figures["cores"])
+        job = [str(row["workers"]), f"{row['jobs']} of {said(row['seconds'])}"]
+        rows.append([*job, share(efficiency(*parts)), share(row["efficiency"])])
+    return markdown(["workers", "jobs", "computed", "measured"], rows)
+
+
+def said(seconds: float) -> str:
+    """A time in the unit that fits it."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size or unit == "µs":
+            return f"{seconds / size:.3g} {unit}"
+    raise AssertionError
+
+
+def share(part: float) -> str:
+    """As a percentage."""
+    return f"{100 * part:.0f} %"
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def page(text: str, figures: Figures) -> str:
+    """The page with its tables made anew."""
+    for name, made in tables(figures).items():
+        before, _, rest = text.partition(BEGIN.format(name))
+        text = before + BEGIN.format(name) + made + END.format(name)
+        text += rest.partition(END.format(name))[2]
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--tables", action="store_true", help="measure nothing")
+    parser.add_argument("--quick", action="store_true", help="a few of all, in seconds")
+    parser.add_argument("--output", type=Path, default=FIGURES, help="(default: docs/scale.json)")
+    args = parser.parse_args(arguments)
+    if not args.tables:
+        figures = measure(args.quick)
+        args.output.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    figures = json.loads(args.output.read_text("utf-8"))
+    if args.output == FIGURES:
+        PAGE.write_text(page(PAGE.read_text("utf-8"), figures), "utf-8")
+    for made in tables(figures).values():
+        sys.stdout.write(made + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
