@@ -36,7 +36,7 @@ def main() -> None:
     told: dict[str, dict[str, object]] = {}
     for dtype in ("float32", "float64"):
         for name, net in networks().items():
-            data = np.asarray(x, dtype).reshape(ROWS, *net.input_shape)
+            data = np.asarray(x, dtype).reshape(ROWS, *(net.input_shape or (-1,)))
             told[f"{name} {dtype}"] = trained(net.astype(dtype), data, y)
     json.dump(told, sys.stdout)
 
