@@ -21,7 +21,7 @@ from fastbp.layers import activations
 @contextmanager
 def surroundings(folder: Path, whole: bool = False) -> Iterator[None]:
     """A folder to run in, where what takes long is short; MNIST is some of it, if not whole."""
-    some = tuple(data if whole else data.first(200) for data in fb.datasets.mnist())
+    some = tuple(data if whole else data.first(100) for data in fb.datasets.mnist())
     config = folder / "runs/NAME/config.toml"  # what commands say that they go on with
     config.parent.mkdir(parents=True)
     shutil.copy(ROOT / "fastbp/models/lenet.toml", config)
