@@ -16,6 +16,7 @@ from many_jobs import Killed, X, Y, assert_same, fail, jobs, trained
 import fastbp as fb
 from fastbp import backends
 from fastbp.many.packing import Packer
+from fastbp.many.sending import NoParcelError, open_parcel, remove_parcel, write_parcel
 from fastbp.many.work import Terms, UnfitWorkerError, agree
 
 OURS = Path("/dev/shm")
@@ -172,6 +173,20 @@ def test_data_are_sent_once(pool):
     some[3].callbacks = partial(print, np.ones(2_000_000))
     with pytest.warns(RuntimeWarning, match=r"job 3's callbacks are 16.0 MB, which go to a worker"):
         packer.packed(3)
+
+
+def test_a_worker_that_does_not_see_the_file_gets_its_bytes():
+    """As one on another machine; arrays are as they were."""
+    parcel = write_parcel([(X, Y), None])
+    content = Path(parcel.path).read_bytes()
+    remove_parcel(parcel.path)
+    with pytest.raises(NoParcelError):
+        open_parcel(parcel)
+    (x, y), nothing = open_parcel(parcel._replace(content=content))
+    assert nothing is None
+    assert np.array_equal(x, X)
+    assert np.array_equal(y, Y)
+    assert open_parcel(parcel)[0][0] is x  # kept, by its name
 
 
 def test_what_cannot_be_is_refused(pool):
