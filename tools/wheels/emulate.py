@@ -91,6 +91,8 @@ class Emulated:
     """A Python of that root, which QEMU runs."""
 
     def __init__(self, root: Path, python: str, packages: Path) -> None:
+        if not (root / "lib").exists():  # as later Debians leave it to a package of its own
+            (root / "lib").symlink_to("usr/lib")
         self.command = [
             "qemu-aarch64-static",
             "-L",
