@@ -10,11 +10,11 @@ from typing import Any
 import fastbp as fb
 from fastbp import plots, runs
 from fastbp._counted import counted
-from fastbp._extras import check_version
 from fastbp.cli import _arguments
 from fastbp.cli._display import Plain, Silent
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
+from fastbp.many.cluster import connected
 from fastbp.tabular.data import unit
 from fastbp.threads import requested
 from fastbp.tuning.found import Found
@@ -23,8 +23,6 @@ from fastbp.tuning.trials import Trial, shown
 
 HELP = "try many settings, as a TOML file says, and keep the best network"
 LISTED = 10  # trials, at most, that are printed
-LEAST_DASK = (2024, 1)
-SECONDS = 10  # in which a scheduler is to answer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,15 +91,12 @@ class Watcher:
 
 @contextmanager
 def _executor(address: str | None) -> Iterator[Any]:
-    """That of a Dask scheduler, or none."""
+    """The client of a Dask scheduler, or none."""
     if address is None:
         yield None
         return
-    check_version("--dask", "Dask", "distributed", "dask", LEAST_DASK)
-    from dask.distributed import Client
-
-    with Client(address, timeout=SECONDS) as client:
-        yield client.get_executor()
+    with connected(address) as client:
+        yield client
 
 
 def _report(args: argparse.Namespace, found: Found, test: Dataset | None) -> None:

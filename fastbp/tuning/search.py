@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def search(
     build: Build | None = None,
     output: StrPath | None = None,
     callbacks: Watch | Sequence[Watch] = (),
-    executor: Executor | None = None,
+    executor: Any = None,
     threads: int | None = None,
     **settings: Any,
 ) -> Found:
@@ -108,7 +107,7 @@ def search(
         crash, and comes to the same results, bit for bit.
     callbacks : function or sequence of functions
         Called with each Trial as soon as its result is known; ``print`` is one.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor, Dask client or str, optional
         Where networks are trained; see ``fit_many``. No bit depends on it.
     threads : int, optional
         How many networks train at a time in this process; see ``fit_many``.
