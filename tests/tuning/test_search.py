@@ -1,6 +1,8 @@
 """fb.search finds what training each setting alone finds, however often it is stopped."""
 
 import math
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pandas
@@ -117,6 +119,16 @@ def test_the_number_of_threads_changes_no_bit(whole):
     assert told(one) == told(whole)
     for ours, theirs in zip(one, whole, strict=True):
         np.testing.assert_array_equal(one.model(ours).params, whole.model(theirs).params)
+
+
+def test_processes_change_no_bit():
+    how = {"n_trials": 3, "factor": 2, "early_stopping": 2, "metric": "val_loss"}
+    here = searched(**how)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        there = searched(**how, executor=pool)
+    assert told(there) == told(here)
+    for ours, theirs in zip(there, here, strict=True):
+        np.testing.assert_array_equal(there.model(ours).params, here.model(theirs).params)
 
 
 def test_a_grid_tries_all_and_random_none_twice():
