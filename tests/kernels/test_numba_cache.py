@@ -1,7 +1,8 @@
 """Numba's machine code is kept across processes, wherever there is room, and is never stale.
 
-Each case is a copy of the package with an empty cache, in processes of its own. They compile one
-small kernel; the engine is kept by the same means.
+Each case is a copy of the package, in processes of its own. They compile one small kernel; the
+engine is kept by the same means. The cache of a copy is empty, or, where a test begins with what a
+process before has compiled (`kept`), has that from one that did so for all of them.
 """
 
 import os
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,35 +57,58 @@ class Result:
         self.compiled = "Numba compiles" in self.error
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    """A copy of the package in tmp_path/site/fastbp, without anything compiled."""
-    site = tmp_path / "site" / "fastbp"
+def copy_to(folder: Path) -> Path:
+    """Copy the package, without anything compiled, and make a home and a TMPDIR beside it."""
+    for name in ("home", "tmp"):
+        (folder / name).mkdir()
+    site = folder / "site" / "fastbp"
     ignore = shutil.ignore_patterns("fastbp-numba-*", "*.so", "mnist")
     shutil.copytree(PACKAGE, site, ignore=ignore)
     shutil.copytree(KERNELS, site / "kernels", ignore=ignore, dirs_exist_ok=True)
     return site
 
 
+def start_in(folder: Path, code: str = "", **environment: str) -> subprocess.Popen[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
+    own = {"HOME": folder / "home", "TMPDIR": folder / "tmp", "PYTHONPATH": folder / "site"}
+    return subprocess.Popen(
+        [sys.executable, "-c", f"{code}\n{CALL}"],
+        env={**clean, **{k: str(v) for k, v in own.items()}, **NO_BYTECODE, **environment},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.fixture
-def start(package: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def package(tmp_path: Path) -> Path:
+    """A copy of the package in tmp_path/site/fastbp, without anything compiled."""
+    return copy_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a process has kept what it compiled."""
+    folder = tmp_path_factory.mktemp("compiled")
+    copy_to(folder)
+    found = Result(start_in(folder)).folder
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def kept(compiled: Path, package: Path) -> Path:
+    """The same folder in the copy, as if a process had run there."""
+    folder = package / "kernels" / "_numba" / "__pycache__" / compiled.name
+    shutil.copytree(compiled, folder)
+    return folder
+
+
+@pytest.fixture
+def start(package: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start a process that runs a kernel of the copy, with a home and a TMPDIR of its own."""
-    for folder in ("home", "tmp"):
-        (tmp_path / folder).mkdir()
-
-    def start(code: str = "", **environment: str) -> subprocess.Popen[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
-        own = {"HOME": tmp_path / "home", "TMPDIR": tmp_path / "tmp", "PYTHONPATH": package.parent}
-        return subprocess.Popen(
-            [sys.executable, "-c", f"{code}\n{CALL}"],
-            env={**clean, **{k: str(v) for k, v in own.items()}, **NO_BYTECODE, **environment},
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    return start
+    return partial(start_in, package.parents[1])
 
 
 @pytest.fixture
@@ -150,8 +175,8 @@ def test_home_is_found_without_HOME(monkeypatch: pytest.MonkeyPatch) -> None:  #
     assert home / ".cache" / "fastbp" in list(cache._bases())
 
 
+@pytest.mark.usefixtures("kept")
 def test_an_edit_is_seen_even_if_size_and_time_are_the_same(run: Any, package: Path) -> None:
-    assert run().y == RIGHT
     source = package / "kernels" / "_numba" / "activations.py"
     for bytecode in source.parent.glob("__pycache__/*.pyc"):  # stale by size and time alone
         bytecode.unlink()
@@ -164,16 +189,19 @@ def test_an_edit_is_seen_even_if_size_and_time_are_the_same(run: Any, package: P
     after = run()
     assert (after.y, after.compiled) == ("[[7.0, 2.0]]", True)
     source.write_text(text)
-    assert run().y == RIGHT
+    again = run()
+    assert (again.y, again.compiled) == (RIGHT, False)
 
 
 @pytest.mark.parametrize("file", ["_numba/new.py", "_numba/program.py", "numbers.py"])
-def test_every_file_that_the_code_may_depend_on_counts(run: Any, package: Path, file: str) -> None:
-    before = run()
+def test_every_file_that_the_code_may_depend_on_counts(
+    run: Any, package: Path, kept: Path, file: str
+) -> None:
     with (package / "kernels" / file).open("a") as source:
         source.write("# new\n")
     after = run()
-    assert after.folder != before.folder
+    assert after.folder.parent == kept.parent
+    assert after.folder != kept
     assert (after.y, after.compiled) == (RIGHT, True)
 
 
@@ -191,13 +219,12 @@ def test_two_processes_compile_for_two_dtypes_at_once_and_both_are_kept(start: A
     assert len(list(again.folder.glob("*relu_forward*.nbc"))) == 2
 
 
-def test_a_damaged_file_is_compiled_anew(run: Any) -> None:
-    folder = run().folder
-    (data,) = folder.glob("*.nbc")
+def test_a_damaged_file_is_compiled_anew(run: Any, kept: Path) -> None:
+    (data,) = kept.glob("*.nbc")
     data.write_bytes(data.read_bytes()[:100])
     again, then = run(), run()
     assert (again.y, again.compiled, then.compiled) == (RIGHT, True, False)
-    (index,) = folder.glob("*.nbi")
+    (index,) = kept.glob("*.nbi")
     for content in (b"no index", b""):
         index.write_bytes(content)
         again, then = run(), run()
@@ -233,14 +260,14 @@ for suffix in ("nbi", "nbc"):
 """
 
 
+@pytest.mark.usefixtures("kept")
 def test_every_flipped_bit_is_seen_before_anything_is_made_of_the_file(run: Any) -> None:
-    run()
     assert not run(READ_ALL).compiled
 
 
-def test_a_read_only_folder_that_has_the_code_is_read(run: Any, package: Path) -> None:
+def test_a_read_only_folder_that_has_the_code_is_read(run: Any, package: Path, kept: Path) -> None:
     """And what it lacks is kept in the next folder that can be written."""
-    folder = run().folder
+    folder = kept
     before = sorted(path.name for path in folder.iterdir())
     for path in (folder, folder.parent):
         path.chmod(0o555)
