@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp.training.progress import Progress
 
 RNG = np.random.default_rng(11)
 X, Y = RNG.normal(size=(150, 9)), RNG.integers(0, 4, 150)
@@ -175,3 +176,17 @@ def test_a_job_may_have_data_of_its_own():
     assert (nets[1].params == nets[3].params).all()
     with pytest.raises(TypeError, match="job 1 has no data to train on"):
         fb.fit_many(jobs)
+
+
+def test_progress_counts_networks(monkeypatch):
+    told = []
+
+    class Shown(Progress):
+        def show(self, samples):
+            told.append(f"{self.what} {self.now} {self.figures}")
+
+    monkeypatch.setattr("fastbp.many.fitting.progress_for", Shown)
+    three = jobs()[:3]
+    three[1].optimizer = fb.SGD(1e30)
+    fb.fit_many(three, (X, Y), threads=1, progress=True)
+    assert told == ["network 0/3 ", "network 1/3 ", "network 2/3 1 failed", "network 3/3 1 failed"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.backends import active
 from fastbp.training import Data, History
+from fastbp.training.progress import progress_for
 
 from .cluster import Cluster, is_of_dask
 from .crews import Crew, Pool, Threads
@@ -32,6 +33,7 @@ def fit_many(
     errors: str | None = None,
     on_result: Callable[[Job], Any] | None = None,
     cancel: threading.Event | None = None,
+    progress: bool = False,
 ) -> list[History]:
     """Train several networks side by side.
 
@@ -62,6 +64,8 @@ def fit_many(
         Called with each job as it ends, here and in this thread; True cancels the rest.
     cancel : threading.Event, optional
         Once it is set, the rest is cancelled.
+    progress : bool, default False
+        Show a bar on a terminal, a line in a notebook: how many are done, and how many failed.
 
     Returns
     -------
@@ -106,12 +110,21 @@ def fit_many(
     active()  # chosen here, once, not by whichever thread is first
     for job in jobs:
         job.error, job.done = None, False
+    shown = progress_for(len(jobs), 1) if progress and jobs else None
+    if shown is not None:
+        shown.what = "network"
+        shown.tell(0, "")
+        shown.on_train_begin(jobs[0].net)
     crew = _crew(jobs, train, validation, executor, threads)
     feeder = Feeder(crew, jobs)
     try:
         crew.begin()
-        for number in feeder.results(cancel.is_set if cancel else lambda: False):
+        asked, failed = cancel.is_set if cancel else lambda: False, 0
+        for done, number in enumerate(feeder.results(asked), 1):
             job = jobs[number]
+            if shown is not None:
+                failed += job.error is not None
+                shown.tell(done, f"{failed} failed" if failed else "")
             if errors == "raise" and job.error is not None and job.divergence is None:
                 raise job.error
             if on_result is not None and on_result(job) is True:
@@ -119,6 +132,8 @@ def fit_many(
     finally:
         feeder.drain()
         crew.close()
+        if shown is not None:
+            shown.on_train_end(jobs[0].net)
     return [job.history for job in jobs]
 
 

@@ -70,6 +70,7 @@ class Progress(Callback):
     """
 
     held_out = "val"  # what figures of data are called that are not trained on
+    what = "epoch"  # is counted
 
     def __init__(self, epochs: int, samples: int, first: int = 1) -> None:
         self.epochs, self.samples, self.first = epochs, samples, first
@@ -106,6 +107,12 @@ class Progress(Callback):
     def on_train_end(self, net: Sequential) -> None:
         """The figures stay as they are."""
 
+    def tell(self, done: int, figures: str) -> None:
+        """Show figures of one's own: so many of all are done, of one sample each."""
+        self.now, self.figures = f"{done}/{self.epochs}", figures
+        self.left = self._time_left(done)
+        self.show(done)
+
     def _update(self, epoch: int, samples: int, loss: float, rate: float) -> None:
         done = (epoch - self.first) * self.samples + samples
         shown = f"{loss:.4f}" if abs(loss) < LARGE else f"{loss:.4g}"
@@ -138,14 +145,15 @@ class Bar(Progress):
 
         super().__init__(epochs, samples, first)
         self.bar = BarAboveFigures(
-            TextColumn("epoch {task.fields[now]}"),
+            TextColumn("{task.fields[now]}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[left]}"),
             console=Console(stderr=True, highlight=False),
             refresh_per_second=10,
             expand=True,
         )
-        self.task = self.bar.add_task("", total=self.total, now=self.now, left="", figures="")
+        now = f"{self.what} {self.now}"
+        self.task = self.bar.add_task("", total=self.total, now=now, left="", figures="")
 
     def on_train_begin(self, net: Sequential) -> None:
         """The bar comes up."""
@@ -158,7 +166,7 @@ class Bar(Progress):
             self.task,
             completed=samples,
             total=self.total,
-            now=self.now,
+            now=f"{self.what} {self.now}",
             left=self.left,
             figures=self.figures,
         )
@@ -183,7 +191,7 @@ class Line(Progress):
         """Write the line, or write it anew."""
         from IPython.display import display, update_display
 
-        line = {"text/plain": f"epoch {self.now}  {self.figures}  {self.left}"}
+        line = {"text/plain": f"{self.what} {self.now}  {self.figures}  {self.left}"}
         if self.shown:
             update_display(line, raw=True, display_id=self.shown)
         else:
