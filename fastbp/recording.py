@@ -12,7 +12,7 @@ from typing import Any
 
 from . import runs
 from ._files import write_atomically
-from .datasets import Dataset
+from .datasets import Dataset, Shards
 from .network import Sequential
 from .storage import to_bytes
 from .training import Callback, Checkpoint, Epoch, History, fit
@@ -33,7 +33,7 @@ def kept(arguments: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def recorded(
     folder: Path,
     net: Sequential,
-    data: Dataset,
+    data: Dataset | Shards,
     arguments: Mapping[str, Any],
     config: bytes | None = None,
     callbacks: Sequence[Callback] = (),

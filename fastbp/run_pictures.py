@@ -28,7 +28,7 @@ def draw(
 
     What judged its epochs is called ``judge``: the test data, or what was kept back for it.
     """
-    figures = pictures_of_training([history], batch_size, judge)
+    figures = {}
     if not test.values:
         probabilities = net.predict_proba(test)
         matrix = confusion(test.y, probabilities.argmax(axis=1), test.classes)
@@ -37,7 +37,16 @@ def draw(
             figures["misclassified"] = mistakes(test, probabilities)[0]
     if test.image_shape is not None:
         figures |= pictures_of_weights(net, test, test.image_shape)
-    figures |= pictures_of_norms(net)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+    draw_training(folder, net, history, batch_size, judge)
+
+
+def draw_training(
+    folder: Path, net: Sequential, history: History, batch_size: int, judge: str
+) -> None:
+    """Draw of a run what its history and its network say alone."""
+    figures = pictures_of_training([history], batch_size, judge) | pictures_of_norms(net)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
 

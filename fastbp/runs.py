@@ -28,7 +28,7 @@ import tomli_w
 from ._files import TEMPORARY, read_toml, write_atomically
 from ._version import __version__
 from .backends import Backend
-from .datasets import Dataset
+from .datasets import Dataset, Shards
 from .ensemble import Ensemble
 from .models import Model
 from .network import Sequential
@@ -88,8 +88,8 @@ def emptied(folder: Path) -> Iterator[Path]:
 def config_of(
     model: Model,
     path: str | None,
-    train: Dataset,
-    test: Dataset | None,
+    train: Dataset | Shards,
+    test: Dataset | Shards | None,
     backend: Backend,
     networks: int = 1,
 ) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from fastbp import backends, datasets
 from fastbp._checks import as_number
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards, Table
 from fastbp.meaning import meaning_of
 from fastbp.network import Sequential
 from fastbp.runs import MODEL
@@ -84,6 +84,28 @@ def add_data(parser: argparse.ArgumentParser, classes_alone: bool = False) -> No
     parser.add_argument(
         "--scale", type=positive, help="factor on every value (default: 1/255 for bytes, else 1)"
     )
+
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """--memory, with which data stay on disk."""
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="read --data, a folder of .npz, .npy or .parquet files, in blocks, within so much "
+        "memory, as 500MB or 1GB",
+    )
+
+
+def load_shards(args: argparse.Namespace, values: bool | None, made: Table | None = None) -> Shards:
+    """The data on disk that the arguments name; of a table by the one that was made before."""
+    if args.data is None:
+        raise UsageError("--memory goes with --data of a folder")
+    classes = None if args.classes is True else args.classes
+    said: dict[str, Any] = {"values": values, "classes": classes, "table": made}
+    for name in ("label", "scale", "drop", "category", "number"):
+        if (given := getattr(args, name, None)) is not None:
+            said[name] = given
+    return datasets.shards(args.data, memory=args.memory, **said)
 
 
 def add_backend(

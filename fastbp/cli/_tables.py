@@ -59,9 +59,13 @@ def is_table(args: argparse.Namespace) -> bool:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuse what is said of a table where there is none."""
-    given = [name for name in (*OVERRIDES, *SPLIT, *MANY) if getattr(args, name) is not None]
+    on_disk = args.memory is not None
+    names = (*SPLIT, *MANY, "limit") if on_disk else (*OVERRIDES, *SPLIT, *MANY)
+    given = [name for name in names if getattr(args, name) is not None]
+    option = "--" + given[0].replace("_", "-") if given else ""
+    if given and on_disk:
+        raise _arguments.UsageError(f"{option} does not go with --memory, data that stay on disk")
     if given and not is_table(args):
-        option = "--" + given[0].replace("_", "-")
         raise _arguments.UsageError(
             f"{option} goes with --data of a table: a .csv, .tsv or .parquet file"
         )

@@ -13,7 +13,7 @@ from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured, _progress
 from fastbp.cli._arguments import FAILURE, UsageError
 from fastbp.cli._stopping import exit_code
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.recording import recorded
 from fastbp.tabular.data import unit
 from fastbp.tabular.result import Result
@@ -25,8 +25,8 @@ class Training:
     """What is trained, on what, how, and where it is kept."""
 
     net: fb.Sequential
-    data: Dataset
-    test: Dataset | None
+    data: Dataset | Shards
+    test: Dataset | Shards | None
     folder: Path
     arguments: dict[str, Any]  # of fit
     before: int = 0  # epochs that were finished before it went on
@@ -99,13 +99,17 @@ class Training:
             self.result.write_page(self.folder)
         elif self.test is not None:
             judge, size = "validation" if self.share else "test", self.arguments["batch_size"]
+            if isinstance(self.test, Shards):
+                run_pictures.draw_training(self.folder, self.net, self.history, size, judge)
+                return
             run_pictures.draw(self.folder, self.net, self.history, self.test, size, judge)
 
     @cached_property
     def result(self) -> Result | None:
         """What came of it, of a table."""
-        if self.net.table is None:
+        if self.net.table is None or isinstance(self.data, Shards):
             return None
+        assert not isinstance(self.test, Shards)  # which come together
         seed, size = self.arguments["seed"], self.arguments["batch_size"]
         rest = ([seed], size, self.history.seconds, self.crossed)
         return Result(self.net, self.data, self.test, [self.history], *rest)
@@ -114,7 +118,7 @@ class Training:
         """What came of it, in words."""
         if self.result is not None:
             return self.result.facts()
-        return outcome.facts(self.net, self.history, self.tested, self.judge, 1.0)
+        return outcome.facts(self.net, self.history, self.tested, self.judge, unit(self.net.table))
 
     @cached_property
     def tested(self) -> Evaluation | None:

@@ -11,9 +11,10 @@ import fastbp as fb
 from fastbp import plots
 from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
+from fastbp.tabular.data import unit
 from fastbp.tabular.measures import measured
 from fastbp.training.answers import confusion, predicted_classes
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", help="a model.safetensors that train wrote, or its folder"
     )
     _arguments.add_data(parser)
+    _arguments.add_memory(parser)
     _arguments.add_split(parser)
     _arguments.add_backend(parser)
     parser.add_argument(
@@ -44,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the accuracy, overall and by class; or of values R² and mean absolute error."""
     backend = _arguments.choose_backend(args)
     net = _arguments.load_model(args)
+    if args.memory is not None:
+        return _evaluate_shards(args, net, backend.name)
     data = _arguments.load_data_for(args, net)
     about = {"model": args.model, "data": data.name, "backend": backend.name, "samples": len(data)}
     if args.plot:
@@ -95,16 +99,24 @@ def _evaluate_table(
     return 0
 
 
+def _evaluate_shards(args: argparse.Namespace, net: Any, backend: str) -> int:
+    """Of data on disk, all of them."""
+    data = _arguments.load_shards(args, not meaning_of(net).is_classes, net.table)
+    about = {"model": args.model, "data": data.name, "backend": backend, "samples": len(data)}
+    return _evaluate_rows(args, net, data, about)
+
+
 def _evaluate_rows(
-    args: argparse.Namespace, net: Sequential, data: Dataset, about: dict[str, Any]
+    args: argparse.Namespace, net: Sequential, data: Dataset | Shards, about: dict[str, Any]
 ) -> int:
     """Of values R² and MAE; of labels, each a question, the share of right answers."""
     found = fb.evaluate(net, data)
     figures = {"accuracy": found.accuracy}
     shown = {"accuracy": f"{100 * found.accuracy:.2f} %"}
     if meaning_of(net).is_values:
-        figures = {"r2": found.r2, "mae": found.mae}
-        shown = {"R²": f"{found.r2:.4f}", "MAE": f"{found.mae:.6g}"}
+        mae = found.mae * unit(net.table)
+        figures = {"r2": found.r2, "mae": mae}
+        shown = {"R²": f"{found.r2:.4f}", "MAE": f"{mae:.6g}"}
     if args.json:
         _arguments.print_json(about | figures)
     else:

@@ -12,12 +12,13 @@ from fastbp.cli import _arguments, _settings, _tables
 from fastbp.cli._arguments import USAGE
 from fastbp.cli._several import SeveralTraining
 from fastbp.cli._training import Training
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastbp.layers.initializers import NAMES as INITS
 from fastbp.meaning import meaning_of
 from fastbp.models import DENSE, Model
 from fastbp.recording import CHECKPOINT, kept
+from fastbp.tabular.data import TEST_SHARE
 from fastbp.tabular.folds import checked_folds, cross_validated
 from fastbp.tabular.several import Several
 from fastbp.threads import requested
@@ -32,6 +33,7 @@ OVERRIDES = (*_settings.NAMES, "init", "dtype")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; where they are left out, the model says."""
     _arguments.add_data(parser, classes_alone=True)
+    _arguments.add_memory(parser)
     values_help = "the --label column, or y, is no class but a number to predict"
     parser.add_argument("--values", "--regression", action="store_true", help=values_help)
     _tables.add_table(parser)
@@ -111,7 +113,8 @@ def _work(args: argparse.Namespace, backend: Backend) -> Any:
     """A Training, or of several networks a SeveralTraining."""
     if args.resume is not None:
         return _resumed(args)
-    return _of_table(args) if _tables.is_table(args) else _begun(args, backend)
+    is_table = args.memory is None and _tables.is_table(args)
+    return _of_table(args) if is_table else _begun(args, backend)
 
 
 def _clash(args: argparse.Namespace) -> str:
@@ -129,8 +132,7 @@ def _clash(args: argparse.Namespace) -> str:
 
 def _begun(args: argparse.Namespace, backend: Backend) -> Training:
     """A new training, whose folder has its config.toml."""
-    train, test = _arguments.load_data(args, args.values)
-    train = train if args.limit is None else train.first(args.limit)
+    train, test = _loaded(args, args.values)
     model = chosen_model(args)
     outputs = model.outputs_for(train)
     model = model.fitted(train.features, outputs)
@@ -170,15 +172,27 @@ def _resumed(args: argparse.Namespace) -> Training:
             "keep no checkpoint: train them anew"
         )
     going = fb.resume(args.resume / CHECKPOINT)
-    test: Dataset | None
-    if _tables.is_table(args):
+    train: Dataset | Shards
+    test: Dataset | Shards | None
+    if args.memory is None and _tables.is_table(args):
         prepared = _tables.prepared_again(args, going.net.table)
         train, test = prepared.train, prepared.test
+        train = train if args.limit is None else train.first(args.limit)
     else:
-        train, test = _arguments.load_data(args, not meaning_of(going.net).is_classes)
-    train = train if args.limit is None else train.first(args.limit)
+        train, test = _loaded(args, not meaning_of(going.net).is_classes)
     done = len(going.history)
     return Training(going.net, train, test, args.resume, going.arguments, done)
+
+
+def _loaded(
+    args: argparse.Namespace, values: bool
+) -> tuple[Dataset, Dataset] | tuple[Shards, Shards]:
+    """Training and test data; of data on disk a seventh of each block tests."""
+    if args.memory is not None:
+        said = True if values else False if args.classes else None
+        return _arguments.load_shards(args, said).split(TEST_SHARE)
+    train, test = _arguments.load_data(args, values)
+    return train if args.limit is None else train.first(args.limit), test
 
 
 def chosen_model(args: argparse.Namespace) -> Model:

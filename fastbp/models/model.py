@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastbp._checks import as_dtype, as_number
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.layers import BUILT_IN, Conv2d, Linear, LogSoftmax, Shape
 from fastbp.layers.data import INSIDE, as_data, from_data
 from fastbp.layers.nesting import places
@@ -122,7 +122,7 @@ class Model:
         except PROBLEMS as problem:
             raise placed(problem, self.source) from None
 
-    def outputs_for(self, train: Dataset) -> int:
+    def outputs_for(self, train: Dataset | Shards) -> int:
         """How many scores the loss takes for such data.
 
         Raises
@@ -133,7 +133,8 @@ class Model:
         loss, kind = self.make_loss(), "values" if train.values else "classes"
         try:
             outputs = train.targets if train.values else loss.outputs_for(train.classes)
-            loss.check_target(train.y, len(train), outputs, as_dtype(self.dtype))
+            some = train.head if isinstance(train, Shards) else train
+            loss.check_target(some.y, len(some), outputs, as_dtype(self.dtype))
         except (TypeError, ValueError) as problem:
             advice = "" if train.values else "; --values reads them as numbers"
             raise ValueError(

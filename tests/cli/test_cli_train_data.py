@@ -186,3 +186,30 @@ def refused(tmp_path_factory):
 def test_bad_data_is_named_with_the_reason(refused, name):
     path, result = refused[name]
     assert_error(result, f"fastbp: error: {path}", BAD_FILES[name])
+
+
+def test_data_on_disk_are_trained_on_and_evaluated(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 5)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    for number, rows in enumerate(np.split(np.arange(900), 3)):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        np.savez(tmp_path / "data" / f"p{number}.npz", x=x[rows], y=y[rows])
+    told = ("--data", tmp_path / "data", "--memory", "60kB")
+    options = ("--hidden", "8", "--epochs", "2", "--output", "run", "--json")
+    done = run("train", *told, *options, cwd=tmp_path)
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["test_accuracy"] > 0.5
+    assert (tmp_path / "run" / "loss_by_epoch.png").exists()
+    done = run("evaluate", "run", *told, "--json", cwd=tmp_path)
+    assert done.json["samples"] == 900
+    done = run("train", *told, "--limit", "5", cwd=tmp_path)
+    assert done.code == 2
+    assert "--limit does not go with --memory" in done.err
+    done = run("train", *told[:2], "--memory", "1kB", "--output", "none", cwd=tmp_path)
+    assert done.code
+    assert "memory: 1.0 kB are too few" in done.err
+    done = run("train", "--memory", "1GB", cwd=tmp_path)
+    assert done.code == 2
+    assert "--memory goes with --data" in done.err

@@ -12,7 +12,9 @@ import numpy as np
 from fastbp._checks import as_flag
 from fastbp.datasets._checked import check_classes, check_scale
 from fastbp.datasets._files import bad_file
+from fastbp.datasets._label import Classes
 from fastbp.datasets._memory import as_bytes, too_small
+from fastbp.datasets._table import Table
 
 from ._arrays import Arrays, Mapped, Part, Plain
 from ._dask import Chunks, Partitions, is_dask
@@ -39,6 +41,7 @@ def shards(
     drop: Any = (),
     category: Any = (),
     number: Any = (),
+    table: Table | None = None,
 ) -> Shards:
     """Samples that are larger than memory, from where they are; all are looked at once.
 
@@ -63,6 +66,8 @@ def shards(
         Whether a thread reads what comes next meanwhile; no bit depends on it.
     drop, category, number
         As ``fb.datasets.table`` takes them.
+    table : Table, optional
+        One that was fitted before, as a model's ``net.table``, in place of one of these rows.
 
     Returns
     -------
@@ -90,14 +95,14 @@ def shards(
         if classes is not None or scale is not None:
             raise ValueError("classes, scale: a table says itself what they are")
         said = {"values": values, "drop": drop, "category": category, "number": number}
-        source: Source = TableSource(found, fitted(found, label, said), memory)
-        assert source.table is not None
-        of_values = source.table.label.kind == "values"
-        classes = None if of_values else len(source.table.label.names)  # type: ignore[union-attr]
+        table = fitted(found, label, said) if table is None else table
+        source: Source = TableSource(found, table, memory)
+        classes = len(table.label.names) if isinstance(table.label, Classes) else None
+        of_values = classes is None
     else:
         source, of_values = found, bool(values)
-        if label is not None or drop or category or number:
-            raise ValueError("label, drop, category, number: only a table has such columns")
+        if label is not None or drop or category or number or table is not None:
+            raise ValueError("label, drop, category, number, table: only a table has such columns")
         classes = check_classes(classes)
     way = _shuffle(shuffle, source)
     if (need := source.most()) > memory // 2:

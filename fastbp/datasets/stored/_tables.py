@@ -44,6 +44,8 @@ class TableSource(Source):
         table, name = self.table, self.table.label.name
         try:
             for frame in self.frames.frames(block):
+                if name not in frame.columns:
+                    raise ValueError(f"it lacks the label {name!r}")
                 frame = frame[~without_label(frame, name)]
                 for start in range(0, len(frame), self.at_once):
                     part = frame.iloc[start : start + self.at_once]
