@@ -101,6 +101,8 @@ def _evaluate_table(
 
 def _evaluate_shards(args: argparse.Namespace, net: Any, backend: str) -> int:
     """Of data on disk, all of them."""
+    if args.plot:
+        raise _arguments.UsageError("--plot does not go with --memory, data that stay on disk")
     data = _arguments.load_shards(args, not meaning_of(net).is_classes, net.table)
     about = {"model": args.model, "data": data.name, "backend": backend, "samples": len(data)}
     return _evaluate_rows(args, net, data, about)

@@ -129,7 +129,7 @@ FLAGS = {
     "--json --schedule --validation --early-stopping --class-weight --clip-norm --clip-value --l2 "
     "--max-seconds --metrics --resume --ensemble --cv " + " ".join(SETTINGS),
     "sweep": "--dask --output --threads --backend --no-plots --quiet --json",
-    "evaluate": DATA + "--memory --split --backend --json",
+    "evaluate": DATA + "--memory --split --backend --plot --json",
     "predict": DATA + "--index --invert --split --backend --plot --json --output --keep",
     "export": "--format --output --name --json",
     "experiment": "--epochs --limit --seeds --output --resume --docs --backend --quiet --json",
