@@ -18,6 +18,7 @@ from fastbp.storage import load
 
 USAGE, FAILURE = 2, 1  # exit codes
 BETWEEN = "   "  # columns of a table, at least
+FOLDED = 16  # letters of its first column, at least, where figures stay whole
 
 
 class UsageError(ValueError):
@@ -237,25 +238,31 @@ def _finite(value: Any) -> Any:
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table on stdout; the first column is text, the others are right-aligned figures.
 
-    Where it is too narrow for the words of all columns, each row becomes lines of its own.
+    The first is folded before figures are. Where it is too narrow for the words of all columns,
+    each row becomes lines of its own.
     """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
-    longest = [
-        max(len(word) for cell in cells for word in cell.split() or [""])
+    words = [
+        [word for cell in cells for word in cell.split()]
         for cells in zip(columns, *rows, strict=True)
     ]
-    if sum(longest) + len(BETWEEN) * (len(columns) + 1) > console.width:
+    longest = [max(map(len, each), default=0) for each in words]
+    figures = [max(map(len, cells)) for cells in zip(*rows, strict=True)][1:] if rows else []
+    whole = [min(longest[0], FOLDED), *map(max, longest[1:], figures)]
+    room = console.width - len(BETWEEN) * (len(columns) + 1)
+    if sum(longest) > room:
         print_facts(title, {})
-        for first, *figures in rows:
-            print_facts(first, dict(zip(columns[1:], figures, strict=True)))
+        for first, *others in rows:
+            print_facts(first, dict(zip(columns[1:], others, strict=True)))
         return
     sys.stdout.write(f"{title}\n")  # not the table's own: it would be folded to the table's width
     table = Table(box=box.SIMPLE_HEAD)
-    for position, (column, least) in enumerate(zip(columns, longest, strict=True)):
+    widths = whole if sum(whole) <= room else longest
+    for position, (column, least) in enumerate(zip(columns, widths, strict=True)):
         side: Literal["left", "right"] = "right" if position else "left"
         table.add_column(column, justify=side, overflow="fold", min_width=least)
     for row in rows:
