@@ -107,6 +107,8 @@ def fit_many(
         errors = "raise" if executor is None else "keep"
     if errors not in ERRORS:
         raise ValueError(f"fit_many errors: expected {' or '.join(ERRORS)}, got {errors!r}")
+    if cancel is not None and not callable(getattr(cancel, "is_set", None)):
+        raise TypeError(f"fit_many cancel: expected a threading.Event, got {type(cancel).__name__}")
     active()  # chosen here, once, not by whichever thread is first
     for job in jobs:
         job.error, job.done = None, False

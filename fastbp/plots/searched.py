@@ -63,6 +63,8 @@ def scores_by_parameter(
     >>> tried = {"lr": [0.1, 0.01, 0.001], "hidden": [(8,), (16,), (8,)]}
     >>> figure = fb.plots.scores_by_parameter(tried, [0.7, 0.9, 0.8], best=1, log=["lr"])
     """
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f"parameters: expected a mapping, got {type(parameters).__name__}")
     y = style.numbers("scores", scores, "trials")
     if not np.isfinite(y).any():
         raise ValueError("scores: expected at least one finite score, got none")

@@ -20,6 +20,7 @@ ENDLESS = {
     "directions",
     "repeats",
     "bins",
+    "n_trials",
 }  # where a huge number would be computed for ever
 
 
@@ -79,6 +80,10 @@ def _model_of_table() -> fb.Sequential:
     net = fb.Sequential(fb.Linear(data.features, 3))
     fb.fit(net, data, epochs=1)
     return net
+
+
+def _shards() -> fb.datasets.Shards:
+    return fb.datasets.shards((_x(), _y()), classes=CLASSES)
 
 
 def _figure() -> Any:
@@ -198,6 +203,25 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "_described.asked_for": {"given": dict, "called": lambda: str},
     "_above.Judged.score": {"x": _data},
     "resuming.resume": {"path": lambda: _file("run.safetensors", _write_checkpoint)},
+    "checkpoint.Checkpoint.keep": {"data": lambda: b"a run"},
+    "_opening.shards": {"data": lambda: (_x(), _y())},
+    "_shards.Shards": {
+        name: lambda name=name: getattr(_shards(), name) for name in ("source", "survey", "memory")
+    },
+    "_shards.Shards.split": {"share": lambda: 0.25},
+    "searched.scores_by_parameter": {
+        "parameters": lambda: {"lr": [0.1, 0.2, 0.3]},
+        "scores": lambda: [0.5, 0.7, 0.6],
+    },
+    "space.choice": {"values": lambda: [1, 2]},
+    "space.uniform": {"low": lambda: 0.1, "high": lambda: 0.2},
+    "space.loguniform": {"low": lambda: 0.1, "high": lambda: 0.2},
+    "space.randint": {"low": lambda: 1, "high": lambda: 5},
+    "space.lograndint": {"low": lambda: 1, "high": lambda: 5},
+    "search.search": {
+        "space": lambda: {"lr": [0.1, 0.2]},
+        "train": lambda: (np.tile(_x(), (2, 1)), np.tile(_y(), 2)),
+    },
     "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
     "initializers.initializer": {"init": lambda: "glorot"},
     "normalization.BatchNorm1d": {"num_features": lambda: COLUMNS},
