@@ -637,7 +637,11 @@ def test_options_are_checked(backend, options, error, text):
             "{name}: CrossEntropyLoss() labels: expected labels from 0 to 2; got 3 at row 2",
         ),
         ((X, Y[:9]), ValueError, "{name}: CrossEntropyLoss() labels: expected 10 labels, one"),
-        ((X, Y + 0.5), TypeError, "{name}: CrossEntropyLoss() labels: expected integer labels, got"),
+        (
+            (X, Y + 0.5),
+            TypeError,
+            "{name}: CrossEntropyLoss() labels: expected integer labels, got",
+        ),
         ((X, X), ValueError, "{name}: CrossEntropyLoss() labels: expected one label a sample"),
     ],
     ids=[
