@@ -136,6 +136,9 @@ def test_the_share_of_the_peak_counts_what_is_done(bench):
             loop.fused: modules.bench_epoch.done_flops(setting, loop)
             for loop in modules.bench_epoch.LOOPS
         }
+        hinge, loops = modules.settings.SETTINGS["final-b8"], modules.bench_epoch.LOOPS
+        uncounted = {modules.bench_epoch.done_flops(hinge, loop) for loop in loops}
+    assert uncounted == {0, hinge.flops}
     assert 0.19 < ink < 0.2
     assert found[False] == 2 * (2 * 784 * 128 + 3 * 1280)
     assert found[True] == pytest.approx(2 * (2 * 784 * 128 * ink + 3 * 1280))
