@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -81,6 +82,33 @@ def test_a_killed_worker_loses_nothing(tmp_path, checkpoint):
     assert_same(undisturbed, disturbed)
     epochs = Path(tmp_path, "epochs.txt").read_text().split()
     assert epochs == [*"12", *("234" if checkpoint else "1234")]
+
+
+class Slow(fb.Callback):
+    """Lets whichever process trains first take long, and writes down who trained what."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def on_train_begin(self, net):
+        mine = str(os.getpid())
+        with suppress(FileExistsError), (self.folder / "slow").open("x") as file:
+            file.write(mine)
+        with (self.folder / "trained").open("a") as file:
+            file.write(f"{mine}\n")
+        if (self.folder / "slow").read_text() == mine:
+            time.sleep(1)
+
+
+def test_a_slow_worker_keeps_nobody_waiting_but_for_its_own_jobs(pool, tmp_path):
+    undisturbed, disturbed = trained(count=12), jobs(count=12)
+    for job in disturbed:
+        job.callbacks = Slow(tmp_path)
+    fb.fit_many(disturbed, (X, Y), executor=pool)
+    assert_same(undisturbed, disturbed)
+    slow, by = (tmp_path / "slow").read_text(), (tmp_path / "trained").read_text().split()
+    assert len(by) == 12
+    assert by.count(slow) < 6
 
 
 def kill(epoch):
