@@ -29,19 +29,19 @@ class Threads:
         self.choices = {self.most} if thread_counts.requested(asked) else {1, self.most}
         self.pace: dict[int, float] = {}  # seconds a step, by number of threads
         self.tried: dict[int, float] = {}  # when
-        self.trying = False  # whether the chunk that runs belongs to a trial
+        self.trying = 0  # threads of the trial that the chunk belongs to which runs, if it does
         self.trial: list[tuple[int, float]] = []  # steps and seconds of each of its chunks
         self.started = time.perf_counter()
 
     def next_chunk(self, steps: int) -> tuple[int, int]:
         """How many of so many steps make the next chunk, and its threads."""
         now, choices = time.perf_counter(), sorted(self.choices, reverse=True)
-        due = [threads for threads in choices if self._is_due(threads, now)]
-        threads = due[0] if due else min(choices, key=self._known_pace)
-        self.trying = bool(due)
+        if not self.trial:  # else one is going on, and others wait for its end
+            self.trying = next((each for each in choices if self._is_due(each, now)), 0)
+        threads = self.trying or min(choices, key=self._known_pace)
         if threads not in self.pace:
             return 1, threads
-        wanted = self._trial_seconds(threads, now) / TRIAL_CHUNKS if due else CHUNK_SECONDS
+        wanted = self._trial_seconds(threads, now) / TRIAL_CHUNKS if self.trying else CHUNK_SECONDS
         chunks = math.ceil(steps / max(1, wanted / self.pace[threads]))
         return math.ceil(steps / chunks), threads  # no small rest, whose pace would mislead
 

@@ -402,6 +402,18 @@ def test_a_processor_that_wakes_up_late_misleads_no_trial(clock):
 
 
 @pytest.mark.parametrize("fastest", [1, 2])
+def test_a_trial_of_long_steps_is_not_mixed_with_another(clock, fastest):
+    """One that lasts until the other number of threads is to be tried again."""
+    threads, seconds = pace.Threads(None, 8), {fastest: 0.2, 3 - fastest: 0.4}
+    for _ in range(20):
+        list(chunks(threads, clock, 3, seconds.__getitem__))
+        assert all(
+            threads.pace[number] == pytest.approx(seconds[number]) for number in threads.pace
+        )
+    assert threads.choices == threads.pace.keys() == {1, 2}
+
+
+@pytest.mark.parametrize("fastest", [1, 2])
 @pytest.mark.parametrize("step", [3e-6, 5e-5, 4e-3])
 @pytest.mark.parametrize("total", [1, 10, 117, 20_000])
 def test_trials_cost_little_however_long_a_run_is(clock, fastest, step, total):
