@@ -97,10 +97,18 @@ class Slow(fb.Callback):
         with (self.folder / "trained").open("a") as file:
             file.write(f"{mine}\n")
         if (self.folder / "slow").read_text() == mine:
-            time.sleep(1)
+            time.sleep(0.5)
 
 
-def test_a_slow_worker_keeps_nobody_waiting_but_for_its_own_jobs(pool, tmp_path):
+@pytest.mark.parametrize("number", [None, "1"])
+def test_a_slow_worker_keeps_nobody_waiting_but_for_its_own_jobs(
+    pool, tmp_path, monkeypatch, number
+):
+    """Nor is a second process idle for one thread in each, which is what others' pools ask for."""
+    for name in ("FASTBP_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    if number:
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
     undisturbed, disturbed = trained(count=12), jobs(count=12)
     for job in disturbed:
         job.callbacks = Slow(tmp_path)

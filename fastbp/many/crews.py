@@ -177,9 +177,11 @@ class Pool(Workers):
         self.executor, self.own = executor, None
         workers = _workers(executor)
         if _is_local(executor):
+            # A number from the environment is one of threads in a process: it idles no process.
             cores = thread_counts.count(threads)
-            self.lanes = min(workers, cores)
-            self.at_once = cores // self.lanes
+            most = cores if threads else max(cores, thread_counts.available())
+            self.lanes = min(workers, most)
+            self.at_once = max(1, cores // self.lanes)
         else:  # who starts several on a machine has one for each of its cores
             self.lanes = min(workers, threads or workers)
         # A second task for each waits there, where that is not one more that runs.

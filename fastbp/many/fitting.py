@@ -50,8 +50,9 @@ def fit_many(
         Shared by all that have none of their own, not copied; each worker gets them once.
     threads : int, optional
         How many networks train at a time on this machine: FASTBP_NUM_THREADS or every processor if
-        left out. Processes share them. Dask's workers, and those that may be on other machines,
-        train as many as they have threads; ``threads`` limits how many that are in all.
+        left out. Processes share them; each trains one at least, unless it is this argument that
+        is less. Dask's workers, and those that may be on other machines, train as many as they
+        have threads; ``threads`` limits how many that are in all.
     executor : concurrent.futures.Executor, Dask client or str, optional
         Who trains, in place of threads: a ProcessPoolExecutor, loky's, mpi4py's MPIPoolExecutor, a
         Dask client or its ``get_executor()``, or the address of a Dask scheduler. A worker that
