@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class FitOptions(TypedDict, total=False):
-    """The options of ``fb.fit``, to type checkers: what ``net.fit`` passes on to it."""
+    """The options of ``fb.fit``: what ``net.fit`` passes on to it."""
 
     loss: Loss | str | None
     optimizer: Optimizer | str | None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Never
+from typing import Any, Never, cast
 
 import numpy.typing as npt
 
+from fastbp._above import FitOptions
 from fastbp._checks import as_count, as_flag, as_number, check_kind
 from fastbp._files import StrPath
 from fastbp.backends import active
@@ -35,35 +36,8 @@ from .stopping import Best, EarlyStopping, as_early_stopping
 from .validation import Parts, parted
 from .weighting import ClassWeight
 
-
-class Options(NamedTuple):
-    """Fit's arguments beside network, data, loss, optimiser and history."""
-
-    epochs: int
-    batch_size: int
-    validation: Any
-    validate_every: int
-    metrics: str | Mapping[str, Metric] | None
-    class_weight: ClassWeight | None
-    sample_weight: npt.ArrayLike | None
-    shuffle: bool
-    schedule: Schedule | str | Callable[[int], float] | None
-    clip_norm: float | None
-    clip_value: float | None
-    l2: float
-    early_stopping: EarlyStopping | bool | None
-    max_seconds: float | None
-    checkpoint: Any
-    progress: bool
-    seed: int
-    callbacks: Watcher | Sequence[Watcher]
-    threads: int | None
-    fused: bool
-
-
 BATCH_SIZE = 32  # where nobody says
-KNOWN = ("train", "y", "loss", "optimizer", *Options._fields, "history")
-# What a checkpoint keeps of them as they are; what is a function it cannot.
+# What a checkpoint keeps of the options as they are; what is a function it cannot.
 KEPT = (
     *("batch_size", "validate_every", "shuffle", "clip_norm", "clip_value", "l2", "max_seconds"),
     *("class_weight", "seed", "fused"),
@@ -206,7 +180,7 @@ def fit(
     ... )
     """
     given = dict(locals())  # first of all, so that these are the arguments alone
-    refuse_unknown(other, KNOWN)
+    refuse_unknown(other, ("train", "y", *FitOptions.__annotations__))
     history = History() if history is None else history
     for part, kind in ((net, Sequential), (history, History)):
         check_kind(part, kind, "fit")
@@ -215,7 +189,7 @@ def fit(
         given["batch_size"] = batch_size_of(train) or BATCH_SIZE
     optimizer = as_optimizer(optimizer)
     with exclusively(net, optimizer):
-        options = Options(**{name: given[name] for name in Options._fields})
+        options = cast(FitOptions, {name: given[name] for name in FitOptions.__annotations__})
         run = _prepare(net, data, as_loss(loss, net, data), optimizer, history, options)
         run.data.head.write_on(net)
         train_run(run)
@@ -228,19 +202,19 @@ def _prepare(
     loss: Loss,
     optimizer: Optimizer,
     history: History,
-    options: Options,
+    options: FitOptions,
 ) -> Run:
     """Check what fit is given, once, and make a run of it."""
-    epochs = as_count(options.epochs, "epochs", least=0 if history.epochs else 1)
-    batch_size = as_count(options.batch_size, "batch_size")
-    seed = as_count(options.seed, "seed", least=0)
+    epochs = as_count(options["epochs"], "epochs", least=0 if history.epochs else 1)
+    batch_size = as_count(options["batch_size"], "batch_size")
+    seed = as_count(options["seed"], "seed", least=0)
     check_trainable(net, "fit")
-    weights = options.class_weight, options.sample_weight
-    parts = parted(net, data, loss, options.validation, weights, seed, batch_size)
+    weights = options["class_weight"], options["sample_weight"]
+    parts = parted(net, data, loss, options["validation"], weights, seed, batch_size)
     history.validation_rows = parts.rows
     check_batch(min(batch_size, len(parts.train)), net.sample_bytes)
     _check_smallest_batch(net, len(parts.train), batch_size)
-    seconds = options.max_seconds
+    seconds = options["max_seconds"]
     run = Run(
         net,
         parts.train,
@@ -251,24 +225,25 @@ def _prepare(
         len(history.epochs) + epochs,
         seed,
         history,
-        Hooks(options.callbacks),
-        as_metrics(options.metrics),
-        Limits(options.l2, options.clip_value, options.clip_norm),
-        threads=options.threads,
-        shuffle=as_flag(options.shuffle, "shuffle"),
-        validate_every=as_count(options.validate_every, "validate_every"),
+        Hooks(options["callbacks"]),
+        as_metrics(options["metrics"]),
+        Limits(options["l2"], options["clip_value"], options["clip_norm"]),
+        threads=options["threads"],
+        shuffle=as_flag(options["shuffle"], "shuffle"),
+        validate_every=as_count(options["validate_every"], "validate_every"),
         max_seconds=None if seconds is None else as_number(seconds, "max_seconds", above=0),
     )
     _watch(run, parts, options)
-    run.engine = _engine(run, as_flag(options.fused, "fused"))
+    run.engine = _engine(run, as_flag(options["fused"], "fused"))
     warn_of_raw_scores(net, loss, run.data.head)
     return run
 
 
-def _watch(run: Run, parts: Parts, options: Options) -> None:
+def _watch(run: Run, parts: Parts, options: FitOptions) -> None:
     """What looks at a run's epochs: schedule, early stopping, checkpoints, progress."""
     state = run.history.state
-    run.schedule, rule = as_schedule(options.schedule), as_early_stopping(options.early_stopping)
+    run.schedule = as_schedule(options["schedule"])
+    rule = as_early_stopping(options["early_stopping"])
     if run.metrics.own and parts.validation is None:
         raise ValueError("fit metrics: functions are for validation data; pass validation=0.1")
     for part in (run.schedule, rule):
@@ -282,13 +257,13 @@ def _watch(run: Run, parts: Parts, options: Options) -> None:
         if run.best is None or run.best.rule.settings != rule.settings:
             run.best = state["best"] = Best(rule)
         run.best.goes_on()
-    if options.progress:
+    if options["progress"]:
         done = len(run.history.epochs)
         run.hooks.add(progress_for(run.epochs, len(parts.train), done + 1))
-    if "of" in state or options.checkpoint is not None:
+    if "of" in state or options["checkpoint"] is not None:
         check_same(run.history, identity(run.net, run.optimizer, run.loss, parts.train))
-    if options.checkpoint is not None:
-        checkpoint = as_checkpoint(options.checkpoint)
+    if options["checkpoint"] is not None:
+        checkpoint = as_checkpoint(options["checkpoint"])
         run.writer = Writer(checkpoint, run, _arguments(options))
 
 
@@ -307,13 +282,13 @@ def _check_monitor(part: Any, run: Run) -> None:
         )
 
 
-def _arguments(options: Options) -> dict[str, Any]:
+def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those of fit that a checkpoint keeps."""
-    kept = {name: getattr(options, name) for name in KEPT}
-    if isinstance(options.validation, float):  # a share
-        kept["validation"] = options.validation
-    if options.metrics is None or isinstance(options.metrics, str):
-        kept["metrics"] = options.metrics
+    kept = {name: options[name] for name in KEPT}
+    if isinstance(options["validation"], float):  # a share
+        kept["validation"] = options["validation"]
+    if options["metrics"] is None or isinstance(options["metrics"], str):
+        kept["metrics"] = options["metrics"]
     return kept
 
 

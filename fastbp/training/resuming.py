@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbp._above import FitOptions
 from fastbp._files import StrPath, naming, open_regular
 from fastbp.layers import Layer
 from fastbp.layers.sizes import MOST_BYTES
@@ -20,9 +21,11 @@ from fastbp.schedules import SCHEDULES
 from fastbp.storage import PROBLEMS, from_file, read_header, read_tensors
 
 from .checkpoint import FORMAT, VERSION, Checkpoint
-from .fitting import Options, fit
+from .fitting import fit
 from .history import COLUMNS, Epoch, History
 from .stopping import Best, EarlyStopping, Snapshot
+
+OPTIONS = {*FitOptions.__annotations__} - {"loss", "optimizer", "history"}  # kept apart, as parts
 
 
 @dataclass
@@ -141,8 +144,8 @@ def _made(described: dict[str, Any], known: dict[str, type]) -> Any:
 
 def _arguments(kept: dict[str, Any], done: int, stopped: str) -> dict[str, Any]:
     """Those of fit, with the epochs that are left: none where early stopping ended it."""
-    if not {*kept} <= {*Options._fields}:
-        raise ValueError(f"it has no arguments {sorted({*kept} - {*Options._fields})}")
+    if unknown := {*kept} - OPTIONS:
+        raise ValueError(f"fit has no arguments {sorted(unknown)}")
     arguments = kept | {"epochs": 0 if stopped else max(kept["epochs"] - done, 0)}
     if isinstance(weights := kept.get("class_weight"), dict):
         arguments["class_weight"] = {int(label): weight for label, weight in weights.items()}
