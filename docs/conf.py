@@ -28,6 +28,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "site"]
 myst_enable_extensions = ["attrs_block", "deflist"]
 myst_heading_anchors = 3
+highlight_language = "text"  # blocks that don't say what they are: what a shell takes, and prints
 smartquotes = False  # --label is an option, and no dash
 
 autodoc_typehints = "none"  # docstrings say types in words, and what shape they have

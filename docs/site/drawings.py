@@ -79,7 +79,7 @@ def passes(axes: Axes) -> None:
         for at, name in enumerate(moved):
             colour = FIRST if "dW" in name else FAINT
             axes.barh(row, megabytes, left=at * megabytes, height=0.5, color=colour, ec="white")
-            axes.text((at + 0.5) * megabytes, row, name, ha="center", va="center", color="white")
+            axes.text((at + 0.5) * megabytes, row, name, ha="center", va="center", color="black")
         axes.text(len(moved) * megabytes + 0.1, row, f"{len(moved) * megabytes:.1f}", va="center")
     axes.set_yticks([0, 1], ["gradient,\nthen step", "fused"])
     axes.set_xlim(0, 4.6 * megabytes)

@@ -1,9 +1,10 @@
-"""Look at every page of the built site in a headless Chromium, wide and narrow.
+"""Look at every page of the built site in a headless Chromium, wide and narrow, light and dark.
 
     python docs/site/look.py docs/_build/html [--pictures FOLDER]
 
 Each page is loaded in frames of 1400 and 400 columns: nothing may be wider than its frame, but for
-what scrolls by itself, and every picture must be there. Links within the site must lead to a page,
+what scrolls by itself, every picture must be there, and text must stand out from what is behind it,
+by WCAG's measure of contrast. Links within the site must lead to a page,
 and to a place in it. Ends with exit code 1 if anything does not.
 """
 
@@ -22,10 +23,13 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 WIDTHS = (1400, 400)
+# By the number that Chromium has for what a reader prefers.
+SCHEMES = {"light": 1, "dark": 0}
+LEAST_CONTRAST = 4.5  # of text, by WCAG 2, level AA
 SKIPPED = ("genindex.html", "search.html", "py-modindex.html")
 # Loads each page in a frame of each width, one after another, and writes down what it finds.
-HARNESS = """<!doctype html><meta charset="utf-8"><pre id="found">[]</pre><script>
-const pages = PAGES, widths = WIDTHS, found = [];
+HARNESS = r"""<!doctype html><meta charset="utf-8"><pre id="found">[]</pre><script>
+const pages = PAGES, widths = WIDTHS, least = LEAST, found = [];
 const scrolls = e => ["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX);
 function wide(view, width) {
   const names = [];
@@ -37,10 +41,41 @@ function wide(view, width) {
   }
   return names.slice(0, 3);
 }
+function rgba(text) {
+  const n = (text.match(/[\d.]+/g) || []).map(Number);
+  return n.length < 3 ? [0, 0, 0, 0] : [n[0], n[1], n[2], n.length > 3 ? n[3] : 1];
+}
+function over(front, back) {
+  return [0, 1, 2].map(k => front[k] * front[3] + back[k] * (1 - front[3]));
+}
+function light(colour) {
+  const [r, g, b] = colour.map(c => c / 255).map(
+    c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+function behind(view, e) {
+  const colours = [];
+  for (; e; e = e.parentElement) colours.push(rgba(view.getComputedStyle(e).backgroundColor));
+  return colours.reverse().reduce((back, front) => over(front, back), [255, 255, 255]);
+}
+function faint(view) {
+  const names = new Map(), walk = view.document.createTreeWalker(view.document.body, 4);
+  for (let text = walk.nextNode(); text; text = walk.nextNode()) {
+    const e = text.parentElement;
+    if (!text.data.trim() || !e.checkVisibility() || e.closest("script, style, svg")) continue;
+    const style = view.getComputedStyle(e), back = behind(view, e);
+    const pair = [light(over(rgba(style.color), back)), light(back)].sort((a, b) => b - a);
+    const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
+    const said = contrast.toFixed(1) + ": " + text.data.trim().slice(0, 40);
+    if (contrast < least) names.set(style.color, said);
+  }
+  return [...names].slice(0, 5);
+}
 function look(view, page, width) {
   const root = view.document.documentElement, said = text => found.push([page, width, text]);
-  const over = root.scrollWidth - root.clientWidth;
-  if (over > 0) said("wider by " + over);
+  const more = root.scrollWidth - root.clientWidth;
+  if (more > 0) said("wider by " + more);
+  faint(view).forEach(each => said("faint: " + each.join(" ")));
   wide(view, root.clientWidth).forEach(name => said("sticks out: " + name));
   for (const picture of view.document.images)
     if (picture.offsetParent && !(picture.complete && picture.naturalWidth))
@@ -117,12 +152,14 @@ def main() -> int:
     pages = [str(path.relative_to(asked.site)) for path in paths if path.name not in SKIPPED]
     wrong = broken_links(asked.site, pages)
     with server(asked.site, pages) as served:
-        wrong += looked_at(served)
-        if asked.pictures:
-            pictures(served, pages, asked.pictures)
+        for scheme in SCHEMES:
+            wrong += looked_at(served, scheme)
+            if asked.pictures:
+                pictures(served, pages, asked.pictures, scheme)
     for each in wrong:
         print(*each)  # noqa: T201
-    print(f"{len(pages)} pages, {len(WIDTHS)} widths: {len(wrong)} wrong")  # noqa: T201
+    looks = f"{len(WIDTHS)} widths, {len(SCHEMES)} schemes"
+    print(f"{len(pages)} pages, {looks}: {len(wrong)} wrong")  # noqa: T201
     return bool(wrong)
 
 
@@ -146,6 +183,7 @@ def broken_links(site: Path, pages: list[str]) -> list[tuple]:
 def server(site: Path, pages: list[str]) -> http.server.ThreadingHTTPServer:
     """Serve the site on this machine alone."""
     harness = HARNESS.replace("PAGES", json.dumps(pages)).replace("WIDTHS", json.dumps(WIDTHS))
+    harness = harness.replace("LEAST", str(LEAST_CONTRAST))
     handler = type("Handler", (Handler,), {"harness": harness})
     served = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(handler, directory=str(site))
@@ -155,10 +193,11 @@ def server(site: Path, pages: list[str]) -> http.server.ThreadingHTTPServer:
     return served
 
 
-def looked_at(served: http.server.ThreadingHTTPServer) -> list[tuple]:
-    """What one Chromium finds, of all pages."""
+def looked_at(served: http.server.ThreadingHTTPServer, scheme: str) -> list[tuple]:
+    """What one Chromium finds, of all pages, for readers who prefer a scheme of colours."""
+    served.done.clear()
     with tempfile.TemporaryDirectory() as profile:
-        command = chromium(profile, "--window-size=1500,1000", "--remote-debugging-port=0")
+        command = chromium(profile, scheme, "--window-size=1500,1000", "--remote-debugging-port=0")
         process = subprocess.Popen(
             [*command, f"http://127.0.0.1:{served.server_port}/look"],
             stdout=subprocess.DEVNULL,
@@ -167,17 +206,21 @@ def looked_at(served: http.server.ThreadingHTTPServer) -> list[tuple]:
         came = served.done.wait(timeout=600)
         process.terminate()
         process.wait()
-    return [tuple(each) for each in served.found] if came else [("Chromium said nothing",)]
+    said = served.found if came else [("Chromium said nothing",)]
+    return [(scheme, *each) for each in said]
 
 
-def chromium(profile: str, *options: str) -> list[str]:
+def chromium(profile: str, scheme: str, *options: str) -> list[str]:
     """How it is called."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or "google-chrome"
     return [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
             f"--user-data-dir={profile}", *options]  # fmt: skip
 
 
-def pictures(served: http.server.ThreadingHTTPServer, pages: list[str], folder: Path) -> None:
+def pictures(
+    served: http.server.ThreadingHTTPServer, pages: list[str], folder: Path, scheme: str
+) -> None:
     """A screenshot of each page in each width; of narrow ones in a frame, as no window is."""
     folder.mkdir(parents=True, exist_ok=True)
     for page in pages:
@@ -186,8 +229,8 @@ def pictures(served: http.server.ThreadingHTTPServer, pages: list[str], folder: 
             frame = f"<iframe src='/{page}' width={width} height=1600 style='border:0'></iframe>"
             served.RequestHandlerClass.func.harness = f"<body style='margin:0'>{frame}"
             with tempfile.TemporaryDirectory() as profile:
-                shot = f"--screenshot={(folder / f'{name}-{width}.png').resolve()}"
-                command = chromium(profile, f"--window-size={max(width, 500)},1600", shot)
+                shot = f"--screenshot={(folder / f'{name}-{width}-{scheme}.png').resolve()}"
+                command = chromium(profile, scheme, f"--window-size={max(width, 500)},1600", shot)
                 address = f"http://127.0.0.1:{served.server_port}/look"
                 quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
                 subprocess.run([*command, address], check=True, timeout=120, **quiet)

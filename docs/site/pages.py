@@ -5,6 +5,7 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parents[1]
 REFERENCE = DOCS / "reference"
 HERE = "HOW-TO PAGES"  # in index.md: every page beside it that it does not name itself
+TAKEN = ("genindex", "py-modindex", "search")  # pages that Sphinx writes last, over any others
 
 
 def write(name: str, text: str) -> None:
@@ -24,4 +25,7 @@ def name_all(app: object, document: str, source: list[str]) -> None:
 def others(index: str) -> list[str]:
     """The pages beside index.md that it does not name."""
     named = {line.strip() for line in index.splitlines()} | {"index"}
-    return [path.stem for path in sorted(DOCS.glob("*.md")) if path.stem not in named]
+    found = [path.stem for path in sorted(DOCS.glob("*.md"))]
+    if taken := sorted({*found} & {*TAKEN}):
+        raise ValueError(f"docs/{taken[0]}.md: Sphinx has a page of that name; call it otherwise")
+    return [name for name in found if name not in named]
