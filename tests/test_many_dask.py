@@ -56,8 +56,8 @@ def test_what_is_cancelled_leaves_what_is_finished(client):
         time.sleep(0.05)
 
 
-def test_an_address_that_does_not_answer(monkeypatch):
-    """Be it that nobody listens, or that somebody does and says nothing."""
+def test_an_address_that_does_not_answer(monkeypatch, tmp_path):
+    """Be it that nobody listens, or that somebody does and says nothing; no folder is left."""
     monkeypatch.setattr("fastbp.many.cluster.CONNECT", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
@@ -66,7 +66,8 @@ def test_an_address_that_does_not_answer(monkeypatch):
     with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
         fb.fit_many(jobs(1), (X, Y), executor=address)
     with pytest.raises(ValueError, match="expected a scheduler's address, like 'tcp://"):
-        fb.fit_many(jobs(1), (X, Y), executor="somewhere")
+        fb.search({"lr": [0.1]}, X, Y, executor="somewhere", output=tmp_path / "found")
+    assert not (tmp_path / "found").exists()
 
 
 def test_a_scheduler_that_is_gone_leaves_what_is_finished(client):

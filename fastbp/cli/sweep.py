@@ -1,11 +1,8 @@
 """``python -m fastbp sweep``: try many settings, as a TOML file says, and keep the best network."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
-from typing import Any
 
 import fastbp as fb
 from fastbp import plots, runs
@@ -14,7 +11,6 @@ from fastbp.cli import _arguments
 from fastbp.cli._display import Plain, Silent
 from fastbp.cli._stopping import exit_code
 from fastbp.datasets import Dataset
-from fastbp.many.cluster import connected
 from fastbp.tabular.data import unit
 from fastbp.threads import requested
 from fastbp.tuning.found import Found
@@ -55,21 +51,20 @@ def run(args: argparse.Namespace) -> int:
     requested(args.threads)  # a wrong FASTBP_NUM_THREADS ends here, before the folder is made
     train, test = sweep.parts()
     show: Silent = Silent() if args.quiet else Plain()
-    with _executor(args.dask) as executor:
-        folder = args.output or runs.new_folder(args.file.stem)
-        show.say(f"{train!r}\n-> {folder}")
-        how = {"output": folder, "executor": executor, "threads": args.threads}
-        watcher = Watcher(show)
-        with runs.emptied(folder):
-            try:
-                settings = sweep.search | sweep.settings
-                found = fb.search(sweep.space, train, callbacks=watcher, **how, **settings)
-            except KeyboardInterrupt as stop:
-                _arguments.tell(
-                    f"stopped; {counted(watcher.ended, 'training')} finished; go on with --output "
-                    f"{folder}"
-                )
-                return exit_code(stop)
+    folder = args.output or runs.new_folder(args.file.stem)
+    show.say(f"{train!r}\n-> {folder}")
+    how = {"output": folder, "executor": args.dask, "threads": args.threads}
+    watcher = Watcher(show)
+    with runs.emptied(folder):
+        try:
+            settings = sweep.search | sweep.settings
+            found = fb.search(sweep.space, train, callbacks=watcher, **how, **settings)
+        except KeyboardInterrupt as stop:
+            _arguments.tell(
+                f"stopped; {counted(watcher.ended, 'training')} finished; go on with --output "
+                f"{folder}"
+            )
+            return exit_code(stop)
     found.best_model.save(folder / runs.MODEL)
     if not args.no_plots:
         plots.save(found.plot(), folder / "scores.png")
@@ -87,16 +82,6 @@ class Watcher:
         """A trial ended, or its part."""
         self.ended += 1
         self.show.say(repr(trial))
-
-
-@contextmanager
-def _executor(address: str | None) -> Iterator[Any]:
-    """The client of a Dask scheduler, or none."""
-    if address is None:
-        yield None
-        return
-    with connected(address) as client:
-        yield client
 
 
 def _report(args: argparse.Namespace, found: Found, test: Dataset | None) -> None:

@@ -5,7 +5,8 @@ as it has room for them (``feeding``) and takes what comes of them (``sending``)
 runs in a worker, wherever that is.
 """
 
+from .cluster import opened as opened
 from .fitting import fit_many as fit_many
 from .job import Job as Job
 
-__all__ = ["Job", "fit_many"]
+__all__ = ["Job", "fit_many", "opened"]

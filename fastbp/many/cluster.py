@@ -39,8 +39,7 @@ class Cluster(Workers):
         from distributed.scheduler import KilledWorker
 
         super().__init__(jobs, train, validation)
-        self.own = connected(executor) if isinstance(executor, str) else None
-        self.client = self.own or getattr(executor, "_client", executor)
+        self.client = getattr(executor, "_client", executor)
         if self.client.asynchronous:
             raise TypeError("fit_many executor: expected a Client with asynchronous=False")
         self.options = getattr(executor, "_kwargs", {})  # which workers, what they must have
@@ -120,8 +119,6 @@ class Cluster(Workers):
         if self.client.status == "running":
             with suppress(OSError):
                 self.client.cancel([*self.tasks, *self.data], force=True)
-        if self.own is not None:
-            self.own.close()
 
     def _look(self) -> None:
         with self._answering():
@@ -138,8 +135,9 @@ class Cluster(Workers):
             self.data = self.client.scatter(things, broadcast=True, hash=False)
 
 
-def connected(address: str) -> Any:
-    """A client of a scheduler.
+@contextmanager
+def opened(executor: Any) -> Iterator[Any]:
+    """An executor as it is, or of a scheduler's address a client, which is closed in the end.
 
     Raises
     ------
@@ -150,6 +148,14 @@ def connected(address: str) -> Any:
     ValueError
         If it is no address.
     """
+    if not isinstance(executor, str):
+        yield executor
+        return
+    with _connected(executor) as client:
+        yield client
+
+
+def _connected(address: str) -> Any:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
@@ -182,9 +188,7 @@ async def _answered(address: str) -> None:
 
 
 def is_of_dask(executor: Any) -> bool:
-    """Whether it is a scheduler's address, a Dask client or the executor of one."""
+    """Whether it is a Dask client or the executor of one."""
     distributed = sys.modules.get("distributed")  # who has one has imported it
     client = getattr(executor, "_client", executor)
-    return isinstance(executor, str) or (
-        distributed is not None and isinstance(client, distributed.Client)
-    )
+    return distributed is not None and isinstance(client, distributed.Client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,16 @@ class Feeder:
         self.breaks = 0  # since the last result
         self.seconds = 0.0  # that a job takes
         self.failed: list[int] = []  # before they were sent
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Let the crew begin, and whatever happens, stop and leave nothing behind."""
+        try:
+            self.crew.begin()
+            yield
+        finally:
+            self.drain()
+            self.crew.close()
 
     def results(self, cancelled: Callable[[], bool]) -> Iterator[int]:
         """The numbers of jobs, as they are finished, until all are, or somebody cancels."""

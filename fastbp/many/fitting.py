@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastbp.backends import active
 from fastbp.training import Data, History
 from fastbp.training.progress import progress_for
 
-from .cluster import Cluster, is_of_dask
+from .cluster import Cluster, is_of_dask, opened
 from .crews import Crew, Pool, Threads
 from .feeding import Feeder
 from .job import Job, check_jobs
@@ -104,40 +105,55 @@ def fit_many(
     """
     jobs = list(jobs)
     check_jobs(jobs, train)
+    errors = _checked(errors, executor, cancel)
+    active()  # chosen here, once, not by whichever thread is first
+    for job in jobs:
+        job.error, job.done = None, False
+    with ExitStack() as stack:
+        who = stack.enter_context(opened(executor))
+        tell = stack.enter_context(_shown(jobs, progress))
+        feeder = Feeder(_crew(jobs, train, validation, who, threads), jobs)
+        stack.enter_context(feeder.working())
+        for number in feeder.results(cancel.is_set if cancel else lambda: False):
+            job = jobs[number]
+            tell(job)
+            if errors == "raise" and job.error is not None and job.divergence is None:
+                raise job.error
+            if on_result is not None and on_result(job) is True:
+                break
+    return [job.history for job in jobs]
+
+
+def _checked(errors: str | None, executor: Any, cancel: Any) -> str:
+    """What becomes of errors, by who trains if nobody says."""
     if errors is None:
         errors = "raise" if executor is None else "keep"
     if errors not in ERRORS:
         raise ValueError(f"fit_many errors: expected {' or '.join(ERRORS)}, got {errors!r}")
     if cancel is not None and not callable(getattr(cancel, "is_set", None)):
         raise TypeError(f"fit_many cancel: expected a threading.Event, got {type(cancel).__name__}")
-    active()  # chosen here, once, not by whichever thread is first
-    for job in jobs:
-        job.error, job.done = None, False
-    shown = progress_for(len(jobs), 1) if progress and jobs else None
-    if shown is not None:
-        shown.what = "network"
-        shown.tell(0, "")
-        shown.on_train_begin(jobs[0].net)
-    crew = _crew(jobs, train, validation, executor, threads)
-    feeder = Feeder(crew, jobs)
+    return errors
+
+
+@contextmanager
+def _shown(jobs: Sequence[Job], wanted: bool) -> Iterator[Callable[[Job], None]]:
+    """Who is told of each job that ends: a bar, or nobody."""
+    if not wanted or not jobs:
+        yield lambda job: None
+        return
+    bar, ended = progress_for(len(jobs), 1), []
+
+    def tell(job: Job) -> None:
+        ended.append(job.error is not None)
+        bar.tell(len(ended), f"{sum(ended)} failed" if any(ended) else "")
+
+    bar.what = "network"
+    bar.tell(0, "")
+    bar.on_train_begin(jobs[0].net)
     try:
-        crew.begin()
-        asked, failed = cancel.is_set if cancel else lambda: False, 0
-        for done, number in enumerate(feeder.results(asked), 1):
-            job = jobs[number]
-            if shown is not None:
-                failed += job.error is not None
-                shown.tell(done, f"{failed} failed" if failed else "")
-            if errors == "raise" and job.error is not None and job.divergence is None:
-                raise job.error
-            if on_result is not None and on_result(job) is True:
-                break
+        yield tell
     finally:
-        feeder.drain()
-        crew.close()
-        if shown is not None:
-            shown.on_train_end(jobs[0].net)
-    return [job.history for job in jobs]
+        bar.on_train_end(jobs[0].net)
 
 
 def _crew(

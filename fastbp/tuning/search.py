@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from fastbp._checks import as_count
 from fastbp._files import StrPath
 from fastbp._hints import nearest
 from fastbp._version import __version__
+from fastbp.many import opened
 from fastbp.schedules import rises
 from fastbp.space import Space, as_space
 from fastbp.tabular.train import checked
@@ -145,32 +145,44 @@ def search(
     >>> found.best_model.predict(x)
     """
     given = dict(locals())  # first of all, so that these are the arguments alone
-    space = as_space(space)
-    seed = as_count(seed, "search seed", least=0)
+    space, seed = as_space(space), as_count(seed, "search seed", least=0)
     settings = _checked(space, settings, build)
     data = parted(train, y, validation, seed, as_is=build is not None)
     metric = metric or ("val_r2" if is_of_values(data[0]) else "val_accuracy")
     if build is None and metric.startswith("val_"):
         settings = {"metrics": "none"} | settings  # which nobody reads
-    maker = Maker(data[0], settings, build)
-    drawn = settings_of(space, method, n_trials, seed)
+    maker, drawn = Maker(data[0], settings, build), settings_of(space, method, n_trials, seed)
     trials = [Trial(number, params, metric=metric) for number, params in enumerate(drawn)]
     epochs = _epochs(maker, trials) if method == "halving" else 1
     plan = rungs(method, len(trials), epochs, factor, min_epochs)
     up = rises(metric, mode, "search metric")
-    about = {name: given[name] for name in ("method", "mode", "factor", "min_epochs", "n_trials")}
-    about |= {"fastbp": __version__, "seed": seed, "metric": metric, "settings": settings}
-    about |= {"space": {name: repr(each) for name, each in space.items()}}
-    about["data"] = [digest(part) for part in data]
-    store = Store(None if output is None else Path(output), about)
-    how = {"train": data[0], "validation": data[1], "executor": executor, "threads": threads}
+    about = _about(given, space, data, seed=seed, metric=metric, settings=settings)
     watch = (callbacks,) if callable(callbacks) else tuple(callbacks)
-    found = Found(trials, up, store, space)
+    with opened(executor) as who:  # before there is a folder
+        store = Store(output, about)
+        how = {"train": data[0], "validation": data[1], "executor": who, "threads": threads}
+        return _found(Run(maker, trials, plan, up, store, watch, how), space)
+
+
+def _found(run: Run, space: Space) -> Found:
+    """What a run comes to; its table is written, however it ends."""
+    found = Found(run.trials, run.rises, run.store, space)
     try:
-        Run(maker, trials, plan, up, store, watch, how).train()
+        run.train()
     finally:
-        found.to_csv(store.folder / TABLE)
+        found.to_csv(run.store.folder / TABLE)
     return found
+
+
+def _about(given: dict[str, Any], space: Space, data: Sequence[Any], **more: Any) -> dict[str, Any]:
+    """What tells this search from others, by its arguments."""
+    names = "method", "mode", "factor", "min_epochs", "n_trials"
+    return {name: given[name] for name in names} | {
+        "fastbp": __version__,
+        **more,
+        "space": {name: repr(each) for name, each in space.items()},
+        "data": [digest(part) for part in data],
+    }
 
 
 def _checked(space: Space, settings: dict[str, Any], build: Build | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastbp import runs
-from fastbp._files import open_regular, write_atomically
+from fastbp._files import StrPath, open_regular, write_atomically
 from fastbp.network import Sequential
 from fastbp.training import resume
 
@@ -36,12 +36,12 @@ class Store:
         If there is something else in the folder, or another search.
     """
 
-    def __init__(self, folder: Path | None, about: dict[str, Any]) -> None:
+    def __init__(self, folder: StrPath | None, about: dict[str, Any]) -> None:
         if folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="fastbp-search-"))
+            folder = tempfile.mkdtemp(prefix="fastbp-search-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         if any(self.folder.iterdir()):
             self._check_same(about)
             runs.remove_leftovers(self.folder)
