@@ -1,6 +1,7 @@
 """``python -m fastbp evaluate``: how good a saved model is."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import fastbp as fb
 from fastbp import plots
 from fastbp._counted import counted
 from fastbp.cli import _arguments, _measured
-from fastbp.datasets import Dataset, Shards
+from fastbp.datasets import Classes, Dataset
 from fastbp.meaning import Meaning, meaning_of
 from fastbp.network import Sequential
 from fastbp.tabular.data import unit
 from fastbp.tabular.measures import measured
+from fastbp.training import Evaluation
 from fastbp.training.answers import confusion, predicted_classes
 
 HELP = "measure a saved model on the test or training data"
@@ -56,32 +58,44 @@ def run(args: argparse.Namespace) -> int:
     if net.table is not None:
         return _evaluate_table(args, net, data, about)
     if data.values:
-        return _evaluate_rows(args, net, data, about)
+        return _tell_rows(args, net, fb.evaluate(net, data), about)
     classes = 2 if net.meaning is Meaning.TWO_CLASSES else net.outputs
     if classes is not None and classes < data.classes:
         raise ValueError(f"{args.model}: knows {classes} classes, but the data has {data.classes}")
     if classes is not None and classes > data.classes:  # a test set may lack a class
         data = replace(data, classes=classes)
     matrix = confusion(data.y, _predictions(net, data), data.classes)
-    samples, right = np.bincount(data.y, minlength=data.classes), np.diag(matrix)
+    samples = np.bincount(data.y, minlength=data.classes)
+    return _tell_classes(args, matrix, samples, about)
+
+
+def _tell_classes(
+    args: argparse.Namespace,
+    matrix: np.ndarray,
+    samples: np.ndarray,
+    about: dict[str, Any],
+    names: Sequence[object] = (),
+) -> int:
+    """How often each class is found: a line for each, of so many samples."""
+    right, total = np.diag(matrix), int(samples.sum())
     if args.json:
         _arguments.print_json(
             about
             | {
-                "errors": int(len(data) - right.sum()),
-                "accuracy": float(right.sum() / len(data)),
+                "errors": int(total - right.sum()),
+                "accuracy": float(right.sum() / total),
                 "confusion": matrix.tolist(),
             }
         )
         return 0
-    names = [*map(str, range(len(matrix))), "all"]
-    counts = zip(names, [*samples, len(data)], [*right, right.sum()], strict=True)
+    classes = [*map(str, names or range(len(matrix))), "all"]
+    counts = zip(classes, [*samples, total], [*right, right.sum()], strict=True)
     rows = [
         [name, f"{n:,}", f"{n - good:,}", f"{100 * good / n:.2f} %" if n else "-"]
         for name, n, good in counts
     ]
     _arguments.print_table(
-        f"{args.model} on {data.name}", ["class", "samples", "errors", "accuracy"], rows
+        f"{args.model} on {about['data']}", ["class", "samples", "errors", "accuracy"], rows
     )
     return 0
 
@@ -100,19 +114,26 @@ def _evaluate_table(
 
 
 def _evaluate_shards(args: argparse.Namespace, net: Any, backend: str) -> int:
-    """Of data on disk, all of them."""
-    if args.plot:
-        raise _arguments.UsageError("--plot does not go with --memory, data that stay on disk")
+    """Of data on disk, all of them, in one pass."""
     data = _arguments.load_shards(args, not meaning_of(net).is_classes, net.table)
     about = {"model": args.model, "data": data.name, "backend": backend, "samples": len(data)}
-    return _evaluate_rows(args, net, data, about)
+    found = fb.evaluate(net, data)
+    if args.plot:
+        plots.save(found.plot(), args.plot)
+        about["plot"] = str(args.plot)
+    if data.values:
+        return _tell_rows(args, net, found, about)
+    label = None if net.table is None else net.table.label
+    matrix, counts = found.confusion_matrix, data.survey.counts
+    samples = np.pad(counts, (0, len(matrix) - len(counts)))  # the data may lack a class
+    names = label.names if isinstance(label, Classes) else ()
+    return _tell_classes(args, matrix, samples, about, names)
 
 
-def _evaluate_rows(
-    args: argparse.Namespace, net: Sequential, data: Dataset | Shards, about: dict[str, Any]
+def _tell_rows(
+    args: argparse.Namespace, net: Sequential, found: Evaluation, about: dict[str, Any]
 ) -> int:
     """Of values R² and MAE; of labels, each a question, the share of right answers."""
-    found = fb.evaluate(net, data)
     figures = {"accuracy": found.accuracy}
     shown = {"accuracy": f"{100 * found.accuracy:.2f} %"}
     if meaning_of(net).is_values:
@@ -122,7 +143,7 @@ def _evaluate_rows(
     if args.json:
         _arguments.print_json(about | figures)
     else:
-        title, row = f"{args.model} on {data.name}", [f"{len(data):,}", *shown.values()]
+        title, row = f"{args.model} on {about['data']}", [f"{about['samples']:,}", *shown.values()]
         _arguments.print_table(title, ["samples", *shown], [row])
     return 0
 

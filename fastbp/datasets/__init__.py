@@ -34,6 +34,7 @@ from ._torch import batch_size_of as batch_size_of
 from ._torch import samples_of as samples_of
 from .stored import Shards, shards
 from .stored import ahead as ahead
+from .stored import as_data as as_data
 from .stored import filled as filled
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -44,20 +45,61 @@ class Answers(NamedTuple):
 
     def plot(self) -> Figure:
         """Classes as a confusion matrix, values as dots beside the diagonal."""
-        plots, label = Above.plots(), None if self.table is None else self.table.label
-        figure: Figure
         if self.classes:
-            names = [*map(str, label.names)] if isinstance(label, Classes) else None
-            figure = plots.confusion_matrix(self.matrix(), names)
-            return figure
+            return _drawn(self.matrix(), self.table)
         if self.true.ndim > 1:
             raise ValueError(f"Evaluation.plot: draws one column, got {self.true.shape[1]}")
+        plots, label = Above.plots(), None if self.table is None else self.table.label
+        figure: Figure
         if label is None:
             figure = plots.true_by_predicted(self.true, self.predicted)
             return figure
         true, told = label.decode(self.true), label.told(self.predicted)
         figure = plots.true_by_predicted(true, told, name=label.name)
         return figure
+
+
+class Counted:
+    """Which classes were taken for which, of samples that are seen part by part and not kept."""
+
+    def __init__(self, known: Table | None) -> None:
+        self.table = known
+        self.counts: np.ndarray | None = None  # (classes, classes), where there are any
+
+    def of(
+        self, samples: Samples, parts: Iterable[tuple[slice, np.ndarray]]
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """The scores of some samples, part by part, as they are; they are counted on the way."""
+        true, self.table = samples.classes(), self.table or samples.table
+        classes = 2 if samples.meaning is Meaning.TWO_CLASSES else samples.outputs
+        for rows, scores in parts:
+            if true is not None:
+                predicted = predicted_classes(scores, samples.meaning)
+                counts = confusion(true[rows], predicted, classes)
+                self.counts = counts if self.counts is None else self.counts + counts
+            yield rows, scores
+
+    def matrix(self) -> np.ndarray:
+        """Counts (classes, classes), see ``confusion``."""
+        if self.counts is None:
+            raise ValueError("confusion_matrix: there are no classes, of which it counts mistakes")
+        return self.counts
+
+    def plot(self) -> Figure:
+        """The confusion matrix."""
+        if self.counts is None:
+            raise ValueError(
+                "Evaluation.plot: values of data on disk are not kept; evaluate some in memory"
+            )
+        return _drawn(self.counts, self.table)
+
+
+def _drawn(matrix: np.ndarray, table: Table | None) -> Figure:
+    """A confusion matrix, with the classes' names where a table has them."""
+    label = None if table is None else table.label
+    names = [*map(str, label.names)] if isinstance(label, Classes) else None
+    figure: Figure = Above.plots().confusion_matrix(matrix, names)
+    return figure
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

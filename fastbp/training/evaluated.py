@@ -10,7 +10,7 @@ import numpy as np
 from fastbp._hints import refuse
 from fastbp.pages import notebook
 
-from .answers import Answers
+from .answers import Answers, Counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ class Evaluation(_Pair):
 
     r2: float  # 1 where every value is right, 0 for the mean of the targets
     mae: float  # the mean distance of a value from its target
-    answers: Answers | None = None  # what it is of, where ``evaluate`` found it
+    answers: Answers | Counted | None = None  # what it is of, where ``evaluate`` found it
 
     def __new__(
         cls,
@@ -67,10 +67,10 @@ class Evaluation(_Pair):
         """
         return self._answers().plot()
 
-    def _answers(self) -> Answers:
+    def _answers(self) -> Answers | Counted:
         if self.answers is None:
             raise ValueError(
-                "Evaluation: fb.evaluate keeps answers, of data in memory that say what is right"
+                "Evaluation: fb.evaluate keeps answers, of data that say what is right"
             )
         return self.answers
 

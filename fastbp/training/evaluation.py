@@ -9,14 +9,14 @@ from contextlib import closing
 import numpy as np
 
 from fastbp._checks import check_kind
-from fastbp.datasets import Shards
+from fastbp.datasets import Shards, as_data
 from fastbp.engine.scores import fused_scores
 from fastbp.ensemble import Ensemble
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.prediction import CHUNK, layered_scores
 
-from .answers import Answers
+from .answers import Answers, Counted
 from .evaluated import Evaluation
 from .parts import named_loss
 from .samples import Data, Samples, as_samples, batch_of, checked_scores
@@ -36,8 +36,8 @@ def evaluate(
     ----------
     net : Sequential or Ensemble
     data : Dataset or (x, y)
-        Or a Dataset or DataLoader of PyTorch's, as ``fit`` takes them; or Shards, of which no
-        answers are kept.
+        Or a Dataset or DataLoader of PyTorch's, Shards or Dask's, as ``fit`` takes them. Of the
+        last two classes are counted in one pass, and answers are not kept.
     loss : Loss or str, optional
         As ``fit`` takes it. Its mean over all samples is computed too, and it says what scores
         mean, and targets are. Without it ``net.meaning`` does.
@@ -75,13 +75,16 @@ def evaluate(
     if isinstance(loss, np.ndarray | list):
         raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")
     loss = None if loss is None else named_loss(loss, "evaluate loss")
-    if isinstance(data, Shards):
+    if isinstance(data := as_data(data, "data"), Shards):
         if isinstance(net, Ensemble):
             raise TypeError("evaluate: an Ensemble takes data in memory, data.dataset()")
         check_kind(net, Sequential, "evaluate")
         feed = judging(net, data, loss)
         assert feed is not None
-        return evaluate_parts(net, feed.parts(), loss, threads)
+        counted = Counted(net.table)
+        found = evaluate_parts(net, feed.parts(), loss, threads, counted)
+        found.answers = counted
+        return found
     if isinstance(net, Ensemble):
         samples = as_samples(net.nets[0], data, loss, "data")
         parts = [*_together(net, samples, threads)]
@@ -101,12 +104,15 @@ def evaluate_parts(
     parts: Generator[Samples, None, None],
     loss: Loss | None = None,
     threads: int | None = None,
+    counted: Counted | None = None,
 ) -> Evaluation:
     """``evaluate`` for data that were checked before, part by part."""
     found: Tally | None = None
     with closing(parts):
         for samples in parts:
-            tally = judged(samples, scores_by_part(net, samples, threads), loss)
+            scores = scores_by_part(net, samples, threads)
+            scores = scores if counted is None else counted.of(samples, scores)
+            tally = judged(samples, scores, loss)
             found = tally if found is None else found.merged(tally)
     assert found is not None  # data have a sample at least
     return found.result()

@@ -11,7 +11,7 @@ from fastbp._above import FitOptions
 from fastbp._checks import as_count, as_flag, as_number, check_kind
 from fastbp._files import StrPath
 from fastbp.backends import active
-from fastbp.datasets import as_pair, batch_size_of
+from fastbp.datasets import as_data, batch_size_of
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
 from fastbp.layers.nesting import places
@@ -184,7 +184,7 @@ def fit(
     history = History() if history is None else history
     for part, kind in ((net, Sequential), (history, History)):
         check_kind(part, kind, "fit")
-    data: Any = as_pair(train if y is None else (train, y), "train")
+    data: Any = as_data(train if y is None else (train, y), "train")
     if batch_size is None:
         given["batch_size"] = batch_size_of(train) or BATCH_SIZE
     optimizer = as_optimizer(optimizer)

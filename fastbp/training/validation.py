@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._checks import as_number
-from fastbp.datasets import Shards, as_pair
+from fastbp.datasets import Shards, as_data
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.tabular.split import kept_back
@@ -81,7 +81,7 @@ def judging(net: Sequential, validation: Any, loss: Loss | None) -> Feed | None:
     """Data of their own that judge, wherever they are."""
     if validation is None:
         return None
-    validation = as_pair(validation, "validation")
+    validation = as_data(validation, "validation")
     if isinstance(validation, Shards):
         check_columns(net, validation, "validation")
         rows = rows_within(validation, net, 1)
@@ -116,6 +116,8 @@ def _stored(
     if of_classes is not None:
         if train.head.classes() is None:
             raise no_classes(train.head)
+        if not len(data.survey.counts):
+            raise ValueError("class_weight: of data on disk labels are weighed, 0, 1, …; not rows")
         counts = np.zeros(max(2, train.head.outputs), np.int64)
         counts[: data.classes] = data.survey.counts
         train = replace(train, of_classes=weights_of_classes(counts, of_classes))

@@ -203,7 +203,10 @@ def test_data_on_disk_are_trained_on_and_evaluated(tmp_path):
     assert found["test_accuracy"] > 0.5
     assert (tmp_path / "run" / "loss_by_epoch.png").exists()
     done = run("evaluate", "run", *told, "--json", cwd=tmp_path)
-    assert done.json["samples"] == 900
+    assert done.json["samples"] == np.sum(done.json["confusion"]) == 900
+    done = run("evaluate", "run", *told, "--plot", "seen.png", cwd=tmp_path)
+    assert done.out.split()[-5:-3] == ["all", "900"]
+    assert (tmp_path / "seen.png").exists()
     done = run("train", *told, "--limit", "5", cwd=tmp_path)
     assert done.code == 2
     assert "--limit does not go with --memory" in done.err

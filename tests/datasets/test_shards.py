@@ -234,5 +234,5 @@ def test_dask_comes_partition_by_partition(arrays, frame):
     data = fb.datasets.shards((from_array(x, (200, 2)), from_array(y, 200)))
     np.testing.assert_array_equal(data.dataset().x, x)
     assert data.sizes == [200, 200, 100]
-    with pytest.raises(ValueError, match="x comes in 3 chunks of rows, but y in 2"):
+    with pytest.raises(ValueError, match="but y in 2 chunks of rows"):
         fb.datasets.shards((from_array(x, (200, 2)), from_array(y, 300)))

@@ -1,6 +1,7 @@
 """Training on data that stay on disk: the same as in memory, or refused, whatever is asked for."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastbp as fb
@@ -113,8 +114,70 @@ def test_own_metrics_and_callbacks_see_all(folder, arrays):
     assert [epoch.epoch for epoch in seen] == [*range(1, len(history) + 1)]
     assert history["share"] == history["val_accuracy"]
     assert fb.evaluate(net, data).accuracy == fb.evaluate(net, arrays).accuracy
-    with pytest.raises(ValueError, match="keeps answers, of data in memory"):
-        _ = fb.evaluate(net, data).confusion_matrix
+
+
+def test_classes_are_counted_in_one_pass_as_in_memory(folder, arrays, tmp_path):
+    x, y = arrays
+    data = fb.datasets.shards(folder, memory=SMALL)
+    net, _ = trained(data)
+    found, whole = fb.evaluate(net, data), fb.evaluate(net, arrays)
+    np.testing.assert_array_equal(found.confusion_matrix, whole.confusion_matrix)
+    assert found.confusion_matrix.sum() == ROWS
+    assert found.plot().axes[0].get_xlabel() == whole.plot().axes[0].get_xlabel()
+    one = fb.Sequential(fb.Linear(6, 1), seed=1)  # two classes from a single output
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y % 2)
+    two = fb.datasets.shards(tmp_path, memory=SMALL)
+    fb.fit(one, two, epochs=1)
+    right = fb.evaluate(one, (x, y % 2)).confusion_matrix
+    np.testing.assert_array_equal(fb.evaluate(one, two).confusion_matrix, right)
+    one.params[:] = np.nan  # what has no scores is not counted
+    assert not fb.evaluate(one, two).confusion_matrix.any()
+    values = fb.datasets.shards(tmp_path, memory=SMALL, values=True)
+    fb.fit(one := fb.Sequential(fb.Linear(6, 1), seed=1), values, loss="mse", epochs=1)
+    with pytest.raises(ValueError, match="confusion_matrix: there are no classes"):
+        _ = fb.evaluate(one, values).confusion_matrix
+    with pytest.raises(ValueError, match="values of data on disk are not kept"):
+        fb.evaluate(one, values).plot()
+
+
+def test_what_dask_has_is_trained_on_as_the_arrays(arrays):
+    dask = pytest.importorskip("dask.dataframe")
+    from dask.array import from_array, zeros
+
+    x, y = arrays
+    chunked = from_array(x, (300, 4)), from_array(y, 300)
+    frame = pd.DataFrame(x, columns=[*"abcdef"])
+    frames = (dask.from_pandas(part, npartitions=3) for part in (frame, pd.Series(y)))
+    right = trained(arrays)
+    for data in (chunked, [*chunked], (*frames,)):
+        same(trained(data), right)  # all of it fits
+    other = trained(fb.datasets.shards(chunked, memory="60kB"), validation=chunked)
+    assert other[1]["val_accuracy"][-1] > 0.5
+    np.testing.assert_array_equal(
+        fb.evaluate(right[0], chunked).confusion_matrix,
+        fb.evaluate(right[0], arrays).confusion_matrix,
+    )
+    table = dask.from_pandas(frame.assign(label=np.array(["no", "yes", "so"])[y]), npartitions=3)
+    np.testing.assert_array_equal(
+        trained(table)[0].params, trained(fb.datasets.table(table.compute(), "label"))[0].params
+    )
+    for wrong, told in (
+        ((chunked[0], y), "y: expected Dask's, as the other is, got ndarray"),
+        ((chunked[0], from_array(y, 200)), r"x comes in 3 chunks of rows \(300, 300, 100\), but y"),
+        ((chunked[0], chunked[1][:650]), r"but y in 3 chunks of rows \(300, 300, 50\)"),
+        (
+            (chunked[0][chunked[0][:, 0] > 0], chunked[1][chunked[1] > 0]),
+            r", but \d+ targets",
+        ),
+        ((chunked[0][:0], chunked[1][:0]), "no samples"),
+        ((chunked[0].astype(object), chunked[1]), "x: expected numbers, got dtype object"),
+        ((chunked[0][:, chunked[0][0] > 0], chunked[1]), "how many columns it has is unknown"),
+        ((zeros((10**9, 9), chunks=-1), zeros(10**9, chunks=-1)), "are too few: to read a block"),
+        (table["a"], "of Dask a DataFrame is taken, with its label"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=told):
+            trained(wrong)
 
 
 def test_it_goes_on_from_a_checkpoint_with_the_same_data_alone(folder, arrays, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._opening import as_data as as_data
 from ._opening import shards as shards
 from ._shards import Shards as Shards
 from ._windows import ahead as ahead

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,35 +41,66 @@ class Partitions(Frames):
 
 
 class Chunks(Source):
-    """Two Dask arrays, of samples and of targets, in chunks of the same rows."""
+    """Two Dask arrays, of samples and of targets, in chunks of the same rows.
+
+    Or a DataFrame and a Series, whose chunks, the partitions, do not say how long they are.
+    """
 
     def __init__(self, x: Any, y: Any, name: str) -> None:
-        if not (is_dask(x) and is_dask(y)) or x.ndim < 2 or y.ndim not in (1, 2):
-            shapes = " and ".join(
-                str(getattr(part, "shape", type(part).__name__)) for part in (x, y)
-            )
+        x, y = _as_array(x, f"{name}: x"), _as_array(y, f"{name}: y")
+        if x.ndim < 2 or y.ndim not in (1, 2):
+            told = f"expected samples in rows and a target each; got {x.ndim}-D x and {y.ndim}-D y"
+            raise ValueError(f"{name}: {told}")
+        rows = [part.chunks[0] for part in (x, y)]
+        known = not np.isnan(np.concatenate(rows)).any()
+        if len(rows[0]) != len(rows[1]) or (known and rows[0] != rows[1]):
             raise ValueError(
-                f"{name}: expected two Dask arrays, samples in rows and a target each; got {shapes}"
+                f"{name}: x comes in {_told(rows[0])}, but y in {_told(rows[1])}; give both the "
+                "same: y.rechunk({0: x.chunks[0]}), or before of unknown ones compute_chunk_sizes()"
             )
-        x, y = (part.rechunk(dict.fromkeys(range(1, part.ndim), -1)) for part in (x, y))
-        if len(x.chunks[0]) != len(y.chunks[0]):
-            raise ValueError(
-                f"{name}: x comes in {len(x.chunks[0])} chunks of rows, but y in "
-                f"{len(y.chunks[0])}; give both the same, y.rechunk(x.chunks[0])"
-            )
-        super().__init__(name, [f"chunk {n} of {name}" for n in range(len(x.chunks[0]))])
+        super().__init__(name, [f"chunk {n} of {name}" for n in range(len(rows[0]))])
         self.x, self.y, self.largest = x, y, 0
+        if known:  # so that what is too large is not even read
+            of_row = sum(part.dtype.itemsize * math.prod(part.shape[1:]) for part in (x, y))
+            self.largest = max(rows[0], default=0) * of_row
 
     def pieces(self, block: int) -> Iterator[Piece]:
         """A whole chunk."""
-        x, y = (np.asarray(part.blocks[block].compute()) for part in (self.x, self.y))
+        import dask
+
+        x, y = dask.compute(self.x.blocks[block], self.y.blocks[block])  # what both need, once
+        x, y = np.asarray(x), np.asarray(y)
         if len(x) != len(y):
             raise ValueError(f"{self.names[block]}: {len(x)} samples, but {len(y)} targets")
         self.largest = max(self.largest, x.nbytes + y.nbytes)
         with np.errstate(over="ignore"):  # an infinity is found later
-            x = np.ascontiguousarray(x, kept_dtype(x.dtype)).reshape(len(x), -1)
-        yield x, y
+            x = np.ascontiguousarray(x, kept_dtype(x.dtype))
+        yield x.reshape(len(x), math.prod(x.shape[1:])), y
 
     def most(self) -> int:
         """The largest chunk, while it is copied."""
         return 3 * self.largest
+
+
+def _as_array(data: Any, name: str) -> Any:
+    """A Dask array of whole rows of numbers."""
+    if not is_dask(data):
+        told = f"expected Dask's, as the other is, got {type(data).__name__}"
+        raise TypeError(f"{name}: {told}; dask.array.from_array makes one")
+    array = data.to_dask_array() if hasattr(data, "to_dask_array") else data
+    if not hasattr(array, "chunks"):
+        raise TypeError(f"{name}: expected an array or a DataFrame, got {type(data).__name__}")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name}: expected numbers, got dtype {array.dtype}; words and dates are taken from a "
+            "DataFrame that has the label too, fb.datasets.shards(frame, label)"
+        )
+    if np.isnan(np.asarray(array.shape[1:], float)).any():
+        raise ValueError(f"{name}: how many columns it has is unknown; call compute_chunk_sizes()")
+    return array.rechunk(dict.fromkeys(range(1, array.ndim), -1))
+
+
+def _told(rows: tuple[float, ...]) -> str:
+    """Chunks in words: how many, and of how many rows where that is known."""
+    some = ", ".join("unknown" if math.isnan(size) else str(size) for size in rows[:4])
+    return f"{len(rows)} chunks of rows ({some}{', …' * (len(rows) > 4)})"

@@ -15,6 +15,7 @@ from fastbp.datasets._files import bad_file
 from fastbp.datasets._label import Classes
 from fastbp.datasets._memory import as_bytes, too_small
 from fastbp.datasets._table import Table
+from fastbp.datasets._torch import as_pair
 
 from ._arrays import Arrays, Mapped, Part, Plain
 from ._dask import Chunks, Partitions, is_dask
@@ -115,6 +116,20 @@ def shards(
     return Shards(source, seen, memory, check_scale(scale), source.name, way, prefetch)
 
 
+def as_data(data: Any, name: str) -> Any:
+    """Data as ``fit`` takes them: Dask's stay where they are, and PyTorch's become arrays.
+
+    As of arrays, whole numbers are classes, and bytes are not scaled.
+    """
+    if is_dask(data):
+        return shards(data)
+    if isinstance(data, tuple | list) and len(data) == 2 and any(map(is_dask, data)):
+        y = data[1]
+        values = getattr(y, "ndim", 1) > 1 or getattr(y, "dtype", np.dtype(int)).kind == "f"
+        return shards((*data,), values=values, scale=1.0)
+    return as_pair(data, name)
+
+
 def _shuffle(shuffle: Any, source: Source) -> str:
     if shuffle not in ("auto", EXACT, WINDOWS):
         raise ValueError(f"shuffle: expected 'auto', 'exact' or 'windows', got {shuffle!r:.60}")
@@ -129,12 +144,15 @@ def _shuffle(shuffle: Any, source: Source) -> str:
 def _found(data: Any, memory: int) -> Source | Frames:
     """What reads such data."""
     if is_dask(data):
-        if not hasattr(data, "npartitions") or not hasattr(data, "columns"):
-            raise TypeError("shards: of Dask a DataFrame, or two arrays, (x, y), are taken")
+        if not hasattr(data, "columns") or getattr(data, "ndim", 1) != 2:
+            raise TypeError(
+                "shards: of Dask a DataFrame is taken, with its label, or two arrays, (x, y); "
+                f"got {type(data).__name__}"
+            )
         return Partitions(data, "a Dask DataFrame")
     if isinstance(data, tuple) and len(data) == 2 and not _are_files(data):
         if any(map(is_dask, data)):
-            return Chunks(*data, "two Dask arrays")
+            return Chunks(*data, "Dask's x and y")
         x, y = map(_part, data)
         return Arrays("two arrays", [("x", x, y)], memory)
     if isinstance(data, str | os.PathLike):

@@ -58,6 +58,8 @@ def surveyed(source: Source, classes: int | None, values: bool) -> Survey:
         if block and name != source.names[block - 1]:
             seen.rows = 0
         for x, y in source.pieces(block):
+            if not len(x):
+                continue
             seen.check(name, x, y)
             _add(found, x, seen.y)
             size, seen.rows = size + len(x), seen.rows + len(x)
