@@ -21,7 +21,7 @@ from .losses import Form
 from .network import dense_layers
 
 DENSE_SHARE = 0.25  # of the machine's memory, that sparse samples may take as dense ones
-MOST_TOGETHER, SECONDS_TOGETHER = 16, 0.02  # epochs that run before anything is looked at
+MOST_TOGETHER, SECONDS_TOGETHER = 64, 0.02  # epochs that run before anything is looked at
 
 
 class Steps:

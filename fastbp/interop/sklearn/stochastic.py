@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -121,7 +120,7 @@ def _epochs(
 ) -> None:
     """Train until an estimator's patience or its epochs are at an end, or a callback stops it."""
     rates, done, most = estimator._optimizer, 0, 1 if incremental else estimator.max_iter
-    orders = _orders(estimator, steps.samples)
+    orders = _Orders(estimator, steps.samples)
     estimator.n_iter_ = 0
     while done < most:
         # So many cannot be too many: patience is not at an end before the last of them.
@@ -130,7 +129,7 @@ def _epochs(
         done += count
         if told is not None:
             told.epoch_begins()
-        for loss in steps.epochs(np.stack([next(orders) for _ in range(count)])):
+        for loss in steps.epochs(orders.of_next(count)):
             _note(estimator, loss, steps.samples, judge)
             rates.epoch_ended(estimator.t_)
         if told is not None and told.epoch_ends(steps):
@@ -148,15 +147,24 @@ def _epochs(
             )
 
 
-def _orders(estimator: Any, n: int) -> Iterator[np.ndarray]:
+class _Orders:
     """Of the samples, epoch by epoch: what is shuffled already is shuffled again."""
-    order, places = np.arange(n), np.arange(n)
-    while True:
-        if estimator.shuffle:
-            shuffled = places.copy()
-            estimator._random_state.shuffle(shuffled)
-            order = order[shuffled]
-        yield order
+
+    def __init__(self, estimator: Any, n: int) -> None:
+        self.shuffle = estimator._random_state.shuffle if estimator.shuffle else None
+        self.order = self.unshuffled = np.arange(n)
+
+    def of_next(self, epochs: int) -> np.ndarray:
+        """Those of so many epochs, (epochs, n)."""
+        found = np.empty((epochs, len(self.order)), self.order.dtype)
+        for order in found:
+            if self.shuffle is None:
+                order[:] = self.order
+                continue
+            places = self.unshuffled.copy()
+            self.shuffle(places)
+            self.order = self.order.take(places, out=order, mode="clip")  # which needs no buffer
+        return found
 
 
 def _note(estimator: Any, loss: float, samples: int, judge: _Judge | None) -> None:
@@ -165,7 +173,8 @@ def _note(estimator: Any, loss: float, samples: int, judge: _Judge | None) -> No
     estimator.n_iter_ += 1
     estimator.t_ += samples
     estimator.loss_curve_.append(loss)
-    tell(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}", estimator.verbose)
+    if estimator.verbose:
+        tell(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}", True)
     _count_no_improvement(estimator, judge)
 
 
