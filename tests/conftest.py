@@ -12,6 +12,8 @@ from fastbp.backends import AUTOMATIC
 
 # Threads of scikit-learn and PyTorch sleep while they wait: else they take the time of other tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Tests start hundreds of processes, and each would compile anew what it imports of fastbp.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Every backend is tested. One that cannot be loaded fails its tests: it must not vanish unseen.
 BACKENDS = AUTOMATIC
