@@ -18,6 +18,8 @@ from .network import Sequential
 from .pages import notebook
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .datasets import Dataset, Frame, Table
 
 MOST_NETWORKS = 1000  # that are trained as one model, or read from one file
@@ -151,7 +153,7 @@ class Ensemble(Guessed, Judged):
         return found[0] if alone else found
 
     @overload
-    def predict_proba(self, x: Frame) -> Any: ...
+    def predict_proba(self, x: Frame) -> pd.DataFrame: ...
 
     @overload
     def predict_proba(self, x: npt.ArrayLike | Dataset) -> np.ndarray: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from .layers.nesting import backward_through, every_layer
 from .layers.sizes import MOST_BYTES, check_layers, check_parts, check_sample, count_numbers
 from .meaning import SOFTMAX, meaning_of, predictions, probabilities
 from .prediction import of_one
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Sequential(Shown, Offers):
@@ -199,7 +202,7 @@ class Sequential(Shown, Offers):
         return found[0] if alone else found
 
     @overload
-    def predict_proba(self, x: Frame) -> Any: ...
+    def predict_proba(self, x: Frame) -> pd.DataFrame: ...
 
     @overload
     def predict_proba(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray: ...

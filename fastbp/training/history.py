@@ -17,6 +17,7 @@ from fastbp._hints import meant, refuse
 from fastbp.pages import notebook, paragraph
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 LISTED = 5  # epochs, at most, that a notebook lists
@@ -201,11 +202,11 @@ class History:
         """Every column over the epochs."""
         return {name: self[name] for name in self.columns}
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pd.DataFrame:
         """The same as a pandas DataFrame, one row an epoch."""
-        import pandas
+        import pandas as pd
 
-        return pandas.DataFrame(self.to_dict())
+        return pd.DataFrame(self.to_dict())
 
     def to_csv(self, path: StrPath) -> None:
         """Write one row an epoch, under the names of ``columns``."""

@@ -4,6 +4,7 @@ It also runs, and ``assert_type`` says what a checker is to find (at run time it
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_type
 
@@ -62,6 +63,15 @@ class Watch(fb.Callback):
 
     def on_epoch_end(self, epoch: fb.training.Epoch, net: fb.Sequential) -> bool:
         return epoch.train_accuracy > 0.99
+
+
+class Sawtooth(fb.schedules.Schedule):
+    """A rate that falls within each epoch."""
+
+    def factors(
+        self, steps: np.ndarray, span: fb.schedules.Span, state: Mapping[str, float]
+    ) -> np.ndarray:
+        return 1 - (steps % span.steps_per_epoch) / span.steps_per_epoch
 
 
 def told(epoch: fb.training.Epoch) -> None:
@@ -179,8 +189,67 @@ def kept(net: fb.Sequential, folder: Path) -> None:
     assert issubclass(fb.TensorBoard, fb.Callback)
 
 
+def parts(net: fb.Sequential, folder: Path) -> None:
+    """What modules of fb offer: starts, schedules, spaces, data, models."""
+    first = fb.initializers
+    starts: list[fb.initializers.Initializer] = [first.Uniform(), first.Normal(0.1), first.Glorot()]
+    starts += [first.He(), first.NTK(), first.initializer("he"), first.Nothing()]
+    many = fb.schedules
+    rates: list[fb.schedules.Schedule] = [many.Step(2), many.Exponential(0.9), many.CosineLog(3)]
+    rates += [
+        Sawtooth(),
+        many.OneCycle(),
+        many.InverseScaling(),
+        many.ReduceOnPlateau(),
+        many.Adaptive(),
+    ]
+    for start, schedule in zip(starts, rates, strict=False):
+        small = fb.Sequential(fb.Linear(4, 3), init=start)
+        history = fb.fit(small, X, Y, epochs=1, validation=0.2, schedule=schedule)
+        assert_type(history.lr_by_iteration, np.ndarray)
+    assert_type(many.SCHEDULES["cosine"], type[fb.schedules.Schedule])
+    drawn = [fb.space.uniform(0, 1), fb.space.randint(1, 9), fb.space.lograndint(1, 9)]
+    assert len([*drawn, fb.space.choice(["relu", "tanh"])]) == 4
+    np.savez(folder / "data.npz", x=X, y=Y)
+    train, test = fb.datasets.load(folder / "data.npz", most_bytes=fb.datasets.MOST_BYTES)
+    assert_type(train, fb.datasets.Dataset)
+    assert_type(fb.datasets.mnist()[0].features, int)
+    np.save(folder / "x.npy", X)
+    np.save(folder / "y.npy", Y)
+    stored = fb.datasets.shards((folder / "x.npy", folder / "y.npy"), memory="1MB")
+    assert_type(stored, fb.datasets.Shards)
+    assert_type(net.score(stored), float)
+    try:
+        table = fb.datasets.table({"a": X[:, 0], "b": Y}, "b").table
+        assert_type(table, fb.datasets.Table | None)
+        assert_type(fb.models.read("dense").build(features=4, classes=3, seed=0), fb.Sequential)
+    except fb.datasets.DataError:
+        assert len(test)
+
+
+def elsewhere(net: fb.Sequential, folder: Path) -> None:
+    """Other libraries' ways in and out."""
+    from fastbp import onnx, sklearn, torch
+
+    onnx.save(net, folder / "net.onnx")
+    assert_type(onnx.load(folder / "net.onnx"), fb.Sequential | fb.Ensemble)
+    classifier, regressor = sklearn.MLPClassifier(max_iter=2), sklearn.MLPRegressor(max_iter=2)
+    classifier.fit(X, Y)
+    regressor.fit(X, X[:, 0])
+    assert_type(classifier.predict(X), np.ndarray)
+    assert_type(regressor.predict(X), np.ndarray)
+    module = torch.to_torch(net)
+    assert_type(torch.from_torch(module), fb.Sequential)
+    assert_type(torch.fit(module, X, Y, epochs=1), fb.History)
+    torch.save(net, folder / "net.pt")
+    torch.load_state_dict(net, torch.state_dict(net))
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     network = trained(target)
     by_hand(network)
     kept(network, target)
+    parts(network, target)
+    if "--elsewhere" in sys.argv:  # needs those libraries
+        elsewhere(fb.Sequential(fb.Linear(4, 8), fb.Tanh(), fb.Linear(8, 3)), target)

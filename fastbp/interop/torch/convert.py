@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, overload
 
 import torch
 from torch import nn
@@ -28,6 +28,8 @@ from .pairs import (
     to_modules,
 )
 from .rows import title
+
+Given = TypeVar("Given", bound=nn.Module)
 
 
 class Converted(NamedTuple):
@@ -72,7 +74,15 @@ def from_torch(module: nn.Module, *, input_shape: Sequence[int] | None = None) -
     return joined(pairs, shape if input_shape is None else input_shape, "from_torch").net
 
 
-def to_torch(net: Sequential, module: nn.Module | None = None) -> Any:
+@overload
+def to_torch(net: Sequential, module: None = None) -> nn.Sequential: ...
+
+
+@overload
+def to_torch(net: Sequential, module: Given) -> Given: ...
+
+
+def to_torch(net: Sequential, module: nn.Module | None = None) -> nn.Module:
     """The PyTorch module that computes what a network does, with its numbers.
 
     Parameters
