@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import threading
     from concurrent.futures import Executor
 
-    from distributed import Client
-
 ERRORS = ("raise", "keep")
 
 
@@ -30,7 +28,7 @@ def fit_many(
     *,
     validation: Data | None = None,
     threads: int | None = None,
-    executor: Executor | Client | str | None = None,
+    executor: Executor | str | Any | None = None,  # or a Client of Dask's, if that is installed
     errors: str | None = None,
     on_result: Callable[[Job], Any] | None = None,
     cancel: threading.Event | None = None,
