@@ -9,7 +9,6 @@ from fastbp._checks import shown
 from fastbp._memory import in_words
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-FOR_BLOCKS = 4  # a block may take a fourth: what decodes it takes as much again
 
 
 def as_bytes(memory: Any) -> int:

@@ -1,7 +1,8 @@
 """Whole epochs and many scores without going back to Python: networks as rows of numbers.
 
 ``program`` says what a network is in such rows, ``sharing`` how threads share it, ``workspace``
-what an engine works with; ``epochs`` trains and ``scores`` predicts.
+what an engine works with, ``settings`` what its steps are told, ``carried`` what goes on from one
+to the next, ``pace`` how many threads are fastest; ``epochs`` trains and ``scores`` predicts.
 """
 
 from fastbp._above import Above

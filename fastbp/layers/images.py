@@ -47,11 +47,11 @@ class _Windows(Layer):
         pairs = (
             (Column.KERNEL, self.kernel),
             (Column.STRIDE, self.stride),
-            (Column.PADDING, self._border()[0]),
+            (Column.PADDING, self.border_sizes()[0]),
         )
         return {first + axis: _two(size)[axis] for first, size in pairs for axis in range(2)}
 
-    def _border(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def border_sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """How many rows and columns are put before an image, and how many behind it."""
         return _two(self.padding), _two(self.padding)
 
@@ -84,22 +84,22 @@ class _Windows(Layer):
 
     def has_border(self) -> bool:
         """Whether anything is put around an image."""
-        return any(map(any, self._border()))
+        return any(map(any, self.border_sizes()))
 
     def _padded_sizes(self, shape: Shape) -> tuple[int, ...]:
-        return tuple(map(sum, zip(shape[1:], *self._border(), strict=True)))
+        return tuple(map(sum, zip(shape[1:], *self.border_sizes(), strict=True)))
 
     def _padded(self, x: np.ndarray) -> np.ndarray:
         if not self.has_border():
             return x
         y = np.empty((*x.shape[:2], *self._padded_sizes(x.shape[1:])), x.dtype)
-        kernels().pad2d_forward(x, _array(self._border()[0]), self.border, y)
+        kernels().pad2d_forward(x, _array(self.border_sizes()[0]), self.border, y)
         return y
 
     def _without_padding(self, dx: np.ndarray) -> np.ndarray:
         if not self.has_border():
             return dx
-        before, behind = self._border()
+        before, behind = self.border_sizes()
         sizes = (n - a - b for n, a, b in zip(dx.shape[2:], before, behind, strict=True))
         inside = np.empty((*dx.shape[:2], *sizes), dx.dtype)
         kernels().pad2d_backward(dx, _array(before), inside)
@@ -219,9 +219,10 @@ class Conv2d(_Windows, Weighted):
     def _outputs(self) -> int:
         return self.out_channels
 
-    def _border(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def border_sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Where padding is "same", one more behind than before an even window."""
         if self.padding != "same":
-            return super()._border()
+            return super().border_sizes()
         down, right = _two(self.kernel)
         return ((down - 1) // 2, (right - 1) // 2), (down // 2, right // 2)
 

@@ -219,7 +219,7 @@ def test_zeros_are_left_out_where_it_pays(zeros):
         engine = engine_module.Engine(
             net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size=8, threads=1
         )
-        assert engine.choices[Choice.SPARSE] == expected
+        assert engine.settings.choices[Choice.SPARSE] == expected
 
 
 # Threads

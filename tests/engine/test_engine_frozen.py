@@ -121,7 +121,7 @@ def test_factors_leave_plain_steps_their_short_ways(backend, factors):
         step = fb.SGD(0.1)
         if fused:
             run = Engine(net, *data, 1.0, fb.CrossEntropyLoss(), step, 16, 1)
-            assert run.choices[Choice.SPARSE]
+            assert run.settings.choices[Choice.SPARSE]
         fb.fit(net, data, loss=fb.CrossEntropyLoss(), optimizer=step, epochs=3, fused=fused)
         found.append(net.params)
     np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)

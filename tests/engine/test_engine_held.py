@@ -19,8 +19,12 @@ def started(l2=0.1):
     net = fb.Sequential(
         fb.Linear(12, 30), fb.BatchNorm1d(30), fb.Tanh(), fb.Linear(30, 5), dtype="float64"
     )
-    numbers = net, X, Y, 1.0, fb.CrossEntropyLoss(), fb.Adam(0.01), BATCH, 2
-    return net, Engine(*numbers, limits=Limits(l2=l2))
+    return net, engine_of(net, fb.Adam(0.01), l2)
+
+
+def engine_of(net, optimizer, l2):
+    numbers = net, X, Y, 1.0, fb.CrossEntropyLoss(), optimizer, BATCH, 2
+    return Engine(*numbers, limits=Limits(l2=l2))
 
 
 def run(engine, epoch, **options):
@@ -77,7 +81,7 @@ def test_each_step_has_its_penalty(penalties):
     losses = run(engine, 0, penalties=np.array(penalties))
     order, found = np.random.default_rng(0).permutation(SAMPLES), []
     for step, l2 in enumerate(penalties):
-        single.limits = Limits(l2=l2)
+        single = engine_of(other, single.optimizer, l2)
         rows = order[step * BATCH : (step + 1) * BATCH]
         found += [*single.epoch(rows, lambda steps, loss: False)]
     np.testing.assert_allclose(losses, found, rtol=1e-12)

@@ -166,10 +166,10 @@ def test_a_loss_that_is_not_finite_moves_nothing() -> None:
     ],
 )
 def test_which_batches_are_shared_by_samples(how: dict[str, Any], is_shared: bool) -> None:
-    splits = engine(64, 2, **how)[1].space.plan[:, :, PlanColumn.SPLIT]
+    splits = engine(64, 2, **how)[1].settings.space.plan[:, :, PlanColumn.SPLIT]
     assert (splits == Split.BY_SAMPLES).all() == is_shared
     assert not (
-        engine(63, 2, **how)[1].space.plan[:, :, PlanColumn.SPLIT] == Split.BY_SAMPLES
+        engine(63, 2, **how)[1].settings.space.plan[:, :, PlanColumn.SPLIT] == Split.BY_SAMPLES
     ).any()
 
 
@@ -178,4 +178,4 @@ def test_which_batches_are_shared_by_samples(how: dict[str, Any], is_shared: boo
 )
 def test_segments_depend_on_the_batch_alone(batch_size: int, segments: int | None) -> None:
     _, engine_ = engine(64, 1)
-    assert sharing.by_samples(engine_.program, batch_size) == segments
+    assert sharing.by_samples(engine_.task.program, batch_size) == segments

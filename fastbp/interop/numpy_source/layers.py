@@ -80,7 +80,7 @@ def _windows(layer: Any) -> tuple[Any, Any, Any]:
     kernel, stride = (
         (columns[first], columns[first + 1]) for first in (Column.KERNEL, Column.STRIDE)
     )
-    return kernel, stride, (*zip(*layer._border(), strict=True),)
+    return kernel, stride, (*zip(*layer.border_sizes(), strict=True),)
 
 
 def _conv(layer: layers.Conv2d, before: Shape) -> Call:

@@ -88,7 +88,7 @@ def avg_pool(site: Site, x: str) -> str:
 
 
 def _window(site: Site) -> dict[str, Any]:
-    before, behind = site.layer._border()
+    before, behind = site.layer.border_sizes()
     stride, kernel = (_two(getattr(site.layer, name)) for name in ("stride", "kernel"))
     return {"kernel_shape": kernel, "strides": stride, "pads": [*before, *behind]}
 

@@ -1,0 +1,176 @@
+"""What an engine's steps are told: their workspace, integers and numbers, as a run is just then."""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.backends import active
+from fastbp.kernels.numbers import (
+    Choice,
+    Column,
+    Kind,
+    LossKind,
+    OptimizerKind,
+    Setting,
+    Size,
+    Split,
+)
+from fastbp.losses import Loss
+from fastbp.network import Sequential
+from fastbp.optimizers import BUILT_IN, Optimizer
+from fastbp.optimizers.limits import Limits
+
+from .program import Program, kind_of
+from .sharing import MOST_SEGMENTS, by_samples, splits
+from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
+
+# Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
+# but the number of threads.
+SMALL_BATCH_SEGMENTS, SMALL_BATCH = 4, 64
+
+
+class Task(NamedTuple):
+    """What is trained, and how: objects whose numbers a user may change between steps."""
+
+    kernels: ModuleType
+    net: Sequential
+    program: Program
+    loss: Loss
+    loss_kind: LossKind
+    scale: float
+    optimizer: Optimizer
+    limits: Limits
+    batch_size: int
+    training: bool
+
+    def optimizer_kind(self) -> tuple[int, int]:
+        """Which optimiser it is at the moment, and how many vectors it remembers."""
+        return kind_of(self.optimizer, BUILT_IN, "optimiser"), self.optimizer.states
+
+    def shares(self, plain_sparse: bool) -> tuple[list[int], int]:
+        """How threads share each layer, and how many parts an exchanged sum is made of.
+
+        The first layer of sparse data whose steps are plain is shared by columns, and so is a batch
+        of which backward leaves out samples: the hinge loss has no gradient for most.
+        """
+        if self.program.on_images:
+            segments = min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
+            return splits(self.program, self.batch_size), segments
+        parts = by_samples(self.program, self.batch_size)
+        leaves_out = self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
+        by_columns = plain_sparse or leaves_out or self.limits.clips
+        if parts and not by_columns and active().can("samples"):
+            return [Split.BY_SAMPLES] * len(self.program.rows), parts
+        segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
+        return splits(self.program, self.batch_size), segments
+
+    def most_threads(self) -> int:
+        """How many threads can share a step of it, whatever its data are."""
+        ways = [self.shares(plain_sparse) for plain_sparse in (False, True)]
+        shared = [n for layers, n in ways if self.program.on_images or any(layers)]
+        return max(shared, default=1)
+
+
+class Settings:
+    """A run's workspace, and the numbers that its steps get.
+
+    Parameters
+    ----------
+    task : Task
+    some : (samples, inputs) array
+        Samples, that tell whether the data are sparse.
+    threads : int
+        That there can be.
+    addresses : list of int
+        Of what users wrote.
+
+    Attributes
+    ----------
+    space : Workspace
+        Laid out for the optimiser as it was when the numbers were last read.
+    choices : (slots,) int64
+        By Choice.
+    numbers : (slots,) float64
+        By Setting, then each layer's own, and the loss's.
+    """
+
+    def __init__(self, task: Task, some: np.ndarray, threads: int, addresses: list[int]) -> None:
+        self.task, self.some, self.samples = task, some, len(some)
+        self.threads, self.addresses = threads, addresses
+        self._laid_out_for: tuple[int, int] | None = None
+        self.read()
+
+    def take(self, samples: int) -> None:
+        """So many samples are there from here on."""
+        self.samples = self.choices[Choice.SAMPLES_KEPT] = samples
+
+    def fits(self) -> bool:
+        """Whether the workspace is for the optimiser as it is at the moment."""
+        return self.task.optimizer_kind() == self._laid_out_for
+
+    def read(self) -> None:
+        """Take over what a user may have changed since the last step."""
+        if not self.fits():
+            self._lay_out()
+        task, program, optimizer = self.task, self.task.program, self.task.optimizer
+        program.read_layers(optimizer.decay_biases)
+        slots = {Setting.SCALE: task.scale} | optimizer.numbers() | task.limits.numbers()
+        own = task.loss.numbers(int(program.rows[-1, Column.OUTPUTS]))
+        self.numbers = run_settings(program, slots, own)
+        self.choices[Choice.STEPS_BEFORE] = optimizer.steps
+        self.choices[Choice.LOWEST] = program.lowest
+        # What is infinite times zero must be seen.
+        finite = np.isfinite(task.net.vectors.own).all()
+        self.choices[Choice.SPARSE] = self._sparse and finite and self._sparse_within_limits()
+        self.choices[Choice.SKIP] = self._skip and finite
+
+    def _lay_out(self) -> None:
+        """Make the workspace and the run's integers, for the optimiser as it is."""
+        task, program, params = self.task, self.task.program, self.task.net.vectors.own
+        self._laid_out_for = kind, states = task.optimizer_kind()
+        sparse = is_sparse(program, self.some, params, task.batch_size)
+        plain = kind == OptimizerKind.PLAIN
+        layers, segments = task.shares(sparse and plain)
+        self._sparse = sparse and (plain or layers[0] == Split.BY_SAMPLES)
+        # A user's derivative may be infinite, and that times zero is not zero; and in a batch that
+        # is normalized every sample has a gradient by the others' losses.
+        self._skip = not program.on_images and not {Kind.USER, Kind.BATCH_NORM} & {*program.kinds}
+        self.space = Workspace(
+            task.kernels,
+            program,
+            params,
+            task.batch_size,
+            splits=layers,
+            threads=self.threads,
+            buffers=2,
+            segments=segments,
+            states=states,
+        )
+        slots = {
+            Choice.LOSS: task.loss_kind,
+            Choice.THREADS: 1,
+            Choice.BATCH: task.batch_size,
+            Choice.SOURCE: source_of(self.some),
+            Choice.FEATURES: self.some.shape[1],
+            Choice.SAMPLES_KEPT: self.samples,
+            Choice.SPARSE: self._sparse,
+            Choice.OPTIMIZER: kind,
+            Choice.STEPS_BEFORE: 0,
+            Choice.SEGMENTS: segments,
+            Choice.STATES: states,
+            Choice.SKIP: self._skip,
+            Choice.LOWEST: program.lowest,
+            Choice.TRAINING: task.training,
+        }
+        self.choices = run_choices(slots, self.addresses)
+
+    def _sparse_within_limits(self) -> bool:
+        """Whether zeros may be left out for all that limits want to know of the gradient.
+
+        A penalty moves all weights, and what is clipped must be a whole batch's.
+        """
+        limits = self.task.limits
+        if not active().can("sparse_limits"):
+            return not limits
+        return not limits.clips or (not limits.l2 and self.task.batch_size <= Size.BUNCH)
