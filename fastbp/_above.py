@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ._files import StrPath
 
 if TYPE_CHECKING:
-    from ._loss import Loss
+    from .losses import Loss
     from .network import Sequential
     from .optimizers import Optimizer
     from .schedules import Schedule

@@ -40,7 +40,6 @@ ORDER = (
     ("_shown", "_structure", "network", "prediction"),
     ("custom",),
     (
-        "_loss",
         "derivatives",
         "initializers",
         "layers",

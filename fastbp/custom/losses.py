@@ -9,10 +9,10 @@ from typing import Any, ClassVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._loss import Computed, Given
 from fastbp.derivatives import compare, derivatives
 from fastbp.kernels.numbers import LossKind
 from fastbp.losses import Loss, ValuesLoss
+from fastbp.losses.base import Computed, Given
 from fastbp.meaning import Meaning
 
 from .defined import STEP, TOLERANCE, Defined, names

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import threads as thread_counts
-from fastbp._loss import given
 from fastbp.backends import active
 from fastbp.kernels.numbers import Choice, Setting, Sync
 from fastbp.losses import LOSSES, Loss
+from fastbp.losses.base import given
 from fastbp.network import Sequential
 from fastbp.optimizers import BUILT_IN, Optimizer
 from fastbp.optimizers.limits import Limits

@@ -8,11 +8,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import as_array, described
-from ._checks import as_labels, as_matrix, as_weights
-from ._hints import Guessed
-from .kernels.numbers import LossKind
-from .meaning import Meaning
+from fastbp._arrays import as_array, described
+from fastbp._checks import as_labels, as_matrix, as_weights
+from fastbp._hints import Guessed
+from fastbp.kernels.numbers import LossKind
+from fastbp.meaning import Meaning
+
+__all__ = ["Loss", "ValuesLoss"]
 
 UNWEIGHTED = np.zeros(0)
 Given = np.ndarray | None  # (n,) float64, the weights of samples, if they have any
