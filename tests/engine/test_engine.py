@@ -13,8 +13,9 @@ import pytest
 
 import fastbp as fb
 from fastbp.backends import active, kernels
-from fastbp.engine import epochs as engine_module
 from fastbp.engine import pace, sharing
+from fastbp.engine import settings as settings_module
+from fastbp.engine.epochs import Engine
 from fastbp.kernels.numbers import Choice
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -180,7 +181,7 @@ def test_any_data_with_and_without_zeros(dtype, source, zeros):
 def test_leaving_out_zeros_changes_no_bit(monkeypatch, name, dtype, batch_size):
     results = []
     for sparse in (False, True):
-        monkeypatch.setattr(engine_module, "is_sparse", lambda *_, mode=sparse: mode)
+        monkeypatch.setattr(settings_module, "is_sparse", lambda *_, mode=sparse: mode)
         for threads in (1, 2):
             options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
             results.append(train(name, fb.HingeLoss(), "sgd", **options)[0].params)
@@ -216,9 +217,7 @@ def test_zeros_are_left_out_where_it_pays(zeros):
     labels = np.zeros(1000, np.int64)
     # momentum moves every weight at every step
     for optimizer, expected in ((fb.SGD(0.1), zeros > 0.5), (fb.SGD(0.1, momentum=0.5), False)):
-        engine = engine_module.Engine(
-            net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size=8, threads=1
-        )
+        engine = Engine(net, x, labels, 1.0, fb.HingeLoss(), optimizer, batch_size=8, threads=1)
         assert engine.settings.choices[Choice.SPARSE] == expected
 
 
