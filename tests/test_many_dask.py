@@ -6,8 +6,9 @@ import threading
 import time
 import warnings
 
+import numpy as np
 import pytest
-from many_jobs import Killed, X, Y, assert_same, fail, jobs, trained
+from many_jobs import Killed, X, Y, assert_same, fail, jobs, soon, trained
 
 import fastbp as fb
 
@@ -45,11 +46,43 @@ def test_workers_train_what_threads_train(client, tmp_path):
     assert_same(undisturbed, disturbed)
 
 
+def test_a_search_finds_what_threads_find(client, tmp_path):
+    """Rung by rung, and from its folder without training anything again."""
+    space = {"lr": fb.space.loguniform(1e-3, 1e-1), "hidden": [(4,), (8,)]}
+    how = {"method": "halving", "n_trials": 4, "factor": 2, "epochs": 4, "optimizer": "adam"}
+    here = fb.search(space, X, Y, **how)
+    there = fb.search(space, X, Y, **how, output=tmp_path, executor=client)
+    again = fb.search(space, X, Y, **how, output=tmp_path, executor=client)
+    assert again.rows() == there.rows()
+    for ours, theirs in zip(there, here, strict=True):
+        assert ours.row() | {"seconds": 0} == theirs.row() | {"seconds": 0}
+        assert np.array_equal(there.model(ours).params, here.model(theirs).params)
+    assert sorted(trial.epochs for trial in there) == [1, 1, 2, 4]
+
+
+def test_workers_stop_for_a_caller_that_is_gone(client):
+    """Its client is closed, which is to the scheduler as if it had been killed."""
+    other = distributed.Client(client.scheduler.address, set_as_default=False)
+    threading.Timer(1.0, other.close).start()
+    with pytest.raises(ConnectionError, match=r"the Dask client of .* was closed; 0 of 2 jobs"):
+        fb.fit_many(jobs(2, epochs=10_000_000), (X, Y), executor=other)
+    with pytest.raises(ConnectionError, match="was closed; 0 of 1 jobs are done"):
+        fb.fit_many(jobs(1), (X, Y), executor=other)
+    end = time.monotonic() + 20
+    while any(client.run(tasks).values()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(client.run(tasks).values())
+
+
+def tasks(dask_worker):
+    """Those that a worker still trains."""
+    return [*map(str, dask_worker.state.tasks)]
+
+
 def test_what_is_cancelled_leaves_what_is_finished(client):
     long, event = jobs(3, epochs=1_000_000), threading.Event()
     long[0].epochs = 1
-    threading.Timer(1.0, event.set).start()
-    fb.fit_many(long, (X, Y), executor=client, cancel=event)
+    fb.fit_many(long, (X, Y), executor=client, cancel=event, on_result=soon(event.set))
     assert [job.done for job in long] == [True, False, False]
     assert_same(trained(count=1, epochs=1), long[:1])
     while any(client.processing().values()):  # until the workers have stopped
@@ -74,9 +107,9 @@ def test_a_scheduler_that_is_gone_leaves_what_is_finished(client):
     """The last test that has these workers."""
     some = jobs(3, epochs=1_000_000)
     some[0].epochs = 1
-    restart = threading.Timer(1.5, client.restart)
-    restart.start()
+    restarted = threading.Event()
+    restart = soon(lambda: [client.restart(), restarted.set()])
     with pytest.raises(ConnectionError, match=r"was restarted; 1 of 3 jobs are done, and have"):
-        fb.fit_many(some, (X, Y), executor=client)
-    restart.join()
+        fb.fit_many(some, (X, Y), executor=client, on_result=restart)
+    assert restarted.wait(60)
     assert_same(trained(count=1, epochs=1), some[:1])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from many_jobs import Killed, X, Y, assert_same, fail, jobs, trained
+from many_jobs import Killed, X, Y, assert_same, fail, jobs, soon, trained
 
 import fastbp as fb
 from fastbp import backends
@@ -184,13 +184,11 @@ def test_what_is_cancelled_leaves_what_is_finished(pool):
     assert_same([undisturbed[number] for number in ended], [finished[number] for number in ended])
     long, event = jobs(3, epochs=1_000_000), threading.Event()
     long[0].epochs = 1
-    threading.Timer(1.0, event.set).start()
-    fb.fit_many(long, (X, Y), executor=pool, cancel=event)
+    fb.fit_many(long, (X, Y), executor=pool, cancel=event, on_result=soon(event.set))
     assert [job.done for job in long] == [True, False, False]
     assert 0 < len(long[1].history) < 1_000_000
-    threading.Timer(1.0, signal.raise_signal, (signal.SIGINT,)).start()
     with pytest.raises(KeyboardInterrupt):
-        fb.fit_many(long, (X, Y), executor=pool)
+        fb.fit_many(long, (X, Y), executor=pool, on_result=soon(signal.raise_signal, signal.SIGINT))
     assert [job.done for job in long] == [True, False, False]
     fb.fit_many(short := jobs(), (X, Y), executor=pool)  # which is as it was
     assert_same(trained(), short)
@@ -223,6 +221,16 @@ def test_a_worker_that_does_not_see_the_file_gets_its_bytes():
     assert np.array_equal(x, X)
     assert np.array_equal(y, Y)
     assert open_parcel(parcel)[0][0] is x  # kept, by its name
+
+
+def test_data_of_who_lives_stay():
+    """However old their file is; those of who was killed go (tests/tuning/test_search.py)."""
+    parcel = write_parcel([(X, Y)])
+    os.utime(parcel.path, (0, 0))
+    remove_parcel(write_parcel([(X, Y)]).path)
+    assert Path(parcel.path).exists()
+    remove_parcel(parcel.path)
+    assert not Path(parcel.path).exists()
 
 
 def test_what_cannot_be_is_refused(pool):

@@ -91,17 +91,21 @@ class Cluster(Workers):
     @contextmanager
     def _answering(self) -> Iterator[None]:
         """What Dask says of a scheduler that is gone, in our words; other deaths are none."""
+        if self.client.status in ("closing", "closed"):
+            raise self._lost(f"client of the scheduler at {self.address} was closed")
         try:
             yield
         except self.gone as problem:
             said = LOST.get(getattr(problem, "reason", ""))
             if said is None and not isinstance(problem, OSError):
                 return
-            done = sum(job.done for job in self.jobs)
-            raise ConnectionError(
-                f"fit_many: the Dask scheduler at {self.address} {said or GONE}; {done} of "
-                f"{len(self.jobs)} jobs are done, and have their results"
-            ) from problem
+            raise self._lost(f"scheduler at {self.address} {said or GONE}") from problem
+
+    def _lost(self, what: str) -> ConnectionError:
+        return ConnectionError(
+            f"fit_many: the Dask {what}; {sum(job.done for job in self.jobs)} of "
+            f"{len(self.jobs)} jobs are done, and have their results"
+        )
 
     def check(self) -> None:
         """Look how many workers there are now."""

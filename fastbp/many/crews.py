@@ -176,7 +176,8 @@ class Pool(Workers):
         self.deaths = (BrokenExecutor,)
         self.executor, self.own = executor, None
         workers = _workers(executor)
-        if _is_local(executor):
+        self.is_local = _is_local(executor)
+        if self.is_local:
             # A number from the environment is one of threads in a process: it idles no process.
             cores = thread_counts.count(threads)
             most = cores if threads else max(cores, thread_counts.available())
@@ -200,7 +201,7 @@ class Pool(Workers):
         if self.owed:
             self.owed -= 1
             parcel = parcel._replace(content=Path(parcel.path).read_bytes())
-        order = Order(self.terms, packed, self.at_once, Gone(parcel.path))
+        order = Order(self.terms, packed, self.at_once, Gone(parcel.path), self.is_local)
         return self.executor.submit(work, order, parcel)
 
     def lacks_data(self) -> None:

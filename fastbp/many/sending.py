@@ -10,11 +10,19 @@ import json
 import mmap
 import os
 import pickle
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX, SUFFIX = "fastbp-", ".parcel"
+YOUNG = 60.0  # seconds within which a file may not be locked yet by who writes it
 LINE = 64  # bytes; arrays begin at multiples in a parcel's file
 FOLDERS = (Path("/dev/shm"), None)  # memory where there is such a folder, else files for a while
 
@@ -51,6 +59,7 @@ def write_parcel(things: Sequence[Any]) -> Parcel:
     parts: list[Any] = [body, *(buffer.raw() for buffer in buffers)]
     head = json.dumps([len(part) for part in parts]).encode() + b"\n"
     for folder in FOLDERS:
+        _remove_abandoned(folder)
         try:
             return _write([head, *parts], folder)
         except OSError:
@@ -59,16 +68,20 @@ def write_parcel(things: Sequence[Any]) -> Parcel:
     raise AssertionError("the last folder raises")
 
 
+_locked: dict[str, Any] = {}  # files that are written here and not removed yet, by their paths
+
+
 def _write(parts: list[Any], folder: Path | None) -> Parcel:
     import tempfile
     import uuid
 
-    handle, path = tempfile.mkstemp(prefix="fastbp-", dir=folder)
+    handle, path = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)
+    _locked[path] = os.fdopen(handle, "wb", buffering=0)
     try:
-        with os.fdopen(handle, "wb") as file:
-            for part in parts:
-                file.write(part)
-                file.write(bytes(-file.tell() % LINE))
+        _lock(handle)
+        for part in parts:
+            _locked[path].write(part)
+            _locked[path].write(bytes(-_locked[path].tell() % LINE))
     except BaseException:
         remove_parcel(path)
         raise
@@ -79,6 +92,26 @@ def remove_parcel(path: str) -> None:
     """Remove its file. Who has it mapped keeps it, and who looks for it knows that all is over."""
     with suppress(OSError):
         Path(path).unlink()
+    if path in _locked:
+        _locked.pop(path).close()
+
+
+def _lock(handle: int) -> None:
+    """Hold a file as long as this process lives, killed or not; OSError if somebody else does."""
+    if fcntl is not None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_abandoned(folder: Path | None) -> None:
+    """Remove the files of processes that were killed, which nobody else would."""
+    import tempfile
+
+    for path in Path(folder or tempfile.gettempdir()).glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(OSError):  # it is locked, or somebody else's, or gone
+            if fcntl is not None and time.time() - path.stat().st_mtime > YOUNG:
+                with path.open("rb") as file:
+                    _lock(file.fileno())
+                    path.unlink()
 
 
 _opened: dict[str, Any] = {}  # the latest parcel, by its name

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from .packing import pack_error, pack_outcome, settings_of, unpacked
 from .sending import Parcel, open_parcel
 
 LOOK_EVERY = 0.1  # seconds between two looks at whether all are to stop
+ORPHAN_EVERY = 0.5  # seconds between two looks at whether a worker's parent is alive
 
 
 class UnfitWorkerError(RuntimeError):
@@ -53,6 +55,7 @@ class Order(NamedTuple):
     jobs: list[bytes]
     at_once: int  # how many of them train at a time, in threads
     stop: Any  # a function: whether all are to stop
+    is_child: bool = False  # whether the worker's process is of no use without its parent
 
 
 class Report(NamedTuple):
@@ -78,13 +81,19 @@ _told: set[str] = set()
 
 
 class Told(NamedTuple):
-    """Says that all are to stop when somebody told this process so."""
+    """Says that all are to stop when somebody told this process of Dask so, or is gone."""
 
     name: str
 
     def __call__(self) -> bool:
-        """Whether it was told."""
-        return self.name in _told
+        """Whether it was told, it ends, or nobody waits for the task of this thread any more."""
+        if self.name in _told:
+            return True
+        worker = sys.modules["distributed"].get_worker()
+        if worker.status.name in ("closing", "closed"):
+            return True
+        task = worker.state.tasks.get(worker.get_current_task())
+        return task is not None and task.state == "cancelled"
 
 
 def tell(name: str) -> None:
@@ -102,6 +111,8 @@ def work(order: Order, data: Any) -> Report:
     NoParcelError
         Where the parcel's file is not to be found.
     """
+    if order.is_child:
+        _end_with_parent()
     agree(order.terms)
     of_file = isinstance(data, Parcel)
     things = open_parcel(data) if of_file else data
@@ -112,6 +123,19 @@ def work(order: Order, data: Any) -> Report:
         outcomes = list(_trained(order, lambda each: _train(each, things, stop)))
     took = (time.perf_counter() - started) / len(order.jobs)
     return Report(name(), backends.active().detail, outcomes, took)
+
+
+@cache
+def _end_with_parent() -> None:
+    """Let this process end soon after its parent, which may be killed, and says nothing then."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:  # on Windows it stays
+            time.sleep(ORPHAN_EVERY)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="fastbp-parent", daemon=True).start()
 
 
 def _trained(order: Order, train: Callable[[bytes], bytes]) -> Iterator[bytes]:

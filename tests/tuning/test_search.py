@@ -2,7 +2,11 @@
 
 import math
 import multiprocessing
+import os
+import signal
+import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -103,6 +107,57 @@ def test_what_was_stopped_goes_on_to_the_same(whole, tmp_path, after):
     np.testing.assert_array_equal(again.best_model.params, whole.best_model.params)
     assert again.folder == tmp_path
     assert (tmp_path / "trials.csv").read_text().count("\n") == 10
+
+
+FORK = multiprocessing.get_context("fork")
+
+
+def search_and_die(folder):
+    """Search with two processes; after five results nobody is there any more to hear of others."""
+    seen = []
+
+    def watch(trial):
+        seen.append(trial)
+        if len(seen) == 5:
+            (folder / "workers").write_text(" ".join(map(str, pool._processes)))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with ProcessPoolExecutor(2, FORK) as pool:
+        searched(output=folder / "found", callbacks=watch, executor=pool)
+
+
+def test_what_was_killed_goes_on_to_the_same(whole, tmp_path):
+    """Its workers end too, and the next call removes the data that it left in memory."""
+    before = {*Path("/dev/shm").glob("fastbp-*")}
+    process = FORK.Process(target=search_and_die, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    kept = len([*(tmp_path / "found" / "trials").glob("*.json")])
+    assert kept >= 5
+    workers = (tmp_path / "workers").read_text().split()
+    assert len(workers) == 2
+    end = time.monotonic() + 20
+    while any(is_alive(number) for number in workers) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not any(is_alive(number) for number in workers)
+    left = {*Path("/dev/shm").glob("fastbp-*")} - before
+    for path in left:
+        os.utime(path, (0, 0))
+    with ProcessPoolExecutor(2, FORK) as pool:
+        again = searched(output=tmp_path / "found", executor=pool)
+    assert told(again) == told(whole)
+    for ours, theirs in zip(again, whole, strict=True):
+        np.testing.assert_array_equal(again.model(ours).params, whole.model(theirs).params)
+    assert not any(path.exists() for path in left)
+
+
+def is_alive(process):
+    """Whether it runs; one that ended, if nobody has asked for it, has no command."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
 
 
 def test_a_checkpoint_that_is_damaged_is_made_again(whole, tmp_path):
