@@ -22,6 +22,8 @@ MOST_PLACES = 100  # categories with a place of their own; the rarer ones of mor
 UNKNOWN = "other"  # what that is called
 CLIP = 3.0  # where a smooth clip bends: numbers far out come near it, and never there
 FURTHEST = 1e6  # from the center, in ranges, that a number is taken for at most
+NEITHER = 0.5  # a word that is neither of two
+TRUTHS = {"0": "False", "1": "True"}
 MOST_WIDTH = 1_000_000  # numbers of one column, in a model's file
 
 
@@ -187,7 +189,7 @@ class Category(Column):
 class YesNo(Column):
     """One of two words: 0 for the first, 1 for the second, ½ for any other.
 
-    Gaps are filled with the more frequent one.
+    Gaps are filled with the more frequent one. Truths are also 0 and 1, and in any letters.
     """
 
     kind: ClassVar[str] = "yes/no"
@@ -205,7 +207,9 @@ class YesNo(Column):
     def _encoded(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         words = as_words(column)
         missing = words.isna().to_numpy()
-        found = np.full(len(words), 0.5)
+        if self.words == ("False", "True"):
+            words = words.replace(TRUTHS).str.capitalize()
+        found = np.full(len(words), NEITHER)
         for value, word in enumerate(self.words):
             found[(words == word).to_numpy(bool)] = value
         found[missing] = self.frequent

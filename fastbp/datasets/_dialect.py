@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Sequence
 from itertools import islice
 from math import isqrt
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ._files import CHUNK, bad_file, open_binary
+from ._written import number_of
 
 SAMPLE = 1 << 18  # bytes from which separator, decimal sign and header are told
 ROWS = 200  # of them
@@ -23,8 +23,6 @@ BYTE_ORDER_MARKS = {
 }
 # What stands for a missing value, beside what pandas takes for one ("", NA, NaN, null, None, …).
 MISSING = ("?", ".", "-")
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-COMMA_NUMBER = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][-+]?\d+)?")
 NO_NUMBERS = frozenset({"", "na", "nan", "null", "none", "n/a", *MISSING})
 
 
@@ -126,7 +124,7 @@ def _rows(path: Path, lines: Sequence[str], separator: str) -> list[list[str]]:
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a number, with a decimal point or a comma."""
-    return bool(NUMBER.fullmatch(cell) or COMMA_NUMBER.fullmatch(cell))
+    return number_of(cell, ".") is not None or number_of(cell, ",") is not None
 
 
 def _is_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -146,12 +144,18 @@ def _is_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _has_decimal_commas(rows: Sequence[Sequence[str]], separator: str) -> bool:
-    """Whether numbers have commas, as in 3,14, and none has a point alone."""
+    """Whether numbers have commas, as in 3,14, and none has a point, as in 2.5, alone.
+
+    1,234 and 1.234 may have either: a point between thousands, or three decimals.
+    """
     if separator == ",":
         return False
     cells = {cell for row in rows for cell in row if "," in cell or "." in cell}
-    commas = any(COMMA_NUMBER.fullmatch(cell) for cell in cells)
-    return commas and not any(NUMBER.fullmatch(cell) and "." in cell for cell in cells)
+    commas = {cell for cell in cells if number_of(cell, ",")}
+    points = {cell for cell in cells if number_of(cell, ".")}
+    if commas - points and not points - commas:
+        return True
+    return any("," in cell for cell in commas) and not any("." in cell for cell in points)
 
 
 def text_of(names: Sequence[str]) -> str:

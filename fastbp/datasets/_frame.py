@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from ._dialect import MISSING, Dialect, dialect_of, text_of
 from ._files import Bound, bad_file, packed_size
 from ._text import MOST_COLUMNS, Scan, scan
+from ._words import as_words, is_numeric, is_truth
+from ._written import fill
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,11 +156,10 @@ def _read(path: Path, bound: Bound) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # that it leaves cells out
-            return pd.read_csv(
+            frame = pd.read_csv(
                 path,
                 sep=dialect.separator,
                 decimal=dialect.decimal,
-                thousands="." if dialect.decimal == "," else None,
                 encoding=dialect.encoding,
                 encoding_errors="replace",
                 names=list(range(len(dialect.names))),  # that may be two of one name
@@ -166,9 +169,28 @@ def _read(path: Path, bound: Bound) -> pd.DataFrame:
                 na_values=list(MISSING),
                 low_memory=False,
                 compression="gzip" if packed_size(path) is not None else None,
-            ).set_axis(list(dialect.names), axis=1)
+            )
     except (ValueError, OverflowError, pd.errors.ParserWarning, EOFError) as problem:
         raise bad_file(path, _parser_said(problem)) from None
+    if dialect.decimal == ",":
+        frame = frame.apply(_with_points)
+    return frame.set_axis(list(dialect.names), axis=1)
+
+
+def _with_points(column: pd.Series) -> pd.Series:
+    """Cells as 1.234,50 € as numbers; others stay as they are.
+
+    pandas would take each point for one between thousands, that of a date too.
+    """
+    import pandas as pd
+
+    if is_numeric(column) or is_truth(column):
+        return column
+    words = as_words(column).fillna("").to_numpy(object)
+    numbers, wrong = np.full(len(words), np.nan), words != ""
+    fill(words, numbers, wrong, ",")
+    found = pd.Series(numbers, column.index)
+    return column.astype(object).where(wrong, found) if wrong.any() else found
 
 
 def _parser_said(problem: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ._columns import Category, Column, Date, Number, YesNo
-from ._words import as_words, bad_rows, is_numeric, is_time, parsed, times
+from ._words import as_words, bad_rows, is_numeric, is_time, is_truth, parsed, times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,10 +49,10 @@ def guess(column: pd.Series, first: bool = False) -> Guess:
     if constant := _constant(words):
         return constant
     numbers, wrong = parsed(column)
-    if not wrong.any() and column.dtype != bool and np.isfinite(numbers).any():
+    if not wrong.any() and not is_truth(column) and np.isfinite(numbers).any():
         return _of_numbers(column, first)
     share = np.isfinite(numbers).sum() / len(present)
-    if share > MOSTLY and column.dtype != bool:
+    if share > MOSTLY and not is_truth(column):
         raise ValueError(
             f"column {name!r}: numbers, but {bad_rows(column, np.flatnonzero(wrong))}; correct "
             f"those, take it as words (category={name!r}, --category {name}) or leave it out "

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ._words import as_numbers, as_words, bad_rows, is_numeric, parsed
+from ._words import as_numbers, as_words, bad_rows, is_numeric, is_truth, parsed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEW = 20  # whole numbers, at most, that are guessed to be classes
 EACH = 2  # rows that each of them has on average, at least
+NEARLY = 0.95  # of all rows have a name of their own: they are none of classes
 MANY = 1000  # names, from which they are none of classes unless each has rows enough
 Name = str | int | bool
 
@@ -46,7 +47,8 @@ class Classes:
             names = sorted(map(int, names))
         if len(names) < 2:
             raise ValueError(f"label {name!r}: one class alone, {names[0]!r}: nothing to learn")
-        if len(names) > MANY and len(names) * EACH > len(words):
+        lonely = len(names) > FEW and len(names) > NEARLY * len(words)
+        if lonely or (len(names) > MANY and len(names) * EACH > len(words)):
             raise ValueError(
                 f"label {name!r}: {len(names):,} different classes in {len(words):,} rows; if it "
                 "is a number to predict, say values=True (--regression)"
@@ -185,7 +187,7 @@ def fit_label(
 def looks_like_values(column: pd.Series) -> bool:
     """Whether cells are numbers that are fractions, or more different ones than classes."""
     numbers, wrong = parsed(column)
-    if wrong.any() or column.dtype == bool:
+    if wrong.any() or is_truth(column):
         return False
     if not bool((numbers == np.floor(numbers)).all()):
         return True

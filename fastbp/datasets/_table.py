@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from fastbp._checks import check_kind
 from fastbp.pages import notebook
 
 from ._checked import DataError, check_most_bytes
-from ._columns import Category, Column, Number, column_from
+from ._columns import NEITHER, Category, Column, Number, YesNo, column_from
 from ._csv import LABEL_NAMES
 from ._dataset import Dataset
 from ._dialect import text_of
@@ -74,7 +74,8 @@ class Table:
     def encode(self, data: Any) -> np.ndarray:
         """Rows as (n, features) float32, by the columns' names, in whatever order they are.
 
-        Columns that are not known are left out, with a warning.
+        Columns that are not known are left out, with a warning; another says where no word of a
+        column's is one of the two that it had.
 
         Raises
         ------
@@ -89,7 +90,19 @@ class Table:
         if extra := [name for name in frame.columns if name not in known]:
             told = f"the model does not know {text_of(extra)}, which it leaves out"
             warnings.warn(told, UserWarning, stacklevel=2)
-        return self.encoded(frame)
+        x = self.encoded(frame)
+        for name, words in self._strangers(x):
+            told = f"column {name!r} was {' or '.join(words)}, and is neither in any row"
+            warnings.warn(told, UserWarning, stacklevel=2)
+        return x
+
+    def _strangers(self, x: np.ndarray) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Columns of yes and no whose samples are neither."""
+        start = 0
+        for column in self.columns:
+            if isinstance(column, YesNo) and len(x) and bool((x[:, start] == NEITHER).all()):
+                yield column.name, column.words
+            start += len(column.places())
 
     def encoded(self, frame: pd.DataFrame) -> np.ndarray:
         """``encode`` of a DataFrame that has all columns."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import _written
 from ._dialect import NO_NUMBERS
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ def is_numeric(column: pd.Series) -> bool:
     from pandas.api import types
 
     return bool(types.is_numeric_dtype(column) and not types.is_bool_dtype(column))
+
+
+def is_truth(column: pd.Series) -> bool:
+    """Whether cells are truths already, with gaps or without."""
+    from pandas.api import types
+
+    return bool(types.is_bool_dtype(column))
 
 
 def is_time(column: pd.Series) -> bool:
@@ -62,20 +70,27 @@ def as_numbers(column: pd.Series, name: str) -> np.ndarray:
     """
     numbers, wrong = parsed(column)
     _refuse(column, wrong, name, "numbers")
-    _refuse(column, np.abs(numbers) > LARGEST, name, "finite numbers")
+    _refuse(column, np.isinf(numbers), name, "finite numbers")
+    _refuse(column, np.abs(numbers) > LARGEST, name, f"numbers up to {LARGEST:g}")
     return numbers
 
 
 def parsed(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Cells as float64, NaN where they are none; and where they are neither numbers nor gaps."""
+    """Cells as float64, NaN where they are none; and where they are neither numbers nor gaps.
+
+    A currency, %, and commas between thousands are read over.
+    """
     import pandas as pd
 
-    if is_numeric(column) or pd.api.types.is_bool_dtype(column):
+    if is_numeric(column) or is_truth(column):
         return column.to_numpy(np.float64, na_value=np.nan), np.zeros(len(column), bool)
     words = as_words(column)
     words = words.where(~words.str.lower().isin(NO_NUMBERS), None)
     numbers = pd.to_numeric(words, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return numbers, (np.isnan(numbers) & words.notna().to_numpy())
+    wrong = np.isnan(numbers) & words.notna().to_numpy()
+    numbers = numbers.copy() if wrong.any() else numbers  # pandas' own may be read-only
+    _written.fill(words.to_numpy(object), numbers, wrong)
+    return numbers, wrong
 
 
 def as_times(column: pd.Series, name: str) -> pd.Series:
