@@ -12,6 +12,8 @@ pytest.importorskip("sklearn", "1.9")
 from sklearn.datasets import load_iris
 
 import fastbp as fb
+from fastbp.backends import active
+from fastbp.interop.sklearn.base import FEW_EPOCHS
 from fastbp.layers import ACTIVATIONS
 from fastbp.sklearn import MLPClassifier, MLPRegressor
 
@@ -104,6 +106,27 @@ def test_an_arithmetic_of_float32() -> None:
     for one, other in zip(found.coefs_, same.coefs_, strict=True):
         assert_array_equal(one, other)
     assert trained(MLPRegressor, X[:, 0], dtype="float32").predict(X).dtype == np.float32
+
+
+def test_samples_that_stay_float64_for_few_epochs_give_the_bits_of_their_copy_in_float32() -> None:
+    weights, x = np.random.RandomState(1).rand(150), X / 3
+    for name in (active().name, "numpy"):
+        for kind, y in ((MLPClassifier, Y), (MLPRegressor, X[:, 0])):
+            net = kind(max_iter=FEW_EPOCHS, random_state=0, dtype="float32")
+            with fb.use_backend(name):
+                found = net.fit(x, y, sample_weight=weights).coefs_
+                wanted = net.fit(x.astype(np.float32), y, sample_weight=weights).coefs_
+            for one, other in zip(found, wanted, strict=True):
+                assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e39])
+def test_samples_that_float32_does_not_have_are_refused_for_few_epochs_too(wrong: float) -> None:
+    x = X.copy()
+    x[3, 1] = wrong
+    for epochs in (FEW_EPOCHS, FEW_EPOCHS + 1):
+        with np.errstate(over="ignore"), pytest.raises(ValueError, match=r"NaN|infinity"):
+            MLPClassifier(max_iter=epochs, dtype="float32").fit(x, Y)
 
 
 def test_one_warning_says_that_epochs_are_at_an_end() -> None:

@@ -21,6 +21,7 @@ from .network import network, random_layers, scores_of
 from .stochastic import Part, fit_stochastic
 
 STOCHASTIC = ("sgd", "adam")
+FEW_EPOCHS = 4  # that take less time on float64 samples than a copy of those in float32 does
 # What scikit-learn's perceptrons do not take.
 BEYOND: dict[str, list[Any]] = {
     "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
@@ -47,17 +48,36 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """The samples, and the targets as values."""
         raise NotImplementedError
 
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        """Samples and targets, checked."""
+    def _validated(
+        self, X: Any, y: Any, reset: bool, incremental: bool | None = None
+    ) -> tuple[Any, Any]:
+        """Samples, for fit or partial_fit or neither, and targets, checked."""
+        as_they_are = incremental is not None and self._stay(X, incremental)
         x, y = validate_data(
             *(self, X, y),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),
-            dtype=self._dtypes(),
+            dtype=np.float64 if as_they_are else self._dtypes(),
+            ensure_all_finite=not as_they_are,
             reset=reset,
         )
         return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _stay(self, X: Any, incremental: bool) -> bool:
+        """Whether float64 samples stay so, of which each batch is converted; all have been checked.
+
+        Their squares sum up to less than the square of a number that is not one in float32: so all
+        are finite there too.
+        """
+        epochs = 1 if incremental else self.max_iter
+        if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous:
+            return False
+        narrower = self.dtype == "float32" and X.dtype == np.float64
+        trained_on = self.solver in STOCHASTIC and not self.early_stopping
+        if not narrower or not trained_on or epochs > FEW_EPOCHS:
+            return False
+        return bool(np.einsum("ij,ij->", X, X) < float(np.finfo(np.float32).max) ** 2)
 
     def _out_activation(self) -> str:
         """What scores go through to be predictions."""
@@ -87,7 +107,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         held_out = self._held_out(*own) if own else None
         self._random_state = check_random_state(self.random_state)
         if first:
-            self._start([x.shape[1], *map(int, hidden), self.n_outputs_], x.dtype)
+            sizes = [x.shape[1], *map(int, hidden), self.n_outputs_]
+            self._start(sizes, np.dtype(self.dtype or x.dtype))
         net = self._network(self.coefs_[0].dtype, self._dropout())
         data = Part(x, values, weights)
         told = None if incremental else self._told(X, y, sample_weight)

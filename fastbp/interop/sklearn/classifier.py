@@ -181,7 +181,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return values
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        x, y = self._validated(X, y, reset)
+        x, y = self._validated(X, y, reset, incremental)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_

@@ -116,7 +116,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         return np.asarray(y)
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        return self._validated(X, y, reset)
+        return self._validated(X, y, reset, incremental)
 
     def _out_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"

@@ -29,7 +29,8 @@ class Steps:
 
     Parameters
     ----------
-    x : (n, inputs) array or sparse matrix of rows, of the network's dtype
+    x : (n, inputs) array or sparse matrix of rows
+        Each batch is converted, where they are float64 and the network is float32.
     target : (n,) labels or (n, outputs) values
     weights : (n,) float64 or None
     alpha : float
@@ -58,7 +59,8 @@ class Steps:
     ) -> None:
         self.net, self.form, self.samples = net.train(), form, x.shape[0]
         self.optimizer, self.batch_size = optimizer, batch_size
-        self.x = x = as_dense(x, net.dtype)
+        wide = not issparse(x) and x.dtype == np.float64
+        self.x = x = np.ascontiguousarray(x) if wide else as_dense(x, net.dtype)
         self.target, self.weights, self.together = target, weights, 1
         # Under a penalty plain SGD sums up W anew in each call: its last digits would tell how many
         # epochs that was for.
@@ -156,7 +158,8 @@ class Steps:
             ):
                 of_rows = () if self.weights is None else (self.weights[rows],)
                 x, limits = self.x[rows], Limits(l2=float(penalty))
-                scores = net.forward(x.toarray() if issparse(x) else x)
+                x = x.toarray() if issparse(x) else np.asarray(x, net.dtype)
+                scores = net.forward(x)
                 self.kept[before + rows] = scores
                 loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
                 losses.append(loss + limits.penalty(net))
