@@ -5,8 +5,8 @@ pixels or none: what tells cases apart by a step, or counts from an edge, shows 
 samples all these sizes; ``python tests/kernels/test_small_images.py`` goes through every one.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,15 +20,18 @@ BATCHES = (1, 2, 16, 17)  # SAMPLES of the engines is 16
 SAMPLED = 50  # cases of a kernel
 
 
-def every_images() -> Iterator[tuple[int, Images]]:
+@functools.cache
+def every_images() -> list[tuple[int, Images]]:
     """All sizes of batch, images and windows that fit together."""
+    found = []
     pairs = [itertools.product(values, repeat=2) for values in (SIZES, WINDOWS, FEW)]
     for n, size, kernel, stride, channels, filters in itertools.product(
         BATCHES, *map(list, pairs), FEW, FEW
     ):
         if kernel[0] <= size[0] and kernel[1] <= size[1]:
             padding = (size[0] - 1) % 3, (size[1] + 1) % 3
-            yield n, Images(channels, size, filters, kernel, stride, padding)
+            found.append((n, Images(channels, size, filters, kernel, stride, padding)))
+    return found
 
 
 def compare(module, name, n, images, dtype, rng) -> None:
@@ -56,7 +59,7 @@ def compare(module, name, n, images, dtype, rng) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ON_IMAGES)
 def test_kernels_are_the_reference(compiled, name, dtype, rng):
-    cases = list(every_images())
+    cases = every_images()
     for chosen in rng.choice(len(cases), SAMPLED, replace=False):
         compare(compiled, name, *cases[chosen], np.dtype(dtype), rng)
 
