@@ -75,7 +75,8 @@ def test_lines_say_that_every_gradient_holds(tmp_path):
 
 
 @pytest.mark.usefixtures("wrong_tanh")
-def test_a_gradient_one_percent_off_is_found(tmp_path):
+def test_a_gradient_one_percent_off_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(gradcheck, "image_cases", lambda dtype, seed: ())  # slow, and without Tanh
     result = run("gradcheck", "--backend", "numpy", cwd=tmp_path)
     assert result.code == 1
     wrong = [line.split()[0] for line in result.out.splitlines() if "WRONG (above" in line]
