@@ -1,5 +1,6 @@
 """What all tests share: the backends, the dtypes, and how near two results must be."""
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +57,13 @@ def _group(nodeid: str) -> str:
     default = "float64" if "/engine/" in path or "/custom/" in path else "float32"
     found = [dtype for dtype in ("float32", "float64") if dtype in name]
     return COMPILING + max(found, key=name.rfind, default=default)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_there_stays() -> None:
+    """Let no collection look again at all that pytest and Numba keep to the end: half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=BACKENDS)
