@@ -1,8 +1,9 @@
 """Numba's machine code is kept across processes, wherever there is room, and is never stale.
 
-Each case is a copy of the package, in processes of its own. They compile one small kernel; the
-engine is kept by the same means. The cache of a copy is empty, or, where a test begins with what a
-process before has compiled (`kept`), has that from one that did so for all of them.
+Each case is a copy of the package, in processes of its own, which have Numba when they start. They
+compile one small kernel; the engine is kept by the same means. The cache of a copy is empty, or,
+where a test begins with what a process before has compiled (`kept`), has that from one that did so
+for all of them.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import Fork
 
 import fastbp as fb
 from fastbp.kernels._numba import cache
@@ -49,7 +51,7 @@ NO_HOME = "import pathlib\npathlib.Path.home = lambda: (_ for _ in ()).throw(Run
 
 
 class Result:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Fork) -> None:
         output, self.error = process.communicate(timeout=100)
         assert process.returncode == 0, self.error
         self.y, folder = output.splitlines()
@@ -68,17 +70,11 @@ def copy_to(folder: Path) -> Path:
     return site
 
 
-def start_in(folder: Path, code: str = "", **environment: str) -> subprocess.Popen[str]:
+def start_in(folder: Path, code: str = "", **environment: str) -> Fork:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
     own = {"HOME": folder / "home", "TMPDIR": folder / "tmp", "PYTHONPATH": folder / "site"}
-    return subprocess.Popen(
-        [sys.executable, "-c", f"{code}\n{CALL}"],
-        env={**clean, **{k: str(v) for k, v in own.items()}, **NO_BYTECODE, **environment},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = {**clean, **{k: str(v) for k, v in own.items()}, **NO_BYTECODE, **environment}
+    return Fork(f"{code}\n{CALL}", folder, environment)
 
 
 @pytest.fixture
@@ -106,13 +102,13 @@ def kept(compiled: Path, package: Path) -> Path:
 
 
 @pytest.fixture
-def start(package: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(package: Path) -> Callable[..., Fork]:
     """Start a process that runs a kernel of the copy, with a home and a TMPDIR of its own."""
     return partial(start_in, package.parents[1])
 
 
 @pytest.fixture
-def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Result]:
+def run(start: Callable[..., Fork]) -> Callable[..., Result]:
     return lambda *arguments, **environment: Result(start(*arguments, **environment))
 
 
