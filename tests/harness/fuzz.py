@@ -208,6 +208,7 @@ def main() -> int:
     add("--seed", type=int, default=1, help="(default: %(default)s)")
     add("--kind", choices=KINDS, action="append", help="only this kind; may be repeated")
     add("--processes", type=int, default=2, help="(default: %(default)s)")
+    add("--seconds", type=float, default=5, help="that each may take (default: %(default)s)")
     add("--keep", type=Path, default=Path("findings"), help="folder (default: %(default)s)")
     add("--again", type=Path, metavar="FOLDER", help="examine one input that was kept, here")
     args = parser.parse_args()
@@ -217,7 +218,8 @@ def main() -> int:
     started = time.monotonic()
     numbers = range(args.first, args.first + args.inputs)
     keep, kinds = args.keep.resolve(), args.kind or KINDS
-    found = fuzz(numbers, args.seed, keep, kinds, processes=args.processes)
+    limits = Limits(seconds=args.seconds)
+    found = fuzz(numbers, args.seed, keep, kinds, limits=limits, processes=args.processes)
     seconds = time.monotonic() - started
     workers.say(f"{args.inputs:,} inputs in {seconds:.0f} s, {len(found)} findings")
     for kind, count in Counter(kinds[f.number % len(kinds)] for f in found).most_common():

@@ -299,10 +299,11 @@ def main() -> int:
     add("--first", type=int, default=0, help="the number of the first (default: %(default)s)")
     add("--seed", type=int, default=1, help="(default: %(default)s)")
     add("--processes", type=int, default=2, help="(default: %(default)s)")
+    add("--seconds", type=float, default=5, help="that each may take (default: %(default)s)")
     args = parser.parse_args()
     started = time.monotonic()
     numbers = range(args.first, args.first + args.calls)
-    found = call(numbers, args.seed, processes=args.processes)
+    found = call(numbers, args.seed, Limits(seconds=args.seconds), args.processes)
     seconds = time.monotonic() - started
     workers.say(
         f"seed {args.seed}: {args.calls:,} calls of {len(targets())} functions in {seconds:.0f} s, "
