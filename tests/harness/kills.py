@@ -2,10 +2,11 @@
 
     python tests/harness/kills.py --kills 200 --seed 1
 
-Four things are killed in turn: ``train`` (model, history and settings are whole, and belong
+Five things are killed in turn: ``train`` (model, history and settings are whole, and belong
 together), ``experiment --resume`` until it ends (in the end the same bits as undisturbed), a
-training that goes on from its checkpoint until it ends (likewise), and saving in a loop (the old
-file or the new one, whole). Exit code 1 if anything is wrong.
+training that goes on from its checkpoint until it ends (likewise), a search that goes on in its
+folder (likewise, by threads and by processes), and saving in a loop (the old file or the new one,
+whole). Exit code 1 if anything is wrong.
 """
 
 import argparse
@@ -61,7 +62,35 @@ else:
     )
 net.save(folder + "/end.safetensors")
 """
-WAYS = (("cython", "fused"), ("numpy", "layered"), ("cython", "layered"), ("numba", "fused"))
+SEARCH = """
+import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from hashlib import sha256
+from multiprocessing import get_context
+import numpy as np
+import fastbp as fb
+folder, backend, who = sys.argv[1:]
+fb.use_backend(backend)
+rng = np.random.default_rng(0)
+x = rng.normal(size=(600, 20))
+y = (x @ rng.normal(size=(20, 3))).argmax(axis=1)
+space = {"lr": fb.space.loguniform(1e-4, 1e-1), "hidden": [8, 32, (16, 8)]}
+fork = lambda workers: ProcessPoolExecutor(workers, get_context("fork"))
+with (fork if who == "processes" else ThreadPoolExecutor)(2) as pool:
+    found = fb.search(
+        *(space, x, y), method="halving", n_trials=18, epochs=18, optimizer="adam",
+        schedule="cosine", early_stopping=15, output=folder + "/found", executor=pool,
+    )
+with open(folder + "/end.txt", "w") as file:
+    for trial in found:
+        digest = sha256(found.model(trial).params.tobytes()).hexdigest()
+        print(trial.row() | {"seconds": 0}, digest, file=file)
+"""
+# What goes on where it was killed: its program, and the ways of it.
+TRAIN_WAYS = (("cython", "fused"), ("numpy", "layered"), ("cython", "layered"), ("numba", "fused"))
+SEARCH_WAYS = (("cython", "threads"), ("cython", "processes"), ("numpy", "processes"))
+KINDS = ("saving", "training", "experiment", "going-on", "search")
+GOING_ON = {"going-on": (GO_ON, TRAIN_WAYS), "search": (SEARCH, SEARCH_WAYS)}
 SAVE = """
 import sys
 import fastbp as fb
@@ -218,38 +247,44 @@ def kill_experiment(
     return kills, wrong if page.exists() else [*wrong, "there is no report"]
 
 
-# A training with checkpoints
+# A training with checkpoints, and a search in its folder
 
 
-def going_on(folder: Path, way: tuple[str, str]) -> list[str | Path]:
-    """The command that trains, or goes on, to the end: with a backend, fused or layered."""
-    return [sys.executable, "-c", GO_ON, folder, *way]
+def going_on(folder: Path, program: str, way: tuple[str, str]) -> list[str | Path]:
+    """The command that begins, or goes on, to the end: with a backend, in a way."""
+    return [sys.executable, "-c", program, folder, *way]
+
+
+def end_of(folder: Path) -> bytes:
+    """What it wrote when it was done."""
+    (path,) = folder.glob("end.*")
+    return path.read_bytes()
 
 
 @cache
-def undisturbed_training(way: tuple[str, str]) -> tuple[bytes, float]:
-    """The network of a training that nobody kills, and how long it takes."""
+def undisturbed_end(program: str, way: tuple[str, str]) -> tuple[bytes, float]:
+    """That of one that nobody kills, and how long it takes."""
     with tempfile.TemporaryDirectory() as name:
         folder, began = Path(name), time.monotonic()
-        if start(going_on(folder, way), folder / "log").wait() != 0:
+        if start(going_on(folder, program, way), folder / "log").wait() != 0:
             raise RuntimeError((folder / "log").read_text())
-        return (folder / "end.safetensors").read_bytes(), time.monotonic() - began
+        return end_of(folder), time.monotonic() - began
 
 
 def kill_going_on(
-    folder: Path, random: Random, way: tuple[str, str], most: int
+    folder: Path, random: Random, program: str, way: tuple[str, str], most: int
 ) -> tuple[int, list[str]]:
-    """Kill a training and let it go on until it ends: how many kills, and what is wrong."""
-    calm, longest = undisturbed_training(way)
-    kills, command = 0, going_on(folder, way)
+    """Kill it and let it go on until it ends: how many kills, and what is wrong."""
+    calm, longest = undisturbed_end(program, way)
+    kills, command = 0, going_on(folder, program, way)
     while kills < min(most, TRIES):
         if not kill(start(command, folder / "log"), longest * random.random()):
             break  # it came to its end, or failed, as the next one will say
         kills += 1
     if start(command, folder / "log").wait() != 0:
         return kills, [f"it cannot go on: {(folder / 'log').read_text()[-300:]}"]
-    end = (folder / "end.safetensors").read_bytes()
-    return kills, [] if end == calm else [f"{way}: not the network of an undisturbed run"]
+    same = end_of(folder) == calm
+    return kills, [] if same else [f"{way}: not what an undisturbed run comes to"]
 
 
 # Saving
@@ -276,15 +311,16 @@ def kills(count: int, seed: int, root: Path) -> list[str]:
     longest = time.monotonic() - began
     found, done, turn = [], 0, 0
     while done < count:
-        kind = ("saving", "training", "experiment", "going-on")[turn % 4]
+        kind = KINDS[turn % len(KINDS)]
         folder = root / f"{turn}-{kind}"
         folder.mkdir()
         killed, most = 1, min(TRIES, max(2, count // 3), count - done)
         if kind == "experiment":
             killed, wrong = kill_experiment(folder, random, calm, longest, most)
-        elif kind == "going-on":
-            way = WAYS[turn // 4 % len(WAYS)]
-            killed, wrong = kill_going_on(folder, random, way, most)
+        elif kind in GOING_ON:
+            program, ways = GOING_ON[kind]
+            way = ways[turn // len(KINDS) % len(ways)]
+            killed, wrong = kill_going_on(folder, random, program, way, most)
         else:
             wrong = (kill_training if kind == "training" else kill_saving)(folder, random)
         done, turn = done + max(killed, 1), turn + 1
