@@ -120,6 +120,20 @@ def add_backend(
     )
 
 
+def add_plot(
+    parser: argparse.ArgumentParser, default: str, what: str, metavar: str = "FILE"
+) -> None:
+    """--plot, which goes to ``default`` if it says no other place."""
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        nargs="?",
+        const=Path(default),
+        metavar=metavar,
+        help=f"draw {what} (default{' file' if metavar == 'FILE' else ''}: {default})",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,15 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_memory(parser)
     _arguments.add_split(parser)
     _arguments.add_backend(parser)
-    parser.add_argument(
-        "--plot",
-        type=Path,
-        nargs="?",
-        const=Path("evaluation.png"),
-        metavar="FILE",
-        help="draw the confusion matrix, or of values the true by the predicted ones "
-        "(default file: evaluation.png)",
-    )
+    what = "the confusion matrix, or of values the true by the predicted ones"
+    _arguments.add_plot(parser, "evaluation.png", what)
     _arguments.add_json(parser)
 
 

@@ -23,15 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a network as TOML, written like fastbp/explain/worked_example.toml (default: "
         "that one, report B's worked example)",
     )
-    parser.add_argument(
-        "--plot",
-        type=Path,
-        nargs="?",
-        const=Path("explained"),
-        metavar="DIR",
-        help="draw the network with its numbers, before and after, into a folder "
-        "(default: explained)",
-    )
+    what = "the network with its numbers, before and after, into a folder"
+    _arguments.add_plot(parser, "explained", what, metavar="DIR")
     _arguments.add_backend(parser)
     _arguments.add_json(parser)
 

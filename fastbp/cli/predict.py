@@ -49,14 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_split(parser)
     _arguments.add_data(parser)
     _arguments.add_backend(parser)
-    parser.add_argument(
-        "--plot",
-        type=Path,
-        nargs="?",
-        const=Path("prediction.png"),
-        metavar="FILE",
-        help="draw picture and probabilities (default file: prediction.png)",
-    )
+    _arguments.add_plot(parser, "prediction.png", "picture and probabilities")
     _arguments.add_json(parser)
 
 
