@@ -64,7 +64,8 @@ def copy_to(folder: Path) -> Path:
     for name in ("home", "tmp"):
         (folder / name).mkdir()
     site = folder / "site" / "fastbp"
-    ignore = shutil.ignore_patterns("fastbp-numba-*", "*.so", "mnist")
+    # Bytecode that another process is writing, too, under a name that will be gone.
+    ignore = shutil.ignore_patterns("fastbp-numba-*", "*.so", "mnist", "*.pyc.*")
     shutil.copytree(PACKAGE, site, ignore=ignore)
     shutil.copytree(KERNELS, site / "kernels", ignore=ignore, dirs_exist_ok=True)
     return site
