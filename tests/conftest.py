@@ -45,6 +45,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: not _group(item.nodeid).startswith(COMPILING))
 
 
+def pytest_collection_finish() -> None:
+    """Let no later collection of garbage look at all that is there by now: it takes half a second.
+
+    Tests and modules stay to the end.
+    """
+    gc.freeze()
+
+
 COMPILING = "numba-"
 
 
@@ -57,13 +65,6 @@ def _group(nodeid: str) -> str:
     default = "float64" if "/engine/" in path or "/custom/" in path else "float32"
     found = [dtype for dtype in ("float32", "float64") if dtype in name]
     return COMPILING + max(found, key=name.rfind, default=default)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _what_is_there_stays() -> None:
-    """Let no collection look again at all that pytest and Numba keep to the end: half a second."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(params=BACKENDS)
