@@ -77,7 +77,7 @@ class PlanColumn(IntEnum):
     """
 
     SPLIT = 0  # one of Split
-    WIDTH = auto()  # of y and dy: outputs, rounded up
+    WIDTH = auto()  # of vectors (native), of y and dy (Numba): outputs, rounded up
     Y = auto()
     DY = auto()
     W = auto()  # w, then b; the next two likewise, for what the optimiser remembers
@@ -93,6 +93,7 @@ class PlanColumn(IntEnum):
     STEP = auto()  # scratch: for the step that W takes (native), for the gradients of a norm
     SQUARES = auto()  # of rows: sums over parts of a layer's weights or gradient, in doubles
     # The native engine's alone:
+    Y_ROW = auto()  # from a sample's y, dy and step to the next one's
     EXCHANGE = auto()  # the size of a buffer for sums, of which there are two
     PRIVATE = auto()  # from what one thread has to itself to what the next one has
     BLOCK_STRIDE = (

@@ -17,7 +17,7 @@ from blocks cimport block_before, block_dx, block_dy, block_y
 from norms cimport eps_of
 from numbers cimport (
     BATCH, BATCHES, BATCH_NORM, BUFFER, CHANNELS, COLUMNS, KIND, OUTPUTS, PARAM_VECTORS, PARTS,
-    PLAN_COLUMNS, SAMPLES, SHARE, STATISTICS, TRAINING, VECTOR, W, WIDTH,
+    PLAN_COLUMNS, SAMPLES, SHARE, STATISTICS, TRAINING, VECTOR, W, Y_ROW,
 )
 from program cimport Input, Run, dy_of, hidden_input, meet, takes_steps, values_of, width_of, y_of
 from steps cimport optimize_apart
@@ -118,7 +118,7 @@ cdef inline void normalize(
     input = hidden_input[real](run, layer, work, n)
     normalization.batch_norm[real](
         n, row[VECTOR], <const real*> input.x, input.row, mean, mean + apart, w, w + apart, eps,
-        y_of[real](run, layer, work), plan[WIDTH])
+        y_of[real](run, layer, work), plan[Y_ROW])
 
 
 cdef inline void leave_gradient(
@@ -141,7 +141,7 @@ cdef inline void leave_gradient(
     input = hidden_input[real](run, layer, work, n)
     normalization.batch_norm_gradient[real](
         n, row[VECTOR], <const real*> input.x, input.row, dy_of[real](run, layer, work),
-        run.plan[layer * PLAN_COLUMNS + WIDTH], mean, var, eps, dw, db)
+        run.plan[layer * PLAN_COLUMNS + Y_ROW], mean, var, eps, dw, db)
 
 
 cdef inline void combine_gradients(
@@ -196,9 +196,9 @@ cdef inline void pass_back_in_use(
             block_dx[real](run, layer, work))
     else:
         normalization.batch_norm_input_in_use[real](
-            n, row[VECTOR], dy_of[real](run, layer, work), run.plan[layer * PLAN_COLUMNS + WIDTH],
+            n, row[VECTOR], dy_of[real](run, layer, work), run.plan[layer * PLAN_COLUMNS + Y_ROW],
             var, w, eps, dy_of[real](run, layer - 1, work),
-            run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+            run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
 
 
 cdef inline void pass_back(
@@ -225,8 +225,8 @@ cdef inline void pass_back(
     input = hidden_input[real](run, layer, work, n)
     normalization.batch_norm_input[real](
         n, row[VECTOR], <const real*> input.x, input.row, dy_of[real](run, layer, work),
-        run.plan[layer * PLAN_COLUMNS + WIDTH], mean, var, w, dw, db, eps, batch,
-        dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+        run.plan[layer * PLAN_COLUMNS + Y_ROW], mean, var, w, dw, db, eps, batch,
+        dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
 
 
 cdef inline void finish(

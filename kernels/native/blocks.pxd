@@ -20,7 +20,7 @@ from convolution cimport Images, group_of, input_size, output_size, w_size
 from numbers cimport (
     ADD, AVG_POOL, BUFFER, CHANNELS, COLUMNS, CONV, DROPOUT, DY, FORK, GROUPS, HEIGHT, IMAGES,
     IMAGE_WIDTH, KERNEL, KIND, LOWEST, MAX_POOL, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, OUT_IMAGE_WIDTH,
-    PADDED, PADDING, PARTNER, PLAN_COLUMNS, RELU, SAMPLES, STANDARDIZE, STRIDE, W, WIDTH, Y,
+    PADDED, PADDING, PARTNER, PLAN_COLUMNS, RELU, SAMPLES, STANDARDIZE, STRIDE, W, WIDTH, Y, Y_ROW,
 )
 from program cimport (
     Run, dy_of, has_border, masks_of, padded_size, partial_gradient, takes_steps, values_of, y_of,
@@ -234,7 +234,7 @@ cdef inline void forward_block(
         normalization.standardize_block[real](
             numbers[OUTPUTS], x, work + plan[BUFFER], work + plan[BUFFER] + plan[WIDTH], y)
     else:
-        flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[WIDTH])
+        flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[Y_ROW])
 
 
 cdef inline void add_to_segment(
@@ -293,4 +293,4 @@ cdef inline void backward_block(
         normalization.unstandardize_block[real](
             numbers[OUTPUTS], dy, work + plan[BUFFER] + plan[WIDTH], dx)
     else:
-        unflatten[real](dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[WIDTH], dx)
+        unflatten[real](dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[Y_ROW], dx)

@@ -9,8 +9,8 @@ from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS,
-    KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE,
-    SPLIT, STATES, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE,
+    SPARSE, SPLIT, STATES, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y, Y_ROW,
 )
 from processors cimport spread
 from program cimport Input, Run, buffers_size, hidden_input, meet, samples_at_once
@@ -52,7 +52,7 @@ cdef inline void gather_from(
                    min(BUNCH, input.n - after))
         gather_blocks[source, real](
             data, features, chosen, chunk * BUNCH, min(BUNCH, input.n - chunk * BUNCH),
-            run.plan[WIDTH], scale, <int32_t*> input.bounds + 2 * blocks * chunk,
+            run.plan[Y_ROW], scale, <int32_t*> input.bounds + 2 * blocks * chunk,
             <int32_t*> input.starts + blocks * BUNCH * chunk,
             x + blocks * BUNCH * chunk * BLOCK)
 
@@ -252,6 +252,6 @@ cdef inline void forward_samples(
                 input = hidden_input[real](run, layer, work, n)
             forward_apart[real](run, layer, work, &input)
         for r in range(n):
-            memcpy(scores + (start + r) * outputs, work + plan[Y] + r * plan[WIDTH],
+            memcpy(scores + (start + r) * outputs, work + plan[Y] + r * plan[Y_ROW],
                    outputs * sizeof(real))
         start += n

@@ -18,7 +18,7 @@ from norms cimport norm_input
 from numbers cimport (
     BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
     INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE,
-    TRAINING, WIDTH,
+    TRAINING, Y_ROW,
 )
 from processors cimport spread
 from program cimport (
@@ -26,7 +26,7 @@ from program cimport (
     y_of,
 )
 from shared cimport multiply_transposed
-from stages cimport backward_rows_apart, forward_apart, kept_loss, loss_apart
+from stages cimport backward_rows_apart, forward_apart, kept_loss, losses_apart
 from steps cimport begin_step
 from steps_images cimport penalty, update_all
 from tile cimport pinned, real
@@ -177,7 +177,7 @@ cdef inline void backward_through(
         elif row[KIND] == DENSE:
             multiply_transposed[real](
                 run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
-                dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+                dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
         elif is_norm(row[KIND]):
             hidden = hidden_input[real](run, layer, work, n)
             norm_input[real](run, layer, work, &hidden, 0, row[OUTPUTS])
@@ -190,14 +190,13 @@ cdef inline void train_block(
     const int64_t* labels, const real* values, Py_ssize_t segment, const Stretch* stretch,
 ) noexcept nogil:
     """A stretch for n samples, the rows from run.sample on of the batch."""
-    cdef Py_ssize_t r
     cdef double* losses = <double*> (work + run.plan[LOSSES] + run.shift) + run.sample
     forward_through[real](run, work, n, max(stretch.first, 0), stretch.last)
     if stretch.last < run.layers:
         leave_statistics[real](run, stretch.last, work, n)
         return
-    for r in range(n if stretch.first < run.layers else 0):
-        losses[r] = loss_apart[real](run, work, r, chosen[r], labels, values)
+    if stretch.first < run.layers:
+        losses_apart[real](run, work, n, chosen, labels, values, losses)
     backward_through[real](run, work, n, batch, segment, stretch.top, stretch.bottom)
     if stretch.bottom:
         leave_gradient[real](run, stretch.bottom - 1, work, n)
@@ -325,7 +324,7 @@ cdef inline void forward_samples(
     """The last layer's output for the samples first..last."""
     cdef int64_t chosen[SAMPLES]
     cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
-    cdef Py_ssize_t width = run.plan[final * PLAN_COLUMNS + WIDTH], start = first, r, n
+    cdef Py_ssize_t width = run.plan[final * PLAN_COLUMNS + Y_ROW], start = first, r, n
     while start < last:
         n = min(SAMPLES, last - start)
         for r in range(n):

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t
 from active cimport is_read_backward
 from numbers cimport (
     BATCH, BUNCH, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PLAN_COLUMNS, SPLIT, W,
-    WHOLE, WIDTH,
+    WHOLE, WIDTH, Y_ROW,
 )
 from pairs cimport leave_parts
 from program cimport (
@@ -38,8 +38,8 @@ cdef inline double moved(
 ) noexcept nogil:
     """The sum of dy * (y - b) over the samples left in backward, for these columns."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t width = plan[WIDTH], r, row, j
-    cdef const real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
+    cdef Py_ssize_t y_row = plan[Y_ROW], r, row, j
+    cdef const real* b = work + plan[W] + plan[WIDTH] * run.program[layer * COLUMNS + INPUTS]
     cdef const real* y = y_of[real](run, layer, work)
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef bint together = run.active == NULL or is_read_backward(run, layer)
@@ -47,7 +47,7 @@ cdef inline double moved(
     for r in range(n):
         row = r if together else run.active[r]
         for j in range(first, last):
-            total += <double> dy[r * width + j] * (y[row * width + j] - b[j])
+            total += <double> dy[r * y_row + j] * (y[row * y_row + j] - b[j])
     return total
 
 

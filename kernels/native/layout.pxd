@@ -9,11 +9,11 @@ from numbers cimport (
     ACTIVE, BATCH_NORM, BLOCK, BLOCK_STRIDE, BUFFER, BUNCH, BY_INPUTS, BY_OUTPUTS, BY_SAMPLES,
     CHANNELS, COLUMNS, CONV, DENSE, DROPOUT, DY, EXCHANGE, FLATTEN, FORK, IMAGES, INPUTS, KIND,
     LAYER_NORM, LOSSES, OUTPUTS, PADDED, PARITY, PARTS, PLAN_COLUMNS, PRIVATE, SAMPLES, SPLIT,
-    SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y,
+    SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y, Y_ROW,
 )
 from program cimport (
     AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, on_images, padded_size, panel_width,
-    vectors_size, weights_of, width_of,
+    row_size, vectors_size, weights_of, width_of,
 )
 from tile cimport real
 
@@ -79,19 +79,20 @@ cdef inline Py_ssize_t lay_out_activations(
     Py_ssize_t size, int64_t* plan, const real* _real,
 ) noexcept nogil:
     """Of so many samples of a batch at a time."""
-    cdef Py_ssize_t layer, widest = 0
+    cdef Py_ssize_t layer, largest = 0
     cdef int64_t* place
     for layer in range(layers):
         place = plan + layer * PLAN_COLUMNS
         place[Y] = size
-        place[DY] = size + samples * place[WIDTH]
-        size += 2 * samples * place[WIDTH]
+        place[DY] = size + samples * place[Y_ROW]
+        size += 2 * samples * place[Y_ROW]
         place[STATISTICS] = size
         size += statistics_size(program + layer * COLUMNS, batch, place[WIDTH])
-        widest = max(widest, place[WIDTH])
+        # a row of step for each sample, or a norm's gradients of w and b
+        largest = max(largest, max(samples * place[Y_ROW], 2 * place[WIDTH]))
     for layer in range(layers):
         plan[layer * PLAN_COLUMNS + STEP] = size
-    plan[ACTIVE] = size + max(samples, <Py_ssize_t> 2) * widest  # of a norm, gradients of w and b
+    plan[ACTIVE] = size + largest
     return plan[ACTIVE] + 2 * samples * <Py_ssize_t> (sizeof(int64_t) // sizeof(real))
 
 
@@ -147,8 +148,8 @@ cdef inline Py_ssize_t lay_out_rows(
         flat = flat or row[KIND] == FLATTEN
         if flat:
             place[Y] = size
-            place[DY] = size + batch * place[WIDTH]
-            size += 2 * batch * place[WIDTH]
+            place[DY] = size + batch * place[Y_ROW]
+            size += 2 * batch * place[Y_ROW]
             place[STATISTICS] = size
             size += statistics_size(row, batch, place[WIDTH])
         if row[KIND] == BATCH_NORM:  # see block_norms
@@ -189,7 +190,7 @@ cdef inline Py_ssize_t lay_out_by_samples(
         if program[layer * COLUMNS + KIND] == CONV:
             largest = max(largest, weights_of(program + layer * COLUMNS))
         elif program[layer * COLUMNS + KIND] == DENSE:
-            largest = max(largest, batch * plans[layer * PLAN_COLUMNS + WIDTH])
+            largest = max(largest, batch * plans[layer * PLAN_COLUMNS + Y_ROW])
         else:
             largest = max(largest, vectors_size[real](program + layer * COLUMNS, params))
     once = lay_out_rows[real](program, layers, batch, segments, 0, plans, params)
@@ -246,9 +247,9 @@ cdef inline Py_ssize_t lay_out_by_columns(
     for layer in range(layers):
         row, plan = program + layer * COLUMNS, plans + layer * PLAN_COLUMNS
         if row[KIND] == DENSE and plan[SPLIT] == BY_INPUTS:
-            exchanged = max(exchanged, plan[WIDTH])
+            exchanged = max(exchanged, plan[Y_ROW])
         elif row[KIND] == DENSE and plan[SPLIT] == BY_OUTPUTS and layer:
-            exchanged = max(exchanged, width_of[real](row[INPUTS], params))
+            exchanged = max(exchanged, plan[Y_ROW - PLAN_COLUMNS])
     exchanged *= segments * min(batch, MOST_EXCHANGED)
     squares = pages[real](2 * exchanged, params)
     start = lay_out_squares[real](layers, segments, squares, plans, params)
@@ -327,11 +328,14 @@ cdef inline Py_ssize_t lay_out(
     const real* params,
 ) noexcept nogil:
     """Fill every thread's plan, whose column SPLIT is there; returns the workspace's size."""
-    cdef Py_ssize_t layer, thread, size
+    cdef Py_ssize_t layer, thread, columns, size
+    cdef int64_t* plan
     for thread in range(threads):
         for layer in range(layers):
-            plans[(thread * layers + layer) * PLAN_COLUMNS + WIDTH] = width_of[real](
-                program[layer * COLUMNS + OUTPUTS], params)
+            plan = plans + (thread * layers + layer) * PLAN_COLUMNS
+            columns = program[layer * COLUMNS + OUTPUTS]
+            plan[WIDTH] = width_of[real](columns, params)
+            plan[Y_ROW] = row_size[real](layer, columns, params)
     if on_images(program, layers):  # which come block by block, into a place of their own
         return lay_out_by_samples[real](
             program, layers, batch, states, segments, plans, threads, params)

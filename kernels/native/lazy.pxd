@@ -7,7 +7,7 @@ all of W takes it up.
 
 from libc.stdint cimport int64_t
 
-from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, WIDTH
+from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, Y_ROW
 from program cimport Run, kept_scale, output_columns, panel_width, penalty_of, rule_of
 from tile cimport real
 
@@ -40,13 +40,12 @@ cdef inline void divide_step(
     const Run* run, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
     """What is added to the stored W, for these columns."""
-    cdef Py_ssize_t panel = panel_width[real](work), r, j
+    cdef Py_ssize_t r, j
     cdef real* step = work + run.plan[STEP]
     cdef real share = <real> (1 / run.scale)
-    last = (last + panel - 1) // panel * panel if first < last else first
     for r in range(n):
         for j in range(first, last):
-            step[r * run.plan[WIDTH] + j] *= share
+            step[r * run.plan[Y_ROW] + j] *= share
 
 
 cdef inline void apply_scale(

@@ -9,9 +9,9 @@ from libc.stdint cimport int64_t
 
 cimport normalization
 from numbers cimport (
-    BATCH, BATCHES, BATCH_NORM, BUFFER, COLUMN_SCALE, COLUMNS, KIND, LAYER_NORM, LOWEST,
+    BATCH, BATCHES, BATCH_NORM, BUFFER, COLUMNS, COLUMN_SCALE, KIND, LAYER_NORM, LOWEST,
     NORM_EPSILON, PARAM_VECTORS, PLAN_COLUMNS, SHARE, STANDARDIZE, STATISTICS, STEP, TRAINING, W,
-    WIDTH,
+    WIDTH, Y_ROW,
 )
 from program cimport (
     Input, Run, dy_of, output_columns, panel_width, takes_steps, values_of, y_of,
@@ -47,7 +47,7 @@ cdef inline void forward_norm(
     """The columns first..last of its output; LayerNorm's are all."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
-    cdef Py_ssize_t width = plan[WIDTH], n = input.n, count = last - first
+    cdef Py_ssize_t width = plan[WIDTH], y_row = plan[Y_ROW], n = input.n, count = last - first
     cdef const real* x = <const real*> input.x + first
     cdef const real* w = work + plan[W] + first
     cdef real* mean = work + plan[BUFFER] + first
@@ -56,21 +56,21 @@ cdef inline void forward_norm(
     if count <= 0:
         return
     if kind == COLUMN_SCALE:
-        normalization.scale[real](n, count, x, input.row, w, y, width)
+        normalization.scale[real](n, count, x, input.row, w, y, y_row)
     elif kind == STANDARDIZE:
-        normalization.standardize[real](n, count, x, input.row, mean, var, y, width)
+        normalization.standardize[real](n, count, x, input.row, mean, var, y, y_row)
     elif kind == BATCH_NORM:
         mean = statistics_of[real](run, layer, work, 0) + first
         var = statistics_of[real](run, layer, work, 1) + first
         if run.choices[TRAINING]:
             normalization.statistics[real](n, count, x, input.row, mean, var)
         normalization.batch_norm[real](n, count, x, input.row, mean, var, w, w + width,
-                                       eps_of[real](run, layer, work), y, width)
+                                       eps_of[real](run, layer, work), y, y_row)
     else:
         normalization.layer_norm[real](
             n, count, x, input.row, w, w + width, eps_of[real](run, layer, work),
             statistics_of[real](run, layer, work, 0), statistics_of[real](run, layer, work, 1),
-            y, width)
+            y, y_row)
 
 
 cdef inline void gradient_of_norm(
@@ -80,21 +80,21 @@ cdef inline void gradient_of_norm(
     """The gradients of w and b, in the layer's scratch."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
-    cdef Py_ssize_t width = plan[WIDTH], n = input.n, count = last - first
+    cdef Py_ssize_t width = plan[WIDTH], y_row = plan[Y_ROW], n = input.n, count = last - first
     cdef const real* x = <const real*> input.x + first
     cdef const real* dy = dy_of[real](run, layer, work) + first
     cdef const real* mean = statistics_of[real](run, layer, work, 0)
     cdef const real* other = statistics_of[real](run, layer, work, 1)
     cdef real* g = work + plan[STEP] + first
     if kind == COLUMN_SCALE:
-        normalization.scale_gradient[real](n, count, x, input.row, dy, width, g)
+        normalization.scale_gradient[real](n, count, x, input.row, dy, y_row, g)
     elif kind == BATCH_NORM:
         normalization.batch_norm_gradient[real](
-            n, count, x, input.row, dy, width, mean + first, other + first,
+            n, count, x, input.row, dy, y_row, mean + first, other + first,
             eps_of[real](run, layer, work), g, g + width)
     elif kind == LAYER_NORM:
         normalization.layer_norm_gradient[real](
-            n, count, x, input.row, dy, width, mean, other, g, g + width)
+            n, count, x, input.row, dy, y_row, mean, other, g, g + width)
 
 
 # Through a pointer that the compiler cannot see through: see stages.pxd.
@@ -118,8 +118,8 @@ cdef inline void norm_input(
     """dy of the layer before (layer > 0). BatchNorm's needs norm_gradient before."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
-    cdef Py_ssize_t width = plan[WIDTH], n = input.n, count = last - first
-    cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH]
+    cdef Py_ssize_t width = plan[WIDTH], y_row = plan[Y_ROW], n = input.n, count = last - first
+    cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW]
     cdef const real* x = <const real*> input.x + first
     cdef const real* dy = dy_of[real](run, layer, work) + first
     cdef const real* mean = statistics_of[real](run, layer, work, 0)
@@ -128,20 +128,20 @@ cdef inline void norm_input(
     cdef const real* g = work + plan[STEP] + first
     cdef real* dx = dy_of[real](run, layer - 1, work) + first
     if kind == COLUMN_SCALE:
-        normalization.scale[real](n, count, dy, width, w, dx, dx_row)
+        normalization.scale[real](n, count, dy, y_row, w, dx, dx_row)
     elif kind == STANDARDIZE:
         normalization.unstandardize[real](
-            n, count, dy, width, work + plan[BUFFER] + width + first, dx, dx_row)
+            n, count, dy, y_row, work + plan[BUFFER] + width + first, dx, dx_row)
     elif kind == BATCH_NORM and not run.choices[TRAINING]:
         normalization.batch_norm_input_in_use[real](
-            n, count, dy, width, other + first, w, eps_of[real](run, layer, work), dx, dx_row)
+            n, count, dy, y_row, other + first, w, eps_of[real](run, layer, work), dx, dx_row)
     elif kind == BATCH_NORM:
         normalization.batch_norm_input[real](
-            n, count, x, input.row, dy, width, mean + first, other + first, w, g, g + width,
+            n, count, x, input.row, dy, y_row, mean + first, other + first, w, g, g + width,
             eps_of[real](run, layer, work), n, dx, dx_row)
     else:
         normalization.layer_norm_input[real](
-            n, count, x, input.row, dy, width, mean, other, w, dx, dx_row)
+            n, count, x, input.row, dy, y_row, mean, other, w, dx, dx_row)
 
 
 cdef inline void step_norm(

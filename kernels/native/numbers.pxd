@@ -73,6 +73,7 @@ cdef enum:  # PlanColumn
     STATISTICS
     STEP
     SQUARES
+    Y_ROW
     EXCHANGE
     PRIVATE
     BLOCK_STRIDE

@@ -168,7 +168,11 @@ cdef inline void sparse_panel(
         tile = <vec*> (<real*> w + row * width)
         j = 0
         while j < vectors:  # SPARSE_VECTORS are a panel or half of it
-            if block >= whole:  # the last inputs, if they fill no block, are blocks of one
+            if block >= whole and vectors <= VECTORS:
+                tile_sparse[vec, real](1, VECTORS, clips, most, lr, tile + j, width,
+                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
+                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
+            elif block >= whole:  # the last inputs, if they fill no block, are blocks of one
                 tile_sparse[vec, real](1, SPARSE_VECTORS, clips, most, lr, tile + j, width,
                                        u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
                                        f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
@@ -220,20 +224,32 @@ cdef inline Py_ssize_t gradient_rows(
     return 1
 
 
-cdef inline void sum_rows(
-    Py_ssize_t n, const real* x, Py_ssize_t x_row, vec* sums,
+cdef inline void _sum_rows(
+    Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row, vec* sums,
 ) noexcept nogil:
-    """The sum of n rows of a panel, row after row."""
+    """sum_rows, of vectors whose number is a constant."""
     cdef vec acc[PANEL]
     cdef const vec* row
     cdef Py_ssize_t r, j
     memset(&acc, 0, sizeof(acc))
     for r in range(n):
         row = <const vec*> (x + r * x_row)
-        for j in range(PANEL):
+        for j in range(vectors):
             acc[j] = acc[j] + row[j]
-    for j in range(PANEL):
+    for j in range(vectors):
         sums[j] = acc[j]
+
+
+cdef inline void sum_rows(
+    Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row, vec* sums,
+) noexcept nogil:
+    """The sum of n rows of so many vectors of a panel, row after row."""
+    cdef Py_ssize_t j
+    if vectors == PANEL:
+        _sum_rows[real, vec](PANEL, n, x, x_row, sums)
+        return
+    for j in range(vectors):
+        _sum_rows[real, vec](1, n, <const real*> (<const vec*> x + j), x_row, sums + j)
 
 
 cdef inline void _input_rows(
@@ -283,7 +299,11 @@ cdef inline void _backward_tile(
     """BLOCK rows of one panel."""
     cdef Py_ssize_t j = 0
     while j < vectors:  # SPARSE_VECTORS are a panel or half of it
-        if vectors <= VECTORS:
+        if vectors == 1:
+            tile_backward[real, vec](
+                1, clips, most, lr, n, x, x_row, <const real*> dy, <const real*> step, dy_row, w,
+                width, dots, dots_row)
+        elif vectors <= VECTORS:
             tile_backward[real, vec](
                 VECTORS, clips, most, lr, n, x, x_row, <const real*> (dy + j),
                 <const real*> (step + j), dy_row, w + j, width, dots, dots_row)

@@ -29,9 +29,9 @@ from numbers cimport (
     FLATTEN, FORK, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, L2, LAYER_NORM, LR_FACTOR, MASKS,
     OPTIMIZER, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAIN,
     PLAN_COLUMNS, SEED, SEGMENTS, SPLIT, SQUARES, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS,
-    VECTOR, WHOLE, WIDTH, Y,
+    VECTOR, WHOLE, WIDTH, Y, Y_ROW,
 )
-from tile cimport PANEL, dvec, fvec, real
+from tile cimport PANEL, VECTORS, dvec, fvec, real
 from updates cimport Rates, Rule
 
 cdef enum:
@@ -112,6 +112,38 @@ cdef inline Py_ssize_t panel_width(const real* _real) noexcept nogil:
 cdef inline Py_ssize_t vectors_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
     """How many vectors so many columns take."""
     return (PANEL * columns + panel - 1) // panel
+
+
+cdef inline Py_ssize_t padded_columns(
+    Py_ssize_t layer, Py_ssize_t columns, Py_ssize_t panel,
+) noexcept nogil:
+    """What tiles read and write of so many columns of y, dy and step: whole vectors.
+
+    Those of some tiles come in VECTORS, or whole panels. A single one is possible behind the first
+    layer, whose data may be sparse.
+    """
+    cdef Py_ssize_t vectors = vectors_of(columns, panel), over = vectors % PANEL
+    if over > VECTORS:
+        vectors += PANEL - over
+    elif over > 1 or over and layer == 0:
+        vectors += VECTORS - over
+    return vectors * (panel // PANEL)
+
+
+cdef inline Py_ssize_t row_size(
+    Py_ssize_t layer, Py_ssize_t columns, const real* _real,
+) noexcept nogil:
+    """From a sample's y, dy and step to the next one's.
+
+    Where a panel is a part of each row, rows an even number of cache lines apart would share few
+    places of the nearest cache, and a processor that compares the lowest bits of addresses would
+    take a row for one that it is still writing.
+    """
+    cdef Py_ssize_t panel = panel_width[real](_real), line = 64 // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t size = padded_columns(layer, columns, panel)
+    if size > panel and size % (2 * line) < line:
+        size += line
+    return size
 
 
 cdef inline Py_ssize_t segment_start(
@@ -219,12 +251,12 @@ cdef inline double* kept_scale(const int64_t* plan, const real* work) noexcept n
 cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     """Where the rows of a layer's output start, for the samples that a stage is about."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    return work + plan[Y] + run.shift + run.row * plan[WIDTH]
+    return work + plan[Y] + run.shift + run.row * plan[Y_ROW]
 
 
 cdef inline real* dy_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    return work + plan[DY] + run.shift + run.row * plan[WIDTH]
+    return work + plan[DY] + run.shift + run.row * plan[Y_ROW]
 
 
 cdef inline Py_ssize_t partner_of(const Run* run, Py_ssize_t layer) noexcept nogil:
@@ -342,7 +374,7 @@ cdef inline Input hidden_input(
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
     input.n = n
     input.x = y_of[real](run, layer - 1, <real*> work)
-    input.row = before[WIDTH]
+    input.row = before[Y_ROW]
     input.bounds = NULL
     input.starts = NULL
     return input

@@ -18,7 +18,7 @@ from epoch cimport buffer, gather_apart
 from norms cimport norm_input
 from numbers cimport (
     COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PLAN_COLUMNS, SEGMENTS, SOURCE,
-    WIDTH,
+    Y_ROW,
 )
 from processors cimport spread
 from program cimport (
@@ -30,7 +30,7 @@ from segments cimport (
 )
 from shared cimport multiply_transposed
 from squares cimport has_squares, panel_squares, sum_of_parts
-from stages cimport backward_rows_apart, forward_apart, kept_loss, loss_apart
+from stages cimport backward_rows_apart, forward_apart, kept_loss, losses_apart
 from steps cimport begin_step
 from tile cimport pinned, real
 
@@ -66,7 +66,7 @@ cdef inline void backward_row(
     if row[KIND] == DENSE:
         multiply_transposed[real](
             run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
-            dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH])
+            dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
     elif is_norm(row[KIND]):
         norm_input[real](run, layer, work, &input, 0, row[OUTPUTS])
     else:
@@ -92,14 +92,13 @@ cdef inline void train_few(
 ) noexcept nogil:
     """Forward, loss and backward of n samples, those from run.sample on of the batch."""
     cdef double* losses = <double*> (work + run.plan[LOSSES]) + run.sample
-    cdef Py_ssize_t layer, r
+    cdef Py_ssize_t layer
     cdef Input input = input_of[real](run, 0, work, n)
     gather_apart[real](run, data, chosen, &input, <real*> input.x)
     for layer in range(run.layers):
         input = input_of[real](run, layer, work, n)
         forward_apart[real](run, layer, work, &input)
-    for r in range(n):
-        losses[r] = loss_apart[real](run, work, r, chosen[r], labels, values)
+    losses_apart[real](run, work, n, chosen, labels, values, losses)
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
         backward_apart[real](run, layer, work, n, segment)
 
@@ -109,7 +108,7 @@ cdef inline void train_segment(
     const int64_t* labels, const real* values, Py_ssize_t segment,
 ) noexcept nogil:
     """The samples of one segment, whose bounds the number of threads has no part in."""
-    cdef Py_ssize_t first = first_sample(run, batch, segment), layer, n
+    cdef Py_ssize_t first = first_sample(run, batch, segment), layer, n, coming
     cdef Py_ssize_t last = first_sample(run, batch, segment + 1)
     for layer in range(run.layers):
         if has_gradient(run, layer):
@@ -118,8 +117,13 @@ cdef inline void train_segment(
     while first < last:
         n = min(AT_ONCE, last - first)
         run.sample = first
+        coming = min(AT_ONCE, last - first - n)
         fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
-                   chosen + first + n, min(AT_ONCE, last - first - n))
+                   chosen + first + n, coming)
+        if values != NULL:
+            fetch_rows(<const uint8_t*> values,
+                       run.program[(run.layers - 1) * COLUMNS + OUTPUTS] * sizeof(real),
+                       chosen + first + n, coming)
         train_few[real](run, work, data, chosen + first, n, labels, values, segment)
         first += n
     run.sample = 0

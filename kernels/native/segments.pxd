@@ -11,7 +11,7 @@ from layout cimport weights_size
 from norms cimport norm_gradient
 from numbers cimport (
     BIAS, COLUMNS, DENSE, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS, PLAN_COLUMNS, SEGMENTS,
-    STEP, SUMS, W, WIDTH,
+    STEP, SUMS, W, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, dy_of, panel_width, takes_steps, vectors_of
 from steps cimport optimize
@@ -40,7 +40,8 @@ cdef inline void add_dense(
     """g += the gradient of W and b, laid out as they are; of sparse samples, that of b."""
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, j, vectors
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH]
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t y_row = plan[Y_ROW]
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real sums[MOST_LANES * PANEL]
@@ -49,17 +50,17 @@ cdef inline void add_dense(
         if real is float:
             if input.bounds == NULL:
                 panels.add_panel[float, fvec](
-                    input.n, vectors, row[INPUTS], x, input.row, dy + p, width,
+                    input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
                     <fvec*> (g + p * row[INPUTS]), panel)
-            panels.sum_rows[float, fvec](input.n, dy + p, width, <fvec*> &sums[0])
+            panels.sum_rows[float, fvec](vectors, input.n, dy + p, y_row, <fvec*> &sums[0])
         else:
             if input.bounds == NULL:
                 panels.add_panel[double, dvec](
-                    input.n, vectors, row[INPUTS], x, input.row, dy + p, width,
+                    input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
                     <dvec*> (g + p * row[INPUTS]), panel)
-            panels.sum_rows[double, dvec](input.n, dy + p, width, <dvec*> &sums[0])
-        for j in range(panel):
-            g[width * row[INPUTS] + p + j] += sums[j]
+            panels.sum_rows[double, dvec](vectors, input.n, dy + p, y_row, <dvec*> &sums[0])
+        for j in range(vectors * (panel // PANEL)):
+            g[plan[WIDTH] * row[INPUTS] + p + j] += sums[j]
         p += panel
 
 

@@ -14,7 +14,7 @@ from followed cimport follow
 from lazy cimport divide_step, is_lazy, shrink_lazily
 from numbers cimport (
     BLOCK, BY_OUTPUTS, CLIP_VALUE, COLUMNS, DY, INPUTS, LOWEST, OPTIMIZER, OUTPUTS, PLAIN,
-    PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y,
+    PLAN_COLUMNS, PRIVATE, SEGMENTS, SPLIT, W, WIDTH, Y, Y_ROW,
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
@@ -65,22 +65,22 @@ cdef inline void transposed_part(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
-    cdef const real* dy = dy_of[real](run, layer, work) + start * plan[WIDTH] + first
+    cdef const real* dy = dy_of[real](run, layer, work) + start * plan[Y_ROW] + first
     cdef const real* w = work + plan[W] + first * inputs
     cdef bint few = n >= FEWEST_NARROW and 0 < vectors <= narrow.MOST_COLUMN_VECTORS
     if real is float:
         if few:
             narrow.backward_narrow[float, fvec](n, first_row, last_row, last - first, dy,
-                                                plan[WIDTH], w, panel, dx, dx_row, NULL)
+                                                plan[Y_ROW], w, panel, dx, dx_row, NULL)
             return
-        panels.backward_input[float, fvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
+        panels.backward_input[float, fvec](n, first_row, last_row, vectors, dy, plan[Y_ROW], w,
                                            panel, inputs * panel, dx, dx_row, NULL)
     else:
         if few:
             narrow.backward_narrow[double, dvec](n, first_row, last_row, last - first, dy,
-                                                 plan[WIDTH], w, panel, dx, dx_row, NULL)
+                                                 plan[Y_ROW], w, panel, dx, dx_row, NULL)
             return
-        panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[WIDTH], w,
+        panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[Y_ROW], w,
                                             panel, inputs * panel, dx, dx_row, NULL)
 
 
@@ -126,7 +126,7 @@ cdef inline bint gather_columns(
     Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
 ) noexcept nogil:
     """The columns of a layer's output that other threads have."""
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], thread, first, last, r
+    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + Y_ROW], thread, first, last, r
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
     cdef Py_ssize_t panel = panel_width[real](work)
     cdef real* y = y_of[real](run, layer, work)
@@ -147,10 +147,10 @@ cdef inline bint forward_by_inputs(
 ) noexcept nogil:
     """The output of a layer whose W the threads share by rows."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), width = plan[WIDTH], segment, start = 0, n
+    cdef Py_ssize_t panel = panel_width[real](work), width = plan[Y_ROW], segment, start = 0, n
     cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
-    cdef const real* b = work + plan[W] + width * inputs
+    cdef const real* b = work + plan[W] + plan[WIDTH] * inputs
     while start < input.n:
         n = min(exchanged_at_once(run), input.n - start)
         for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
@@ -188,11 +188,11 @@ cdef inline Py_ssize_t step_few(
     if real is float:
         panels.backward_few[float, fvec](
             clips, most, lr, input.n, first_row, last_row, vectors, x, input.row, <const fvec*> dy,
-            <const fvec*> (step + first), plan[WIDTH], w, panel, inputs * panel, dx, dx_row)
+            <const fvec*> (step + first), plan[Y_ROW], w, panel, inputs * panel, dx, dx_row)
     else:
         panels.backward_few[double, dvec](
             clips, most, lr, input.n, first_row, last_row, vectors, x, input.row, <const dvec*> dy,
-            <const dvec*> (step + first), plan[WIDTH], w, panel, inputs * panel, dx, dx_row)
+            <const dvec*> (step + first), plan[Y_ROW], w, panel, inputs * panel, dx, dx_row)
     return last_row
 
 
@@ -262,7 +262,7 @@ cdef inline bint backward_by_outputs(
     cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
     cdef const int64_t* before = run.plan + (layer - 1) * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), width = before[WIDTH], segment, start = 0, n
+    cdef Py_ssize_t panel = panel_width[real](work), width = before[Y_ROW], segment, start = 0, n
     cdef Py_ssize_t first, last
     cdef bint at_once = 0 < input.n <= exchanged_at_once(run)
     cdef real* dx
@@ -337,5 +337,5 @@ cdef inline bint backward_dense(
             return False
     elif moves:
         dx_and_step[real](run, layer, work, input, step, first_row, last_row, first, last,
-                          work + before[DY], before[WIDTH])
+                          work + before[DY], before[Y_ROW])
     return True

@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, int64_t
 cimport panels
 from batch cimport blocks_of
 from clipping cimport panel_within
-from numbers cimport BLOCK, BUNCH, CLIP_VALUE, INPUTS, STEP, W, WIDTH, Y
-from program cimport Input, Run, output_columns, panel_width, rule_of, vectors_of
+from numbers cimport BLOCK, BUNCH, CLIP_VALUE, INPUTS, STEP, W, WIDTH, Y, Y_ROW
+from program cimport Input, Run, output_columns, padded_columns, panel_width, rule_of, vectors_of
 from tile cimport PANEL, dvec, fvec, pinned, real
 
 
@@ -87,7 +87,7 @@ cdef inline void sparse_layer(
     cdef const int64_t* plan = run.plan
     cdef const real* b = work + plan[W] + plan[WIDTH] * run.program[INPUTS]
     cdef real* y = work + plan[Y]
-    cdef Py_ssize_t panel = panel_width[real](work), first, last, p, r, j, chunk, vectors
+    cdef Py_ssize_t panel = panel_width[real](work), first, last, p, r, j, chunk, vectors, count
     cdef Py_ssize_t before = 0 if done == NULL else done.n
     cdef Py_ssize_t after = 0 if coming == NULL else coming.n
     cdef real share = <real> (1 / run.scale)  # of what comes out, as W is stored: see lazy.pxd
@@ -95,9 +95,10 @@ cdef inline void sparse_layer(
     p = first
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
+        count = min(panel, padded_columns(0, last - p, panel))
         for r in range(after):
-            for j in range(p, p + panel):
-                y[r * plan[WIDTH] + j] = b[j] * share
+            for j in range(p, p + count):
+                y[r * plan[Y_ROW] + j] = b[j] * share
         if before <= BUNCH and after <= BUNCH:
             any_chunk[real](run, work, done, coming, 0, p, vectors)
         else:
@@ -106,6 +107,6 @@ cdef inline void sparse_layer(
             for chunk in range((after + BUNCH - 1) // BUNCH):
                 any_chunk[real](run, work, NULL, coming, chunk, p, vectors)
         for r in range(after if run.scale != 1 else 0):  # see lazy.pxd
-            for j in range(p, p + panel):
-                y[r * plan[WIDTH] + j] *= <real> run.scale
+            for j in range(p, p + count):
+                y[r * plan[Y_ROW] + j] *= <real> run.scale
         p += panel

@@ -6,6 +6,7 @@ the bits are the same for every number of threads. On images each thread has all
 """
 
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 cimport limits
 from followed cimport follows
@@ -13,12 +14,12 @@ from lazy cimport take_up_scale
 from norms cimport norm_gradient
 from numbers cimport (
     BIAS, BY_INPUTS, COLUMNS, DENSE, FROZEN, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS,
-    PLAN_COLUMNS, SPLIT, STEP, W, WHOLE, WIDTH,
+    PLAN_COLUMNS, SPLIT, STEP, W, WHOLE, WIDTH, Y_ROW,
 )
 from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
     Input, Run, adds_at_once, dy_of, first_segment, hidden_input, is_norm, kept_scale, kept_sums,
-    meet, output_columns, panel_width, parts_in, parts_of, penalty_of, segment_start,
+    meet, output_columns, panel_width, parts_in, parts_of, penalty_of, segment_start, vectors_of,
 )
 from steps cimport rows_at
 from tile cimport MOST_LANES, PANEL, ROWS, pinned, real
@@ -45,12 +46,15 @@ cdef inline double squares_of_gradient(
     cdef real g[ROWS * MOST_LANES * PANEL]
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), k = first_row, count, i
+    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
+    cdef Py_ssize_t vectors = min(PANEL, vectors_of(outputs - p, panel))
     cdef const real* dy = dy_of[real](run, layer, work) + p
     cdef const real* w = work + plan[W] + p * run.program[layer * COLUMNS + INPUTS]
     cdef real l2 = <real> penalty_of(run, layer, False)
     cdef double total = 0
+    memset(&g, 0, sizeof(g))
     while k < last_row:
-        count = rows_at[real](input, k, last_row, PANEL, dy, plan[WIDTH], &g[0], panel)
+        count = rows_at[real](input, k, last_row, vectors, dy, plan[Y_ROW], &g[0], panel)
         if l2 > 0:
             limits.add_penalty[real](l2, w + k * panel, &g[0], count * panel)
         if count == ROWS:
@@ -81,16 +85,16 @@ cdef inline double bias_squares(
 ) noexcept nogil:
     """Of the gradient of a panel's columns of b."""
     cdef real g[MOST_LANES * PANEL]
-    cdef Py_ssize_t panel = panel_width[real](work), width = run.plan[layer * PLAN_COLUMNS + WIDTH]
-    cdef Py_ssize_t r, j
+    cdef Py_ssize_t panel = panel_width[real](work), row = run.plan[layer * PLAN_COLUMNS + Y_ROW]
+    cdef Py_ssize_t count = min(panel, run.program[layer * COLUMNS + OUTPUTS] - p), r, j
     cdef const real* dy = dy_of[real](run, layer, work) + p
     if not run.program[layer * COLUMNS + BIAS]:
         return 0
     for j in range(panel):
         g[j] = 0
     for r in range(n):
-        for j in range(panel):
-            g[j] += dy[r * width + j]
+        for j in range(count):
+            g[j] += dy[r * row + j]
     return limits.squares[real](&g[0], panel)
 
 

@@ -5,7 +5,7 @@ returns bint returns 0 if the run was given up while it waited for others.
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cimport activations
 cimport dropout
@@ -16,7 +16,7 @@ from activations cimport is_elementwise
 from norms cimport backward_norm, forward_norm, norm_gradient, step_norm
 from numbers cimport (
     BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOSSES, LOWEST, OUTPUTS,
-    PARAM_VECTORS, PLAN_COLUMNS, SPLIT, W, WIDTH,
+    PARAM_VECTORS, PLAN_COLUMNS, SPLIT, W, WIDTH, Y_ROW,
 )
 from program cimport (
     Input, Run, dy_of, gathers_input, hidden_input, is_norm, masks_of, meet, output_columns,
@@ -28,37 +28,43 @@ from sparse cimport sparse_layer
 from tile cimport pinned, real
 
 
+cdef inline Py_ssize_t row_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """From a sample's y and dy to the next one's."""
+    return run.plan[layer * PLAN_COLUMNS + Y_ROW]
+
+
 cdef inline void forward_shortcut(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t first,
     Py_ssize_t last,
 ) noexcept nogil:
     """The columns first..last of what a FORK puts out, which is a copy, or an ADD."""
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], r
+    cdef Py_ssize_t partner = partner_of(run, layer), y_row = row_of(run, layer), r
     cdef const real* x = <const real*> input.x + first
-    cdef const real* other = y_of[real](run, partner_of(run, layer), work) + first
+    cdef const real* other = y_of[real](run, partner, work) + first
     cdef real* y = y_of[real](run, layer, work) + first
     for r in range(input.n if last > first else 0):
         if run.program[layer * COLUMNS + KIND] == FORK:
-            memcpy(y + r * width, x + r * input.row, (last - first) * sizeof(real))
+            memcpy(y + r * y_row, x + r * input.row, (last - first) * sizeof(real))
         else:
-            shortcut.sum_of[real](
-                x + r * input.row, other + r * width, y + r * width, last - first)
+            shortcut.sum_of[real](x + r * input.row, other + r * row_of(run, partner),
+                                  y + r * y_row, last - first)
 
 
 cdef inline void backward_shortcut(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
     """From their dy, dy of the layer before: an ADD's as it is, which its FORK adds."""
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], r
+    cdef Py_ssize_t partner = partner_of(run, layer), y_row = row_of(run, layer), r
+    cdef Py_ssize_t dx_row = row_of(run, layer - 1)
     cdef const real* dy = dy_of[real](run, layer, work) + first
-    cdef const real* other = dy_of[real](run, partner_of(run, layer), work) + first
+    cdef const real* other = dy_of[real](run, partner, work) + first
     cdef real* dx = dy_of[real](run, layer - 1, work) + first
     for r in range(n if last > first else 0):
         if run.program[layer * COLUMNS + KIND] == FORK:
-            shortcut.sum_of[real](
-                dy + r * width, other + r * width, dx + r * width, last - first)
+            shortcut.sum_of[real](dy + r * y_row, other + r * row_of(run, partner),
+                                  dx + r * dx_row, last - first)
         else:
-            memcpy(dx + r * width, dy + r * width, (last - first) * sizeof(real))
+            memcpy(dx + r * dx_row, dy + r * y_row, (last - first) * sizeof(real))
 
 
 cdef inline void forward_rows(
@@ -66,7 +72,7 @@ cdef inline void forward_rows(
     Py_ssize_t last,
 ) noexcept nogil:
     """The columns first..last of what a layer without weights puts out."""
-    cdef Py_ssize_t x_row = input.row, y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r
+    cdef Py_ssize_t x_row = input.row, y_row = row_of(run, layer), r
     cdef const real* x = <const real*> input.x
     cdef real* y = y_of[real](run, layer, work)
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
@@ -76,6 +82,9 @@ cdef inline void forward_rows(
         return
     if kind == DROPOUT:
         masks = masks_of(run, layer)
+    if is_elementwise(kind) and first == 0 and last == x_row and last == y_row:  # no gaps
+        activations.forward[real](kind, values_of(run, layer), x, y, input.n * last)
+        return
     for r in range(input.n if last > first else 0):
         if is_elementwise(kind):
             activations.forward[real](kind, values_of(run, layer),
@@ -108,7 +117,7 @@ cdef inline bint forward_layer(
     if row[KIND] == DENSE:
         multiply[real](run, layer, work, input.n, <const real*> input.x, input.row, 0, row[INPUTS],
                        work + plan[W] + plan[WIDTH] * row[INPUTS], first, last,
-                       y_of[real](run, layer, work), plan[WIDTH])
+                       y_of[real](run, layer, work), plan[Y_ROW])
     elif is_norm(row[KIND]):
         forward_norm[real](run, layer, work, input, first, last)
     else:
@@ -133,8 +142,8 @@ cdef inline void backward_rows(
     const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
     """From the columns first..last of dy of a layer without weights, dy of the layer before it."""
-    cdef Py_ssize_t y_row = run.plan[layer * PLAN_COLUMNS + WIDTH], r, count = last - first
-    cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + WIDTH]
+    cdef Py_ssize_t y_row = row_of(run, layer), r, count = last - first
+    cdef Py_ssize_t dx_row = row_of(run, layer - 1)
     cdef const real* x = y_of[real](run, layer - 1, work)
     cdef const real* y = y_of[real](run, layer, work)
     cdef const real* dy = dy_of[real](run, layer, work)
@@ -146,6 +155,9 @@ cdef inline void backward_rows(
         return
     if kind == DROPOUT:
         masks = masks_of(run, layer)
+    if is_elementwise(kind) and count == y_row and count == dx_row:  # no gaps
+        activations.backward[real](kind, values_of(run, layer), x, y, dy, dx, n * count)
+        return
     for r in range(n if count > 0 else 0):
         if is_elementwise(kind):
             activations.backward[real](
@@ -239,7 +251,7 @@ cdef inline double loss_row(
     """The weighted loss of row r, which is that sample, and the gradient by its output."""
     cdef Py_ssize_t last = run.layers - 1
     cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
-    cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + WIDTH]
+    cdef Py_ssize_t width = row_of(run, last)
     cdef const real* y = y_of[real](run, last, work) + r * width
     if run.scores != NULL:
         memcpy(<real*> run.scores + (run.epoch + sample) * o, y, o * sizeof(real))
@@ -249,28 +261,45 @@ cdef inline double loss_row(
         dy_of[real](run, last, work) + r * width, o)
 
 
-ctypedef double (*loss_function)(
-    const Run*, real*, Py_ssize_t, Py_ssize_t, const int64_t*, const real*) noexcept nogil
-
-
-cdef inline double loss_apart(
-    const Run* run, real* work, Py_ssize_t r, Py_ssize_t sample, const int64_t* labels,
-    const real* values,
+cdef inline double sum_of_losses(
+    const Run* run, real* work, Py_ssize_t n, const int64_t* samples, const int64_t* labels,
+    const real* values, double* each,
 ) noexcept nogil:
-    """loss_row, as a function of its own."""
-    cdef loss_function function = loss_row[real]
+    """The sum of n rows' losses, which are those samples; each of them too, if it is not NULL."""
+    cdef double total = 0, loss
+    cdef Py_ssize_t r
+    for r in range(n):
+        loss = loss_row[real](run, work, r, samples[r], labels, values)
+        if each != NULL:
+            each[r] = loss
+        total += loss
+    return total
+
+
+ctypedef double (*loss_function)(
+    const Run*, real*, Py_ssize_t, const int64_t*, const int64_t*, const real*, double*,
+) noexcept nogil
+
+
+cdef inline double losses_apart(
+    const Run* run, real* work, Py_ssize_t n, const int64_t* samples, const int64_t* labels,
+    const real* values, double* each,
+) noexcept nogil:
+    """sum_of_losses, as a function of its own."""
+    cdef loss_function function = sum_of_losses[real]
     return (<loss_function> pinned(<const void*> function))(
-        run, work, r, sample, labels, values)
+        run, work, n, samples, labels, values, each)
 
 
 cdef inline double kept_loss(const Run* run, real* work, Py_ssize_t n) noexcept nogil:
     """The batch's loss, where threads that share its samples have left those of each."""
     cdef const double* losses_ = <const double*> (work + run.plan[LOSSES] + run.shift)
     cdef Py_ssize_t r
-    cdef double total = 0
+    cdef double sums[4]  # which the processor adds to side by side
+    memset(&sums, 0, sizeof(sums))
     for r in range(n):
-        total += losses_[r]
-    return losses.mean_of(total, run.batch_weight)
+        sums[r % 4] += losses_[r]
+    return losses.mean_of((sums[0] + sums[1]) + (sums[2] + sums[3]), run.batch_weight)
 
 
 cdef inline double loss_of(
@@ -278,8 +307,5 @@ cdef inline double loss_of(
     const int64_t* labels, const real* values,
 ) noexcept nogil:
     """The batch's loss, and the gradient by the last layer's output."""
-    cdef Py_ssize_t r
-    cdef double total = 0
-    for r in range(n):
-        total += loss_apart[real](run, work, r, samples[r], labels, values)
+    cdef double total = losses_apart[real](run, work, n, samples, labels, values, NULL)
     return losses.mean_of(total, run.batch_weight)

@@ -13,10 +13,11 @@ from clipping cimport panel_within
 from losses cimport sum_of_weights
 from numbers cimport (
     BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS,
-    SAMPLES_KEPT, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH,
+    SAMPLES_KEPT, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH, Y_ROW,
 )
 from program cimport (
-    Input, Run, adds_at_once, dy_of, panel_width, penalty_of, rule_of, values_of, vectors_of,
+    Input, Run, adds_at_once, dy_of, padded_columns, panel_width, penalty_of, rule_of, values_of,
+    vectors_of,
 )
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
 
@@ -114,16 +115,17 @@ cdef inline void optimize_bias(
 ) noexcept nogil:
     """A step of the columns first..last of b, by an optimiser that needs the gradient."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), p = first, width = plan[WIDTH]
+    cdef Py_ssize_t panel = panel_width[real](work), p = first, vectors
     cdef const real* dy = dy_of[real](run, layer, work)
-    cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
+    cdef real* b = work + plan[W] + plan[WIDTH] * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
     while p < last:
+        vectors = min(PANEL, vectors_of(last - p, panel))
         if real is float:
-            panels.sum_rows[float, fvec](n, dy + p, width, <fvec*> &g[0])
+            panels.sum_rows[float, fvec](vectors, n, dy + p, plan[Y_ROW], <fvec*> &g[0])
         else:
-            panels.sum_rows[double, dvec](n, dy + p, width, <dvec*> &g[0])
-        optimize_apart[real](run, layer, True, &g[0], b + p, panel)
+            panels.sum_rows[double, dvec](vectors, n, dy + p, plan[Y_ROW], <dvec*> &g[0])
+        optimize_apart[real](run, layer, True, &g[0], b + p, vectors * (panel // PANEL))
         p += panel
 
 
@@ -132,10 +134,10 @@ cdef inline const real* plain_step(
 ) noexcept nogil:
     """step_of for plain SGD: in the plan's scratch, where sparse_layer looks for it."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t panel = panel_width[real](work), p = first, r, j, width = plan[WIDTH]
+    cdef Py_ssize_t panel = panel_width[real](work), p = first, r, j, count, row = plan[Y_ROW]
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real* step = work + plan[STEP]
-    cdef real* b = work + plan[W] + width * run.program[layer * COLUMNS + INPUTS]
+    cdef real* b = work + plan[W] + plan[WIDTH] * run.program[layer * COLUMNS + INPUTS]
     cdef real g[MOST_LANES * PANEL]
     cdef bint plain, has_bias = steps_bias(run, layer)
     cdef real rate = <real> -(run.rates.lr * rule_of(run, layer, False).rate * run.clip), factor
@@ -143,17 +145,18 @@ cdef inline const real* plain_step(
     while p < last:
         plain = adds_at_once(run) or panel_within[real](run, layer, work, n, p)
         factor = rate if plain else <real> 1
-        for j in range(panel):
+        count = min(panel, padded_columns(layer, last - p, panel))
+        for j in range(count):
             g[j] = 0
         for r in range(n):
-            for j in range(panel):
-                step[r * width + p + j] = dy[r * width + p + j] * factor
-                g[j] += step[r * width + p + j]
+            for j in range(count):
+                step[r * row + p + j] = dy[r * row + p + j] * factor
+                g[j] += step[r * row + p + j]
         if plain and has_bias:
-            for j in range(panel):
+            for j in range(count):
                 b[p + j] += g[j] * of_bias
         elif has_bias:
-            optimize_apart[real](run, layer, True, &g[0], b + p, panel)
+            optimize_apart[real](run, layer, True, &g[0], b + p, count)
         p += panel
     return step
 
@@ -190,7 +193,7 @@ cdef inline void update_part(
     Plain SGD never stores a gradient: it is added to W's tile in registers.
     """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], width = plan[WIDTH]
+    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], row = plan[Y_ROW]
     cdef Py_ssize_t panel = panel_width[real](work), p = first, count = last_row - first_row
     cdef Py_ssize_t vectors
     cdef const real* x = <const real*> input.x + first_row
@@ -199,16 +202,16 @@ cdef inline void update_part(
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * panel
         if not adds_at_once(run):
-            optimize_panel[real](run, layer, input, first_row, last_row, vectors, step + p, width,
+            optimize_panel[real](run, layer, input, first_row, last_row, vectors, step + p, row,
                                  w - first_row * panel, panel)
         else:
             shrink[real](run, layer, w, count * panel)
             if real is float:
                 panels.add_panel[float, fvec](
-                    input.n, vectors, count, x, input.row, step + p, width, <fvec*> w, panel)
+                    input.n, vectors, count, x, input.row, step + p, row, <fvec*> w, panel)
             else:
                 panels.add_panel[double, dvec](
-                    input.n, vectors, count, x, input.row, step + p, width, <dvec*> w, panel)
+                    input.n, vectors, count, x, input.row, step + p, row, <dvec*> w, panel)
         p += panel
 
 
