@@ -15,7 +15,7 @@ from ._above import Above
 from ._arrays import as_array, check_range
 from ._settings import Setting
 from .backends import Backend
-from .datasets import Classes, Dataset, Shards, Table, filled, is_frame, samples_of
+from .datasets import Classes, Dataset, Shards, Table, filled, is_rows, samples_of
 from .layers import as_rows
 from .layers.base import named, outputs_of
 
@@ -99,7 +99,7 @@ def as_samples(net: Sequential, x: Any) -> tuple[Any, bool]:
 
 def is_of_table(net: Sequential, x: object) -> bool:
     """Whether samples are rows of a table as the network was trained on."""
-    return type(x) is not np.ndarray and net.table is not None and is_frame(x)
+    return type(x) is not np.ndarray and net.table is not None and is_rows(x)
 
 
 def scores(

@@ -162,3 +162,12 @@ print(found.to_numpy().tobytes().hex(), *found.columns, *net.predict(frame[["wor
     bits, *words = run.stdout.split()
     assert bits == together.predict_proba(frame).to_numpy().tobytes().hex()
     assert words == ["down", "up", *together.predict(frame)]
+
+
+def test_a_state_dict_is_of_one_network():
+    pytest.importorskip("torch")
+    nets = [fb.Sequential(fb.Linear(2, 3), seed=seed) for seed in (0, 1)]
+    with pytest.raises(
+        TypeError, match=r"state_dict: .* of one network, and these are 2; .*net\[0\]"
+    ):
+        fb.torch.state_dict(fb.Ensemble(nets))

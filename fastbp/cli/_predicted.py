@@ -1,5 +1,6 @@
 """What a model says of each row of a table, as a table."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,21 @@ def _free(name: str, taken: dict[str, Any]) -> str:
     return name
 
 
+def _let_through(text: str) -> None:
+    """Data lose no letters on a stream whose encoding lacks them: it is UTF-8 from here on."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        try:
+            text.encode(stream.encoding)
+        except UnicodeEncodeError:
+            stream.reconfigure(encoding="utf-8")
+
+
 def write(table: Any, path: Path | None) -> None:
     """Write a table as CSV: into a file, whole or not at all, or on stdout."""
     text = table.to_csv(index=False, lineterminator="\n")
     if path is None:
+        _let_through(text)
         sys.stdout.write(text)
     else:
         write_atomically(path, lambda file: file.write(text.encode("utf-8", "replace")))

@@ -18,6 +18,7 @@ from ._frame import Frame as Frame
 from ._frame import as_frame as as_frame
 from ._frame import column_of as column_of
 from ._frame import is_frame as is_frame
+from ._frame import is_rows as is_rows
 from ._frame import is_table_file as is_table_file
 from ._label import Classes as Classes
 from ._label import Values as Values

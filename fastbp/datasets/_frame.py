@@ -44,6 +44,11 @@ def is_frame(data: object) -> bool:
     return hasattr(data, "columns") and any(hasattr(data, way) for way in ways)
 
 
+def is_rows(data: object) -> bool:
+    """Whether ``as_frame`` makes a table of it, and nothing else would."""
+    return isinstance(data, str | os.PathLike | Mapping) or is_frame(data)
+
+
 def as_frame(data: Any, bound: Bound | None = None) -> pd.DataFrame:
     """A DataFrame, whose columns are called by text, and its rows by numbers from 0.
 
@@ -69,7 +74,8 @@ def as_frame(data: Any, bound: Bound | None = None) -> pd.DataFrame:
     elif isinstance(data, pd.DataFrame):
         frame = data
     elif isinstance(data, Mapping):
-        frame = pd.DataFrame(data)
+        alone = all(map(pd.api.types.is_scalar, data.values()))
+        frame = pd.DataFrame([dict(data)] if alone else data)  # a row, or columns
     elif hasattr(data, "to_pandas"):  # polars, pyarrow
         frame = data.to_pandas()
     elif hasattr(data, "__dataframe__"):
@@ -81,7 +87,23 @@ def as_frame(data: Any, bound: Bound | None = None) -> pd.DataFrame:
         )
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     check_names([*frame.columns])
-    return frame.reset_index(drop=True)  # whose rows messages count
+    frame = frame.reset_index(drop=True)  # whose rows messages count
+    return frame.assign(**{name: _as_known(frame[name]) for name in _spans(frame)})
+
+
+def _spans(frame: pd.DataFrame) -> list[str]:
+    """Columns of lengths of time, and of months and the like."""
+    import pandas as pd
+
+    kinds = zip(frame.columns, frame.dtypes, strict=True)
+    return [name for name, kind in kinds if kind.kind == "m" or isinstance(kind, pd.PeriodDtype)]
+
+
+def _as_known(column: pd.Series) -> pd.Series:
+    """Lengths of time as days, and the starts of months."""
+    return (
+        column.dt.total_seconds() / 86_400 if column.dtype.kind == "m" else column.dt.to_timestamp()
+    )
 
 
 def read_frame(path: Path, bound: Bound) -> pd.DataFrame:
@@ -100,6 +122,7 @@ def read_frame(path: Path, bound: Bound) -> pd.DataFrame:
         advice = "; fb.datasets.load reads .npz files and folders of IDX files"
         raise bad_file(path, f"expected {kinds}{advice}")
     frame = _read_parquet(path, bound) if path.suffix.lower() in PARQUET else _read(path, bound)
+    frame = _without_blank_columns(frame)
     try:
         check_names([*frame.columns])
     except ValueError as problem:
@@ -107,6 +130,15 @@ def read_frame(path: Path, bound: Bound) -> pd.DataFrame:
     if not len(frame):
         raise bad_file(path, "no rows of data")
     return frame
+
+
+def _without_blank_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Spreadsheets write several columns beside a table, without name and cells."""
+    unnamed = [place for place, name in enumerate(frame.columns) if name == ""]
+    if len(unnamed) < 2:
+        return frame
+    blank = [place for place in unnamed if frame.iloc[:, place].isna().all()]
+    return frame.iloc[:, [place for place in range(frame.shape[1]) if place not in {*blank}]]
 
 
 def check_names(names: Sequence[str]) -> None:

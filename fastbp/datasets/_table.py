@@ -181,7 +181,7 @@ class Table:
 
     def __str__(self) -> str:
         """Every column, what it was taken for, and what becomes of it."""
-        rows = [("column", "taken as", ""), *self._rows()]
+        rows = [("column", "taken as", ""), *([*map(_on_a_line, row)] for row in self._rows())]
         widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
         return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
 
@@ -205,6 +205,11 @@ class Table:
             f"Table({len(self.columns)} columns, {len(self.features)} numbers a row, "
             f"label {self.label.name!r}: {self.label.said()})"
         )
+
+
+def _on_a_line(text: str) -> str:
+    """Text whose ends of lines, and what else moves a terminal's cursor, are written as signs."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def table(

@@ -17,7 +17,10 @@ LARGEST = 1e150  # whose square is a number still
 ISO = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[-+]\d\d:?\d\d)?)?"
 )
-DAYS = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})( \d{1,2}:\d{2}(:\d{2})?)?")
+CLOCK = r"( \d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)?"
+DAYS = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})" + CLOCK)
+MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+NAMED = re.compile(rf"(\d{{1,2}}[- ]{MONTH}[- ]|{MONTH} \d{{1,2}},? )\d{{4}}{CLOCK}")
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -107,7 +110,10 @@ def as_times(column: pd.Series, name: str) -> pd.Series:
 
 
 def times(column: pd.Series) -> pd.Series:
-    """Cells as times without a zone, NaT where they are none: 2024-05-31, 31.5.2024 or 5/31/24."""
+    """Cells as times without a zone, NaT where they are none.
+
+    As 2024-05-31, 31.5.2024, 5/31/24 1:05 PM or 31 May 2024.
+    """
     import pandas as pd
 
     if is_time(column):
@@ -117,6 +123,9 @@ def times(column: pd.Series) -> pd.Series:
     if len(dated):
         iso = dated.str.replace(r"^(\d+)[/.](\d+)[/.]", r"\1-\2-", regex=True)
         kept = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
+    elif bool((named := words.str.fullmatch(NAMED.pattern, na=False).to_numpy(bool)).any()):
+        dated = words[named]
+        kept = pd.to_datetime(dated, format="mixed", errors="coerce", utc=True)
     else:
         dated = words[words.str.fullmatch(DAYS.pattern, na=False).to_numpy(bool)]
         # 31.5. is a day first; 5/31 a month; where neither shows, points are days first

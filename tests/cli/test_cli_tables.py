@@ -1,7 +1,9 @@
 """``train``, ``evaluate`` and ``predict`` on a table of words, numbers and gaps."""
 
+import io
 import json
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from command_line import ALWAYS, OF_TABLE, PLOTS, assert_error, names, run
 from sklearn import metrics
 
 import fastbp as fb
+from fastbp.cli import _predicted
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,14 @@ def test_evaluate_measures_every_row(trained, people):
     for k, row in enumerate(found["classes"]):
         assert (row["class"], row["recall"]) == (["high", "low"][k], pytest.approx(recall[k]))
         assert row["precision"] == pytest.approx(precision[k])
+
+
+def test_data_lose_no_letters_on_a_stream_that_lacks_them(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", errors="replace"))
+    _predicted.write(pd.DataFrame({"town": ["Łódź", "Köln"]}), None)
+    sys.stdout.flush()
+    assert written.getvalue().decode() == "town\nŁódź\nKöln\n"
 
 
 def test_predict_writes_a_row_for_each_row(trained, people):

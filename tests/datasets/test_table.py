@@ -255,6 +255,38 @@ def test_points_in_dates_are_none_between_thousands(tmp_path):
     assert host.words == ("10.0.0.1", "10.0.0.2")
 
 
+def test_dates_with_names_of_months_and_halves_of_days(tmp_path):
+    for cells, first in (
+        (["31 May 2024", "1 June 2024", "2-Jun-2024"], 19875.0),
+        (["May 31, 2024", "June 1, 2024 12:00", "Jun 2 2024"], 19875.5),
+        (["5/31/2024 1:00 PM", "6/1/2024 1:00 AM", "6/2/2024 1:00:00 pm"], 19875 + 1 / 24),
+    ):
+        (column,) = table({"day": cells * 2, "label": [*"xyxxyx"]}).table.columns
+        assert (column.kind, column.centers[0]) == ("date", pytest.approx(first))
+
+
+def test_lengths_of_time_are_days_and_months_begin():
+    frame = {
+        "a": pd.to_timedelta([1, 12, 36], unit="h"),
+        "b": pd.period_range("2024-01", None, 3, "M"),
+    }
+    a, b = table({**frame, "label": [*"xyx"]}).table.columns
+    assert (a.kind, a.center, b.kind, b.centers[0]) == ("number", 0.5, "date", 19754)  # 2024-02-01
+
+
+def test_a_spreadsheet_s_blank_columns_are_none(tmp_path):
+    data = table(write(tmp_path, "a,label,,\n1.5,x,,\n2,y,,\n"))
+    assert (data.table.features, data.table.left_out) == (["a"], {})
+    with pytest.raises(DataError, match="columns 2 and 3 are both called ''"):
+        table(write(tmp_path, "label,,\nx,1,2\ny,3,4\n"))
+
+
+def test_what_is_told_of_a_table_stays_on_its_lines():
+    data = table({"a\n\x1b[2J": ["x\ny", "z", "w"], "label": [*"xyx"]})
+    assert str(data.table).splitlines()[1].split()[0] == r"a\n\x1b[2J"
+    assert r"3 words: w, x\ny, z" in str(data.table)
+
+
 def test_truths_are_those_words_and_0_and_1(tmp_path):
     frame = pd.DataFrame({"a": [True, False, True, None], "label": [*"xyxy"]})
     found = table(frame.astype({"a": "boolean"}))
@@ -409,6 +441,19 @@ def test_a_model_predicts_names_from_tables(trained):
     assert (names == np.array([*"pqr"])[expected.argmax(axis=1)]).all()
     data = net.table.dataset(frame)
     assert fb.evaluate(loaded, data).accuracy == (names == frame["kind"]).mean()
+
+
+def test_rows_are_also_a_file_or_a_mapping_of_columns(trained, tmp_path):
+    net, _, frame = trained
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    expected = net.predict_proba(frame)
+    for rows in (tmp_path / "rows.csv", str(tmp_path / "rows.csv"), dict(frame)):
+        assert (net.predict(rows) == net.predict(frame)).all()
+        assert (net.predict_proba(rows) == expected).all(axis=None)
+        assert (fb.Ensemble([net]).predict(rows) == net.predict(frame)).all()
+    assert net.predict(dict(frame.iloc[3])) == net.predict(frame)[3]
+    with pytest.raises(FileNotFoundError):
+        net.predict(tmp_path / "other.csv")
 
 
 def test_columns_are_told_by_their_names(trained):

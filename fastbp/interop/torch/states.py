@@ -12,6 +12,7 @@ import torch
 from fastbp._arrays import as_array
 from fastbp._checks import check_kind
 from fastbp._files import StrPath, naming, open_regular, write_atomically
+from fastbp.ensemble import Ensemble
 from fastbp.layers import Layer
 from fastbp.network import Sequential
 from fastbp.storage import FORMAT, PROBLEMS, packed, read_header
@@ -161,6 +162,11 @@ def _odd(name: str, array: np.ndarray, layer: Layer, here: str) -> Iterator[str]
 
 def _numbers(net: Sequential, who: str) -> dict[str, np.ndarray]:
     """All of a network's, by PyTorch's names."""
+    if isinstance(net, Ensemble):
+        raise TypeError(
+            f"{who}: a state dict is of one network, and these are {len(net)}; take one of "
+            "them, net[0], or train one alone (--ensemble 1)"
+        )
     check_kind(net, Sequential, who)
     check_layers(net.layers, who)
     return {name: read(layer, here) for name, (layer, here) in all_names(net).items()}
