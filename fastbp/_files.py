@@ -6,11 +6,11 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 StrPath = str | PathLike[str]
 MOST_BYTES = 100_000  # of a TOML file; more was not written by hand
@@ -102,6 +102,18 @@ def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = 
             raise FileNotFoundError(f"{path}: the folder {target.parent} does not exist")
         _replace(target, old, write, mode)
         _sync_folder(target.parent)
+
+
+def write_rows(path: StrPath, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A CSV file of these columns, written as ``write_atomically`` does."""
+    import csv
+
+    def write(file: TextIO) -> None:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+    write_atomically(path, write, "w")
 
 
 def _replace(

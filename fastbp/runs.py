@@ -20,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import tomli_w
 
-from ._files import TEMPORARY, read_toml, write_atomically
+from ._files import TEMPORARY, read_toml, write_atomically, write_rows
 from ._version import __version__
 from .backends import Backend
 from .datasets import Dataset, Shards
@@ -37,8 +37,9 @@ from .training import DivergenceError, Epoch, History
 from .training.history import ALIASES, COLUMNS
 
 LONGEST_NAME = 50  # letters; of four bytes each, with time and number, fewer than 255 bytes
-CONFIG, MODEL, HISTORY = "config.toml", "model.safetensors", "history.csv"
-FILES = (HISTORY, "loss_by_iteration.npz", MODEL)
+CONFIG, MODEL = "config.toml", "model.safetensors"
+HISTORY, LOSSES = "history.csv", "loss_by_iteration.npz"
+FILES = (HISTORY, LOSSES, MODEL)
 PARTIAL = re.compile(r"\.run-[0-9a-f]{8}")  # names of what is not kept yet
 
 
@@ -137,9 +138,11 @@ def write_losses(folder: Path, history: History, error: DivergenceError | None =
     losses = history.loss_by_iteration
     if error is not None:
         losses = np.concatenate([losses, error.losses])
-    write_atomically(
-        folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, loss=losses)
-    )
+    _write_arrays(folder / LOSSES, {"loss": losses})
+
+
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
 
 
 def write(
@@ -161,17 +164,9 @@ def write(
         for number, history in enumerate(histories, 1)
         for row in history.rows()
     ]
-    losses: Any = {f"loss_{n}": history.loss_by_iteration for n, history in enumerate(histories, 1)}
-
-    def write_rows(file: TextIO) -> None:
-        writer = csv.DictWriter(file, [*rows[0]])
-        writer.writeheader()
-        writer.writerows(rows)
-
-    write_atomically(folder / HISTORY, write_rows, "w")
-    write_atomically(
-        folder / "loss_by_iteration.npz", lambda file: np.savez_compressed(file, **losses)
-    )
+    losses = {f"loss_{n}": history.loss_by_iteration for n, history in enumerate(histories, 1)}
+    write_rows(folder / HISTORY, [*rows[0]], rows)
+    _write_arrays(folder / LOSSES, losses)
 
 
 @dataclass(frozen=True)
@@ -250,7 +245,7 @@ def read(folder: Path) -> Run | None:
             load(folder / MODEL)
         with (folder / HISTORY).open(newline="", encoding="utf-8") as file:
             epochs = [_epoch(row) for row in csv.DictReader(file)]
-        with np.load(folder / "loss_by_iteration.npz", allow_pickle=False) as arrays:
+        with np.load(folder / LOSSES, allow_pickle=False) as arrays:
             losses = arrays["loss"]
         if not all(isinstance(about[name], str) for name in ("path", "error")):
             raise ValueError("run.json: expected texts as path and error")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from house import Source
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
-LONGER_FILES = {"kernels/native/_cython.pyx": 600}
 NUMBERS = ("kernels/numbers.py", "kernels/native/numbers.pxd")  # where engine numbers are typed
 COUNTED = {"auto", "int", "int32", "int64", "len", "range"}  # calls that make numbers
 
@@ -15,11 +14,7 @@ COUNTED = {"auto", "int", "int32", "int64", "len", "range"}  # calls that make n
 def long_files(sources: Sequence[Source]) -> list[str]:
     """Files above LONGEST_FILE lines."""
     lines = {s.path: len(s.text.splitlines()) for s in sources}
-    return [
-        f"{path}: {count} lines"
-        for path, count in lines.items()
-        if count > LONGER_FILES.get(path, LONGEST_FILE)
-    ]
+    return [f"{path}: {count} lines" for path, count in lines.items() if count > LONGEST_FILE]
 
 
 def long_functions(sources: Sequence[Source]) -> list[str]:

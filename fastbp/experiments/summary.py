@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import tomli_w
 
-from fastbp._files import write_atomically
+from fastbp._files import write_atomically, write_rows
 from fastbp.runs import Run
 
 from .claims import NOT_JUDGED, Verdict
@@ -150,12 +149,5 @@ def _times(outcome: Outcome) -> Iterable[dict[str, Any]]:
 
 def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     table: Sequence[dict[str, Any]] = list(rows)
-    if not table:  # nothing but runs that diverged at once
-        return
-
-    def write(file: TextIO) -> None:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
-
-    write_atomically(path, write, "w")
+    if table:  # not where there is nothing but runs that diverged at once
+        write_rows(path, [*table[0]], table)

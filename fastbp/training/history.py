@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp._above import Above
 from fastbp._counted import counted
-from fastbp._files import StrPath, write_atomically
+from fastbp._files import StrPath, write_rows
 from fastbp._hints import meant, refuse
 from fastbp.pages import notebook, paragraph
 
@@ -210,14 +210,7 @@ class History:
 
     def to_csv(self, path: StrPath) -> None:
         """Write one row an epoch, under the names of ``columns``."""
-        import csv
-
-        def write(file: TextIO) -> None:
-            writer = csv.writer(file)
-            writer.writerow(self.columns)
-            writer.writerows(row.values() for row in self.rows())
-
-        write_atomically(path, write, "w")
+        write_rows(path, self.columns, self.rows())
 
     def plot(self, what: str = "loss") -> Figure:
         """Draw the loss by epoch, of training and validation, or the "accuracy" of classes.

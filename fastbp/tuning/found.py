@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from fastbp._above import Above
 from fastbp._counted import counted
-from fastbp._files import StrPath, write_atomically
+from fastbp._files import StrPath, write_rows
 from fastbp._hints import Guessed
 from fastbp.network import Sequential
 from fastbp.pages import notebook
@@ -102,13 +101,7 @@ class Found(Guessed):
     def to_csv(self, path: StrPath) -> None:
         """Write the same."""
         rows = self.rows()
-
-        def write(file: TextIO) -> None:
-            writer = csv.DictWriter(file, [*rows[0]])
-            writer.writeheader()
-            writer.writerows(rows)
-
-        write_atomically(path, write, "w")
+        write_rows(path, [*rows[0]], rows)
 
     def plot(self) -> Figure:
         """Draw the score by each setting that was varied.
