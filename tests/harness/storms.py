@@ -208,12 +208,13 @@ def main() -> int:
     add("--threads", type=int, default=32, help="(default: %(default)s)")
     add("--interrupts", type=int, default=1000, help="(default: %(default)s)")
     add("--fits", type=int, default=1000, help="in a row (default: %(default)s)")
+    add("--backend", choices=AUTOMATIC, action="append", help="only this; may be repeated")
     add("--interrupted", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.interrupted:
         return interrupted(args.interrupted)
     wrong = []
-    for backend in engines():
+    for backend in args.backend or engines():
         with fb.use_backend(backend):
             wrong += in_threads(args.threads)
         for method in METHODS:
