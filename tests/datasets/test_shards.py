@@ -10,7 +10,7 @@ import pytest
 import fastbp as fb
 from fastbp.datasets import filled
 from fastbp.datasets._memory import as_bytes
-from fastbp.datasets.stored import _tables
+from fastbp.datasets.stored import _parquet, _shards, _tables
 
 CUTS = (0, 100, 350, 500)
 
@@ -121,6 +121,27 @@ def test_a_share_is_drawn_from_each_block(tmp_path, arrays):
     np.testing.assert_array_equal(found, train.dataset().x[order])
     inner, _ = train.split(0.2, seed=3)  # of what is left, not the same rows again
     assert 0 < len(inner) < len(train)
+
+
+def test_pieces_of_a_block_have_their_rows_of_a_share(tmp_path, frame, monkeypatch):
+    monkeypatch.setattr(_parquet, "ROWS", 25)  # of 60 in a group
+    monkeypatch.setattr(_shards, "COPIED", 10)
+    data = fb.datasets.shards(of_frame(tmp_path / "t", frame), "label")
+    assert data.sizes[:3] == [60, 40, 60]
+    rows = data.dataset().x
+    for part in data.split(0.3, seed=2):
+        masks = [part.mask(block) for block in range(len(data.sizes))]
+        np.testing.assert_array_equal(part.dataset().x, rows[np.concatenate(masks)])
+
+
+def test_little_memory_fits_a_table_to_fewer_rows(tmp_path, frame, monkeypatch):
+    monkeypatch.setattr(_tables, "LEAST_SAMPLED", 50)
+    folder = of_frame(tmp_path / "t", frame)
+    right = fb.datasets.shards(folder, "label").table
+    some = fb.datasets.shards(folder, "label", memory="100kB").table
+    assert some.label == right.label
+    assert [c.gaps for c in some.columns] == [c.gaps for c in right.columns]
+    assert some.as_data() != right.as_data()  # medians
 
 
 def test_bytes_are_read_as_people_write_them():

@@ -96,7 +96,7 @@ def shards(
         if classes is not None or scale is not None:
             raise ValueError("classes, scale: a table says itself what they are")
         said = {"values": values, "drop": drop, "category": category, "number": number}
-        table = fitted(found, label, said) if table is None else table
+        table = fitted(found, label, said, memory) if table is None else table
         source: Source = TableSource(found, table, memory)
         classes = len(table.label.names) if isinstance(table.label, Classes) else None
         of_values = classes is None
@@ -209,7 +209,7 @@ def _of_files(name: str, paths: Sequence[Path], memory: int) -> Source | Frames:
     if "npz" in kinds:
         return Archives(name, paths, memory)
     if "parquet" in kinds:
-        return Parquet(name, paths)
+        return Parquet(name, paths, memory)
     return Arrays(name, _pairs(name, paths), memory)
 
 

@@ -15,19 +15,25 @@ from ._source import File, Frames
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 16_384  # that become a DataFrame at a time
+ROWS, LEAST_ROWS = (
+    16_384,
+    64,
+)  # that become a DataFrame at a time, as many as a part of memory holds
+PART = 32  # that part
 
 
 class Parquet(Frames):
     """Files of one schema."""
 
-    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+    def __init__(self, name: str, paths: Sequence[Path], memory: int) -> None:
         try:
+            import pyarrow
             import pyarrow.parquet as parquet
         except ImportError:
             raise missing("Parquet", "pyarrow", "parquet") from None
-        self.parquet, self.groups, names = parquet, [], []
-        self.largest = 0
+        self.parquet, self.pool = parquet, pyarrow.default_memory_pool()
+        self.groups, names = [], []
+        self.largest, widest = 0, 1.0
         first: Any = None
         for path in paths:
             file = File(path)
@@ -36,12 +42,17 @@ class Parquet(Frames):
                 for group in range(about.num_row_groups):
                     self.groups.append((file, group))
                     names.append(str(path))
-                    self.largest = max(self.largest, about.row_group(group).total_byte_size)
+                    size, rows = (
+                        about.row_group(group).total_byte_size,
+                        about.row_group(group).num_rows,
+                    )
+                    self.largest, widest = max(self.largest, size), max(widest, size / max(rows, 1))
             check_names([*map(str, schema.names)])
             first = first or (path, schema)
             _same_schema(first[0], first[1], path, schema)
         if not self.groups:
             raise bad_file(name, "no rows of data")
+        self.at_once = int(min(ROWS, max(LEAST_ROWS, memory // PART // widest)))
         super().__init__(name, names)
 
     def _open(self, path: Path) -> Any:
@@ -58,10 +69,11 @@ class Parquet(Frames):
         path = file.check()
         try:
             with self._open(path) as opened:
-                batches = opened.iter_batches(ROWS, row_groups=[group], use_threads=False)
+                batches = opened.iter_batches(self.at_once, row_groups=[group], use_threads=False)
                 for batch in batches:
                     frame = batch.to_pandas()
                     yield frame.set_axis([str(name) for name in frame.columns], axis=1)
+            self.pool.release_unused()  # else it keeps what the largest of all took
         except (OSError, ValueError, TypeError, NotImplementedError, OverflowError) as problem:
             if str(problem).startswith(str(path)):
                 raise

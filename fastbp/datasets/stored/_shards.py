@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EXACT, WINDOWS = "exact", "windows"  # how an order is drawn
 BESIDE = 24  # bytes of a sample beside its numbers and target: its places in orders, its weight
+COPIED = 4096  # rows of a piece, some of which are a part's, at a time
 DRAWN = 1_000_003  # beside a seed: a part's rows are drawn from another sequence than an order
 
 
@@ -169,9 +170,12 @@ class Shards(Guessed):
         mask, done = self.mask(block), 0
         kept = np.float64 if self.values else np.int64
         for x, y in self.source.pieces(block):
-            here = slice(None) if mask is None else mask[done : done + len(x)]
-            done += len(x)
-            yield x[here], y[here].astype(kept, copy=False)
+            step = len(x) if mask is None else COPIED  # what is masked is copied
+            for start in range(0, len(x), max(step, 1)):
+                some, targets = x[start : start + step], y[start : start + step]
+                here = slice(None) if mask is None else mask[done : done + len(some)]
+                done += len(some)
+                yield some[here], targets[here].astype(kept, copy=False)
 
     def split(self, share: float, seed: int = 0) -> tuple[Shards, Shards]:
         """All but a share of the rows, and that share, drawn by chance from each block.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLED = 100_000  # rows, drawn from all, that say what columns are, and their medians
+LEAST_SAMPLED, PART = 1000, 8  # or as many as that part of memory holds
 ROWS, LEAST_ROWS = 8192, 64  # that become samples at a time, as many as a part of memory holds
 CELL = 24  # bytes of each of their numbers, while it is made
 DRAWN_BY = 20_200
@@ -60,14 +61,15 @@ class TableSource(Source):
         return self.frames.most() + self.at_once * self.width
 
 
-def fitted(frames: Frames, label: str | int | None, said: Mapping[str, Any]) -> Table:
+def fitted(frames: Frames, label: str | int | None, said: Mapping[str, Any], memory: int) -> Table:
     """The Table of all rows, from one pass.
 
-    What columns are, their medians and their words are those of SAMPLED rows, drawn from all; which
-    classes there are, a label's mean, deviation and range, and which columns have gaps, those of
-    all rows. Of no more than SAMPLED rows it is the Table that ``table`` fits.
+    What columns are, their medians and their words are those of SAMPLED rows, drawn from all, or of
+    as many as an eighth of memory holds; which classes there are, a label's mean, deviation and
+    range, and which columns have gaps, those of all rows. Of no more rows it is the Table that
+    ``table`` fits.
     """
-    pass_ = _Pass(label)
+    pass_ = _Pass(label, memory)
     for block, name in enumerate(frames.names):
         try:
             for frame in frames.frames(block):
@@ -83,8 +85,9 @@ def fitted(frames: Frames, label: str | int | None, said: Mapping[str, Any]) -> 
 class _Pass:
     """What is kept of all rows."""
 
-    def __init__(self, label: str | int | None) -> None:
+    def __init__(self, label: str | int | None, memory: int) -> None:
         self.asked, self.label = label, ""
+        self.memory, self.sampled = memory, 0  # rows that are drawn, once one is seen
         self.sample: Any = None  # a DataFrame
         self.keys, self.places = np.zeros(0), np.zeros(0, np.int64)
         self.count = self.unlabelled = 0
@@ -130,15 +133,19 @@ class _Pass:
         self.gaps |= {name for name in frame.columns if frame[name].isna().any()}
         places = np.arange(self.count, self.count + len(frame))
         keys = np.random.default_rng([DRAWN_BY, self.count]).random(len(frame))
+        if not self.sampled:
+            of_row = frame.memory_usage(index=False, deep=True).sum() / len(frame)
+            held = int(self.memory // PART // of_row)
+            self.sampled = min(SAMPLED, max(LEAST_SAMPLED, held))
         self.count += len(frame)
-        if len(self.keys) == SAMPLED:  # most of what comes late is not drawn
+        if len(self.keys) == self.sampled:  # most of what comes late is not drawn
             good = keys < self.keys.max()
             frame, keys, places = frame[good], keys[good], places[good]
         if not len(frame):
             return
         sample = frame if self.sample is None else pd.concat([self.sample, frame])
         keys, places = np.append(self.keys, keys), np.append(self.places, places)
-        best = np.sort(np.argsort(keys, kind="stable")[:SAMPLED])
+        best = np.sort(np.argsort(keys, kind="stable")[: self.sampled])
         self.sample, self.keys, self.places = sample.iloc[best], keys[best], places[best]
 
     def table(self, said: Mapping[str, Any]) -> Table:
@@ -152,7 +159,7 @@ class _Pass:
             )
         sample = self.sample.reset_index(drop=True)
         _, table = fit_table(sample, self.label, **said)
-        if self.count <= SAMPLED:
+        if self.count <= self.sampled:
             return table
         columns = tuple(
             replace(column, gaps=column.gaps or column.name in self.gaps)
