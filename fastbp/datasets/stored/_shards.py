@@ -146,7 +146,7 @@ class Shards(Guessed):
             If not even a batch fits.
         """
         each = 2 * (self.survey.x[:1].nbytes + self.survey.y[:1].nbytes) + BESIDE + beside
-        free = self.memory - self.source.most()
+        free = self.memory - self.source.most() - self.source.kept()
         if free >= each * len(self):
             return len(self)
         if self.shuffle == EXACT:

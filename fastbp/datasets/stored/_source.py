@@ -78,6 +78,10 @@ class Source:
         """Bytes that reading a block takes."""
         raise NotImplementedError
 
+    def kept(self) -> int:
+        """Bytes beside those that a reader keeps, once it has read."""
+        return 0
+
     def rows(self, rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
         """Fill in the samples of these rows, counted over all blocks, where ``random``."""
         raise NotImplementedError
@@ -96,6 +100,10 @@ class Frames:
     def most(self) -> int:
         """Bytes that the largest block takes while it is read."""
         raise NotImplementedError
+
+    def kept(self) -> int:
+        """Bytes beside those that a reader keeps, once it has read."""
+        return 0
 
 
 def in_block(name: str, problem: Exception) -> DataError:

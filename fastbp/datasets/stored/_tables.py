@@ -60,6 +60,10 @@ class TableSource(Source):
         """What the block takes, and the rows that become samples."""
         return self.frames.most() + self.at_once * self.width
 
+    def kept(self) -> int:
+        """What the frames' reader does."""
+        return self.frames.kept()
+
 
 def fitted(frames: Frames, label: str | int | None, said: Mapping[str, Any], memory: int) -> Table:
     """The Table of all rows, from one pass.

@@ -88,12 +88,9 @@ class _Lying:
     """The samples of some blocks, one after another; what is left of a piece comes next."""
 
     def __init__(self, data: Shards, blocks: np.ndarray) -> None:
-        self.pieces = self._pieces(data, blocks)
+        # No method of its own: that would keep itself, and the file that is open, until gc runs.
+        self.pieces: Iterator[Piece] = (p for block in blocks for p in data.pieces(int(block)))
         self.left: Piece | None = None
-
-    def _pieces(self, data: Shards, blocks: np.ndarray) -> Iterator[Piece]:
-        for block in blocks:
-            yield from data.pieces(int(block))
 
     def fill(self, x: np.ndarray, y: np.ndarray) -> None:
         """The next samples, as many as there is room for."""
