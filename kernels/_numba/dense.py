@@ -21,7 +21,8 @@ def dense_forward(x, w, b, y):
         return
     whole = inputs - inputs % 4
     for r in range(n):
-        y[r] = b
+        for j in range(outputs):  # for y[r] = b Numba would compile for two seconds
+            y[r, j] = b[j]
     for k in range(0, whole, 4):  # four rows of w stay in the nearest cache for the whole batch
         for r in range(n):
             x0, x1, x2, x3 = x[r, k], x[r, k + 1], x[r, k + 2], x[r, k + 3]

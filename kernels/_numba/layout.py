@@ -14,7 +14,7 @@ from fastbp.kernels.numbers import (
 
 from .batch import GROUP, Zeros, groups_of
 from .jit import core, jit
-from .pointers import at, shift
+from .pointers import at, copy, fill, shift
 from .program import (
     Run,
     length_of,
@@ -111,7 +111,7 @@ def _pack_vectors(forth, row, part, flat, place):
     """Parameters that are vectors; a norm that learns none has w = 1 and b = 0."""
     _copy_vectors(forth, row, row[Column.PARAM_VECTORS], flat, place)
     if forth and part == 0 and row[Column.PARAM_VECTORS] < vectors_in(row):
-        place[: row[Column.VECTOR]] = 1
+        fill(place, row[Column.VECTOR], 1)
 
 
 @jit
@@ -130,9 +130,9 @@ def _pack(real, forth, program, plan, part, params, work):
         elif row[Column.KIND] == Kind.CONV:
             count = parameters_of(row)
             if forth:
-                place[:count] = own[:count]
+                copy(own, place, count)
             else:
-                own[:count] = place[:count]
+                copy(place, own, count)
         else:
             _pack_vectors(forth, row, part, own, place)
 
