@@ -16,6 +16,9 @@ from command_line import (
     run,
 )
 
+import fastbp as fb
+from fastbp.recording import Recorder
+
 
 def small_pictures(classes, count=140, side=6):
     """Noise with a bright column, whose position is the class: easy enough to learn wholly."""
@@ -216,3 +219,27 @@ def test_data_on_disk_are_trained_on_and_evaluated(tmp_path):
     done = run("train", "--memory", "1GB", cwd=tmp_path)
     assert done.code == 2
     assert "--memory goes with --data" in done.err
+
+
+def test_data_on_disk_are_gone_on_with_to_the_same_bits(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 5)).astype(np.float32)
+    (tmp_path / "data").mkdir()
+    for number, rows in enumerate(np.split(np.arange(900), 3)):
+        y = (x[rows, 0] > 0).astype(int)
+        np.savez(tmp_path / "data" / f"p{number}.npz", x=x[rows], y=y)
+    told = ("train", "--data", "data", "--memory", "60kB", "--no-plots", "--quiet")
+    options = ("--hidden", "8", "--epochs", "4", "--output")
+    assert run(*told, *options, "whole", cwd=tmp_path).code == 0
+
+    def stop(recorder, epoch, net):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "on_epoch_begin", stop)
+        assert run(*told, *options, "parts", cwd=tmp_path).code == 130
+    done = run(*told, "--resume", "parts", cwd=tmp_path)
+    assert done.code == 0, done.err
+    whole, parts = (fb.load(tmp_path / each / "model.safetensors") for each in ("whole", "parts"))
+    np.testing.assert_array_equal(parts.params, whole.params)
