@@ -98,9 +98,23 @@ def test_an_address_that_does_not_answer(monkeypatch, tmp_path):
             fb.fit_many(jobs(1), (X, Y), executor=address)
     with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
         fb.fit_many(jobs(1), (X, Y), executor=address)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answering = threading.Thread(target=answer_as_a_dashboard, args=(other,))
+        answering.start()
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"who answers at '{address}' is no Dask sch"):
+            fb.fit_many(jobs(1), (X, Y), executor=address)
+        answering.join()
     with pytest.raises(ValueError, match="expected a scheduler's address, like 'tcp://"):
         fb.search({"lr": [0.1]}, X, Y, executor="somewhere", output=tmp_path / "found")
     assert not (tmp_path / "found").exists()
+
+
+def answer_as_a_dashboard(server):
+    """Once, in words that are none of Dask's."""
+    with server.accept()[0] as connection:
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9)
+        connection.recv(1)
 
 
 def test_a_scheduler_that_is_gone_leaves_what_is_finished(client):

@@ -148,7 +148,7 @@ def opened(executor: Any) -> Iterator[Any]:
     ModuleNotFoundError
         Without Dask.
     ConnectionError
-        If nobody answers there, within nine seconds.
+        If nobody answers there, within nine seconds, or somebody who is no scheduler.
     ValueError
         If it is no address.
     """
@@ -178,6 +178,11 @@ def _connected(address: str) -> Any:
         raise ValueError(
             f"fit_many executor: expected a scheduler's address, like 'tcp://10.0.0.1:8786', got "
             f"{address!r}: {problem}"
+        ) from None
+    except Exception as problem:  # whatever becomes of bytes that are none of Dask's
+        raise ConnectionError(
+            f"fit_many: who answers at {address!r} is no Dask scheduler; its dashboard has another "
+            f"port than the scheduler, 8786 as a rule ({type(problem).__name__}: {problem})"
         ) from None
 
 
