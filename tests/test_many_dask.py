@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -122,8 +123,13 @@ def test_a_scheduler_that_is_gone_leaves_what_is_finished(client):
     some = jobs(3, epochs=1_000_000)
     some[0].epochs = 1
     restarted = threading.Event()
-    restart = soon(lambda: [client.restart(), restarted.set()])
+
+    def restart():
+        with suppress(Exception):  # a worker that takes too long; its tasks are gone in any case
+            client.restart(wait_for_workers=False)
+        restarted.set()
+
     with pytest.raises(ConnectionError, match=r"was restarted; 1 of 3 jobs are done, and have"):
-        fb.fit_many(some, (X, Y), executor=client, on_result=restart)
+        fb.fit_many(some, (X, Y), executor=client, on_result=soon(restart))
     assert restarted.wait(60)
     assert_same(trained(count=1, epochs=1), some[:1])

@@ -45,7 +45,7 @@ class Cluster(Workers):
         self.options = getattr(executor, "_kwargs", {})  # which workers, what they must have
         self.deaths, self.killed = (KilledWorker, FutureCancelledError), KilledWorker
         self.gone = (OSError, FutureCancelledError)
-        self.threads, self.looked = threads, 0.0
+        self.threads, self.looked, self.is_lost = threads, 0.0, False
         self.tasks: dict[Any, None] = {}  # Dask's futures, which it forgets with the last reference
         self.data: list[Any] = []  # Dask's future of them
         scheduler = self.client.scheduler
@@ -102,6 +102,7 @@ class Cluster(Workers):
             raise self._lost(f"scheduler at {self.address} {said or GONE}") from problem
 
     def _lost(self, what: str) -> ConnectionError:
+        self.is_lost = True
         return ConnectionError(
             f"fit_many: the Dask {what}; {sum(job.done for job in self.jobs)} of "
             f"{len(self.jobs)} jobs are done, and have their results"
@@ -113,8 +114,8 @@ class Cluster(Workers):
             self._look()
 
     def stop(self) -> None:
-        """Tell every worker's process."""
-        if self.client.status == "running":
+        """Tell every worker's process, unless they have nothing of ours any more."""
+        if self.client.status == "running" and not self.is_lost:
             with suppress(OSError):
                 self.client.run(tell, self.packer.mark, on_error="ignore")
 
