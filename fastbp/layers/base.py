@@ -7,7 +7,6 @@ the loss by the layer's output and returns the gradient by its input: one factor
 # np.random.Generator as text: numpy.random is a third of NumPy's import time
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
@@ -280,7 +279,8 @@ class Layer(Guessed):
 
     def _copied(self, copied: Callable[[Layer], Layer]) -> Layer:
         """A copy, around copies of the layers inside."""
-        other = copy.copy(self)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))  # as copy.copy, in a sixth of its time, and once an epoch
         if self.layers:
             vars(other)["_layers"] = tuple(copied(inside) for inside in self.layers)
         return other
