@@ -50,7 +50,7 @@ def main() -> int:
     add("wheel", type=Path)
     add("--root", type=Path, required=True, help="Debian's root for arm64")
     add("--python", required=True, metavar="X.Y", help="the Python in it")
-    add("--tests", nargs="+", metavar="TEST", help="other tests than the kernels'")
+    add("--tests", nargs=argparse.REMAINDER, metavar="TEST", help="other tests than the kernels'")
     args = parser.parse_args()
     count = vectors(args.wheel)
     say(f"{args.wheel.name}: {', '.join(f'{n} {name}' for name, n in count.most_common(8))}")
