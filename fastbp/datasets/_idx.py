@@ -42,7 +42,7 @@ def read_folder(folder: Path, classes: int, bound: Bound) -> list[tuple[np.ndarr
                 folder,
                 "expected the files train-images-idx3-ubyte and train-labels-idx1-ubyte, and "
                 "(both or neither) t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with "
-                f"or without .gz; found {_listing(folder)}",
+                f"or without .gz; found {_listing(folder)}{_advice(folder)}",
             )
         splits.append(_read_pair(images, labels, classes, bound))
     return splits
@@ -136,6 +136,13 @@ def _find(folder: Path, start: str, end: str) -> Path | None:
             if path.is_file():
                 return path
     return None
+
+
+def _advice(folder: Path) -> str:
+    """What reads the files of a folder that are none of these."""
+    if not any(path.suffix in (".npz", ".npy", ".parquet") for path in folder.iterdir()):
+        return ""
+    return "; .npz, .npy and .parquet files are read with --memory 1GB, fb.datasets.shards"
 
 
 def _listing(folder: Path) -> str:

@@ -210,6 +210,8 @@ def test_data_on_disk_are_trained_on_and_evaluated(tmp_path):
     done = run("evaluate", "run", *told, "--plot", "seen.png", cwd=tmp_path)
     assert done.out.split()[-5:-3] == ["all", "900"]
     assert (tmp_path / "seen.png").exists()
+    done = run("train", *told[:2], cwd=tmp_path)
+    assert "are read with --memory 1GB" in done.err
     done = run("train", *told, "--limit", "5", cwd=tmp_path)
     assert done.code == 2
     assert "--limit does not go with --memory" in done.err
