@@ -100,13 +100,21 @@ cdef inline void multiply_transposed(
         run, layer, work, start, n, first_row, last_row, first, last, dx, dx_row)
 
 
+cdef inline bint has_part(
+    const Run* run, Py_ssize_t summed, Py_ssize_t panel, Py_ssize_t segment,
+) noexcept nogil:
+    """Whether a segment adds to sums over so many columns; the first does, if only by being 0."""
+    return segment == 0 or (segment_start(run, summed, panel, segment)
+                            < segment_start(run, summed, panel, segment + 1))
+
+
 cdef inline bint exchange(
     Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last,
-    Py_ssize_t width, real* sums,
+    Py_ssize_t width, Py_ssize_t summed, real* sums,
 ) noexcept nogil:
     """The columns first..last of sums (n, width) = the partial sums of all segments, each of which
-    some thread computed."""
-    cdef Py_ssize_t segment, r, j
+    some thread computed, over so many columns."""
+    cdef Py_ssize_t panel = panel_width[real](work), segment, r, j
     cdef const real* part = partial_sums[real](run, layer, work, width, 0)
     if not meet(run):
         return False
@@ -115,7 +123,7 @@ cdef inline bint exchange(
             sums[r * width + j] = part[r * width + j]
     for segment in range(1, run.choices[SEGMENTS]):
         part = partial_sums[real](run, layer, work, width, segment)
-        for r in range(n):
+        for r in range(n if has_part(run, summed, panel, segment) else 0):
             for j in range(first, last):
                 sums[r * width + j] += part[r * width + j]
     run.exchanges += 1
@@ -154,13 +162,15 @@ cdef inline bint forward_by_inputs(
     while start < input.n:
         n = min(exchanged_at_once(run), input.n - start)
         for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+            if not has_part(run, inputs, panel, segment):
+                continue
             multiply[real](
                 run, layer, work, n, <const real*> input.x + start * input.row, input.row,
                 min(inputs, segment_start(run, inputs, panel, segment)),
                 min(inputs, segment_start(run, inputs, panel, segment + 1)),
                 NULL if segment else b, 0, outputs,
                 partial_sums[real](run, layer, work, width, segment), width)
-        if not exchange[real](run, layer, work, n, 0, outputs, width,
+        if not exchange[real](run, layer, work, n, 0, outputs, width, inputs,
                               work + plan[Y] + start * width):
             return False
         start += n
@@ -269,6 +279,8 @@ cdef inline bint backward_by_outputs(
     while start < input.n:
         n = min(exchanged_at_once(run), input.n - start)
         for segment in range(first_segment(run, run.thread), first_segment(run, run.thread + 1)):
+            if not has_part(run, outputs, panel, segment):
+                continue
             first = min(outputs, segment_start(run, outputs, panel, segment))
             last = min(outputs, segment_start(run, outputs, panel, segment + 1))
             dx = partial_sums[real](run, layer, work, width, segment)
@@ -278,7 +290,7 @@ cdef inline bint backward_by_outputs(
                 multiply_transposed[real](run, layer, work, start, n, 0, inputs, first, last,
                                           dx, width)
         output_columns(run, layer - 1, panel, &first, &last)
-        if not exchange[real](run, layer, work, n, first, last, width,
+        if not exchange[real](run, layer, work, n, first, last, width, outputs,
                               work + before[DY] + start * width):
             return False
         start += n
