@@ -16,6 +16,7 @@ from many_jobs import Killed, X, Y, assert_same, fail, jobs, soon, trained
 
 import fastbp as fb
 from fastbp import backends
+from fastbp.many import work
 from fastbp.many.packing import Packer
 from fastbp.many.sending import NoParcelError, open_parcel, remove_parcel, write_parcel
 from fastbp.many.work import Terms, UnfitWorkerError, agree
@@ -248,6 +249,7 @@ def test_what_cannot_be_is_refused(pool):
 def built_by_nobody():
     """Let this process be one in which no native code was built."""
     backends._loaded.clear()
+    work._agreed = None  # which a fork takes over
     backends.processor_level = lambda: None
 
 

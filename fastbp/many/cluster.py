@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 CONNECT = 9  # seconds within which a scheduler answers, or there is none
+PATIENCE = 10  # seconds that a result may be on its way before its client is looked at
 LOOK_EVERY = 2.0  # seconds between two looks at how many workers there are
 SPARE = 8  # tasks that wait beside those that run, from which a cluster knows that it may grow
 # What Dask says of tasks that are lost with the scheduler; all others were lost with their data.
@@ -44,6 +45,7 @@ class Cluster(Workers):
             raise TypeError("fit_many executor: expected a Client with asynchronous=False")
         self.options = getattr(executor, "_kwargs", {})  # which workers, what they must have
         self.deaths, self.killed = (KilledWorker, FutureCancelledError), KilledWorker
+        self.cancelled = FutureCancelledError
         self.gone = (OSError, FutureCancelledError)
         self.threads, self.looked, self.is_lost = threads, 0.0, False
         self.tasks: dict[Any, None] = {}  # Dask's futures, which it forgets with the last reference
@@ -72,9 +74,23 @@ class Cluster(Workers):
     def _settle(self, task: Future[Any], found: Any) -> None:
         self.tasks.pop(found, None)
         try:
-            task.set_result(found.result())
+            task.set_result(self._result_of(found))
         except BaseException as problem:  # all that there is, a cancelled one's too
-            task.set_exception(problem)
+            closed = self._is_closed()
+            task.set_exception(self.cancelled(found.key, "client-closed") if closed else problem)
+
+    def _result_of(self, found: Any) -> Any:
+        """What Dask has at a worker; a client that is closed meanwhile would never answer.
+
+        All clients of a process have one thread between them in which this is called.
+        """
+        while not self._is_closed():
+            with suppress(TimeoutError):
+                return found.result(timeout=PATIENCE)
+        raise self.cancelled(found.key, "client-closed")
+
+    def _is_closed(self) -> bool:
+        return self.client.status in ("closing", "closed")
 
     def blame(self, death: BaseException) -> int:
         """Dask has tried several workers before it says that they were killed."""
@@ -91,7 +107,7 @@ class Cluster(Workers):
     @contextmanager
     def _answering(self) -> Iterator[None]:
         """What Dask says of a scheduler that is gone, in our words; other deaths are none."""
-        if self.client.status in ("closing", "closed"):
+        if self._is_closed():
             raise self._lost(f"client of the scheduler at {self.address} was closed")
         try:
             yield
