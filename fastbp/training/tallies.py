@@ -59,8 +59,11 @@ class _Classes(Tally):
         self.labels, self.right = labels, 0
 
     def add(self, scores: np.ndarray, rows: slice) -> None:
-        labels, known = self.labels[rows], ~np.isnan(scores).any(axis=1)
-        if not known.all():
+        labels = self.labels[rows]
+        with np.errstate(invalid="ignore", over="ignore"):
+            some_unknown = np.isnan(scores.sum())  # or infinite ones of both signs
+        if some_unknown:
+            known = ~np.isnan(scores).any(axis=1)
             scores, labels = scores[known], labels[known]
         if len(scores):
             self.right += round(kernels().accuracy(scores, labels) * len(scores))
