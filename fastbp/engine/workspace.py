@@ -121,4 +121,5 @@ def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, samples: int)
     if not dense or not whole or not np.isfinite(params).all():
         return False
     some = x[np.linspace(0, len(x) - 1, min(len(x), 500)).astype(int), :whole]
-    return bool((some != 0).reshape(-1, Size.BLOCK).any(axis=1).mean() < MOST_USED)
+    blocks = (some != 0).view(f"u{Size.BLOCK:d}")  # one number each, 0 where nothing is used
+    return bool((blocks != 0).mean() < MOST_USED)
