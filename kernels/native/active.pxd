@@ -10,10 +10,8 @@ from libc.string cimport memcpy
 
 from activations cimport reads_input
 from norms cimport statistics_of
-from numbers cimport (
-    ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, LAYER_NORM, OUTPUTS, PLAN_COLUMNS, SKIP, Y_ROW,
-)
-from program cimport Run, dy_of, gathers_input, is_norm, output_columns, panel_width, y_of
+from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, LAYER_NORM, OUTPUTS, SKIP
+from program cimport Run, dy_of, gathers_input, is_norm, output_columns, panel_width, row_of, y_of
 from shortcut cimport is_shortcut
 from tile cimport real
 
@@ -24,7 +22,7 @@ cdef inline Py_ssize_t find_active(Run* run, real* work, Py_ssize_t n) noexcept 
     With NULL for it, all n are.
     """
     cdef Py_ssize_t last = run.layers - 1, outputs = run.program[last * COLUMNS + OUTPUTS]
-    cdef Py_ssize_t width = run.plan[last * PLAN_COLUMNS + Y_ROW], r, j, count = 0
+    cdef Py_ssize_t width = row_of(run, last), r, j, count = 0
     cdef const real* dy = dy_of[real](run, last, work)
     run.active = NULL
     if not run.choices[SKIP]:
@@ -73,9 +71,9 @@ cdef inline void keep_active(const Run* run, real* work, Py_ssize_t count) noexc
             first, last = 0, run.program[layer * COLUMNS + OUTPUTS]
         if is_read_backward(run, layer):
             move_rows[real](run, y_of[real](run, layer, work),
-                            run.plan[layer * PLAN_COLUMNS + Y_ROW], first, last, count)
+                            row_of(run, layer), first, last, count)
         if run.program[layer * COLUMNS + KIND] == LAYER_NORM:
             move_rows[real](run, statistics_of[real](run, layer, work, 0), 1, 0, 1, count)
             move_rows[real](run, statistics_of[real](run, layer, work, 1), 1, 0, 1, count)
     move_rows[real](run, dy_of[real](run, run.layers - 1, work),
-                    run.plan[(run.layers - 1) * PLAN_COLUMNS + Y_ROW], first, last, count)
+                    row_of(run, run.layers - 1), first, last, count)

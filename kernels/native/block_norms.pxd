@@ -19,7 +19,9 @@ from numbers cimport (
     BATCH, BATCHES, BATCH_NORM, BUFFER, CHANNELS, COLUMNS, KIND, OUTPUTS, PARAM_VECTORS, PARTS,
     PLAN_COLUMNS, SAMPLES, SHARE, STATISTICS, TRAINING, VECTOR, W, Y_ROW,
 )
-from program cimport Input, Run, dy_of, hidden_input, meet, takes_steps, values_of, width_of, y_of
+from program cimport (
+    Input, Run, dy_of, hidden_input, meet, row_of, takes_steps, values_of, width_of, y_of,
+)
 from steps cimport optimize_apart
 from tile cimport real
 
@@ -141,7 +143,7 @@ cdef inline void leave_gradient(
     input = hidden_input[real](run, layer, work, n)
     normalization.batch_norm_gradient[real](
         n, row[VECTOR], <const real*> input.x, input.row, dy_of[real](run, layer, work),
-        run.plan[layer * PLAN_COLUMNS + Y_ROW], mean, var, eps, dw, db)
+        row_of(run, layer), mean, var, eps, dw, db)
 
 
 cdef inline void combine_gradients(
@@ -196,9 +198,9 @@ cdef inline void pass_back_in_use(
             block_dx[real](run, layer, work))
     else:
         normalization.batch_norm_input_in_use[real](
-            n, row[VECTOR], dy_of[real](run, layer, work), run.plan[layer * PLAN_COLUMNS + Y_ROW],
+            n, row[VECTOR], dy_of[real](run, layer, work), row_of(run, layer),
             var, w, eps, dy_of[real](run, layer - 1, work),
-            run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
+            row_of(run, layer - 1))
 
 
 cdef inline void pass_back(
@@ -225,8 +227,8 @@ cdef inline void pass_back(
     input = hidden_input[real](run, layer, work, n)
     normalization.batch_norm_input[real](
         n, row[VECTOR], <const real*> input.x, input.row, dy_of[real](run, layer, work),
-        run.plan[layer * PLAN_COLUMNS + Y_ROW], mean, var, w, dw, db, eps, batch,
-        dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
+        row_of(run, layer), mean, var, w, dw, db, eps, batch,
+        dy_of[real](run, layer - 1, work), row_of(run, layer - 1))
 
 
 cdef inline void finish(

@@ -11,9 +11,9 @@ from libc.stdint cimport int64_t
 from batch cimport blocks_of
 from numbers cimport (
     BLOCK, BYTES, BY_OUTPUTS, CLIP_VALUE, COLUMNS, INPUTS, KIND, OPTIMIZER, OUTPUTS, PLAIN,
-    PLAN_COLUMNS, SCALE, SIGMOID, SOURCE, SPARSE, SPLIT, TANH, Y_ROW,
+    PLAN_COLUMNS, SCALE, SIGMOID, SOURCE, SPARSE, SPLIT, TANH,
 )
-from program cimport Input, Run, dy_of, panel_width
+from program cimport Input, Run, dy_of, panel_width, row_of
 from tile cimport real
 
 cdef extern from *:
@@ -56,7 +56,7 @@ cdef inline double largest_dy(
     cdef Py_ssize_t r
     cdef double total = 0
     for r in range(n):
-        total += largest[real](dy + r * run.plan[layer * PLAN_COLUMNS + Y_ROW], last - first)
+        total += largest[real](dy + r * row_of(run, layer), last - first)
     return total
 
 

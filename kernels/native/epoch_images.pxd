@@ -17,13 +17,12 @@ from epoch cimport copy_whole_layers
 from norms cimport norm_input
 from numbers cimport (
     BATCH_NORM, BLOCK_STRIDE, BYTES, COLUMNS, CONV, DENSE, FEATURES, FLATTEN, FLOATS, IMAGES,
-    INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, PLAN_COLUMNS, SAMPLES, SCALE, SEGMENTS, SOURCE,
-    TRAINING, Y_ROW,
+    INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PARITY, SAMPLES, SCALE, SEGMENTS, SOURCE, TRAINING,
 )
 from processors cimport spread
 from program cimport (
-    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, partial_gradient, weights_of,
-    y_of,
+    Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, partial_gradient, row_of,
+    weights_of, y_of,
 )
 from shared cimport multiply_transposed
 from stages cimport backward_rows_apart, forward_apart, kept_loss, losses_apart
@@ -177,7 +176,7 @@ cdef inline void backward_through(
         elif row[KIND] == DENSE:
             multiply_transposed[real](
                 run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
-                dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
+                dy_of[real](run, layer - 1, work), row_of(run, layer - 1))
         elif is_norm(row[KIND]):
             hidden = hidden_input[real](run, layer, work, n)
             norm_input[real](run, layer, work, &hidden, 0, row[OUTPUTS])
@@ -324,7 +323,7 @@ cdef inline void forward_samples(
     """The last layer's output for the samples first..last."""
     cdef int64_t chosen[SAMPLES]
     cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
-    cdef Py_ssize_t width = run.plan[final * PLAN_COLUMNS + Y_ROW], start = first, r, n
+    cdef Py_ssize_t width = row_of(run, final), start = first, r, n
     while start < last:
         n = min(SAMPLES, last - start)
         for r in range(n):

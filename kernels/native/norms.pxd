@@ -14,7 +14,7 @@ from numbers cimport (
     WIDTH, Y_ROW,
 )
 from program cimport (
-    Input, Run, dy_of, output_columns, panel_width, takes_steps, values_of, y_of,
+    Input, Run, dy_of, output_columns, panel_width, row_of, takes_steps, values_of, y_of,
 )
 from steps cimport optimize_apart
 from tile cimport pinned, real
@@ -119,7 +119,7 @@ cdef inline void norm_input(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
     cdef Py_ssize_t width = plan[WIDTH], y_row = plan[Y_ROW], n = input.n, count = last - first
-    cdef Py_ssize_t dx_row = run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW]
+    cdef Py_ssize_t dx_row = row_of(run, layer - 1)
     cdef const real* x = <const real*> input.x + first
     cdef const real* dy = dy_of[real](run, layer, work) + first
     cdef const real* mean = statistics_of[real](run, layer, work, 0)

@@ -11,9 +11,10 @@ from libc.string cimport memset
 
 cimport limits
 from batch cimport blocks_of
-from numbers cimport BLOCK, BUNCH, BY_INPUTS, COLUMNS, INPUTS, OUTPUTS, PLAN_COLUMNS, SPLIT, Y_ROW
+from numbers cimport BLOCK, BUNCH, BY_INPUTS, COLUMNS, INPUTS, OUTPUTS, PLAN_COLUMNS, SPLIT
 from program cimport (
-    Input, Run, dy_of, first_segment, output_columns, panel_width, penalty_of, segment_start,
+    Input, Run, dy_of, first_segment, output_columns, panel_width, penalty_of, row_of,
+    segment_start,
 )
 from tile cimport pinned, real
 
@@ -82,7 +83,7 @@ cdef inline void leave_parts(
     cdef double of_dy[BUNCH * BUNCH]
     cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], panel = panel_width[real](work)
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS], first, last, p
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + Y_ROW]
+    cdef Py_ssize_t width = row_of(run, layer)
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, layer, work)
     if run.plan[layer * PLAN_COLUMNS + SPLIT] == BY_INPUTS:

@@ -248,6 +248,11 @@ cdef inline double* kept_scale(const int64_t* plan, const real* work) noexcept n
     return <double*> (work + plan[SQUARES])
 
 
+cdef inline Py_ssize_t row_of(const Run* run, Py_ssize_t layer) noexcept nogil:
+    """From a sample's y and dy to the next one's."""
+    return run.plan[layer * PLAN_COLUMNS + Y_ROW]
+
+
 cdef inline real* y_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
     """Where the rows of a layer's output start, for the samples that a stage is about."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS

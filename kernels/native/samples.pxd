@@ -17,13 +17,12 @@ from batch cimport bytes_of, fetch_rows
 from epoch cimport buffer, gather_apart
 from norms cimport norm_input
 from numbers cimport (
-    COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, PLAN_COLUMNS, SEGMENTS, SOURCE,
-    Y_ROW,
+    COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, SEGMENTS, SOURCE,
 )
 from processors cimport spread
 from program cimport (
     AT_ONCE, Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, panel_width, parts_in,
-    parts_of,
+    parts_of, row_of,
 )
 from segments cimport (
     add_gradient, add_pairs, added_by_each, has_gradient, segment_sums, size_of, step_share,
@@ -66,7 +65,7 @@ cdef inline void backward_row(
     if row[KIND] == DENSE:
         multiply_transposed[real](
             run, layer, work, 0, n, 0, row[INPUTS], 0, row[OUTPUTS],
-            dy_of[real](run, layer - 1, work), run.plan[(layer - 1) * PLAN_COLUMNS + Y_ROW])
+            dy_of[real](run, layer - 1, work), row_of(run, layer - 1))
     elif is_norm(row[KIND]):
         norm_input[real](run, layer, work, &input, 0, row[OUTPUTS])
     else:

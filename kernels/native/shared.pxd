@@ -18,7 +18,7 @@ from numbers cimport (
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
-    own_weights, panel_width, partial_sums, rule_of, segment_start, share_of, takes_steps,
+    own_weights, panel_width, partial_sums, row_of, rule_of, segment_start, share_of, takes_steps,
     vectors_of, y_of,
 )
 from sparse cimport sparse_layer
@@ -134,7 +134,7 @@ cdef inline bint gather_columns(
     Run* run, Py_ssize_t layer, real* work, Py_ssize_t n,
 ) noexcept nogil:
     """The columns of a layer's output that other threads have."""
-    cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + Y_ROW], thread, first, last, r
+    cdef Py_ssize_t width = row_of(run, layer), thread, first, last, r
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
     cdef Py_ssize_t panel = panel_width[real](work)
     cdef real* y = y_of[real](run, layer, work)

@@ -19,7 +19,8 @@ from numbers cimport (
 from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
     Input, Run, adds_at_once, dy_of, first_segment, hidden_input, is_norm, kept_scale, kept_sums,
-    meet, output_columns, panel_width, parts_in, parts_of, penalty_of, segment_start, vectors_of,
+    meet, output_columns, panel_width, parts_in, parts_of, penalty_of, row_of, segment_start,
+    vectors_of,
 )
 from steps cimport rows_at
 from tile cimport MOST_LANES, PANEL, ROWS, pinned, real
@@ -85,7 +86,7 @@ cdef inline double bias_squares(
 ) noexcept nogil:
     """Of the gradient of a panel's columns of b."""
     cdef real g[MOST_LANES * PANEL]
-    cdef Py_ssize_t panel = panel_width[real](work), row = run.plan[layer * PLAN_COLUMNS + Y_ROW]
+    cdef Py_ssize_t panel = panel_width[real](work), row = row_of(run, layer)
     cdef Py_ssize_t count = min(panel, run.program[layer * COLUMNS + OUTPUTS] - p), r, j
     cdef const real* dy = dy_of[real](run, layer, work) + p
     if not run.program[layer * COLUMNS + BIAS]:

@@ -20,17 +20,12 @@ from numbers cimport (
 )
 from program cimport (
     Input, Run, dy_of, gathers_input, hidden_input, is_norm, masks_of, meet, output_columns,
-    panel_width, partner_of, takes_steps, values_of, y_of,
+    panel_width, partner_of, row_of, takes_steps, values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply, step_dense
 from shortcut cimport is_shortcut
 from sparse cimport sparse_layer
 from tile cimport pinned, real
-
-
-cdef inline Py_ssize_t row_of(const Run* run, Py_ssize_t layer) noexcept nogil:
-    """From a sample's y and dy to the next one's."""
-    return run.plan[layer * PLAN_COLUMNS + Y_ROW]
 
 
 cdef inline void forward_shortcut(
