@@ -18,7 +18,23 @@ __all__ = ["SUM_TOLERANCE", "CrossEntropyLoss", "HingeLoss", "NLLLoss", "Squared
 SUM_TOLERANCE = 1e-3  # of a row of probabilities: float16 and three printed digits keep to it
 
 
-class HingeLoss(Loss):
+class _OfMargin(Loss):
+    """What both hinge losses share: by how much the right class must win."""
+
+    margin = Number(above=0)
+
+    def __init__(self, margin: float = 1.0) -> None:
+        self.margin = margin
+
+    def numbers(self, outputs: int) -> tuple[float]:
+        """The margin."""
+        return (self.margin,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.margin:g})"
+
+
+class HingeLoss(_OfMargin):
     """Multiclass hinge (Weston–Watkins): Σ over j ≠ y of max(0, s_j - s_y + margin).
 
     The sum over the wrong classes is not divided by their number; PyTorch's MultiMarginLoss
@@ -38,25 +54,14 @@ class HingeLoss(Loss):
     """
 
     kind, name = LossKind.HINGE, "hinge"
-    margin = Number(above=0)
-
-    def __init__(self, margin: float = 1.0) -> None:
-        self.margin = margin
 
     def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds_j = 1/n where the margin is violated; dl/ds_y = -(how many are) / n."""
         gradient = np.empty_like(x)
         return kernels().hinge_loss(x, target, given(weights), self.margin, gradient), gradient
 
-    def numbers(self, outputs: int) -> tuple[float]:
-        """The margin."""
-        return (self.margin,)
 
-    def __repr__(self) -> str:
-        return f"HingeLoss({self.margin:g})"
-
-
-class SquaredHingeLoss(Loss):
+class SquaredHingeLoss(_OfMargin):
     """Multiclass hinge, squared: Σ over j ≠ y of max(0, s_j - s_y + margin)².
 
     Smooth, also at the margin. As in HingeLoss the sum is not divided by the number of classes;
@@ -75,22 +80,11 @@ class SquaredHingeLoss(Loss):
     """
 
     kind, name = LossKind.SQUARED_HINGE, "squared-hinge"
-    margin = Number(above=0)
-
-    def __init__(self, margin: float = 1.0) -> None:
-        self.margin = margin
 
     def compute(self, x: np.ndarray, target: np.ndarray, weights: Given = None) -> Computed:
         """dl/ds_j = 2/n of what violates the margin; dl/ds_y = -(the sum of those)."""
         gradient, numbers = np.empty_like(x), (given(weights), self.margin)
         return kernels().squared_hinge_loss(x, target, *numbers, gradient), gradient
-
-    def numbers(self, outputs: int) -> tuple[float]:
-        """The margin."""
-        return (self.margin,)
-
-    def __repr__(self) -> str:
-        return f"SquaredHingeLoss({self.margin:g})"
 
 
 class CrossEntropyLoss(Loss):
