@@ -98,27 +98,58 @@ class Foreign:
 
 
 def uniform(low: float, high: float) -> Range:
-    """Numbers from ``low`` to ``high``, each as likely as another."""
+    """Numbers from ``low`` to ``high``, each as likely as another.
+
+    Examples
+    --------
+    >>> fb.space.uniform(0, 0.5)
+    uniform(0.0, 0.5)
+    """
     return _range("uniform", low, high)
 
 
 def loguniform(low: float, high: float) -> Range:
-    """Numbers from ``low`` to ``high``, above 0, whose logarithms are each as likely as another."""
+    """Numbers from ``low`` to ``high``, above 0, whose logarithms are each as likely as another.
+
+    Examples
+    --------
+    >>> found = fb.search({"lr": fb.space.loguniform(1e-3, 0.1)}, x, y, n_trials=2, epochs=1)
+    >>> 1e-3 <= found.best_params["lr"] <= 0.1
+    True
+    """
     return _range("loguniform", low, high)
 
 
 def randint(low: int, high: int) -> Range:
-    """Whole numbers from ``low`` on, below ``high``, as NumPy's and SciPy's."""
+    """Whole numbers from ``low`` on, below ``high``, as NumPy's and SciPy's.
+
+    Examples
+    --------
+    >>> fb.space.randint(1, 9)
+    randint(1, 9)
+    """
     return _range("randint", low, high)
 
 
 def lograndint(low: int, high: int) -> Range:
-    """Whole numbers from ``low`` on, above 0, below ``high``: as of ``loguniform``, cut down."""
+    """Whole numbers from ``low`` on, above 0, below ``high``: as of ``loguniform``, cut down.
+
+    Examples
+    --------
+    >>> fb.space.lograndint(16, 257)
+    lograndint(16, 257)
+    """
     return _range("lograndint", low, high)
 
 
 def choice(values: Iterable[Any]) -> Choice:
-    """One of some values; a list as it is means the same."""
+    """One of some values; a list as it is means the same.
+
+    Examples
+    --------
+    >>> fb.space.choice(["relu", "tanh"])
+    choice(['relu', 'tanh'])
+    """
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise TypeError(f"choice: expected a list of values, got {values!r:.60}")
     found = values.tolist() if isinstance(values, np.ndarray) else [*values]

@@ -13,7 +13,7 @@ import fastbp as fb
 
 LATE = ("c", "numpy_source", "onnx", "plots", "sklearn", "torch")
 NEEDS = {"onnx": "onnx", "sklearn": "sklearn", "torch": "torch"}
-PLACES = ("", "datasets", "initializers", "models", "schedules", *LATE)
+PLACES = ("", "datasets", "initializers", "models", "schedules", "space", *LATE)
 
 
 def public(place: str) -> dict[str, Any]:

@@ -53,6 +53,11 @@ PAGES = (
         ("fastbp.training", "fastbp.many"),
     ),
     Page(
+        *("searching", "Searching for settings"),
+        "Many settings are tried, and the best network is kept.",
+        *(("fastbp.tuning",), ("space",)),
+    ),
+    Page(
         *("own", "Your own functions"),
         "Activations and losses that you write, and whether their gradients are right.",
         ("fastbp.custom", "fastbp.gradcheck"),
