@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import get_overloads
@@ -89,7 +90,16 @@ def test_an_editable_install_is_a_path_that_type_checkers_follow(tmp_path):
     assert not [name for name in paths if "finder" in name]
 
 
+def cited() -> dict[str, str]:
+    return dict(re.findall(r"^(\w[\w-]*): (.+)$", (ROOT / "CITATION.cff").read_text(), re.M))
+
+
 def test_the_citation_names_this_version():
-    said = dict(re.findall(r"^(\w[\w-]*): (.+)$", (ROOT / "CITATION.cff").read_text(), re.M))
-    assert said["version"] == fb.__version__
-    assert (said["cff-version"], said["type"]) == ("1.2.0", "software")
+    assert cited()["version"] == fb.__version__
+    assert (cited()["cff-version"], cited()["type"]) == ("1.2.0", "software")
+
+
+def test_the_citation_and_the_package_have_the_same_address_or_none():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    source = project.get("urls", {}).get("Source", "")
+    assert cited().get("repository-code", "").strip('"') == source
