@@ -12,6 +12,7 @@ from . import prediction
 from ._above import Judged
 from ._checks import check_kind
 from ._hints import Guessed
+from .datasets import is_dask
 from .layers import Shape
 from .meaning import Meaning, expected, meaning_of, predictions, probabilities
 from .network import Sequential
@@ -20,7 +21,7 @@ from .pages import notebook
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .datasets import Dataset, Frame, Table
+    from .datasets import Collection, Dataset, Frame, Table
 
 MOST_NETWORKS = 1000  # that are trained as one model, or read from one file
 ALIKE = ("inputs", "outputs", "input_shape", "dtype", "meaning", "table")
@@ -115,11 +116,23 @@ class Ensemble(Guessed, Judged):
         """The network of that number; of a slice, an ensemble of those."""
         return Ensemble(self._nets[places]) if isinstance(places, slice) else self._nets[places]
 
-    def __call__(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
+    @overload
+    def __call__(self, x: Collection) -> Any: ...
+
+    @overload
+    def __call__(self, x: npt.ArrayLike | Dataset) -> np.ndarray: ...
+
+    def __call__(self, x: Any) -> Any:
         """``scores(x)``."""
         return self.scores(x)
 
-    def scores(self, x: npt.ArrayLike | Dataset, threads: int | None = None) -> np.ndarray:
+    @overload
+    def scores(self, x: Collection, threads: int | None = None) -> Any: ...
+
+    @overload
+    def scores(self, x: npt.ArrayLike | Dataset, threads: int | None = None) -> np.ndarray: ...
+
+    def scores(self, x: Any, threads: int | None = None) -> Any:
         """The scores of what the networks say together, (n, outputs) of their dtype.
 
         Of values their mean. Of counts, which are exp of scores, the logarithm of the counts'
@@ -127,6 +140,8 @@ class Ensemble(Guessed, Judged):
         log(p / (1 - p)): what ``predict`` and ``predict_proba`` make of them, and every loss of
         probabilities, is that of the mean.
         """
+        if is_dask(x):
+            return prediction.of_dask(self, "scores", x)
         samples, alone = prediction.as_samples(self._nets[0], x)
         found = self.together([prediction.row_scores(net, samples, threads) for net in self._nets])
         return found[0] if alone else found
@@ -137,8 +152,16 @@ class Ensemble(Guessed, Judged):
         with np.errstate(invalid="ignore"):  # infinite scores have no probabilities: NaN, as alone
             return _together(stacked, meaning).astype(self.dtype)
 
-    def predict(self, x: npt.ArrayLike | Dataset) -> np.ndarray:
+    @overload
+    def predict(self, x: Collection) -> Any: ...
+
+    @overload
+    def predict(self, x: npt.ArrayLike | Dataset) -> np.ndarray: ...
+
+    def predict(self, x: Any) -> Any:
         """What each sample is by the mean of all networks; see ``Sequential.predict``."""
+        if is_dask(x):
+            return prediction.of_dask(self, "predict", x)
         samples, alone = prediction.as_samples(self._nets[0], x)
         meaning = meaning_of(self)
         if meaning.is_values:
@@ -153,6 +176,9 @@ class Ensemble(Guessed, Judged):
         return found[0] if alone else found
 
     @overload
+    def predict_proba(self, x: Collection) -> Any: ...
+
+    @overload
     def predict_proba(self, x: Frame) -> pd.DataFrame: ...
 
     @overload
@@ -160,6 +186,8 @@ class Ensemble(Guessed, Judged):
 
     def predict_proba(self, x: Any) -> Any:
         """The mean of all networks' probabilities; see ``Sequential.predict_proba``."""
+        if is_dask(x):
+            return prediction.of_dask(self, "predict_proba", x)
         samples, alone = prediction.as_samples(self._nets[0], x)
         found = self._mean(samples, self._probabilities)
         if prediction.is_of_table(self._nets[0], x):

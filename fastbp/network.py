@@ -13,7 +13,7 @@ from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
 from ._memory import zeros_in_lines
 from ._shown import Shown
-from .datasets import Dataset, Frame, Shards
+from .datasets import Collection, Dataset, Frame, Shards, is_dask
 from .layers import Layer
 from .layers.base import named
 from .layers.binding import bind, flat, leave
@@ -159,11 +159,25 @@ class Sequential(Shown, Offers):
         gradient = as_batch(dy, named(self, ".backward"), dtype=self.dtype)
         return backward_through(self.layers, gradient, input_gradient)
 
-    def __call__(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray:
+    @overload
+    def __call__(self, x: Collection) -> Any: ...
+
+    @overload
+    def __call__(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray: ...
+
+    def __call__(self, x: Any) -> Any:
         """``scores(x)``. For ``backward`` call ``forward``, which keeps what that needs."""
         return self.scores(x)
 
-    def scores(self, x: npt.ArrayLike | Dataset | Shards, threads: int | None = None) -> np.ndarray:
+    @overload
+    def scores(self, x: Collection, threads: int | None = None) -> Any: ...
+
+    @overload
+    def scores(
+        self, x: npt.ArrayLike | Dataset | Shards, threads: int | None = None
+    ) -> np.ndarray: ...
+
+    def scores(self, x: Any, threads: int | None = None) -> Any:
         """The output of the last layer, (n, outputs), for any number of samples.
 
         A single sample, (inputs,) or of ``input_shape``, gives its (outputs,) alone; so do
@@ -177,10 +191,19 @@ class Sequential(Shown, Offers):
         one = self.vectors.single  # as of_one, which every call would count on: a sample is fast
         if one is None or one.backend is not backends.in_use:
             one = of_one(self, x)
-        found = one.scores(x)
-        return prediction.scores(self, x, threads) if found is None else found
+        if (found := one.scores(x)) is not None:
+            return found
+        if is_dask(x):
+            return prediction.of_dask(self, "scores", x)
+        return prediction.scores(self, x, threads)
 
-    def predict(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray:
+    @overload
+    def predict(self, x: Collection) -> Any: ...
+
+    @overload
+    def predict(self, x: npt.ArrayLike | Dataset | Shards) -> np.ndarray: ...
+
+    def predict(self, x: Any) -> Any:
         """What each sample is, by what the network's scores mean.
 
         Returns
@@ -194,12 +217,20 @@ class Sequential(Shown, Offers):
             Of "values": the scores. Of "counts": exp of the scores, which are logarithms.
 
         Of a DataFrame, where there is a ``table``, the classes' names, or values in their unit.
+
+        Of a Dask array or DataFrame a Dask array of the same, which is computed when it is asked
+        for, partition by partition, by the network as it is now.
         """
+        if is_dask(x):
+            return prediction.of_dask(self, "predict", x)
         samples, alone = prediction.as_samples(self, x)
         found = predictions(prediction.row_scores(self, samples), meaning_of(self))
         if prediction.is_of_table(self, x):
             return self.table.label.told(found)
         return found[0] if alone else found
+
+    @overload
+    def predict_proba(self, x: Collection) -> Any: ...
 
     @overload
     def predict_proba(self, x: Frame) -> pd.DataFrame: ...
@@ -220,6 +251,8 @@ class Sequential(Shown, Offers):
             single = of_one(self, x).probabilities(x)
             if single is not None:
                 return single
+        if is_dask(x):
+            return prediction.of_dask(self, "predict_proba", x)
         samples, alone = prediction.as_samples(self, x)
         scores = prediction.row_scores(self, samples)
         found = probabilities(scores, meaning_of(self), repr(self))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +17,13 @@ from ._above import Above
 from ._arrays import as_array, check_range
 from ._settings import Setting
 from .backends import Backend
-from .datasets import Classes, Dataset, Shards, Table, filled, is_rows, samples_of
+from .datasets import Classes, Dataset, Shards, Table, filled, is_rows, lazily, samples_of
 from .layers import as_rows
 from .layers.base import named, outputs_of
+from .threads import one_each
 
 if TYPE_CHECKING:
+    from .ensemble import Ensemble
     from .network import Sequential
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
@@ -81,6 +85,24 @@ class OfTable(Setting):
                 f"{name}: the network has {obj.outputs} outputs, but {value!r} has {targets}"
             )
         return value
+
+
+def _of_rows(model: Sequential | Ensemble, method: str, rows: Any) -> Any:
+    """What a method makes of some of Dask's rows, in the thread that Dask gives them."""
+    with one_each():
+        return getattr(model, method)(rows)
+
+
+def of_dask(model: Sequential | Ensemble, method: str, x: Any) -> Any:
+    """What a method makes of all of Dask's samples, as Dask's own; of a single sample, that of it.
+
+    Libraries that take Dask's collections return them too: nothing is computed yet, and it is not
+    this process that the samples come to, but those that have the partitions.
+    """
+    if x.ndim < 2:
+        return getattr(model, method)(np.asarray(x))
+    of_table = model.table is not None and hasattr(x, "columns")
+    return lazily(x, partial(_of_rows, copy.deepcopy(model), method), of_table)
 
 
 def as_samples(net: Sequential, x: Any) -> tuple[Any, bool]:

@@ -33,10 +33,13 @@ from ._table import placed as placed
 from ._torch import as_pair as as_pair
 from ._torch import batch_size_of as batch_size_of
 from ._torch import samples_of as samples_of
+from .stored import Collection as Collection
 from .stored import Shards, shards
 from .stored import ahead as ahead
 from .stored import as_data as as_data
 from .stored import filled as filled
+from .stored import is_dask as is_dask
+from .stored import lazily as lazily
 
 __all__ = [
     "MOST_BYTES",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,15 @@ from ._source import Frames, Piece, Source
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Collection(Protocol):
+    """What Dask has, to type checkers, which need not have read it."""
+
+    @property
+    def npartitions(self) -> int: ...
+
+    def __dask_graph__(self) -> Any: ...
 
 
 def is_dask(data: object) -> bool:
@@ -47,7 +56,7 @@ class Chunks(Source):
     """
 
     def __init__(self, x: Any, y: Any, name: str) -> None:
-        x, y = _as_array(x, f"{name}: x"), _as_array(y, f"{name}: y")
+        x, y = _checked(x, f"{name}: x"), _checked(y, f"{name}: y")
         if x.ndim < 2 or y.ndim not in (1, 2):
             told = f"expected samples in rows and a target each; got {x.ndim}-D x and {y.ndim}-D y"
             raise ValueError(f"{name}: {told}")
@@ -82,11 +91,16 @@ class Chunks(Source):
         return 3 * self.largest
 
 
-def _as_array(data: Any, name: str) -> Any:
-    """A Dask array of whole rows of numbers."""
+def _checked(data: Any, name: str) -> Any:
+    """A Dask array of rows of numbers, of samples or of targets."""
     if not is_dask(data):
         told = f"expected Dask's, as the other is, got {type(data).__name__}"
         raise TypeError(f"{name}: {told}; dask.array.from_array makes one")
+    return as_rows_of_numbers(data, name)
+
+
+def as_rows_of_numbers(data: Any, name: str) -> Any:
+    """Dask's array, DataFrame or Series as an array whose blocks are whole rows."""
     array = data.to_dask_array() if hasattr(data, "to_dask_array") else data
     if not hasattr(array, "chunks"):
         raise TypeError(f"{name}: expected an array or a DataFrame, got {type(data).__name__}")
