@@ -7,8 +7,8 @@ returns bint returns 0 if the run was given up while it waited for others.
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-cimport narrow
 cimport panels
+cimport turned
 from clipping cimport look_at_limit
 from followed cimport follow
 from lazy cimport divide_step, is_lazy, shrink_lazily
@@ -27,7 +27,6 @@ from tile cimport FEW, PANEL, dvec, fvec, pinned, real
 
 cdef enum:
     ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update
-    FEWEST_NARROW = 8  # samples from which turning few columns of W over pays
 
 
 cdef inline void multiply(
@@ -67,19 +66,17 @@ cdef inline void transposed_part(
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
     cdef const real* dy = dy_of[real](run, layer, work) + start * plan[Y_ROW] + first
     cdef const real* w = work + plan[W] + first * inputs
-    cdef bint few = n >= FEWEST_NARROW and 0 < vectors <= narrow.MOST_COLUMN_VECTORS
-    if real is float:
-        if few:
-            narrow.backward_narrow[float, fvec](n, first_row, last_row, last - first, dy,
-                                                plan[Y_ROW], w, panel, dx, dx_row, NULL)
-            return
+    cdef bint turns = turned.pays(n, last - first)
+    if real is float and turns:
+        turned.backward_input[float, fvec](n, first_row, last_row, last - first, dy, plan[Y_ROW],
+                                           w, panel, inputs * panel, dx, dx_row, NULL)
+    elif real is float:
         panels.backward_input[float, fvec](n, first_row, last_row, vectors, dy, plan[Y_ROW], w,
                                            panel, inputs * panel, dx, dx_row, NULL)
+    elif turns:
+        turned.backward_input[double, dvec](n, first_row, last_row, last - first, dy, plan[Y_ROW],
+                                            w, panel, inputs * panel, dx, dx_row, NULL)
     else:
-        if few:
-            narrow.backward_narrow[double, dvec](n, first_row, last_row, last - first, dy,
-                                                 plan[Y_ROW], w, panel, dx, dx_row, NULL)
-            return
         panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[Y_ROW], w,
                                             panel, inputs * panel, dx, dx_row, NULL)
 
