@@ -2,7 +2,9 @@
 
 import numba
 from numba import types
-from numba.core import codegen, compiler
+from numba.core import codegen, compiler, sigutils
+
+from fastbp.kernels import KERNELS
 
 from . import cache
 
@@ -49,11 +51,16 @@ def core(function, options=OPTIONS):
     no_wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # for calls from Python
     dispatcher = numba.njit(function, pipeline_class=_Parts, **options, **no_wrappers)
     template = dispatcher.get_call_template
-    # Else Numba compiles it anew for each constant it is called with.
     dispatcher.get_call_template = lambda arguments, keywords: template(
-        [types.unliteral(a) for a in arguments], keywords
+        [_without_value(a) for a in arguments], keywords
     )
     return dispatcher
+
+
+def _without_value(argument):
+    """The type of an argument, be it a constant: else Numba compiles anew for each of those."""
+    plain = types.unliteral(argument)
+    return plain.dtype if isinstance(plain, types.IntEnumMember) else plain
 
 
 def regrouped(function):
@@ -68,9 +75,9 @@ def inline(function):
     return numba.njit(function, inline="always", **OPTIONS)
 
 
-def jit(function):
+def jit(function, options=OPTIONS):
     """Compile without the GIL; keep the machine code on disk where a folder for it can be found."""
-    return cache.keep(numba.njit(function, **OPTIONS))
+    return _of_one_type(cache.keep(numba.njit(function, **options)))
 
 
 def engine(name):
@@ -80,4 +87,27 @@ def engine(name):
 
 def regroup(function):
     """The same, but sums may be regrouped, so that a dot product uses vectors."""
-    return cache.keep(numba.njit(function, **REGROUP))
+    return jit(function, REGROUP)
+
+
+def _of_one_type(dispatcher):
+    """Let inputs that are read-only come as any others, so that nothing is compiled twice for them.
+
+    Kernels write to their outputs alone.
+    """
+    kernel = KERNELS.get(dispatcher.__name__)
+    inputs = len(kernel.arguments) - len(kernel.outputs) if kernel else 0
+    compile_one = dispatcher.compile
+
+    def writable(i, argument):
+        is_input = i < inputs and isinstance(argument, types.Array)
+        return argument.copy(readonly=False) if is_input else argument
+
+    def compile_for(signature):
+        given, _ = sigutils.normalize_signature(signature)
+        entry = compile_one(tuple(writable(i, argument) for i, argument in enumerate(given)))
+        dispatcher._insert([argument._code for argument in given], entry)
+        return entry
+
+    dispatcher.compile = compile_for
+    return dispatcher

@@ -16,10 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from forks import Fork
 
 import fastbp as fb
+from fastbp.kernels import _numba
 from fastbp.kernels._numba import cache
 
 PACKAGE, KERNELS = Path(fb.__file__).parent, Path(cache.__file__).parents[1]
@@ -232,6 +234,7 @@ READ_ALL = """
 import sys
 from pathlib import Path
 from fastbp.kernels import _numba
+from fastbp.kernels import _numba
 from fastbp.kernels._numba import cache
 kept = _numba.relu_forward._cache._files[0]
 assert cache.find_folder() == Path(kept._cache_path)
@@ -340,3 +343,14 @@ def test_a_kernel_compiled_in_two_dtypes_keeps_both(run: Any) -> None:
     folder = run(both).folder
     assert len(list(folder.glob("*relu_forward*.nbc"))) == 2
     assert not run(both).compiled
+
+
+def test_nothing_is_compiled_for_read_only_inputs() -> None:
+    x, y = np.array([[-1, 2]], np.float32), np.zeros((1, 2), np.float32)
+    _numba.relu_forward(x, y)
+    compiled = set(_numba.relu_forward.signatures)
+    x.flags.writeable = False
+    y[:] = np.nan
+    _numba.relu_forward(x, y)
+    assert y.tolist() == [[0, 2]]
+    assert set(_numba.relu_forward.signatures) == compiled
