@@ -8,6 +8,7 @@ forward takes 6 milliseconds here and 0.4 in the engine, which trains all built-
 import numpy as np
 
 from .jit import core, jit, regroup
+from .pointers import fill, pointer
 
 
 @jit
@@ -16,7 +17,7 @@ def conv2d_forward(x, w, b, stride, y):
     down, right = stride
     for r, o, i in np.ndindex(y.shape[:3]):
         row, seen = y[r, o, i], _first_channel(o, y, x, w)
-        row[:] = b[o]
+        fill(pointer(row), row.size, b[o])
         for c, k in np.ndindex(w.shape[1:3]):
             _add_windows(x[r, seen + c, i * down + k], w[o, c, k], right, row)
 
@@ -46,8 +47,8 @@ def conv2d_backward(x, dy, stride, dw, db):
     """dw[k, l] = the sum of x[i * stride + k, ...] * dy[i, j]; db of dy"""
     down, right = stride
     n, _, rows, columns = dy.shape
-    dw[:] = 0
-    db[:] = 0
+    fill(pointer(dw), dw.size, 0)
+    fill(pointer(db), db.size, 0)
     for r in range(n):
         for o in range(db.shape[0]):
             for i in range(rows):
@@ -65,7 +66,7 @@ def conv2d_backward(x, dy, stride, dw, db):
 def conv2d_backward_input(dy, w, stride, dx):
     """dx[i * stride + k, ...] = the sum of dy[i, j] * w[k, l]"""
     down, right = stride
-    dx[:] = 0
+    fill(pointer(dx), dx.size, 0)
     for r, o, i in np.ndindex(dy.shape[:3]):
         dy_i, seen = dy[r, o, i], _first_channel(o, dy, dx, w)
         for c, k, p in np.ndindex(w.shape[1:]):

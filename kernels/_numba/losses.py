@@ -14,7 +14,7 @@ from fastbp.kernels.numbers import LossKind
 
 from .elementary import exp_
 from .jit import core, jit
-from .pointers import at, call_at, pointer, shift
+from .pointers import at, call_at, pointer, pointer_to, shift
 from .rowwise import exp_shifted, row_max
 
 
@@ -37,7 +37,7 @@ def loss_row(kind, numbers, code, x, sample, labels, values, weight, parts, dx, 
 def mean_loss(kind, numbers, x, labels, values, weights, n, dx, o):
     """The loss of n rows, whose targets are labels or values.
 
-    numbers are the loss's own: one, or one for each of o columns.
+    numbers points to the loss's own: one, or one for each of o columns.
     """
     total, whole = 0.0, 0.0
     for r in range(n):
@@ -273,55 +273,55 @@ def _of_values(kind, numbers, x, target, weights, dx):
 @jit
 def hinge_loss(x, labels, weights, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)"""
-    return _of_labels(LossKind.HINGE, (margin,), x, labels, weights, dx)
+    return _of_labels(LossKind.HINGE, pointer_to(margin), x, labels, weights, dx)
 
 
 @jit
 def cross_entropy_loss(x, labels, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * onehot + smoothing / o"""
-    return _of_labels(LossKind.CROSS_ENTROPY, (smoothing,), x, labels, weights, dx)
+    return _of_labels(LossKind.CROSS_ENTROPY, pointer_to(smoothing), x, labels, weights, dx)
 
 
 @jit
 def soft_cross_entropy_loss(x, target, weights, smoothing, dx):
     """mean over rows of -sum(q * log(softmax(x))), q = (1 - smoothing) * target + smoothing / o"""
-    return _of_values(LossKind.SOFT_CROSS_ENTROPY, (smoothing,), x, target, weights, dx)
+    return _of_values(LossKind.SOFT_CROSS_ENTROPY, pointer_to(smoothing), x, target, weights, dx)
 
 
 @jit
 def nll_loss(x, labels, weights, dx):
     """mean over rows of -x[label]"""
-    return _of_labels(LossKind.NLL, (0.0,), x, labels, weights, dx)
+    return _of_labels(LossKind.NLL, pointer_to(0.0), x, labels, weights, dx)
 
 
 @jit
 def squared_error_loss(x, target, weights, dx):
     """mean over all elements of (x - target)**2"""
-    return _of_values(LossKind.SQUARED_ERROR, (0.0,), x, target, weights, dx)
+    return _of_values(LossKind.SQUARED_ERROR, pointer_to(0.0), x, target, weights, dx)
 
 
 @jit
 def absolute_error_loss(x, target, weights, dx):
     """mean over all elements of |x - target|"""
-    return _of_values(LossKind.ABSOLUTE_ERROR, (0.0,), x, target, weights, dx)
+    return _of_values(LossKind.ABSOLUTE_ERROR, pointer_to(0.0), x, target, weights, dx)
 
 
 @jit
 def huber_loss(x, target, weights, delta, dx):
     """mean over all elements of c * (|d| - c / 2), d = x - target, c = min(|d|, delta)"""
-    return _of_values(LossKind.HUBER, (delta,), x, target, weights, dx)
+    return _of_values(LossKind.HUBER, pointer_to(delta), x, target, weights, dx)
 
 
 @jit
 def squared_hinge_loss(x, labels, weights, margin, dx):
     """mean over rows of sum over j != label of max(0, x[j] - x[label] + margin)**2"""
-    return _of_labels(LossKind.SQUARED_HINGE, (margin,), x, labels, weights, dx)
+    return _of_labels(LossKind.SQUARED_HINGE, pointer_to(margin), x, labels, weights, dx)
 
 
 @jit
 def poisson_nll_loss(x, target, weights, dx):
     """mean over all elements of exp(x) - target * x"""
-    return _of_values(LossKind.POISSON_NLL, (0.0,), x, target, weights, dx)
+    return _of_values(LossKind.POISSON_NLL, pointer_to(0.0), x, target, weights, dx)
 
 
 @jit

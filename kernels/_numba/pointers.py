@@ -5,6 +5,7 @@ import operator
 import llvmlite.ir
 import numba.extending
 from numba import types
+from numba.core import cgutils
 from numba.core.typing import templates
 
 from .jit import core
@@ -52,6 +53,16 @@ def at(typing, address, dtype):
         return cast(arguments[0], pointer)
 
     return types.CPointer(dtype.dtype)(address, dtype), generate
+
+
+@numba.extending.intrinsic
+def pointer_to(typing, number):
+    """A pointer to a number, for as long as who asks for it runs."""
+
+    def generate(context, builder, signature, arguments):
+        return cgutils.alloca_once_value(builder, arguments[0])
+
+    return types.CPointer(types.unliteral(number))(types.unliteral(number)), generate
 
 
 @numba.extending.intrinsic

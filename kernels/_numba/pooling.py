@@ -11,6 +11,7 @@ from numba import types
 from numba.core import cgutils
 
 from .jit import core, jit
+from .pointers import fill, pointer
 from .vectors import SAMPLES, Vectors, loops, void
 
 
@@ -25,7 +26,7 @@ def max_pool2d_forward(x, kernel, stride, y):
 @jit
 def max_pool2d_backward(x, dy, kernel, stride, dx):
     """dx = the sum of dy of windows whose first maximum is there"""
-    dx[:] = 0
+    fill(pointer(dx), dx.size, 0)
     for r, c, i, j in np.ndindex(dy.shape):
         k, p = _first_maximum(x[r, c], i * stride[0], j * stride[1], kernel)
         dx[r, c, k, p] += dy[r, c, i, j]
@@ -58,7 +59,7 @@ def avg_pool2d_forward(x, kernel, stride, y):
 def avg_pool2d_backward(dy, kernel, stride, dx):
     """dx = the sum of dy / the window's size over its windows"""
     size = dx.dtype.type(kernel[0] * kernel[1])
-    dx[:] = 0
+    fill(pointer(dx), dx.size, 0)
     for r, c, i, j in np.ndindex(dy.shape):
         share = dy[r, c, i, j] / size
         for k in range(i * stride[0], i * stride[0] + kernel[0]):
@@ -70,7 +71,7 @@ def avg_pool2d_backward(dy, kernel, stride, dx):
 def pad2d_forward(x, padding, value, y):
     """y = x with a border of value"""
     top, left = padding
-    y[:] = value
+    fill(pointer(y), y.size, value)
     for r, c, i in np.ndindex(x.shape[:3]):
         for j in range(x.shape[3]):
             y[r, c, top + i, left + j] = x[r, c, i, j]

@@ -4,7 +4,7 @@ import math
 
 from .elementary import exp_
 from .jit import core, jit
-from .pointers import pointer
+from .pointers import fill, pointer
 
 
 @core
@@ -102,7 +102,7 @@ def accuracy(x, labels):
 @jit
 def sum_errors(x, target, errors):
     """errors = in double, the sums over rows of (x - target)**2 and of |x - target|"""
-    errors[:] = 0
+    fill(pointer(errors), errors.size, 0)
     for r in range(x.shape[0]):
         for j in range(x.shape[1]):
             difference = float(x[r, j]) - float(target[r, j])
