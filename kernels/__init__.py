@@ -16,9 +16,9 @@ A kernel never allocates (the reference excepted), checks, logs, or takes None. 
 its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
 
 A module says in CAPABILITIES what it has besides the kernels: "engine" (ENGINE), and that it runs
-"images" too; "one_sample", the shortest way for a single sample; "samples", that threads can share
-a batch by its samples; "sparse_limits", that it leaves out the data's zeros where gradients are
-limited too; "user_code" (USER_CODE).
+"images" too; "one_sample", the shortest way for a single sample; "orders" (ORDERS); "samples", that
+threads can share a batch by its samples; "sparse_limits", that it leaves out the data's zeros where
+gradients are limited too; "user_code" (USER_CODE).
 
 Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b. Images
 are (n, c, h, w): c channels of h rows and w columns; kernel, stride and padding are pairs (2,) of
@@ -292,6 +292,15 @@ ENGINE: dict[str, Kernel] = {
         "program plan settings choices data thread first last",
         "work scores",
         "write the scores of the samples first..last, alone and without waiting for anybody",
+    ),
+}
+
+
+# What a backend has besides that draws orders of its own. bits is one of NumPy's bit generators,
+# and order (n,) of int64.
+ORDERS: dict[str, Kernel] = {
+    "permutation": _kernel(
+        "bits", "order", "order = np.random.Generator(bits).permutation(len(order))"
     ),
 }
 

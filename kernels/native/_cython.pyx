@@ -10,7 +10,9 @@ here.
 """
 
 cimport numpy
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from numpy.random cimport bitgen_t
 
 cimport activations
 cimport conv2d
@@ -23,6 +25,7 @@ cimport lazy
 cimport losses
 cimport one_sample
 cimport normalization
+cimport orders
 cimport packing
 cimport pooling
 cimport program as program_
@@ -45,7 +48,7 @@ cdef extern from *:
 
 numpy.import_array()
 
-CAPABILITIES = frozenset({"engine", "images", "one_sample", "samples", "sparse_limits"})
+CAPABILITIES = frozenset({"engine", "images", "one_sample", "orders", "samples", "sparse_limits"})
 source_hash = SOURCE_HASH.decode()  # of the sources this was built from
 
 ctypedef fused source:
@@ -64,6 +67,13 @@ def gather(const source[:, ::1] data, const int64_t[::1] rows, double scale, rea
             row = &data[rows[r], 0]
             for j in range(data.shape[1]):
                 x[r, j] = <real> row[j] * factor
+
+
+def permutation(bits, int64_t[::1] order):
+    """order = np.random.Generator(bits).permutation(len(order))"""
+    cdef bitgen_t* generator = <bitgen_t*> PyCapsule_GetPointer(bits.capsule, "BitGenerator")
+    with bits.lock, nogil:
+        orders.permutation(generator, &order[0], order.shape[0])
 
 
 def dense_forward(const real[:, ::1] x, const real[:, ::1] w, const real[::1] b, real[:, ::1] y):
