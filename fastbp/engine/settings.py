@@ -57,17 +57,24 @@ class Task(NamedTuple):
         if self.program.on_images:
             segments = min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
             return splits(self.program, self.batch_size), segments
-        parts = by_samples(self.program, self.batch_size)
-        leaves_out = self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
-        by_columns = plain_sparse or leaves_out or self.limits.clips
-        if parts and not by_columns and active().can("samples"):
+        parts = None if plain_sparse else self._parts()
+        if parts:
             return [Split.BY_SAMPLES] * len(self.program.rows), parts
         segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
         return splits(self.program, self.batch_size), segments
 
+    def _parts(self) -> int | None:
+        """How many segments a batch has that may be shared by its samples; None if it may not."""
+        leaves_out = self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
+        if leaves_out or self.limits.clips or not active().can("samples"):
+            return None
+        return by_samples(self.program, self.batch_size)
+
     def most_threads(self) -> int:
         """How many threads can share a step of it, whatever its data are."""
-        ways = [self.shares(plain_sparse) for plain_sparse in (False, True)]
+        ways = [self.shares(plain_sparse=True)]
+        if not self.program.on_images and self._parts():
+            ways.append(self.shares(plain_sparse=False))
         shared = [n for layers, n in ways if self.program.on_images or any(layers)]
         return max(shared, default=1)
 

@@ -31,6 +31,15 @@ FIRST, LATER = 1 << 17, 1 << 19
 LEAST_SAMPLES, LEAST_WORK = 64, 1 << 17
 SAMPLES_A_SEGMENT, LEAST_SEGMENTS, MOST_SEGMENTS = 64, 2, 8  # that have a gradient of their own
 MOST_SUMS = 1 << 23  # bytes of their gradients
+# Layers that compute each column from the same column.
+BY_COLUMNS = frozenset(filter(is_elementwise, Kind)) | {
+    Kind.DROPOUT,
+    Kind.COLUMN_SCALE,
+    Kind.STANDARDIZE,
+    Kind.BATCH_NORM,
+    Kind.FORK,
+    Kind.ADD,
+}
 
 
 def splits(program: Program, batch_size: int) -> list[int]:
@@ -38,13 +47,13 @@ def splits(program: Program, batch_size: int) -> list[int]:
     if program.on_images:
         return [Split.WHOLE] * len(program.rows)
     found: list[int] = []
-    for layer, kind in enumerate(program.kinds):
+    for layer, kind in enumerate(program.kinds.tolist()):
         before = found[-1] if found else Split.WHOLE
         if kind == Kind.DENSE:
             found.append(_split(program, batch_size, layer, found))
         elif (
             before == Split.BY_OUTPUTS
-            and _goes_with_its_input(kind)
+            and kind in BY_COLUMNS
             and (kind != Kind.FORK or _shares(program, batch_size, layer, found))
         ):
             found.append(Split.BY_OUTPUTS)
@@ -96,7 +105,7 @@ def _shares(program: Program, batch_size: int, fork: int, found: list[int]) -> b
     past = program.rows[fork:end]
     dense = past[past[:, Column.KIND] == Kind.DENSE]
     return (
-        all(kind == Kind.DENSE or _goes_with_its_input(kind) for kind in past[:, Column.KIND])
+        all(kind == Kind.DENSE or kind in BY_COLUMNS for kind in past[:, Column.KIND])
         and sum(_work(row, batch_size) for row in dense) >= LATER * len(dense)
         and _takes_split(program, end + 1)
     )
@@ -107,31 +116,24 @@ def _work(row: np.ndarray, batch_size: int) -> int:
     return batch_size * int(row[Column.INPUTS]) * int(row[Column.OUTPUTS])
 
 
-def _goes_with_its_input(kind: int) -> bool:
-    """Whether a layer computes each column from the same column."""
-    shared = (Kind.DROPOUT, Kind.COLUMN_SCALE, Kind.STANDARDIZE, Kind.BATCH_NORM)
-    return is_elementwise(kind) or kind in (*shared, Kind.FORK, Kind.ADD)
-
-
 def _wanted(program: Program, layer: int, found: list[int]) -> bool | None:
     """Whether the ADD that is next from this row on, past whole shortcuts, takes split columns.
 
     None if no ADD comes, but a row that is neither elementwise nor part of a shortcut.
     """
-    while layer < len(program.rows):
-        kind, partner = program.kinds[layer], int(program.rows[layer, Column.PARTNER])
-        if kind == Kind.ADD:
+    kinds = program.kinds.tolist()
+    while layer < len(kinds) and kinds[layer] in BY_COLUMNS:
+        partner = int(program.rows[layer, Column.PARTNER])
+        if kinds[layer] == Kind.ADD:
             return found[partner] == Split.BY_OUTPUTS
-        if not _goes_with_its_input(kind):
-            return None
-        layer = partner + 1 if kind == Kind.FORK else layer + 1
+        layer = partner + 1 if kinds[layer] == Kind.FORK else layer + 1
     return None
 
 
 def _takes_split(program: Program, layer: int) -> bool:
     """Whether, after elementwise layers, one comes that can take split columns."""
     takers = (Kind.DENSE, Kind.FORK, Kind.LAYER_NORM)
-    for kind in program.kinds[layer:]:
-        if kind in takers or not _goes_with_its_input(kind):
+    for kind in program.kinds[layer:].tolist():
+        if kind in takers or kind not in BY_COLUMNS:
             return kind in takers
     return False

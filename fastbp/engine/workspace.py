@@ -58,21 +58,22 @@ class Workspace:
         segments: int = 1,
         states: int = 0,
     ) -> None:
+        most = machine()
         # Beyond this the sizes might not even fit 64 bits.
-        _refuse_above_memory(_least_bytes(program, batch_size))
+        _refuse_above(most, _least_bytes(program, batch_size))
         self.plan = np.zeros((threads, len(program.rows), PlanColumn.PLAN_COLUMNS), np.int64)
         self.plan[:, :, PlanColumn.SPLIT] = splits
         size = kernels.engine_plan(
             program.rows, batch_size, states, segments, buffers, params, self.plan
         )
-        _refuse_above_memory(size * params.itemsize)
+        _refuse_above(most, size * params.itemsize)
         self.work = zeros(size, params.dtype)
 
 
-def _refuse_above_memory(size: int) -> None:
-    if size > machine():
+def _refuse_above(most: float, size: int) -> None:
+    if size > most:
         raise MemoryError(
-            f"an engine's workspace of {in_words(size)}, but this machine has {in_words(machine())}"
+            f"an engine's workspace of {in_words(size)}, but this machine has {in_words(most)}"
         )
 
 
