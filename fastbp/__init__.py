@@ -6,19 +6,19 @@
 >>> history = fb.fit(net, train, loss=fb.HingeLoss(), optimizer=fb.SGD(lr=0.01), validation=test)
 """
 
+import os as _os
 import sys as _sys
 from importlib import import_module as _import_module
-from pathlib import Path as _Path
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-if not (_Path(__file__).parent / "kernels").is_dir():
+if not _os.path.isdir(_os.path.join(_os.path.dirname(__file__), "kernels")):
     # A source checkout: kernels/ lies beside fastbp/, and is fastbp.kernels from here on.
-    __path__.append(str(_Path(__file__).resolve().parents[1]))
+    __path__.append(_os.path.dirname(_os.path.dirname(_os.path.realpath(__file__))))
 
 if _sys.argv[:1] == ["-m"]:  # python -m fastbp, which imports all of this before its __main__
     from . import _stopped as _stopped
 
-from . import _hints, datasets, schedules
+from . import _hints, _late, datasets, schedules
 from ._above import Above as _Above
 from ._version import __version__ as __version__
 from .backends import use_backend
@@ -72,13 +72,8 @@ from .training import (
     DivergenceError,
     EarlyStopping,
     History,
-    Log,
-    TensorBoard,
     evaluate,
     fit,
-    loss_and_gradient,
-    minimize,
-    resume,
 )
 
 __all__ = [
@@ -168,27 +163,22 @@ if _TYPE_CHECKING:
     from .tabular.importance import permutation_importance
     from .tabular.train import Trained as Trained
     from .tabular.train import train
+    from .training import Log, TensorBoard, loss_and_gradient, minimize, resume
     from .tuning.search import search
 else:
     _LATE = {
-        name: f"fastbp.{name}"
-        for name in ("c", "models", "numpy_source", "onnx", "plots", "sklearn", "space", "torch")
+        "many": "Job fit_many",
+        "tabular.importance": "permutation_importance",
+        "tabular.train": "Trained train",
+        "training": "Log TensorBoard loss_and_gradient minimize resume",
+        "tuning.search": "search",
     }
-    _LATE_NAMES = {
-        "Job": "fastbp.many",
-        "Trained": "fastbp.tabular.train",
-        "fit_many": "fastbp.many",
-        "permutation_importance": "fastbp.tabular.importance",
-        "search": "fastbp.tuning.search",
-        "train": "fastbp.tabular.train",
-    }
-    _missing = _hints.missing(__name__, "fb")
-
-    def __getattr__(name: str) -> object:
-        """What comes when it is asked for; of other names, what to write in their place."""
-        if name in _LATE_NAMES:
-            return getattr(_import_module(_LATE_NAMES[name]), name)
-        return _import_module(_LATE[name]) if name in _LATE else _missing(name)
+    _MODULES = ("c", "models", "numpy_source", "onnx", "plots", "sklearn", "space", "torch")
+    __getattr__ = _late.late(
+        __name__,
+        _late.within(_LATE) | dict(zip(_MODULES, _MODULES, strict=True)),
+        _hints.missing(__name__, "fb"),
+    )
 
 
 def __dir__() -> list[str]:

@@ -9,8 +9,10 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
-from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 StrPath = str | PathLike[str]
 MOST_BYTES = 100_000  # of a TOML file; more was not written by hand
@@ -92,6 +94,8 @@ def write_atomically(path: StrPath, write: Callable[[Any], object], mode: str = 
     OSError
         If the file cannot be written; its filename is `path`.
     """
+    from pathlib import Path
+
     with naming(path):
         target, old = _destination(Path(path))
         if target is None:
@@ -152,7 +156,7 @@ def naming(path: StrPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        other = None if error.filename is None else Path(str(error.filename)).name
+        other = None if error.filename is None else os.path.basename(str(error.filename))
         if error.errno is None or (other and not TEMPORARY.fullmatch(other)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error

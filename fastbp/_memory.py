@@ -4,11 +4,10 @@ import contextlib
 import math
 import mmap
 import os
-from pathlib import Path
 
 import numpy as np
 
-LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
+LIMIT = "/sys/fs/cgroup/memory.max"  # of a container
 HUGE_PAGE, LINE = 2**21, 64  # bytes
 LARGE = 2**19  # bytes, from which memory in huge pages pays
 
@@ -20,7 +19,8 @@ def machine() -> float:
     except (AttributeError, ValueError, OSError):  # on Windows
         found = math.inf
     try:
-        return min(found, int(LIMIT.read_text()))
+        with open(LIMIT) as file:
+            return min(found, int(file.read()))
     except (OSError, ValueError):  # no such file, or "max"
         return found
 

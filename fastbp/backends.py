@@ -13,14 +13,16 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy
 
 from ._extras import check_version
 from ._hints import Guessed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AUTOMATIC = ("cython", "numba", "numpy")  # in the order they are tried
 LEVELS = ("v2", "v3", "v4")  # x86-64's, of which each includes the ones before
@@ -221,9 +223,9 @@ def _import_extension(name: str) -> ModuleType | None:
     package = importlib.import_module("fastbp.kernels")
     full_name = f"fastbp.kernels.{name}"
     # In a checkout's root, ./fastbp hides an installed one, and with it the modules built there.
-    for folder in (Path(entry or ".", "fastbp", "kernels") for entry in sys.path):
-        if folder.is_dir() and str(folder) not in package.__path__:
-            package.__path__.append(str(folder))
+    for folder in (os.path.join(entry or ".", "fastbp", "kernels") for entry in sys.path):
+        if os.path.isdir(folder) and folder not in package.__path__:
+            package.__path__.append(folder)
     try:
         return importlib.import_module(full_name)
     except ModuleNotFoundError as missing:

@@ -13,7 +13,7 @@ from ._above import Offers
 from ._checks import as_batch, as_count, as_dtype, as_shape
 from ._memory import zeros_in_lines
 from ._shown import Shown
-from .datasets import Collection, Dataset, Frame, Shards, is_dask
+from .datasets import is_dask
 from .layers import Layer
 from .layers.base import named
 from .layers.binding import bind, flat, leave
@@ -25,6 +25,8 @@ from .prediction import of_one
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .datasets import Collection, Dataset, Frame, Shards
 
 
 class Sequential(Shown, Offers):

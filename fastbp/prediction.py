@@ -5,31 +5,30 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import backends
+from . import backends, datasets
 from ._above import Above
 from ._arrays import as_array, check_range
 from ._settings import Setting
 from .backends import Backend
-from .datasets import Classes, Dataset, Shards, Table, filled, is_rows, lazily, samples_of
+from .datasets import Dataset, is_rows, is_shards, samples_of
 from .layers import as_rows
 from .layers.base import named, outputs_of
 from .threads import one_each
 
 if TYPE_CHECKING:
+    from .datasets import Shards, Table
     from .ensemble import Ensemble
     from .network import Sequential
 
 CHUNK = 1000  # samples that inference takes at a time: their activations fit the cache
 
 
-@dataclass(frozen=True, slots=True)
 class OfOne:
     """The shortest way for a single sample through a network, on the kernels of a backend.
 
@@ -37,9 +36,15 @@ class OfOne:
     everything where there is no such way.
     """
 
-    backend: Backend | None
-    scores: Callable[[Any], np.ndarray | None]  # of (1, inputs) or (inputs,)
-    probabilities: Callable[[Any], np.ndarray | None]  # the softmax of the same
+    __slots__ = ("backend", "probabilities", "scores")
+
+    def __init__(
+        self,
+        backend: Backend | None,
+        scores: Callable[[Any], np.ndarray | None],  # of (1, inputs) or (inputs,)
+        probabilities: Callable[[Any], np.ndarray | None],  # the softmax of the same
+    ) -> None:
+        self.backend, self.scores, self.probabilities = backend, scores, probabilities
 
 
 def _no_answer(x: object) -> None:
@@ -72,14 +77,14 @@ class OfTable(Setting):
         """The Table, if it makes as many numbers as the network takes."""
         if value is None:
             return None
-        if not isinstance(value, Table):
+        if not isinstance(value, datasets.Table):
             raise TypeError(f"{name}: expected a Table, got {value!r:.60}")
         if obj.inputs not in (None, len(value.features)):
             raise ValueError(
                 f"{name}: the network takes {obj.inputs} inputs, but {value!r} makes "
                 f"{len(value.features)}"
             )
-        targets = len(value.label.names) if isinstance(value.label, Classes) else 1
+        targets = len(value.label.names) if isinstance(value.label, datasets.Classes) else 1
         if obj.outputs not in (None, targets, targets - 1 if targets == 2 else targets):
             raise ValueError(
                 f"{name}: the network has {obj.outputs} outputs, but {value!r} has {targets}"
@@ -102,12 +107,12 @@ def of_dask(model: Sequential | Ensemble, method: str, x: Any) -> Any:
     if x.ndim < 2:
         return getattr(model, method)(np.asarray(x))
     of_table = model.table is not None and hasattr(x, "columns")
-    return lazily(x, partial(_of_rows, copy.deepcopy(model), method), of_table)
+    return datasets.lazily(x, partial(_of_rows, copy.deepcopy(model), method), of_table)
 
 
 def as_samples(net: Sequential, x: Any) -> tuple[Any, bool]:
     """Samples, and whether it was a single one: it becomes a batch of one."""
-    if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset | Shards):
+    if (type(x) is np.ndarray and x.ndim == 2) or isinstance(x, Dataset) or is_shards(x):
         return x, False
     if is_of_table(net, x):
         return net.table.encode(x), False
@@ -130,7 +135,7 @@ def scores(
     """See ``Sequential.scores``."""
     if (single := of_one(net, x).scores(x)) is not None:
         return single
-    if isinstance(x, Shards):
+    if is_shards(x):
         return _of_windows(net, x, threads)
     samples, alone = as_samples(net, x)
     if isinstance(samples, Dataset):
@@ -152,7 +157,7 @@ def _of_windows(net: Sequential, data: Shards, threads: int | None) -> np.ndarra
     outputs = net.outputs or data.targets
     found, done = np.empty((len(data), outputs), net.dtype), 0
     with closing(
-        filled(data, data.rows_within(2 * net.dtype.itemsize * outputs, 1), None)
+        datasets.filled(data, data.rows_within(2 * net.dtype.itemsize * outputs, 1), None)
     ) as parts:
         for x, y, _ in parts:
             found[done : done + len(x)] = scores(net, data.as_dataset(x, y), threads)

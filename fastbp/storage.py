@@ -19,10 +19,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from . import datasets
 from ._above import Above
 from ._files import StrPath, naming, open_regular, write_atomically
 from .custom import DEFINED
-from .datasets import Table
 from .ensemble import MOST_NETWORKS, Ensemble
 from .layers import BUILT_IN, Layer
 from .layers.data import as_data, from_data
@@ -238,7 +238,7 @@ def made_of(
     _check_tensors(parts, header, metadata["dtype"])
     tensors, found = read(), []
     table = json.loads(metadata.get("table", "null"))
-    made = None if table is None else Table.from_data(table)
+    made = None if table is None else datasets.Table.from_data(table)
     for (place, each), state in zip(parts.items(), states, strict=True):
         net = Sequential(
             *each,

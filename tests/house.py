@@ -59,6 +59,7 @@ ORDER = (
         "_extras",
         "_files",
         "_hints",
+        "_late",
         "_memory",
         "_stopped",
         "_version",

@@ -277,6 +277,16 @@ def test_dir_lists_what_is_public():
     assert all(hasattr(fb, name) for name in names)
 
 
+@pytest.mark.parametrize("package", [fb, fb.datasets, fb.training])
+def test_names_come_when_they_are_asked_for(package):
+    for name in package._LATE.values():
+        for each in name.split():
+            assert getattr(package, each) is vars(package)[each]
+    with pytest.raises(AttributeError, match="has no attribute 'nothing_such'"):
+        package.nothing_such  # noqa: B018
+    assert {*getattr(package, "__all__", ())} <= {*dir(package)}
+
+
 def test_plots_come_when_they_are_asked_for():
     code = (
         "import sys, fastbp as fb; assert 'fastbp.plots' not in sys.modules; "

@@ -53,7 +53,7 @@ def contrast(one, other):
 
 
 def test_pages_are_readable_light_and_dark():
-    light, dark = pages.STYLE.read_text().split("@media screen and (prefers-color-scheme: dark)")
+    light, dark = pages.style("page.css").split("@media screen and (prefers-color-scheme: dark)")
     modes = [dict(re.findall(r"--(\w+): (#[0-9a-f]+)", part)) for part in (light, dark)]
     assert modes[0].keys() == modes[1].keys()
     assert contrast(modes[1]["paper"], "#000") < 2 < contrast(modes[0]["paper"], "#000")

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,24 +29,6 @@ def is_table_file(path: str | os.PathLike[str]) -> bool:
     """Tell by its name whether a file is a table, which ``read_frame`` reads."""
     name = os.fspath(path).lower()
     return name.removesuffix(".gz").endswith(TEXTS) or name.endswith(PARQUET)
-
-
-class Frame(Protocol):
-    """What has named columns, to type checkers, which need not have read pandas."""
-
-    @property
-    def columns(self) -> Any: ...
-
-
-def is_frame(data: object) -> bool:
-    """Whether something is a table with named columns: pandas', polars', pyarrow's."""
-    ways = ("iloc", "to_pandas", "__dataframe__")
-    return hasattr(data, "columns") and any(hasattr(data, way) for way in ways)
-
-
-def is_rows(data: object) -> bool:
-    """Whether ``as_frame`` makes a table of it, and nothing else would."""
-    return isinstance(data, str | os.PathLike | Mapping) or is_frame(data)
 
 
 def as_frame(data: Any, bound: Bound | None = None) -> pd.DataFrame:

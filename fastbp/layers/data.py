@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +50,8 @@ def _check_remade(layer: Layer, settings: Mapping[str, Any]) -> None:
 
 def _check_text(layer: Layer, settings: Mapping[str, Any]) -> None:
     """Refuse a setting that a file cannot have."""
+    import json
+
     for name, value in settings.items():
         try:
             if name != INSIDE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,14 @@ import numpy.typing as npt
 from fastbp._arrays import as_array
 from fastbp._checks import as_size
 from fastbp.backends import kernels
-from fastbp.datasets import Dataset, Shards
+from fastbp.datasets import Dataset, is_shards
 from fastbp.kernels.numbers import Column, Kind
 
 from .base import Layer, Shape, as_rows
 from .initializers import Initializer
+
+if TYPE_CHECKING:
+    from fastbp.datasets import Shards
 
 __all__ = ["Standardize"]
 
@@ -90,7 +93,7 @@ class Standardize(Layer):
         >>> fb.Standardize.of([[1.0, 5.0], [3.0, 5.0]]).std
         array([1., 1.])
         """
-        if isinstance(x, Shards):
+        if is_shards(x):
             mean, std = x.moments.mean * x.scale, x.moments.std * x.scale
             return cls(mean, _without_rounding(mean, std))
         parts = _Parts(x)

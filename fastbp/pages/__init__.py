@@ -6,14 +6,13 @@ well-formed XML too, whatever is in the texts.
 
 from __future__ import annotations
 
-import base64
+import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 Table = list[list[str]]  # the first row is the head
 
-STYLE = Path(__file__).with_name("page.css")
+FOLDER = os.path.dirname(__file__)
 NUMBER = re.compile(r"[\d–-]|diverged")  # how a cell of figures starts
 # As XML says; compiled when it is used, for that takes as long as many modules.
 NO_TEXT = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -25,9 +24,15 @@ def document(title: str, body: Iterable[str]) -> str:
         '<!DOCTYPE html>\n<html lang="en" xmlns="http://www.w3.org/1999/xhtml">\n<head>\n'
         '<meta charset="utf-8" />\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1" />\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE.read_text('utf-8')}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style('page.css')}</style>\n</head>\n"
         f"<body>\n{lines(body)}\n</body>\n</html>\n"
     )
+
+
+def style(name: str) -> str:
+    """A style sheet that lies here."""
+    with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
+        return file.read()
 
 
 def escape(text: str) -> str:
@@ -50,6 +55,8 @@ def paragraph(text: str, kind: str = "") -> str:
 
 def picture(png: bytes, caption: str, wide: bool = False) -> str:
     """A picture with its caption; a wide one scrolls sideways by itself."""
+    import base64
+
     data = base64.b64encode(png).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" />'
     if wide:

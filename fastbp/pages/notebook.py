@@ -6,20 +6,18 @@ the style away, as it does of strangers, tables and text stay. Every text is esc
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from . import Table, escape, lines, paragraph, table
+from . import Table, escape, lines, paragraph, style, table
 
-STYLE = Path(__file__).with_name("notebook.css")
 SIZE = (240, 48)  # of a sparkline, in pixels
 STROKES = ("", ' stroke-dasharray="4 3"', ' stroke-dasharray="1 3"')  # one after another
 
 
 def shown(title: str, *parts: str) -> str:
     """The whole of it; parts are markup, empty ones are none."""
-    style = f"<style>\n{STYLE.read_text('utf-8')}</style>"
+    look = f"<style>\n{style('notebook.css')}</style>"
     heading = f"<p><strong>{escape(title)}</strong></p>"
-    return f'<div class="fastbp">\n{lines((style, heading, *parts))}\n</div>'
+    return f'<div class="fastbp">\n{lines((look, heading, *parts))}\n</div>'
 
 
 def listed(facts: Mapping[str, object]) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fastbp import datasets
 from fastbp._above import Above
-from fastbp.datasets import Classes, Table
 from fastbp.meaning import Meaning, predictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from fastbp.datasets import Table
 
     from .samples import Samples
 
@@ -97,7 +99,7 @@ class Counted:
 def _drawn(matrix: np.ndarray, table: Table | None) -> Figure:
     """A confusion matrix, with the classes' names where a table has them."""
     label = None if table is None else table.label
-    names = [*map(str, label.names)] if isinstance(label, Classes) else None
+    names = [*map(str, label.names)] if isinstance(label, datasets.Classes) else None
     figure: Figure = Above.plots().confusion_matrix(matrix, names)
     return figure
 

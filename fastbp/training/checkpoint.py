@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -114,6 +113,8 @@ def digest_of(arrays: Iterable[np.ndarray], scale: float = 1.0) -> str:
 
 def identity(net: Sequential, optimizer: Optimizer, loss: Loss, data: Feed) -> dict[str, str]:
     """What a checkpoint goes with."""
+    import json
+
     rows = [as_data(layer) for layer in net.layers]
     return {
         "network": json.dumps([rows, str(net.dtype), net.input_shape], default=str),
@@ -250,6 +251,8 @@ def _packed(rule: Checkpoint, run: Run, moment: Moment, arguments: dict[str, Any
             tensors |= {"best.params": best.snapshot.params, "best.buffers": best.snapshot.buffers}
     if rule.mark:
         about["mark"] = rule.mark
+    import json
+
     text = json.dumps(about, default=_plain)
     return packed(tensors, {"format": FORMAT, "version": str(VERSION), "training": text})
 

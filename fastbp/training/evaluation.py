@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 
 from fastbp._checks import check_kind
-from fastbp.datasets import Shards, as_data
+from fastbp.datasets import as_data, is_shards
 from fastbp.engine.scores import fused_scores
 from fastbp.ensemble import Ensemble
 from fastbp.losses import Loss
@@ -75,7 +75,7 @@ def evaluate(
     if isinstance(loss, np.ndarray | list):
         raise TypeError("evaluate: expected a loss after the data; write fb.evaluate(net, (x, y))")
     loss = None if loss is None else named_loss(loss, "evaluate loss")
-    if isinstance(data := as_data(data, "data"), Shards):
+    if is_shards(data := as_data(data, "data")):
         if isinstance(net, Ensemble):
             raise TypeError("evaluate: an Ensemble takes data in memory, data.dataset()")
         check_kind(net, Sequential, "evaluate")

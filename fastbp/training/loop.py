@@ -35,7 +35,7 @@ PART = 0.1  # seconds between two looks at the time, where there is a limit
 ASKED = "asked by a callback"  # why training ended
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Run:
     """What the epochs of one call of fit share."""
 
@@ -132,7 +132,7 @@ def _training(net: Sequential) -> Iterator[None]:
             layer.training = mode
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Pass:
     """An epoch on its way."""
 

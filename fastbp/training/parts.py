@@ -12,7 +12,7 @@ import numpy as np
 from fastbp._arrays import as_array, is_whole
 from fastbp._checks import check_kind
 from fastbp._hints import meant, nearest
-from fastbp.datasets import Dataset, Shards
+from fastbp.datasets import Dataset, is_shards
 from fastbp.layers import LogSoftmax
 from fastbp.layers.nesting import every_layer
 from fastbp.losses import (
@@ -120,7 +120,7 @@ def _fitting(net: Sequential, data: Data) -> Loss:
     zeros and ones are classes where each has a single one, else answers of yes and no. All else are
     values.
     """
-    data = data.head if isinstance(data, Shards) else data
+    data = data.head if is_shards(data) else data
     y = as_array(data.y if isinstance(data, Dataset) else as_two(data, "train")[1], "y")
     whole = y.dtype.kind in "iub"
     several = (net.outputs or 2) > 1

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastbp._arrays import as_array, check_finite, check_samples
 from fastbp.backends import kernels
-from fastbp.datasets import Dataset, Shards, Table, as_pair
+from fastbp.datasets import Dataset, as_pair
 from fastbp.layers import as_rows
 from fastbp.losses import BCEWithLogitsLoss, Loss, PoissonNLLLoss, ValuesLoss
 from fastbp.meaning import Meaning, meaning_of
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
     from torch.utils.data import Dataset as TorchDataset
 
+    from fastbp.datasets import Shards, Table
+
     Data: TypeAlias = (
         Dataset | Shards | tuple[npt.ArrayLike, npt.ArrayLike] | TorchDataset[Any] | DataLoader[Any]
     )
-else:  # the last two are known where PyTorch is imported
-    Data = Dataset | Shards | tuple[npt.ArrayLike, npt.ArrayLike]
+else:  # the others are known where what they belong to is imported
+    Data = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
 
 # What takes the targets of scores with that meaning, where no loss is named.
 TAKES: dict[Meaning, Loss] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Stored:
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def weighing(self, of_classes: np.ndarray) -> Stored:
+        """The same, whose classes count so much."""
+        return replace(self, of_classes=of_classes)
 
     def windows(self, epoch: int, seed: int | None, batch_size: int) -> Windows:
         """Read from disk, in turn."""

@@ -95,14 +95,18 @@ class _Answers(Tally):
         return Evaluation(self.right / (self.count * self.yes.shape[1]), self.loss)
 
 
+def _learned_range(table: datasets.Table) -> tuple[float, float] | None:
+    """Of values that a table's label has, those that there were; None of classes."""
+    return table.label.learned_range if isinstance(table.label, datasets.Values) else None
+
+
 class _Values(Tally):
     """How far values are from their targets, summed in double."""
 
     def __init__(self, samples: Samples) -> None:
         super().__init__(samples)
         self.target, self.meaning = samples.target, samples.meaning
-        label = None if samples.table is None else samples.table.label
-        self.range = label.learned_range if isinstance(label, datasets.Values) else None
+        self.range = None if samples.table is None else _learned_range(samples.table)
         self.errors = np.zeros((2, samples.outputs))  # squared, and absolute
         self.mean, self.spread = map(np.copy, samples.moments)
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp._checks import as_number
-from fastbp.datasets import Shards, as_data
+from fastbp.datasets import as_data, is_shards
 from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.tabular.split import kept_back
 
 from .feeding import Feed, InMemory
 from .samples import Data, as_samples, check_columns
-from .stored import Stored, rows_within
 from .weighting import ClassWeight, no_classes, weighted, weights_of_classes
+
+if TYPE_CHECKING:
+    from fastbp.datasets import Shards
 
 KEPT_BACK = 1_000_003  # beside a seed: rows are drawn from another sequence than an epoch's order
 
@@ -49,7 +51,7 @@ def parted(
         If a share leaves no sample of some class, or none at all, on either side.
     """
     share = _as_share(validation)
-    if isinstance(data, Shards) and rows_within(data, net, batch_size) < len(data):
+    if is_shards(data) and _on_disk().rows_within(data, net, batch_size) < len(data):
         return _stored(net, data, loss, share or validation, weights, seed, batch_size)
     samples = as_samples(net, _in_memory(data), loss, "train")
     samples = weighted(samples, *weights)
@@ -63,6 +65,11 @@ def parted(
     if train.weights is not None and not train.weights.any():
         raise ValueError(f"validation: a share of {share:g} leaves no sample of weight above 0")
     return Parts(InMemory(train), InMemory(samples.rows(kept)), kept)
+
+
+def _on_disk() -> Any:
+    """What trains on data on disk: who has none need not import it."""
+    return import_module("fastbp.training.stored")
 
 
 def _as_share(validation: Any) -> float | None:
@@ -82,11 +89,12 @@ def judging(net: Sequential, validation: Any, loss: Loss | None) -> Feed | None:
     if validation is None:
         return None
     validation = as_data(validation, "validation")
-    if isinstance(validation, Shards):
+    if is_shards(validation):
         check_columns(net, validation, "validation")
-        rows = rows_within(validation, net, 1)
+        rows = _on_disk().rows_within(validation, net, 1)
         if rows < len(validation):
-            return Stored(validation, net, loss, "validation", rows)
+            stored: Feed = _on_disk().Stored(validation, net, loss, "validation", rows)
+            return stored
     return InMemory(as_samples(net, _in_memory(validation), loss, "validation"))
 
 
@@ -104,15 +112,16 @@ def _stored(
     if of_samples is not None:
         raise ValueError("sample_weight: data on disk have none; class_weight= weighs classes")
     check_columns(net, data, "train")
+    on_disk = _on_disk()
     other: Feed | None
     if isinstance(validation, float):
         data, kept = data.split(validation, seed)
-        rows = rows_within(data, net, batch_size)
-        other = Stored(kept, net, loss, "validation", min(rows, len(kept)))
+        rows = on_disk.rows_within(data, net, batch_size)
+        other = on_disk.Stored(kept, net, loss, "validation", min(rows, len(kept)))
     else:
-        rows = rows_within(data, net, batch_size)
+        rows = on_disk.rows_within(data, net, batch_size)
         other = judging(net, validation, loss)
-    train = Stored(data, net, loss, "train", rows)
+    train = on_disk.Stored(data, net, loss, "train", rows)
     if of_classes is not None:
         if train.head.classes() is None:
             raise no_classes(train.head)
@@ -120,13 +129,13 @@ def _stored(
             raise ValueError("class_weight: of data on disk labels are weighed, 0, 1, …; not rows")
         counts = np.zeros(max(2, train.head.outputs), np.int64)
         counts[: data.classes] = data.survey.counts
-        train = replace(train, of_classes=weights_of_classes(counts, of_classes))
+        train = train.weighing(weights_of_classes(counts, of_classes))
     return Parts(train, other, None)
 
 
 def _in_memory(data: Any) -> Any:
     """Data on disk, read; all else as it is."""
-    return data.dataset() if isinstance(data, Shards) else data
+    return data.dataset() if is_shards(data) else data
 
 
 def kept_rows(count: int, classes: np.ndarray | None, share: float, seed: int) -> np.ndarray:

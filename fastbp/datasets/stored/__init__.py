@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ._dask import Collection as Collection
-from ._dask import is_dask as is_dask
 from ._lazily import lazily as lazily
-from ._opening import as_data as as_data
+from ._opening import of_dask as of_dask
 from ._opening import shards as shards
 from ._shards import Shards as Shards
 from ._windows import ahead as ahead

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp.datasets._checked import kept_dtype
+from fastbp.datasets._given import is_dask
 
 from ._source import Frames, Piece, Source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Collection(Protocol):
-    """What Dask has, to type checkers, which need not have read it."""
-
-    @property
-    def npartitions(self) -> int: ...
-
-    def __dask_graph__(self) -> Any: ...
-
-
-def is_dask(data: object) -> bool:
-    """Whether something is one of Dask's collections."""
-    return type(data).__module__.split(".")[0] in ("dask", "dask_expr") and hasattr(data, "dask")
 
 
 class Partitions(Frames):

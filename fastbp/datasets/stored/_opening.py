@@ -12,13 +12,13 @@ import numpy as np
 from fastbp._checks import as_flag
 from fastbp.datasets._checked import check_classes, check_scale
 from fastbp.datasets._files import bad_file
+from fastbp.datasets._given import is_dask
 from fastbp.datasets._label import Classes
 from fastbp.datasets._memory import as_bytes, too_small
 from fastbp.datasets._table import Table
-from fastbp.datasets._torch import as_pair
 
 from ._arrays import Arrays, Mapped, Part, Plain
-from ._dask import Chunks, Partitions, is_dask
+from ._dask import Chunks, Partitions
 from ._npz import Archives
 from ._parquet import Parquet
 from ._shards import EXACT, WINDOWS, Shards
@@ -116,18 +116,13 @@ def shards(
     return Shards(source, seen, memory, check_scale(scale), source.name, way, prefetch)
 
 
-def as_data(data: Any, name: str) -> Any:
-    """Data as ``fit`` takes them: Dask's stay where they are, and PyTorch's become arrays.
-
-    As of arrays, whole numbers are classes, and bytes are not scaled.
-    """
+def of_dask(data: Any) -> Shards:
+    """A collection of Dask's, or a pair with one in it, as ``fit`` takes it."""
     if is_dask(data):
         return shards(data)
-    if isinstance(data, tuple | list) and len(data) == 2 and any(map(is_dask, data)):
-        y = data[1]
-        values = getattr(y, "ndim", 1) > 1 or getattr(y, "dtype", np.dtype(int)).kind == "f"
-        return shards((*data,), values=values, scale=1.0)
-    return as_pair(data, name)
+    y = data[1]
+    values = getattr(y, "ndim", 1) > 1 or getattr(y, "dtype", np.dtype(int)).kind == "f"
+    return shards((*data,), values=values, scale=1.0)
 
 
 def _shuffle(shuffle: Any, source: Source) -> str:
