@@ -39,6 +39,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ._dialect import holds_pictures as holds_pictures
+    from ._doubts import warn_of_doubts as warn_of_doubts
     from ._files import MOST_BYTES
     from ._frame import as_frame as as_frame
     from ._frame import column_of as column_of
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 else:
     _LATE = {
         "_dialect": "holds_pictures",
+        "_doubts": "warn_of_doubts",
         "_files": "MOST_BYTES",
         "_frame": "as_frame column_of is_table_file",
         "_label": "Classes Values fit_label",

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ._words import as_numbers, as_times, as_words
+from ._words import as_numbers, as_times, as_words, parsed
+from ._written import DECIMALS, Written, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,21 +111,31 @@ def robust(numbers: np.ndarray, center: float, scale: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Number(Column):
-    """A number: minus its median, by its interquartile range, smoothly clipped."""
+    """A number: minus its median, by its interquartile range, smoothly clipped.
+
+    Text is read as it was written where it was fitted; another unit is refused.
+    """
 
     kind: ClassVar[str] = "number"
     center: float
     scale: float
+    unit: str = ""
+    decimal: str = "."
 
     @classmethod
-    def fit(cls, column: pd.Series) -> Self:
+    def fit(cls, column: pd.Series, written: Written | None = None) -> Self:
         """The column's own median and range."""
-        numbers = as_numbers(column, str(column.name))
+        written = written or parsed(column).written
+        numbers = as_numbers(column, str(column.name), written)
         gaps = bool(np.isnan(numbers).any())
-        return cls(str(column.name), gaps, *center_and_scale(numbers))
+        return cls(str(column.name), gaps, *center_and_scale(numbers), *written)
+
+    def numbers(self, column: pd.Series) -> np.ndarray:
+        """Cells as they are, (n,) float64, gaps as NaN."""
+        return as_numbers(column, self.name, Written(self.unit, self.decimal))
 
     def _encoded(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        numbers = as_numbers(column, self.name)
+        numbers = self.numbers(column)
         return robust(numbers, self.center, self.scale)[:, None], np.isnan(numbers)
 
     def _places(self) -> list[str]:
@@ -132,11 +143,13 @@ class Number(Column):
 
     def said(self) -> str:
         """In words."""
-        return f"median {self.center:.6g}, spread {self.scale:.6g}"
+        unit = shown(self.unit)
+        return f"median {self.center:.6g}{unit}, spread {self.scale:.6g}{unit}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(_is_number(self.center) and _is_number(self.scale) and self.scale >= 0, "numbers")
+        _check(isinstance(self.unit, str) and self.decimal in DECIMALS, "unit or decimal sign")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Sequence
 from itertools import islice
 from math import isqrt
@@ -23,6 +24,9 @@ BYTE_ORDER_MARKS = {
 }
 # What stands for a missing value, beside what pandas takes for one ("", NA, NaN, null, None, …).
 MISSING = ("?", ".", "-")
+SAID = re.compile("sep=([\t;|,])", re.IGNORECASE)  # a spreadsheet's first line
+MOST_ABOVE = 20  # lines of title and comments, below which
+NEARLY = 0.9  # of the rows have as many cells as the first
 NO_NUMBERS = frozenset({"", "na", "nan", "null", "none", "n/a", *MISSING})
 
 
@@ -34,6 +38,8 @@ class Dialect(NamedTuple):
     decimal: str
     names: tuple[str, ...]  # of the columns; their numbers from 0 where there is no header
     has_header: bool
+    above: int  # lines that come before the table: a title, comments, sep=;
+    title: str  # how those begin, but for sep=;
 
 
 def dialect_of(path: Path) -> Dialect:
@@ -44,11 +50,11 @@ def dialect_of(path: Path) -> Dialect:
     DataError
         If it is no text, or empty, or no table.
     """
-    encoding, separator, rows = _first_rows(path)
+    encoding, separator, above, title, rows = _first_rows(path)
     header = _is_header(rows)
     names = rows[0] if header else [str(number) for number in range(len(rows[0]))]
     decimal = "," if _has_decimal_commas(rows[header:], separator) else "."
-    return Dialect(encoding, separator, decimal, tuple(names), header)
+    return Dialect(encoding, separator, decimal, tuple(names), header, above, title)
 
 
 def holds_pictures(path: Path) -> bool:
@@ -56,25 +62,26 @@ def holds_pictures(path: Path) -> bool:
 
     Such rows are no table, whose columns mean something each.
     """
-    _, _, rows = _first_rows(path)
+    *_, rows = _first_rows(path)
     pixels, below = len(rows[0]) - 1, rows[1:]
     if pixels < LEAST_PIXELS or isqrt(pixels) ** 2 != pixels or not below:
         return False
     return all(cell.isdecimal() and int(cell[:4]) < 256 for row in below for cell in row)
 
 
-def _first_rows(path: Path) -> tuple[str, str, list[list[str]]]:
-    """Encoding, separator and the first rows."""
+def _first_rows(path: Path) -> tuple[str, str, int, str, list[list[str]]]:
+    """Encoding, separator, lines above the table and the title in them; and its first rows."""
     encoding, start = _encoding(path)
     text = start.decode(encoding, errors="replace")
     lines = text.splitlines(keepends=True)
     if len(start) == SAMPLE and len(lines) > 1:
         lines.pop()  # which is cut
-    separator = _separator(lines)
-    rows = _rows(path, lines, separator)
+    separator, above = _layout(lines)
+    rows = _rows(path, lines[above:], separator)
     if not rows:
         raise bad_file(path, "empty file")
-    return encoding, separator, rows
+    title = "" if _said(lines) else " ".join(map(str.strip, lines[:above]))[:80]
+    return encoding, separator, above, title, rows
 
 
 def _encoding(path: Path) -> tuple[str, bytes]:
@@ -83,6 +90,10 @@ def _encoding(path: Path) -> tuple[str, bytes]:
         start = stream.read(SAMPLE)
         for mark, encoding in BYTE_ORDER_MARKS.items():
             if start.startswith(mark):
+                return encoding, start
+        for place, encoding in enumerate(("utf-16-be", "utf-16-le")):  # without its mark
+            high, low = start[place::2], start[1 - place :: 2]
+            if 2 * high.count(0) > len(high) and b"\0" not in low:
                 return encoding, start
         decoder, chunk = codecs.getincrementaldecoder("utf-8")(), start
         try:
@@ -97,8 +108,30 @@ def _encoding(path: Path) -> tuple[str, bytes]:
     return "utf-8", start
 
 
-def _separator(lines: Sequence[str]) -> str:
-    """What stands between cells: what parts the rows into as many as the first, two or more."""
+def _layout(lines: Sequence[str]) -> tuple[str, int]:
+    """What stands between cells, and how many lines are above the table.
+
+    A spreadsheet's own sep=; says the first. A title and comments are lines that what parts the
+    rows below leaves whole.
+    """
+    if said := _said(lines):
+        return said[1], 1
+    separator, share = _separator(lines)
+    if share > NEARLY:
+        return separator, 0
+    for above in range(1, min(MOST_ABOVE, len(lines) - 1) + 1):
+        below, of_these = _separator(lines[above:])
+        if of_these > NEARLY and not any(below in line for line in lines[:above]):
+            return below, above
+    return separator, 0
+
+
+def _said(lines: Sequence[str]) -> re.Match[str] | None:
+    return SAID.fullmatch(lines[0].strip("\ufeff\r\n")) if lines else None
+
+
+def _separator(lines: Sequence[str]) -> tuple[str, float]:
+    """What parts most rows into as many cells as the first, two or more; and their share."""
     import csv
 
     best, most = ",", 0.0
@@ -109,7 +142,7 @@ def _separator(lines: Sequence[str]) -> str:
         alike = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
         if alike > most:
             best, most = separator, alike
-    return best
+    return best, most
 
 
 def _rows(path: Path, lines: Sequence[str], separator: str) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from ._dialect import MISSING, Dialect, dialect_of, text_of
 from ._files import Bound, bad_file, packed_size
 from ._text import MOST_COLUMNS, Scan, scan
 from ._words import as_words, is_numeric, is_truth
-from ._written import fill
+from ._written import Written, fill
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 TEXTS = (".csv", ".tsv", ".txt", ".tab")
 PARQUET = (".parquet", ".pq")
 CELL = 8  # bytes that a cell takes at least
+LONGER = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)\s*")  # in pandas' words
+UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)\s*")
 
 
 def is_table_file(path: str | os.PathLike[str]) -> bool:
@@ -167,6 +170,9 @@ def _read(path: Path, bound: Bound) -> pd.DataFrame:
     found = scan(path, bound)
     dialect = dialect_of(path)
     _check_size(path, found, dialect, bound)
+    if dialect.title:
+        told = f"{path}: the first lines are no rows of its table, and left out: {dialect.title}"
+        warnings.warn(told, UserWarning, stacklevel=5)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # that it leaves cells out
@@ -178,6 +184,7 @@ def _read(path: Path, bound: Bound) -> pd.DataFrame:
                 encoding_errors="replace",
                 names=list(range(len(dialect.names))),  # that may be two of one name
                 header=0 if dialect.has_header else None,
+                skiprows=dialect.above,
                 index_col=False,
                 skipinitialspace=True,
                 na_values=list(MISSING),
@@ -192,7 +199,7 @@ def _read(path: Path, bound: Bound) -> pd.DataFrame:
 
 
 def _with_points(column: pd.Series) -> pd.Series:
-    """Cells as 1.234,50 € as numbers; others stay as they are.
+    """Cells as 1.234,50 as numbers, and as 1.234,50 € with a point; others stay as they are.
 
     pandas would take each point for one between thousands, that of a date too.
     """
@@ -202,8 +209,10 @@ def _with_points(column: pd.Series) -> pd.Series:
         return column
     words = as_words(column).fillna("").to_numpy(object)
     numbers, wrong = np.full(len(words), np.nan), words != ""
-    fill(words, numbers, wrong, ",")
+    unit = fill(words, numbers, wrong, Written(decimal=","))
     found = pd.Series(numbers, column.index)
+    if unit:
+        found = found.map(lambda number: f"{number!r} {unit}", na_action="ignore")
     return column.astype(object).where(wrong, found) if wrong.any() else found
 
 
@@ -211,6 +220,11 @@ def _parser_said(problem: Exception) -> str:
     text = str(problem).removeprefix("Error tokenizing data. C error: ")
     if "Length of header" in text:
         return "rows have more cells than there are columns"
+    if longer := LONGER.fullmatch(text):
+        expected, line, seen = longer.groups()
+        return f"line {line} has {seen} cells, expected {expected} as in the rows above"
+    if opened := UNCLOSED.fullmatch(text):
+        return f"a quote is opened in row {opened[1]}, and not closed"
     return text
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._columns import Category, Column, Date, Number, YesNo
 from ._words import as_words, bad_rows, is_numeric, is_time, is_truth, parsed, times
+from ._written import Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ class Guess(NamedTuple):
     kind: type[Column] | None
     why: str
     words: tuple[str, ...] = ()  # the two of yes and no
+    written: Written | None = None  # how all its numbers are
 
 
 def guess(column: pd.Series, first: bool = False) -> Guess:
@@ -48,7 +50,7 @@ def guess(column: pd.Series, first: bool = False) -> Guess:
     present = words.dropna()
     if constant := _constant(words):
         return constant
-    numbers, wrong = parsed(column)
+    numbers, wrong, _ = parsed(column)
     if not wrong.any() and not is_truth(column) and np.isfinite(numbers).any():
         return _of_numbers(column, first)
     share = np.isfinite(numbers).sum() / len(present)
@@ -73,7 +75,7 @@ def _constant(column: pd.Series) -> Guess | None:
 
 
 def _of_numbers(column: pd.Series, first: bool) -> Guess:
-    numbers, _ = parsed(column)
+    numbers, _, written = parsed(column)
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return Guess(None, "empty")
@@ -81,7 +83,7 @@ def _of_numbers(column: pd.Series, first: bool) -> Guess:
         return Guess(None, f"the same in all rows: {known[0]:.6g}")
     if len(known) == len(numbers) and _counts_rows(numbers, str(column.name), first):
         return Guess(None, "an index or id: a different whole number in each row")
-    return Guess(Number, "numbers")
+    return Guess(Number, "numbers", written=written)
 
 
 def _counts_rows(numbers: np.ndarray, name: str, first: bool) -> bool:
@@ -120,5 +122,7 @@ def fit(column: pd.Series, found: Guess, rows: np.ndarray | slice) -> Column | N
     part = column.iloc[rows]
     if kind is YesNo:
         return YesNo.fit(part, found.words)
+    if kind is Number:
+        return Number.fit(part, found.written or parsed(column).written)
     fitted: Column = kind.fit(part)  # type: ignore[attr-defined]
     return fitted

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ._words import as_numbers, as_words, bad_rows, is_numeric, is_truth, parsed
+from ._written import DECIMALS, Written, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ class Values:
     """Values, of which a network learns (y - mean) / std.
 
     What it predicts is told from ``low`` to ``high``, the values that it was trained on; files of
-    before that was so have none.
+    before that was so have none. Truths are read as those were written; another unit is refused.
     """
 
     kind: ClassVar[str] = "values"
@@ -105,24 +106,27 @@ class Values:
     std: float
     low: float | None = None
     high: float | None = None
+    unit: str = ""
+    decimal: str = "."
 
     @classmethod
-    def fit(cls, column: pd.Series) -> Values:
+    def fit(cls, column: pd.Series, written: Written | None = None) -> Values:
         """Mean, deviation and range."""
-        name = str(column.name)
+        name, written = str(column.name), written or parsed(column).written
         try:
-            numbers = as_numbers(column, name)
+            numbers = as_numbers(column, name, written)
         except ValueError as problem:
             raise ValueError(f"label: {problem}; without values=True it has classes") from None
         std = float(numbers.std())
         if not std:
             raise ValueError(f"label {name!r}: {numbers[0]:.6g} in all rows: nothing to learn")
         low, high = float(numbers.min()), float(numbers.max())
-        return cls(name, float(numbers.mean()), std, low, high)
+        return cls(name, float(numbers.mean()), std, low, high, *written)
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """(n,) float64, standardised."""
-        return (as_numbers(column, self.name) - self.mean) / self.std
+        numbers = as_numbers(column, self.name, Written(self.unit, self.decimal))
+        return (numbers - self.mean) / self.std
 
     def decode(self, predicted: np.ndarray) -> np.ndarray:
         """Values in their own unit, as float64."""
@@ -142,12 +146,12 @@ class Values:
 
     def as_data(self) -> dict[str, Any]:
         """As JSON has it."""
-        numbers = {name: getattr(self, name) for name in ("mean", "std", "low", "high")}
-        return {"kind": self.kind, "name": self.name, **numbers}
+        return {"kind": self.kind, **asdict(self)}
 
     def said(self) -> str:
         """In words."""
-        return f"values: mean {self.mean:.6g}, standard deviation {self.std:.6g}"
+        unit = shown(self.unit)
+        return f"values: mean {self.mean:.6g}{unit}, standard deviation {self.std:.6g}{unit}"
 
     def __post_init__(self) -> None:
         both = None not in (self.low, self.high)
@@ -157,6 +161,8 @@ class Values:
             raise ValueError("a table's label: wrong mean, deviation or range")
         if both and not self.low <= self.high:  # type: ignore[operator]
             raise ValueError("a table's label: its range ends before it begins")
+        if not isinstance(self.unit, str) or self.decimal not in DECIMALS:
+            raise ValueError("a table's label: wrong unit or decimal sign")
 
 
 Label = Classes | Values
@@ -181,12 +187,12 @@ def fit_label(
     """
     if values is None:
         values = looks_like_values(column)
-    return Values.fit(column.iloc[rows]) if values else Classes.fit(column)
+    return Values.fit(column.iloc[rows], parsed(column).written) if values else Classes.fit(column)
 
 
 def looks_like_values(column: pd.Series) -> bool:
     """Whether cells are numbers that are fractions, or more different ones than classes."""
-    numbers, wrong = parsed(column)
+    numbers, wrong, _ = parsed(column)
     if wrong.any() or is_truth(column):
         return False
     if not bool((numbers == np.floor(numbers)).all()):

@@ -19,6 +19,7 @@ from ._columns import NEITHER, Category, Column, Number, YesNo, column_from
 from ._csv import LABEL_NAMES
 from ._dataset import Dataset
 from ._dialect import text_of
+from ._doubts import warn_of_doubts
 from ._files import Bound, bad_file
 from ._frame import as_frame, column_of, columns_of
 from ._kinds import Guess, fit, guess
@@ -27,9 +28,9 @@ from ._label import Classes, Label, fit_label, label_from
 if TYPE_CHECKING:
     import pandas as pd
 
-# Of what a model's file says of its table: those that are read. The last is written; a label of
-# values has its range in it.
-VERSIONS = 1, 2
+# Of what a model's file says of its table: those that are read. The last is written; from 2 on a
+# label of values has its range in it, from 3 on numbers have their unit.
+VERSIONS = 1, 2, 3
 Columns = str | int | Iterable[str | int]
 
 
@@ -268,6 +269,7 @@ def table(
         )
         size = len(frame) * len(fitted.features) * np.dtype(np.float32).itemsize
         bound.check(_source(data) or "table", size)
+        warn_of_doubts(frame, fitted, stacklevel=2)
         x, y = fitted.encoded(frame), fitted.label.encode(frame[fitted.label.name])
         return fitted._samples(x, y, name_of(data))
     except ValueError as problem:

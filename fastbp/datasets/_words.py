@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import _written
 from ._dialect import NO_NUMBERS
+from ._written import DECIMALS, Written, fill
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ ISO = re.compile(
 CLOCK = r"( \d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)?"
 DAYS = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})" + CLOCK)
 MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
-NAMED = re.compile(rf"(\d{{1,2}}[- ]{MONTH}[- ]|{MONTH} \d{{1,2}},? )\d{{4}}{CLOCK}")
+NAMED = re.compile(rf"(\d{{1,2}}[- ]{MONTH}[- ]|{MONTH} \d{{1,2}},? |{MONTH}[- ])\d{{4}}{CLOCK}")
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -63,37 +63,61 @@ def as_words(column: pd.Series) -> pd.Series:
     return words.where(~gaps & (words != ""), None)
 
 
-def as_numbers(column: pd.Series, name: str) -> np.ndarray:
-    """Cells as float64, gaps as NaN.
+def as_numbers(column: pd.Series, name: str, written: Written | None = None) -> np.ndarray:
+    """Cells as float64, gaps as NaN; written as was found before, or as they look.
 
     Raises
     ------
     ValueError
-        If a cell is no number, or is infinite; the message has the first rows of those, from 1.
+        If a cell is no number, or has another unit, or is infinite; the message has the first rows
+        of those, from 1.
     """
-    numbers, wrong = parsed(column)
-    _refuse(column, wrong, name, "numbers")
+    numbers, wrong, found = parsed(column, written)
+    _refuse(column, wrong, name, "numbers" + (written or found).said())
     _refuse(column, np.isinf(numbers), name, "finite numbers")
     _refuse(column, np.abs(numbers) > LARGEST, name, f"numbers up to {LARGEST:g}")
     return numbers
 
 
-def parsed(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Cells as float64, NaN where they are none; and where they are neither numbers nor gaps.
+class Parsed(NamedTuple):
+    """Cells as float64, NaN where they are none; where they are neither numbers nor gaps; and how
+    numbers are written.
+    """
 
-    A currency, %, and commas between thousands are read over.
+    numbers: np.ndarray
+    wrong: np.ndarray
+    written: Written
+
+
+def parsed(column: pd.Series, written: Written | None = None) -> Parsed:
+    """Cells as numbers: a unit, and what stands between thousands, are read over.
+
+    They are written with the decimal sign that reads most of them; where both do, as was found
+    before, or with a point.
     """
     import pandas as pd
 
     if is_numeric(column) or is_truth(column):
-        return column.to_numpy(np.float64, na_value=np.nan), np.zeros(len(column), bool)
+        numbers = column.to_numpy(np.float64, na_value=np.nan)
+        return Parsed(numbers, np.zeros(len(column), bool), written or Written())
     words = as_words(column)
     words = words.where(~words.str.lower().isin(NO_NUMBERS), None)
-    numbers = pd.to_numeric(words, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    wrong = np.isnan(numbers) & words.notna().to_numpy()
-    numbers = numbers.copy() if wrong.any() else numbers  # pandas' own may be read-only
-    _written.fill(words.to_numpy(object), numbers, wrong)
-    return numbers, wrong
+    cells, present = words.to_numpy(object), words.notna().to_numpy()
+    plain = pd.to_numeric(words, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    best = None
+    unit, first = written or Written()
+    for decimal in sorted(DECIMALS, key=first.__ne__):
+        # pandas' own may be read-only, and knows points alone
+        numbers = plain.copy() if decimal == "." else np.full(len(cells), np.nan)
+        wrong = present & np.isnan(numbers)
+        known = fill(cells, numbers, wrong, Written(unit, decimal))
+        found = Parsed(numbers, wrong, Written(known, decimal))
+        if best is None or wrong.sum() < best.wrong.sum():
+            best = found
+        if not wrong.any():
+            break
+    assert best is not None
+    return best
 
 
 def as_times(column: pd.Series, name: str) -> pd.Series:

@@ -99,6 +99,7 @@ def prepare(
             made = fit_to(frame, rows, asked._replace(label=label), target, counts)
             if tell is not None:
                 tell(made)
+            datasets.warn_of_doubts(frame, made, stacklevel=3)
         if len(others) and min(len(rows), len(others)) < LEAST:
             raise _too_few(rows, others)
         name = datasets.name_of(data)

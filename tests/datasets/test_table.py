@@ -1,11 +1,13 @@
 """Tables: what each column becomes, what is guessed, and what is said of what cannot be learned."""
 
+import contextlib
 import gzip
 import json
 import math
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -234,6 +236,12 @@ def test_files_of_text(tmp_path, text, name, encoding):
         (["1,234", "$2,500.50", "($3)"], 1234),
         (["12 %", "50%", "0"], 12),
         (["USD 7", "1'234", "−3"], 7),
+        (["1 234,5", "12 345", "7"], 1234.5),
+        (["70,5 kg", "60 kg", "100kg"], 70.5),
+        (["20 °C", "-3,5 °C", "7"], 7),
+        (["12:30", "0:15", "23:00"], 12.5),
+        (["1:05 PM", "12:15 am", "11:45 a.m."], 11.75),
+        (["1:02:03", "0:59:30", "2:30:00"], 1 + 2 / 60 + 3 / 3600),
     ],
 )
 def test_numbers_as_people_write_them(tmp_path, cells, center):
@@ -242,10 +250,75 @@ def test_numbers_as_people_write_them(tmp_path, cells, center):
     assert (column.kind, column.center) == ("number", center)
 
 
-@pytest.mark.parametrize("cells", [["5 €", "5 $"], ["5 %", "0.5"], ["(5", "5)"], ["1,23", "4,5"]])
+@pytest.mark.parametrize("cells", [["5 €", "5 $"], ["5 %", "0.5"], ["(5", "5)"], ["5 kg", "5 lb"]])
 def test_what_is_no_number_in_a_frame_is_none(cells):
     (column,) = table({"a": [*cells, "b"] * 2, "label": ["x", "y"] * 3}).table.columns
     assert column.kind == "category"
+
+
+@pytest.mark.parametrize("cell", ["1000.25", "1.000,25 €"])
+def test_each_column_has_its_decimal_sign_and_its_unit(tmp_path, cell):
+    rows = '"523,17 €","$1,234.50",1:30,x\n"7,5 €","$3",2:00,y\n"1.000,25 €","$9",2:15,x\n'
+    found = table(write(tmp_path, "a,b,c,label\n" + rows)).table
+    assert Table.from_data(json.loads(json.dumps(found.as_data()))) == found
+    a, b, c = found.columns
+    assert [(each.unit, each.decimal) for each in (a, b, c)] == [
+        *(("€", ","), ("$", "."), ("h:mm", "."))
+    ]
+    assert [each.center for each in (a, b, c)] == [523.17, 9, 2]
+    assert (a.said(), c.said()) == (
+        "median 523.17 €, spread 496.375 €",
+        "median 2 h, spread 0.375 h",
+    )
+    encoded = a.encode(pd.Series([cell], name="a"))[0, 0]
+    assert encoded == pytest.approx(smooth((1000.25 - 523.17) / 496.375), abs=1e-4)
+    for column, other in ((a, "$7"), (b, "7 €"), (c, "1:30:00")):
+        with pytest.raises(ValueError, match=re.escape(f"expected numbers in {column.unit}")):
+            column.encode(pd.Series([other], name=column.name))
+
+
+def test_a_label_keeps_its_unit(tmp_path):
+    found = table(write(tmp_path, "a;y\n1,5;1,50 €\n2;2,25 €\n3;7 €\n"), values=True).table
+    assert found.label.said() == "values: mean 3.58333 €, standard deviation 2.43527 €"
+    with pytest.raises(ValueError, match=r"column 'y': expected numbers in €, got '\$4' in row 1"):
+        found.dataset({"a": [1], "y": ["$4"]})
+
+
+@pytest.mark.parametrize(
+    ("above", "warns"),
+    [("sep=;\n", False), ("# made, on a day\n\n# by: me\n", True), ("Prices of May\n", True)],
+)
+def test_lines_above_a_table(tmp_path, above, warns):
+    path = write(tmp_path, above + SAME, "data.csv", "utf-16-le")
+    told = "the first lines are no rows of its table"
+    with pytest.warns(UserWarning, match=told) if warns else contextlib.nullcontext():
+        data = table(path, label="c")
+    assert columns(data)["b = rot"] == [1, 0, 1]
+
+
+def test_doubts_are_told():
+    n = np.arange(60)
+    frame = {
+        "word": np.where(n % 3, "red", np.where(n % 2, "Red ", "blue")),
+        "weight": [f"{k}.5 {'kg' if k % 2 else 'lb'}" for k in n],
+        "paid": np.where(n % 2, "late", "in time"),
+        "day": [f"2024-05-{1 + k % 31:02d}" if k % 2 else None for k in n],
+        "fair": n % 7,
+        "label": np.where(n % 2, "yes", "no"),
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table(frame)
+    told = "\n".join(sorted(str(each.message) for each in caught))
+    assert re.fullmatch(
+        "column 'paid' alone says the label of each row: .*--drop paid.*\n"
+        "column 'weight': its numbers are in kg and lb, .*\n"
+        "column 'word': 'Red', 'red' are different words here; .*\n"
+        "whether column 'day' is missing says the label of each row: .*",
+        told,
+    )
+    with pytest.warns(UserWarning, match="column 'b' is the label in another unit"):
+        table({"a": n % 7, "b": 3 - 2.5 * n, "label": n + 0.5})
 
 
 def test_points_in_dates_are_none_between_thousands(tmp_path):
@@ -340,7 +413,8 @@ BAD = [
     ("a,label\n1,x\n2,y\nfoo,y\n3,x\n", "column 'a': numbers, but 'foo' in row 3; correct those"),
     ("a,label\n1,x\ninf,y\n2,y\n", "column 'a': expected finite numbers, got 'inf' in row 2"),
     ("a,label\n1,x\n1e300,y\n2,y\n", "expected numbers up to 1e.150, got '1e.?300' in row 2"),
-    ("a,label\n1,2\n2,3,4\n3,4\n", "Expected 2 fields in line 3, saw 3"),
+    ("a,label\n1,2\n2,3,4\n3,4\n", "line 3 has 3 cells, expected 2 as in the rows above"),
+    ('a,label\n1,x\n"2,y\n3,x\n', "a quote is opened in row 2, and not closed"),
     ("a,label\n1,2,7\n2,3,4\n", "rows have more cells than there are columns"),
     (b"\x89PNG\r\n\0\0\0\rIHDR", "no file of text"),
     (
@@ -538,8 +612,8 @@ def test_a_table_as_data_is_itself_and_nothing_else(trained):
     made = trained[0].table
     data = json.loads(json.dumps(made.as_data()))
     assert Table.from_data(data) == made
-    with pytest.raises(ValueError, match="version is 3, not one of"):
-        Table.from_data(data | {"version": 3})
+    with pytest.raises(ValueError, match="version is 4, not one of"):
+        Table.from_data(data | {"version": 4})
     for wrong in (None, [], {}, {**data, "columns": [{"kind": "pixel"}]}, {**data, "label": {}}):
         with pytest.raises(ValueError, match="no table that fastbp wrote"):
             Table.from_data(wrong)
