@@ -60,7 +60,7 @@ def _spelled(what: str, words: Sequence[str]) -> Iterator[str]:
         alike.setdefault(" ".join(word.casefold().split()), []).append(word)
     for key, several in alike.items():
         if len(several) > 1 and len(key) > 1:
-            shown = ", ".join(map(repr, several[:4]))
+            shown = " and ".join(map(repr, several[:4]))
             yield f"{what}: {shown} are different words here; if they are one, spell them alike"
 
 

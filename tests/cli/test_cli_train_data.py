@@ -161,7 +161,7 @@ def write_bad_files(folder):
 
 BAD_FILES = {
     "letters.csv": "column 'a': numbers, but 'oops' in row 2",
-    "ragged.csv": "Expected 2 fields in line 3, saw 3",
+    "ragged.csv": "line 3 has 3 cells, expected 2 as in the rows above",
     "nameless.csv": "which column is the label?",
     "empty.csv": "empty file",
     "broken.npz": "broken npz file",

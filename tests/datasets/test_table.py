@@ -313,7 +313,7 @@ def test_doubts_are_told():
     assert re.fullmatch(
         "column 'paid' alone says the label of each row: .*--drop paid.*\n"
         "column 'weight': its numbers are in kg and lb, .*\n"
-        "column 'word': 'Red', 'red' are different words here; .*\n"
+        "column 'word': 'Red' and 'red' are different words here; .*\n"
         "whether column 'day' is missing says the label of each row: .*",
         told,
     )

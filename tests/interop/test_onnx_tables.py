@@ -25,6 +25,7 @@ from onnx.reference import ReferenceEvaluator
 with bench_modules("_onnx_columns") as bench:
     COLUMNS = bench._onnx_columns
 
+pytestmark = pytest.mark.filterwarnings("ignore:column .income. is the label in another unit")
 ROWS = 80
 
 

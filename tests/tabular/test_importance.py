@@ -8,6 +8,8 @@ from sklearn import inspection, metrics
 import fastbp as fb
 from fastbp.tabular import importance
 
+# a table whose columns say the label is what these tests are about
+pytestmark = pytest.mark.filterwarnings("ignore:column .* says the label of each row")
 ROWS = 120
 
 
