@@ -1,6 +1,7 @@
 """What both estimators share: checks, the start, both ways of training, and scores."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -43,6 +44,13 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """What scikit-learn asks for several times a fit: the constructor's parameters."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         """The samples, and the targets as values."""
@@ -194,7 +202,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         own = self.coefs_[0].dtype
         net = self._network(own if self.dtype else np.result_type(x.dtype, own))
-        return self._form().activate(scores_of(net, x.astype(net.dtype), self.n_threads))
+        x = x.astype(net.dtype, copy=False)
+        return self._form().activate(scores_of(net, x, self.n_threads))
 
     def _network(self, dtype: Any, dropout: Sequence[Dropout] = ()) -> Sequential:
         """A network with the numbers of coefs_ and intercepts_."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import neural_network
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
@@ -142,7 +143,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         """The class of each sample, (n,); of several labels yes and no, (n, labels)."""
         found = self._outputs(X)
         classes: np.ndarray
-        if self.loss == "hinge":
+        if self.loss == "hinge" or self.out_activation_ == "softmax":
             classes = self.classes_[found.argmax(axis=1)]
         else:
             found = found.ravel() if self.n_outputs_ == 1 else found
@@ -160,6 +161,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         """The logarithms of ``predict_proba``."""
         found = self.predict_proba(X)
         return np.log(found, out=found)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of samples X whose class, or all whose labels, are predicted as y has them."""
+        found = self.predict(X)
+        plain = sample_weight is None and _are_numbers(y) and _are_numbers(found)
+        if plain and len(y) == len(found):
+            return float((found == y).mean())
+        return float(accuracy_score(y, found, sample_weight=sample_weight))
 
     def _encoded(self, y: Any) -> np.ndarray:
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
@@ -183,7 +192,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         x, y = self._validated(X, y, reset, incremental)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = _binarizer(y)
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
@@ -234,3 +243,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _are_numbers(y: Any) -> bool:
+    """Whether these are classes by whole numbers, which need none of scikit-learn's checks."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"
+
+
+def _binarizer(y: Any) -> LabelBinarizer:
+    """A LabelBinarizer as its fit leaves it, which looks at the kind of y again and again."""
+    found = LabelBinarizer()
+    if _are_numbers(y):
+        classes = np.unique(y)
+        if 2 <= len(classes) <= len(y) // 2:  # or it had a warning or an error
+            found.classes_, found.sparse_input_ = classes, False
+            found.y_type_ = "binary" if len(classes) == 2 else "multiclass"
+            return found
+    return found.fit(y)

@@ -66,7 +66,8 @@ class _Target:
         value, own = self.objective()
         value *= factor
         gradient = factor * own[self.places].astype(np.float64)
-        rows = self.form.different(self.kept, self.samples.target, value)
+        means = np.array([value])
+        rows = self.form.different(self.kept[np.newaxis], self.samples.target, means)
         if len(rows):
             more = self.form.difference(self.kept[rows], self.samples.target[rows])
             weights = np.ones(len(self.kept)) if self.weights is None else self.weights

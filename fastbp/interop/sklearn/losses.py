@@ -64,38 +64,40 @@ class Form(NamedTuple):
             return y.argmax(axis=1)
         return np.ascontiguousarray(y, dtype)
 
-    def different(
-        self, scores: np.ndarray, target: np.ndarray, mean: float, most: float = np.inf
-    ) -> np.ndarray:
-        """The samples whose losses may be others than the factor makes them.
+    def different(self, scores: np.ndarray, target: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """The samples whose losses may be others than the factor makes them, counted on.
 
-        mean is what fastbp's come to, and most what none of them is above.
+        scores (epochs, n, outputs) are of epochs whose losses come to these means (epochs,).
         """
-        none, all_of_them = np.arange(0), np.arange(len(scores))
+        epochs, n, outputs = scores.shape
+        none, all_of_them = np.arange(0), np.arange(epochs * n)
         if self.theirs is None:
             return none
         if isinstance(self.loss, MSELoss):
-            return all_of_them if scores.shape[1] > 1 else none
+            return all_of_them if outputs > 1 else none
         eps = np.finfo(scores.dtype).eps
-        if self.most is None or not mean > np.sqrt(eps):  # or what it adds to each were seen
+        if self.most is None:
             return all_of_them
-        limit = -self.most * np.log(eps)
-        if most < limit or self._highest(scores) < limit:
-            return none
-        return np.flatnonzero(~(self._above(scores, target) < limit))
+        found = self._behind(scores, target, -self.most * np.log(eps))
+        small = ~(means > np.sqrt(eps))  # of which what it adds to each sample were seen
+        if small.any():
+            found = np.union1d(found, all_of_them[small.repeat(n)])
+        return found
 
-    def _highest(self, scores: np.ndarray) -> float:
-        """What no sample's loss is above, where that is known without looking at each."""
+    def _behind(self, scores: np.ndarray, target: np.ndarray, limit: float) -> np.ndarray:
+        """The samples whose losses may be as high as the limit, counted on."""
+        epochs, _, outputs = scores.shape
+        rows = scores.reshape(-1, outputs)
         if not isinstance(self.loss, CrossEntropyLoss):
-            return np.inf
-        return float(scores.max() - scores.min()) + np.log(scores.shape[1])
-
-    def _above(self, scores: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """What each sample's loss is not above."""
-        if isinstance(self.loss, CrossEntropyLoss):
-            behind = _highest_of_rows(scores) - scores[np.arange(len(target)), target]
-            return behind + np.log(scores.shape[1])
-        return _highest_of_rows(scores * (1 - 2 * target)) + np.log(2)
+            if max(scores.max(), -scores.min()) + np.log(2) < limit:
+                return np.arange(0)
+            above = _highest_of_rows((scores * (1 - 2 * target)).reshape(rows.shape)) + np.log(2)
+            return np.flatnonzero(~(above < limit))
+        right = rows.reshape(-1).take(np.arange(0, rows.size, outputs) + np.tile(target, epochs))
+        # Only a row whose own is so far behind the highest of all can be as far behind its highest.
+        far = np.flatnonzero(~(rows.max() - right + np.log(outputs) < limit))
+        above = _highest_of_rows(rows[far]) - right[far] + np.log(outputs)
+        return far[~(above < limit)]
 
 
 def _highest_of_rows(scores: np.ndarray) -> np.ndarray:

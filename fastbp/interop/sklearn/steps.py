@@ -1,6 +1,5 @@
 """The steps of a training, on an engine or layer by layer, with scikit-learn's penalty and loss."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice
@@ -21,7 +20,9 @@ from .losses import Form
 from .network import dense_layers
 
 DENSE_SHARE = 0.25  # of the machine's memory, that sparse samples may take as dense ones
-MOST_TOGETHER, SECONDS_TOGETHER = 64, 0.02  # epochs that run before anything is looked at
+# Epochs that run before anything is looked at: so many at most, and so many times that a sample
+# meets a weight, which takes a processor some hundredths of a second.
+MOST_TOGETHER, WORK_TOGETHER = 64, 250_000_000
 
 
 class Steps:
@@ -41,7 +42,7 @@ class Steps:
     Attributes
     ----------
     together : int
-        How many pay, by the time that they took so far.
+        How many pay.
     """
 
     def __init__(
@@ -61,14 +62,11 @@ class Steps:
         self.optimizer, self.batch_size = optimizer, batch_size
         wide = not issparse(x) and x.dtype == np.float64
         self.x = x = np.ascontiguousarray(x) if wide else as_dense(x, net.dtype)
-        self.target, self.weights, self.together = target, weights, 1
-        # Under a penalty plain SGD sums up W anew in each call: its last digits would tell how many
-        # epochs that was for.
-        self.may_be_more = together and not issparse(x) and optimizer.states > 0
+        self.target, self.weights = target, weights
         self.outputs = int(dense_layers(net)[-1].outputs)
         self.factor = form.factor(self.outputs)
         self.alpha = alpha / self.factor
-        self._make_room(1)
+        self.counts = sums(None, np.arange(self.samples), batch_size)
         self.held = ExitStack()
         self.engine: Engine | None = None
         if not issparse(x):
@@ -78,6 +76,12 @@ class Steps:
                     weights=weights,
                     limits=Limits(l2=self.alpha),
                 )
+        # Under a penalty plain SGD sums up W anew in each call: its last digits would tell how many
+        # epochs that was for.
+        many = together and self.engine is not None and optimizer.states > 0
+        work = self.samples * net.params.size
+        self.together = max(1, min(MOST_TOGETHER, WORK_TOGETHER // work)) if many else 1
+        self.kept = np.empty((0, self.samples, self.outputs), net.dtype)
 
     def hold(self) -> ExitStack:
         """Until its end, epochs go on from what the engine holds; ``show`` gives it to the network.
@@ -98,44 +102,38 @@ class Steps:
 
         Returns the loss of each epoch, as scikit-learn counts it.
         """
-        (epochs, n), order = orders.shape, orders.reshape(-1)
-        if len(self.kept) != len(order):
-            self._make_room(epochs)
-        counts = weights = self.counts
+        epochs, n = orders.shape
+        if len(self.kept) != epochs:
+            self.kept = np.empty((epochs, n, self.outputs), self.net.dtype)
+        counts = weights = np.tile(self.counts, epochs)
         if self.weights is not None:
             weights = np.concatenate([sums(self.weights, o, self.batch_size) for o in orders])
         penalties = self.alpha / np.where(weights > 0, weights, np.inf)
         of_steps = self._run(orders, penalties) * counts
         totals = of_steps.reshape(epochs, -1).sum(axis=1) / n
-        most = np.inf if self.weights is not None else float(of_steps.max()) * self.outputs
         found = totals * self.factor
-        target = self.targets
-        rows = self.form.different(self.kept, target, float(totals.min()), most)
+        rows = self.form.different(self.kept, self.target, totals)
         if len(rows):
-            more = self.form.difference(self.kept[rows], target[rows])
+            more = self.form.difference(self._rows_kept()[rows], self.target[rows % n])
             if self.weights is not None:
-                share, places = np.empty(len(order)), order + np.repeat(np.arange(epochs) * n, n)
+                share = np.empty(orders.size)
+                places = (orders + np.arange(0, orders.size, n)[:, np.newaxis]).reshape(-1)
                 share[places] = np.repeat(counts / weights, counts.astype(np.int64))
                 more = more * share[rows] * self.weights[rows % n]
             found += np.bincount(rows // n, more, epochs) / n
         return list(map(float, found))
 
-    def _make_room(self, epochs: int) -> None:
-        """What so many epochs need whatever their orders: scores, targets, each batch's samples."""
-        self.kept = np.empty((epochs * self.samples, self.outputs), self.net.dtype)
-        self.targets = np.concatenate([self.target] * epochs)
-        self.counts = np.tile(sums(None, np.arange(self.samples), self.batch_size), epochs)
+    def _rows_kept(self) -> np.ndarray:
+        """The scores of all epochs' samples, (epochs * n, outputs)."""
+        return self.kept.reshape(-1, self.outputs)
 
     def _run(self, orders: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """The steps of epochs, each with a penalty's factor of its own; returns their losses."""
         done = np.empty(0)
         if self.engine is not None:
-            started, given = time.perf_counter(), penalties if self.alpha else None
-            losses = self.engine.epoch(orders, lambda *_: False, kept=self.kept, penalties=given)
+            given, kept = penalties if self.alpha else None, self._rows_kept()
+            losses = self.engine.epoch(orders, lambda *_: False, kept=kept, penalties=given)
             if np.isfinite(losses[-1]):
-                if self.may_be_more:
-                    each = (time.perf_counter() - started) / len(orders)
-                    self.together = max(1, min(MOST_TOGETHER, int(SECONDS_TOGETHER / each)))
                 return losses
             self.held.close()
             self.engine = None  # which ends where scikit-learn goes on
@@ -151,7 +149,7 @@ class Steps:
 
     def _layered(self, orders: np.ndarray, penalties: np.ndarray, first: int) -> np.ndarray:
         """The same from one step on, layer by layer, whatever becomes of the loss."""
-        net, losses = self.net, []
+        net, losses, kept = self.net, [], self._rows_kept()
         with np.errstate(all="ignore"):
             for penalty, (before, rows) in zip(
                 penalties[first:], islice(self._batches(orders), first, None), strict=True
@@ -160,7 +158,7 @@ class Steps:
                 x, limits = self.x[rows], Limits(l2=float(penalty))
                 x = x.toarray() if issparse(x) else np.asarray(x, net.dtype)
                 scores = net.forward(x)
-                self.kept[before + rows] = scores
+                kept[before + rows] = scores
                 loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
                 losses.append(loss + limits.penalty(net))
                 net.backward(gradient)
