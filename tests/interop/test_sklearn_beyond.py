@@ -12,8 +12,7 @@ pytest.importorskip("sklearn", "1.9")
 from sklearn.datasets import load_iris
 
 import fastbp as fb
-from fastbp.backends import active
-from fastbp.interop.sklearn.base import FEW_EPOCHS
+from fastbp.interop.sklearn import samples
 from fastbp.layers import ACTIVATIONS
 from fastbp.sklearn import MLPClassifier, MLPRegressor
 
@@ -108,25 +107,24 @@ def test_an_arithmetic_of_float32() -> None:
     assert trained(MLPRegressor, X[:, 0], dtype="float32").predict(X).dtype == np.float32
 
 
-def test_samples_that_stay_float64_for_few_epochs_give_the_bits_of_their_copy_in_float32() -> None:
-    weights, x = np.random.RandomState(1).rand(150), X / 3
-    for name in (active().name, "numpy"):
-        for kind, y in ((MLPClassifier, Y), (MLPRegressor, X[:, 0])):
-            net = kind(max_iter=FEW_EPOCHS, random_state=0, dtype="float32")
-            with fb.use_backend(name):
-                found = net.fit(x, y, sample_weight=weights).coefs_
-                wanted = net.fit(x.astype(np.float32), y, sample_weight=weights).coefs_
-            for one, other in zip(found, wanted, strict=True):
-                assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e39])
-def test_samples_that_float32_does_not_have_are_refused_for_few_epochs_too(wrong: float) -> None:
-    x = X.copy()
-    x[3, 1] = wrong
-    for epochs in (FEW_EPOCHS, FEW_EPOCHS + 1):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_samples_are_checked_and_converted_in_one_pass(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "LARGE", 1)
+    monkeypatch.setattr(samples, "BLOCK", 28)  # seven rows, so that the last are fewer
+    found = samples.as_finite(X / 3, "float32", threads)
+    assert found is not None
+    assert_array_equal(found, (X / 3).astype(np.float32))
+    assert samples.as_finite(X, None, threads) is X
+    assert samples.as_finite(np.full((9, 4), 1e308), None, threads) is not None  # whose sum is not
+    for wrong in (np.nan, np.inf, 1e39):
+        x = X.copy()
+        x[149, 1] = wrong
         with np.errstate(over="ignore"), pytest.raises(ValueError, match=r"NaN|infinity"):
-            MLPClassifier(max_iter=epochs, dtype="float32").fit(x, Y)
+            MLPClassifier(max_iter=1, dtype="float32", n_threads=threads).fit(x, Y)
+    for other in (X.tolist(), X.T, X.astype(int), X[0]):  # are left to scikit-learn
+        assert samples.as_finite(other, "float32", threads) is None
 
 
 def test_one_warning_says_that_epochs_are_at_an_end() -> None:

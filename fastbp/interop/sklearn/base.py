@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -19,10 +19,10 @@ from .callbacks import Told
 from .lbfgs import fit_lbfgs
 from .losses import FORMS, Form
 from .network import network, random_layers, scores_of
+from .samples import as_finite
 from .stochastic import Part, fit_stochastic
 
 STOCHASTIC = ("sgd", "adam")
-FEW_EPOCHS = 4  # that take less time on float64 samples than a copy of those in float32 does
 # What scikit-learn's perceptrons do not take.
 BEYOND: dict[str, list[Any]] = {
     "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
@@ -45,6 +45,31 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train on samples X and their classes or values y.
+
+        Parameters
+        ----------
+        X : (n, features) array or sparse matrix
+        y : (n,) classes or numbers, or (n, labels) zeros and ones, or (n, outputs) numbers
+        sample_weight : (n,) array, optional
+            How much each sample counts.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, optional
+            What early stopping judges epochs by, instead of a part of X.
+        """
+        own = X_val, y_val, sample_weight_val
+        self._train(X, y, sample_weight, incremental=False, own=own)
+        return self
+
     @classmethod
     @cache
     def _get_param_names(cls) -> list[str]:
@@ -56,36 +81,19 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """The samples, and the targets as values."""
         raise NotImplementedError
 
-    def _validated(
-        self, X: Any, y: Any, reset: bool, incremental: bool | None = None
-    ) -> tuple[Any, Any]:
-        """Samples, for fit or partial_fit or neither, and targets, checked."""
-        as_they_are = incremental is not None and self._stay(X, incremental)
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        """Samples and targets, checked."""
+        finite = as_finite(X, self.dtype, self.n_threads)
         x, y = validate_data(
-            *(self, X, y),
+            *(self, X if finite is None else finite, y),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),
-            dtype=np.float64 if as_they_are else self._dtypes(),
-            ensure_all_finite=not as_they_are,
+            dtype=self._dtypes(),
+            ensure_all_finite=finite is None,
             reset=reset,
         )
         return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
-    def _stay(self, X: Any, incremental: bool) -> bool:
-        """Whether float64 samples stay so, of which each batch is converted; all have been checked.
-
-        Their squares sum up to less than the square of a number that is not one in float32: so all
-        are finite there too.
-        """
-        epochs = 1 if incremental else self.max_iter
-        if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous:
-            return False
-        narrower = self.dtype == "float32" and X.dtype == np.float64
-        trained_on = self.solver in STOCHASTIC and not self.early_stopping
-        if not narrower or not trained_on or epochs > FEW_EPOCHS:
-            return False
-        return bool(np.einsum("ij,ij->", X, X) < float(np.finfo(np.float32).max) ** 2)
 
     def _out_activation(self) -> str:
         """What scores go through to be predictions."""

@@ -94,31 +94,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> MLPClassifier:
-        """Train on samples X and their classes y.
-
-        Parameters
-        ----------
-        X : (n, features) array or sparse matrix
-        y : (n,) classes, or (n, labels) zeros and ones
-        sample_weight : (n,) array, optional
-            How much each sample counts.
-        X_val, y_val, sample_weight_val : as X, y and sample_weight, optional
-            What early stopping judges epochs by, instead of a part of X.
-        """
-        own = X_val, y_val, sample_weight_val
-        self._train(X, y, sample_weight, incremental=False, own=own)
-        return self
-
     @available_if(lambda self: self._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -190,7 +165,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return values
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        x, y = self._validated(X, y, reset, incremental)
+        x, y = self._validated(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = _binarizer(y)
             self.classes_ = self._label_binarizer.classes_

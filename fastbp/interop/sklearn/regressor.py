@@ -75,31 +75,6 @@ class MLPRegressor(RegressorMixin, Perceptron):
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> MLPRegressor:
-        """Train on samples X and their values y.
-
-        Parameters
-        ----------
-        X : (n, features) array or sparse matrix
-        y : (n,) or (n, outputs) numbers
-        sample_weight : (n,) array, optional
-            How much each sample counts.
-        X_val, y_val, sample_weight_val : as X, y and sample_weight, optional
-            What early stopping judges epochs by, instead of a part of X.
-        """
-        own = X_val, y_val, sample_weight_val
-        self._train(X, y, sample_weight, incremental=False, own=own)
-        return self
-
     @available_if(lambda self: self._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
@@ -116,7 +91,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         return np.asarray(y)
 
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        return self._validated(X, y, reset, incremental)
+        return self._validated(X, y, reset)
 
     def _out_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"

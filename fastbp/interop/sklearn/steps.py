@@ -31,7 +31,6 @@ class Steps:
     Parameters
     ----------
     x : (n, inputs) array or sparse matrix of rows
-        Each batch is converted, where they are float64 and the network is float32.
     target : (n,) labels or (n, outputs) values
     weights : (n,) float64 or None
     alpha : float
@@ -60,8 +59,7 @@ class Steps:
     ) -> None:
         self.net, self.form, self.samples = net.train(), form, x.shape[0]
         self.optimizer, self.batch_size = optimizer, batch_size
-        wide = not issparse(x) and x.dtype == np.float64
-        self.x = x = np.ascontiguousarray(x) if wide else as_dense(x, net.dtype)
+        self.x = x = as_dense(x, net.dtype)
         self.target, self.weights = target, weights
         self.outputs = int(dense_layers(net)[-1].outputs)
         self.factor = form.factor(self.outputs)
@@ -156,8 +154,7 @@ class Steps:
             ):
                 of_rows = () if self.weights is None else (self.weights[rows],)
                 x, limits = self.x[rows], Limits(l2=float(penalty))
-                x = x.toarray() if issparse(x) else np.asarray(x, net.dtype)
-                scores = net.forward(x)
+                scores = net.forward(x.toarray() if issparse(x) else x)
                 kept[before + rows] = scores
                 loss, gradient = self.form.loss.compute(scores, self.target[rows], *of_rows)
                 losses.append(loss + limits.penalty(net))

@@ -1,0 +1,49 @@
+"""Samples as they are trained on: checked and converted in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastbp import threads as thread_counts
+
+LARGE = 1 << 20  # numbers, from which a pass of one's own pays
+BLOCK = 1 << 16  # numbers that are looked at while they are near
+
+
+def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
+    """Many samples in a dtype, themselves if it is theirs; None where it is left to scikit-learn.
+
+    scikit-learn converts all, then looks at all again, in one thread. Here threads share the blocks
+    of rows. Few samples, other things than arrays of floats, and those with a number that is not
+    finite, which it has an error for, are its own.
+
+    Parameters
+    ----------
+    x : (n, features) array, or whatever a user gave
+    dtype : dtype or None
+        x's, if left out.
+    """
+    if type(x) is not np.ndarray or x.ndim != 2 or x.dtype not in (np.float32, np.float64):
+        return None
+    if x.size < LARGE or not x.flags.c_contiguous:
+        return None
+    found = x if dtype is None or x.dtype == dtype else np.empty(x.shape, dtype)
+    rows, together = max(1, BLOCK // x.shape[1]), thread_counts.count(threads)
+    wrong: list[int] = []  # where blocks start that are not finite
+
+    def convert(thread: int) -> None:
+        for start in range(thread * rows, len(x), together * rows):
+            if wrong:
+                return
+            part = found[start : start + rows]
+            with np.errstate(all="ignore"):
+                if found is not x:
+                    part[...] = x[start : start + rows]
+                finite = np.isfinite(part.sum()) or np.isfinite(part).all()
+            if not finite:
+                wrong.append(start)
+
+    thread_counts.run_together(convert, together, lambda: wrong.append(0))
+    return None if wrong else found
