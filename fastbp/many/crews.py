@@ -145,7 +145,7 @@ class Workers(Crew):
     def take(self, numbers: list[int], report: Report) -> float:
         """By the order in which they were sent."""
         for number, outcome in zip(numbers, report.outcomes, strict=True):
-            take_outcome(outcome, self.jobs[number], self.train)
+            take_outcome(outcome, self.jobs[number], self.packer.train_of(number))
         if report.detail != self.detail and report.worker not in self.told:
             self.told.add(report.worker)
             warnings.warn(

@@ -12,6 +12,7 @@ from fastbp.training.progress import progress_for
 
 from .cluster import Cluster, is_of_dask, opened
 from .crews import Crew, Pool, Threads
+from .data import shared
 from .feeding import Feeder
 from .job import Job, check_jobs
 
@@ -45,8 +46,9 @@ def fit_many(
     jobs : sequence of Job
         Their callbacks are called where they are trained: in threads of this process, or in a
         worker, which has copies of them.
-    train, validation : Dataset or (x, y)
-        Shared by all that have none of their own, not copied; each worker gets them once.
+    train, validation : Dataset, Shards or (x, y), or what Dask has
+        Shared by all that have none of their own, not copied; each worker gets them once. Where
+        they have no room within their bound of memory, it reads them in blocks for each network.
     threads : int, optional
         How many networks train at a time on this machine: FASTBP_NUM_THREADS or every processor if
         left out. Processes share them; each trains one at least, unless it is this argument that
@@ -105,6 +107,8 @@ def fit_many(
     check_jobs(jobs, train)
     errors = _checked(errors, executor, cancel)
     active()  # chosen here, once, not by whichever thread is first
+    nets = [job.net for job in jobs]
+    train, validation = shared(train, "train", nets), shared(validation, "validation", nets)
     for job in jobs:
         job.error, job.done = None, False
     with ExitStack() as stack:

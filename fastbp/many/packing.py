@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from fastbp._memory import in_words
-from fastbp.datasets import Dataset, as_pair
+from fastbp.datasets import Dataset, Shards
 from fastbp.layers.nesting import every_layer
 from fastbp.meaning import Meaning
 from fastbp.network import Sequential
@@ -21,6 +20,7 @@ from fastbp.training import History
 from fastbp.training.checkpoint import as_checkpoint
 from fastbp.training.stopping import Snapshot
 
+from .data import shared
 from .job import Job
 from .sending import dumps
 
@@ -48,15 +48,17 @@ class Packer:
         import uuid
 
         self.jobs, self.mark = jobs, uuid.uuid4().hex
-        self.things = [as_pair(train, "train"), as_pair(validation, "validation")]
-        own = [getattr(job, name) for job in jobs for name in SHAREABLE]
-        often = Counter(map(_key, own))
+        self.things = [train, validation]
         self.places: dict[Any, Shared] = {}
-        for thing in own:
-            key = _key(thing)
-            if thing is not None and often[key] > 1 and key not in self.places:
+        self.alone: dict[Any, Any] = {}  # what a single job has
+        for key, whose in _owners(jobs).items():
+            thing, name, _ = whose[0]
+            thing = shared(thing, name, [job.net for *_, job in whose])
+            if len(whose) == 1:
+                self.alone[key] = thing
+            else:
                 self.places[key] = Shared(len(self.things))
-                self.things.append(as_pair(thing, "train"))
+                self.things.append(thing)
 
     def packed(self, number: int) -> bytes:
         """A job's bytes.
@@ -69,7 +71,8 @@ class Packer:
         job = self.jobs[number]
         found = {each.name: getattr(job, each.name) for each in fields(job)}
         for name in SHAREABLE:
-            found[name] = self.places.get(_key(found[name]), as_pair(found[name], name))
+            key = _key(found[name])
+            found[name] = self.places.get(key, self.alone.get(key))
         if job.checkpoint is not None:
             found["checkpoint"] = rule = copy(as_checkpoint(job.checkpoint))
             rule.path, rule.mark = os.path.abspath(rule.path), f"{self.mark}-{number}"
@@ -77,6 +80,12 @@ class Packer:
         if len(data) > LARGE:
             self._warn_of_large(number, found)
         return data
+
+    def train_of(self, number: int) -> Any:
+        """What a job is trained on."""
+        key = _key(self.jobs[number].train)
+        place = self.places.get(key, Shared(0))
+        return self.alone.get(key) or self.things[place.number]
 
     def check_data(self) -> None:
         """Refuse data that cannot be sent; TypeError names them."""
@@ -93,6 +102,16 @@ class Packer:
                     RuntimeWarning,
                     stacklevel=2,
                 )
+
+
+def _owners(jobs: Sequence[Job]) -> dict[Any, list[tuple[Any, str, Job]]]:
+    """Data of jobs' own, each with its jobs, and what it is to them."""
+    found: dict[Any, list[tuple[Any, str, Job]]] = {}
+    for job in jobs:
+        for name in SHAREABLE:
+            if (thing := getattr(job, name)) is not None:
+                found.setdefault(_key(thing), []).append((thing, name, job))
+    return found
 
 
 def _key(thing: Any) -> Any:
@@ -185,7 +204,7 @@ def _sendable(error: Exception | None) -> Exception | None:
 
 
 def take_outcome(data: bytes, job: Job, train: Any) -> None:
-    """Let a job be as if it had been trained here."""
+    """Let a job be as if it had been trained here, on these data."""
     found: Outcome | Exception = pickle.loads(data)
     if isinstance(found, Exception):
         job.error, job.done = found, True
@@ -195,9 +214,9 @@ def take_outcome(data: bytes, job: Job, train: Any) -> None:
         for name, value in changed.items():
             setattr(layer, name, value)
     job.net.meaning = found.meaning
-    own = train if job.train is None else job.train
-    if found.meaning is not None and isinstance(own, Dataset) and own.table is not None:
-        job.net.table = own.table
+    table = train.table if isinstance(train, Dataset | Shards) else None
+    if found.meaning is not None and table is not None:
+        job.net.table = table
     if found.optimizer is not None and isinstance(job.optimizer, Optimizer):
         vars(job.optimizer).update(found.optimizer)
     vars(job.history).update(vars(found.history))

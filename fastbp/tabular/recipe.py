@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastbp import models, runs
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.models import Model
 
 NAME = "table"
@@ -58,7 +58,7 @@ def networks_for(given: Mapping[str, Any], rows: int) -> int:
     return 1 if isinstance(model, Model) or model in models.NAMED else runs.networks_in(Path(model))
 
 
-def completed(given: Mapping[str, Any], train: Dataset) -> dict[str, Any]:
+def completed(given: Mapping[str, Any], train: Dataset | Shards) -> dict[str, Any]:
     """What is given, and what that leaves to the table: how it is trained, what judges each epoch.
 
     Where another ``model`` is given it says all.
@@ -67,9 +67,14 @@ def completed(given: Mapping[str, Any], train: Dataset) -> dict[str, Any]:
     if said.get("model", NAME) != NAME:
         return said
     model = model_for(len(train), train.values)
-    smallest = len(train) if train.values else int(np.bincount(train.y).min())
+    smallest = len(train) if train.values else int(_counts(train).min())
     if smallest < LEAST and "validation" not in said:
         model = replace(model, validation=None, early_stopping=None)
     elif "epochs" in said:
         model = replace(model, early_stopping=said["epochs"])
     return said | {"model": model}
+
+
+def _counts(train: Dataset | Shards) -> np.ndarray:
+    """The rows of each class; of data on disk, of those too that are kept back."""
+    return train.survey.counts if isinstance(train, Shards) else np.bincount(train.y)

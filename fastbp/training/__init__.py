@@ -17,6 +17,7 @@ from .history import Epoch as Epoch
 from .history import History as History
 from .samples import Data as Data
 from .stopping import EarlyStopping as EarlyStopping
+from .stored import rows_within as rows_within
 
 if TYPE_CHECKING:
     from .gradient import loss_and_gradient as loss_and_gradient

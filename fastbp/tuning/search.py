@@ -80,7 +80,7 @@ def search(
         such as ``fb.space.loguniform(1e-4, 0.1)``, or a distribution of ``scipy.stats``. Settings
         are those of ``fb.train``: ``hidden``, ``activation``, ``lr``, ``batch_size``,
         ``optimizer``, ``model`` and the others; with ``build`` they are that function's arguments.
-    train : Dataset, (x, y), or x with y as the next argument
+    train : Dataset, Shards, (x, y), or x with y as the next argument
         Whole numbers as targets are classes, all else values.
     validation : Dataset, (x, y) or float, default 0.2
         What judges all networks: other data, or a share of the training data that is kept back;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -46,6 +47,10 @@ class Mapped:
         array = np.frombuffer(self._map, dtype, count, start)
         self.array = array.reshape(shape) if len(shape) < 2 else array.reshape(shape[0], -1)
 
+    def __reduce__(self) -> tuple[type[Elsewhere], tuple[File]]:
+        """Its path: no memory is shared with other processes."""
+        return Elsewhere, (self.file,)
+
     def check(self) -> None:
         """Refuse a file that was changed: what is gone from it would end the process."""
         self.file.check()
@@ -54,6 +59,31 @@ class Mapped:
         """Let memory have what was read."""
         with suppress(AttributeError, OSError):  # not on Windows
             self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class Elsewhere:
+    """An NPY file that another process opened, in which it is mapped where it is read first."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+
+    @cached_property
+    def mapped(self) -> Mapped:
+        """The file, if it is as it was."""
+        return Mapped(self.file.check())
+
+    @property
+    def array(self) -> np.ndarray:
+        """What is in it."""
+        return self.mapped.array
+
+    def check(self) -> None:
+        """As of one that is mapped."""
+        self.file.check()
+
+    def release(self) -> None:
+        """As of one that is mapped."""
+        self.mapped.release()
 
 
 class Plain:
@@ -69,7 +99,7 @@ class Plain:
         """It stays."""
 
 
-Part = Mapped | Plain
+Part = Mapped | Elsewhere | Plain
 
 
 class Arrays(Source):

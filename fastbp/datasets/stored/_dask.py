@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,55 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Partitions(Frames):
+class Held:
+    """What Dask's blocks are computed from: by whomever the user chose, or by each copy itself.
+
+    A copy is what another process got: a worker of ``fit_many``, whose thread trains on the blocks.
+    It computes them in its own thread, since on a cluster all threads may wait for blocks as it
+    does.
+    """
+
+    is_copy = False
+    parts: tuple[Any, ...]  # the collections
+
+    def __getstate__(self) -> dict[str, Any]:
+        if any(map(_is_persisted, self.parts)):
+            raise TypeError(
+                "Dask's workers hold it; give a collection from before persist(), whose "
+                "blocks each computes, or a memory= in which it has room as a whole"
+            )
+        return vars(self) | {"is_copy": True}
+
+    def computed(self, block: int) -> tuple[Any, ...]:
+        """That block of all parts; what several need is computed once."""
+        import dask
+
+        how = {"scheduler": "synchronous"} if self.is_copy else {}
+        blocks = (_block(part, block) for part in self.parts)
+        found: tuple[Any, ...] = dask.compute(*blocks, **how)
+        return found
+
+
+def _block(part: Any, block: int) -> Any:
+    return (part.blocks if hasattr(part, "chunks") else part.partitions)[block]
+
+
+def _is_persisted(part: Any) -> bool:
+    distributed = sys.modules.get("distributed")  # who has a Future has imported it
+    return distributed is not None and bool(distributed.futures_of(part))
+
+
+class Partitions(Held, Frames):
     """A Dask DataFrame."""
 
     def __init__(self, data: Any, name: str) -> None:
-        self.data = data
+        self.parts = (data,)
         super().__init__(name, [f"partition {n} of {name}" for n in range(data.npartitions)])
         self.largest = 0
 
     def frames(self, block: int) -> Iterator[pd.DataFrame]:
         """A whole partition."""
-        frame = self.data.partitions[block].compute()
+        (frame,) = self.computed(block)
         self.largest = max(self.largest, int(frame.memory_usage(index=False, deep=False).sum()))
         yield frame.set_axis([str(name) for name in frame.columns], axis=1)
 
@@ -36,7 +75,7 @@ class Partitions(Frames):
         return 3 * self.largest
 
 
-class Chunks(Source):
+class Chunks(Held, Source):
     """Two Dask arrays, of samples and of targets, in chunks of the same rows.
 
     Or a DataFrame and a Series, whose chunks, the partitions, do not say how long they are.
@@ -55,16 +94,14 @@ class Chunks(Source):
                 "same: y.rechunk({0: x.chunks[0]}), or before of unknown ones compute_chunk_sizes()"
             )
         super().__init__(name, [f"chunk {n} of {name}" for n in range(len(rows[0]))])
-        self.x, self.y, self.largest = x, y, 0
+        self.parts, self.largest = (x, y), 0
         if known:  # so that what is too large is not even read
             of_row = sum(part.dtype.itemsize * math.prod(part.shape[1:]) for part in (x, y))
             self.largest = max(rows[0], default=0) * of_row
 
     def pieces(self, block: int) -> Iterator[Piece]:
         """A whole chunk."""
-        import dask
-
-        x, y = dask.compute(self.x.blocks[block], self.y.blocks[block])  # what both need, once
+        x, y = self.computed(block)
         x, y = np.asarray(x), np.asarray(y)
         if len(x) != len(y):
             raise ValueError(f"{self.names[block]}: {len(x)} samples, but {len(y)} targets")

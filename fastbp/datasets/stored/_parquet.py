@@ -26,12 +26,6 @@ class Parquet(Frames):
     """Files of one schema."""
 
     def __init__(self, name: str, paths: Sequence[Path], memory: int) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet as parquet
-        except ImportError:
-            raise missing("Parquet", "pyarrow", "parquet") from None
-        self.parquet, self.pool = parquet, pyarrow.default_memory_pool()
         self.groups, names = [], []
         self.largest, widest = 0, 1.0
         first: Any = None
@@ -57,7 +51,11 @@ class Parquet(Frames):
 
     def _open(self, path: Path) -> Any:
         try:
-            return self.parquet.ParquetFile(path)
+            import pyarrow.parquet
+        except ImportError:
+            raise missing("Parquet", "pyarrow", "parquet") from None
+        try:
+            return pyarrow.parquet.ParquetFile(path)
         except (OSError, ValueError) as problem:
             if getattr(problem, "errno", None) is not None:
                 raise
@@ -65,6 +63,8 @@ class Parquet(Frames):
 
     def frames(self, block: int) -> Iterator[pd.DataFrame]:
         """Some rows of a group after others."""
+        import pyarrow
+
         file, group = self.groups[block]
         path = file.check()
         try:
@@ -73,7 +73,8 @@ class Parquet(Frames):
                 for batch in batches:
                     frame = batch.to_pandas()
                     yield frame.set_axis([str(name) for name in frame.columns], axis=1)
-            self.pool.release_unused()  # else it keeps what the largest of all took
+            # Else it keeps what the largest of all took.
+            pyarrow.default_memory_pool().release_unused()
         except (OSError, ValueError, TypeError, NotImplementedError, OverflowError) as problem:
             if str(problem).startswith(str(path)):
                 raise

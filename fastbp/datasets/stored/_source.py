@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.state = path, _state(path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """In another process the same file, wherever that works."""
+        return vars(self) | {"path": self.path.absolute()}
 
     def check(self) -> Path:
         """The path, if the file is as it was.
