@@ -154,7 +154,7 @@ def accuracy(const real[:, ::1] x, const int64_t[::1] labels):
     cdef Py_ssize_t r, right = 0, n = max(x.shape[0], 1)
     with nogil:
         for r in range(x.shape[0]):
-            right += rowwise.argmax_row[real](&x[r, 0], x.shape[1]) == labels[r]
+            right += rowwise.is_argmax[real](&x[r, 0], labels[r], x.shape[1])
     return right / <double> n
 
 

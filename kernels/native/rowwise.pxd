@@ -69,6 +69,18 @@ cdef inline Py_ssize_t argmax_row(const real* x, Py_ssize_t o) noexcept nogil:
     return best
 
 
+cdef inline bint is_argmax(const real* x, Py_ssize_t label, Py_ssize_t o) noexcept nogil:
+    """Whether argmax_row finds that column: without a branch a column, which nothing foresees."""
+    cdef real largest = x[label]
+    cdef int beaten = 0
+    cdef Py_ssize_t j
+    if largest != largest:
+        return argmax_row[real](x, o) == label
+    for j in range(o):
+        beaten |= (not x[j] <= largest) | ((x[j] == largest) & (j < label))
+    return not beaten
+
+
 cdef inline void sum_errors(
     const real* x, const real* target, Py_ssize_t n, Py_ssize_t o, double* squares,
     double* distances,

@@ -297,6 +297,9 @@ def test_sum_errors_sums_squares_and_distances_of_each_column(kernels: Any) -> N
 def test_accuracy_is_the_share_of_rows_that_are_right(kernels: Any) -> None:
     x = array([[1, 3, 3], [2, 2, 2], [-5, -7, -4], [0, 1, math.nan]])
     assert kernels.accuracy(x, labels(2, 0, 2, 2)) == 0.75  # of two equal ones the first counts
+    x = np.array([[1, np.nan, np.inf], [np.nan, np.nan, 3], [np.inf, np.inf, 2], [-np.inf] * 3])
+    assert kernels.accuracy(x, labels(1, 0, 0, 0)) == 1  # the first NaN is the largest
+    assert kernels.accuracy(x, labels(2, 1, 1, 1)) == 0
     assert kernels.accuracy(unwritten(0, 3), labels()) == 0
 
 
