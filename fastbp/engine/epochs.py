@@ -129,6 +129,7 @@ class Engine:
 
     def _compile(self) -> None:
         """Numba compiles what is called first: here, not in an epoch that is timed."""
+        self.settings.read()
         self.carried.pack(0, self.net.vectors.own)
         self._run(self._about(np.zeros(1, np.int64), None, None, None), 0, 0, 1)
 

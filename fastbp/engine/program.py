@@ -59,7 +59,7 @@ class Program(NamedTuple):
     @property
     def on_images(self) -> bool:
         """Whether it has rows on images."""
-        return bool((self.kinds == Kind.FLATTEN).any())
+        return Kind.FLATTEN in self.kinds.tolist()
 
     @property
     def lowest(self) -> int:

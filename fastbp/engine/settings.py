@@ -99,14 +99,13 @@ class Settings:
     choices : (slots,) int64
         By Choice.
     numbers : (slots,) float64
-        By Setting, then each layer's own, and the loss's.
+        By Setting, then each layer's own, and the loss's; from the first ``read`` on.
     """
 
     def __init__(self, task: Task, some: np.ndarray, threads: int, addresses: list[int]) -> None:
         self.task, self.some, self.samples = task, some, len(some)
         self.threads, self.addresses = threads, addresses
-        self._laid_out_for: tuple[int, int] | None = None
-        self.read()
+        self._lay_out()
 
     def take(self, samples: int) -> None:
         """So many samples are there from here on."""

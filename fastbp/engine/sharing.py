@@ -67,13 +67,10 @@ def by_samples(program: Program, batch_size: int) -> int | None:
 
     BatchNorm's rows must meet in the middle.
     """
+    if batch_size < LEAST_SAMPLES or program.on_images or Kind.BATCH_NORM in program.kinds:
+        return None
     dense = program.rows[program.kinds == Kind.DENSE]
-    if (
-        batch_size < LEAST_SAMPLES
-        or program.on_images
-        or Kind.BATCH_NORM in program.kinds
-        or sum(_work(row, batch_size) for row in dense) < LEAST_WORK
-    ):
+    if sum(_work(row, batch_size) for row in dense) < LEAST_WORK:
         return None
     segments = 1 << min(batch_size // SAMPLES_A_SEGMENT, MOST_SEGMENTS).bit_length() - 1
     segments = max(segments, LEAST_SEGMENTS)

@@ -13,6 +13,7 @@ from .program import Program
 # Share of the data's blocks (of BLOCK inputs in a row; see kernels/native/batch.pxd) that are not
 # all zero, up to which leaving out the others pays.
 MOST_USED = 0.6
+MOST_SEEN = 500  # samples, that are looked at for it
 
 WIDEST_GAP = 64  # behind a row of an output, in elements
 
@@ -86,8 +87,7 @@ def _least_bytes(program: Program, batch_size: int) -> int:
 def run_choices(slots: Mapping[Choice, int], addresses: list[int]) -> np.ndarray:
     """A run's integer settings: every slot of Choice, and the addresses of what users wrote."""
     choices = np.zeros(Choice.CODE + len(addresses), np.int64)
-    for slot in range(Choice.CODE):
-        choices[slot] = slots[Choice(slot)]
+    choices[: Choice.CODE] = [slot for _, slot in sorted(slots.items())]
     choices[Choice.CODE :] = addresses
     return choices
 
@@ -121,6 +121,8 @@ def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, samples: int)
     dense = program.rows[0, Column.KIND] == Kind.DENSE
     if not dense or not whole or not np.isfinite(params).all():
         return False
-    some = x[np.linspace(0, len(x) - 1, min(len(x), 500)).astype(int), :whole]
+    some = x[:, :whole]
+    if len(x) > MOST_SEEN:
+        some = some[np.linspace(0, len(x) - 1, MOST_SEEN).astype(int)]
     blocks = (some != 0).view(f"u{Size.BLOCK:d}")  # one number each, 0 where nothing is used
     return bool((blocks != 0).mean() < MOST_USED)
