@@ -17,7 +17,6 @@ from .history import Epoch as Epoch
 from .history import History as History
 from .samples import Data as Data
 from .stopping import EarlyStopping as EarlyStopping
-from .stored import rows_within as rows_within
 
 if TYPE_CHECKING:
     from .gradient import loss_and_gradient as loss_and_gradient
@@ -27,12 +26,14 @@ if TYPE_CHECKING:
     from .minimizing import minimize as minimize
     from .resuming import Resumed as Resumed
     from .resuming import resume as resume
+    from .stored import rows_within as rows_within
 else:
     _LATE = {
         "gradient": "loss_and_gradient",
         "logs": "Log TensorBoard",
         "minimizing": "Minimum minimize",
         "resuming": "Resumed resume",
+        "stored": "rows_within",
     }
     __getattr__ = late(__name__, within(_LATE))
 
