@@ -17,6 +17,8 @@ from .image_norms import *
 from .images import *
 from .normalization import *
 from .residual import *
+from .rowwise import *
+from .smooth import *
 from .standardize import *
 
 # By class name, in the order of their kinds: what files may name and engines run.
