@@ -13,6 +13,7 @@ from fastbp.kernels.numbers import Kind
 
 from .base import Shape
 from .initializers import Initializer
+from .shapes import check_columns
 from .weighted import Weighted
 
 __all__ = ["Linear"]
@@ -95,11 +96,5 @@ class Linear(Weighted):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """(outputs,), whatever the batch."""
-        if shape is not None and len(shape) > 1:
-            raise ValueError(
-                f"{self!r} takes {self.inputs} columns, but images {shape} come in: "
-                "put Flatten() before it"
-            )
-        if shape not in (None, (self.inputs,)):
-            raise ValueError(f"{self!r} takes {self.inputs} columns, but {shape[0]} come in")
+        check_columns(self, shape, self.inputs)
         return (self.outputs,)

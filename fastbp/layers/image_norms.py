@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from .base import Shape
 from .normalization import BatchNorm1d
+from .shapes import as_image, check_channels
 
 __all__ = ["BatchNorm2d"]
 
@@ -59,18 +60,8 @@ class BatchNorm2d(BatchNorm1d):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """The input's shape: (num_features, h, w)."""
-        if shape is None:
-            raise ValueError(
-                f"{self!r} takes images of a known size: name it, "
-                "Sequential(..., input_shape=(channels, height, width))"
-            )
-        if len(shape) != 3:
-            what = "rows" if len(shape) == 1 else "samples"
-            raise ValueError(f"{self!r} takes images (channels, h, w), but {what} {shape} come in")
-        if shape[0] != self.num_features:
-            raise ValueError(
-                f"{self!r} takes images ({self.num_features}, h, w), but {shape} come in"
-            )
+        shape = as_image(self, shape)
+        check_channels(self, shape, self.num_features)
         return shape
 
     def least_batch(self, shape: Shape | None) -> int:

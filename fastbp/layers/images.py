@@ -21,6 +21,7 @@ from fastbp.kernels.numbers import Column, Kind
 
 from .base import Layer, Shape, as_rows
 from .initializers import Initializer
+from .shapes import as_image, check_channels
 from .weighted import Weighted
 
 __all__ = ["AvgPool2d", "Conv2d", "Flatten", "MaxPool2d"]
@@ -62,14 +63,7 @@ class _Windows(Layer):
 
     def _image_shape(self, shape: Shape | None) -> Shape:
         """(channels, h, w) of an output; refuses what is no image, or smaller than the window."""
-        if shape is None:
-            raise ValueError(
-                f"{self!r} takes images of a known size: name it, "
-                "Sequential(..., input_shape=(channels, height, width))"
-            )
-        if len(shape) != 3:
-            what = "rows" if len(shape) == 1 else "samples"
-            raise ValueError(f"{self!r} takes images (channels, h, w), but {what} {shape} come in")
+        shape = as_image(self, shape)
         padded, window = self._padded_sizes(shape), _two(self.kernel)
         if any(size < least for size, least in zip(padded, window, strict=True)):
             raise ValueError(
@@ -240,10 +234,7 @@ class Conv2d(_Windows, Weighted):
     def _shape_behind(self, shape: Shape | None) -> Shape:
         self._check_together()  # what may have been set after the constructor's check
         _, h, w = self._image_shape(shape)
-        if shape is not None and shape[0] != self.in_channels:
-            raise ValueError(
-                f"{self!r} takes images ({self.in_channels}, h, w), but {shape} come in"
-            )
+        check_channels(self, as_image(self, shape), self.in_channels)
         return self.out_channels, h, w
 
 

@@ -13,6 +13,7 @@ from fastbp.kernels.numbers import Column, Kind, Value
 
 from .base import Layer, Shape
 from .initializers import Initializer
+from .shapes import check_columns
 
 __all__ = ["BatchNorm1d", "LayerNorm", "Scale"]
 
@@ -42,13 +43,7 @@ class _Norm(Layer):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """The input's shape: rows of so many columns."""
-        if shape is not None and len(shape) > 1:
-            raise ValueError(
-                f"{self!r} takes {self.inputs} columns, but images {shape} come in: "
-                "put Flatten() before it"
-            )
-        if shape not in (None, (self.inputs,)):
-            raise ValueError(f"{self!r} takes {self.inputs} columns, but {shape[0]} come in")
+        check_columns(self, shape, self.inputs)
         return (self.inputs,)
 
     def columns(self) -> dict[Column, int]:

@@ -10,6 +10,7 @@ from fastbp.backends import kernels
 from fastbp.kernels.numbers import Kind
 
 from .base import Layer, Shape
+from .shapes import check_rows
 
 __all__ = ["LogSoftmax"]
 
@@ -42,8 +43,5 @@ class LogSoftmax(Layer):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         """As what comes in, which must be rows."""
-        if shape is not None and len(shape) > 1:
-            raise ValueError(
-                f"{self!r} takes rows, but images {shape} come in: put Flatten() before it"
-            )
+        check_rows(self, shape)
         return shape
