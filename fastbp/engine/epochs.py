@@ -23,7 +23,7 @@ from fastbp.optimizers.limits import Limits
 
 from .carried import Carried
 from .pace import Threads
-from .program import NotExpressible, compile_network, kind_of, user_code
+from .program import NotExpressible, Program, compile_network, kind_of, user_code
 from .settings import Settings, Task
 
 NO_LIMITS = Limits()
@@ -38,6 +38,18 @@ class _Epoch(NamedTuple):
     rates: np.ndarray
     losses: np.ndarray
     kept: np.ndarray
+
+
+def _expressed(
+    net: Sequential, inputs: int, loss: Loss, optimizer: Optimizer, training: bool
+) -> Program:
+    """The network's program, if the backend has an engine for it, and for what trains it."""
+    if not active().can("engine"):
+        raise NotExpressible(f"the {active().name} backend has no engine")
+    kind_of(optimizer, BUILT_IN, "optimiser")
+    program = compile_network(net, inputs, training)
+    kind_of(loss, LOSSES, "loss")
+    return program
 
 
 class Engine:
@@ -80,14 +92,7 @@ class Engine:
         limits: Limits = NO_LIMITS,
         samples: int | None = None,
     ) -> None:
-        backend = active()
-        if not backend.can("engine"):
-            raise NotExpressible(f"the {backend.name} backend has no engine")
-        kind_of(optimizer, BUILT_IN, "optimiser")  # refuses what is not built in
-        program = compile_network(net, x.shape[1], training)
-        kind_of(loss, LOSSES, "loss")  # refuses what is not built in
-        self.net, self.optimizer = net, optimizer
-        self.batch_size = min(batch_size, samples or len(x))
+        backend, program = active(), _expressed(net, x.shape[1], loss, optimizer, training)
         self.task = task = Task(
             kernels=backend.kernels,
             net=net,
@@ -97,7 +102,7 @@ class Engine:
             scale=scale,
             optimizer=optimizer,
             limits=limits,
-            batch_size=self.batch_size,
+            batch_size=min(batch_size, samples or len(x)),
             training=training,
         )
         self._take(x, target, weights)
@@ -124,13 +129,13 @@ class Engine:
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
-        self.values = np.zeros((1, 1), self.net.dtype) if is_labels else target
+        self.values = np.zeros((1, 1), self.task.net.dtype) if is_labels else target
         self.weights = given(weights)
 
     def _compile(self) -> None:
         """Numba compiles what is called first: here, not in an epoch that is timed."""
         self.settings.read()
-        self.carried.pack(0, self.net.vectors.own)
+        self.carried.pack(0, self.task.net.vectors.own)
         self._run(self._about(np.zeros(1, np.int64), None, None, None), 0, 0, 1)
 
     def epoch(
@@ -158,7 +163,7 @@ class Engine:
         run = self._about(order, factors, kept, penalties)
         losses, done, steps = run.losses, 0, len(run.losses)
         with nullcontext() if self.held else self.carried.inside():
-            self.settings.choices[Choice.STEPS_BEFORE] = self.optimizer.steps
+            self.settings.choices[Choice.STEPS_BEFORE] = self.task.optimizer.steps
             try:
                 while done < steps:
                     count, threads = self.threads.next_chunk(steps - done)
@@ -172,8 +177,8 @@ class Engine:
                     if report(done, losses[done - 1]):
                         self.carried.look_again()
             finally:
-                self.optimizer.steps += done
-                for layer in self.net.layers if self.task.training else ():
+                self.task.optimizer.steps += done
+                for layer in self.task.net.layers if self.task.training else ():
                     layer.stepped(done)
                     layer.seen(done)
         return losses
@@ -188,7 +193,7 @@ class Engine:
         """What epoch is given, as the kernels take it."""
         epochs, n = order.shape if order.ndim > 1 else (1, len(order))
         if (epochs, n) != self.starts_of:
-            starts = np.arange(0, n, self.batch_size) + n * np.arange(epochs)[:, np.newaxis]
+            starts = np.arange(0, n, self.task.batch_size) + n * np.arange(epochs)[:, np.newaxis]
             self.starts, self.starts_of = np.append(starts, epochs * n), (epochs, n)
         starts = self.starts
         rates = np.zeros((len(starts) - 1, 2))
