@@ -11,11 +11,13 @@ from fastbp.kernels.numbers import is_elementwise, is_norm
 from .activations import *
 from .base import *
 from .base import Layer
+from .batch_norm import *
+from .convolution import *
 from .dense import *
 from .dropout import *
-from .image_norms import *
-from .images import *
+from .flatten import *
 from .normalization import *
+from .pooling import *
 from .residual import *
 from .rowwise import *
 from .smooth import *
