@@ -41,19 +41,20 @@ if TYPE_CHECKING:
     from ._dialect import holds_pictures as holds_pictures
     from ._doubts import warn_of_doubts as warn_of_doubts
     from ._files import MOST_BYTES
+    from ._fitted import Table
     from ._frame import as_frame as as_frame
     from ._frame import column_of as column_of
     from ._frame import is_table_file as is_table_file
     from ._label import Classes as Classes
     from ._label import Values as Values
     from ._label import fit_label as fit_label
+    from ._labelled import labelled as labelled
+    from ._labelled import name_of as name_of
+    from ._labelled import placed as placed
     from ._load import load, mnist
     from ._load import read as read
-    from ._table import Table, table
     from ._table import fit_table as fit_table
-    from ._table import labelled as labelled
-    from ._table import name_of as name_of
-    from ._table import placed as placed
+    from ._table import table
     from .stored import Shards, shards
     from .stored import ahead as ahead
     from .stored import filled as filled
@@ -63,10 +64,12 @@ else:
         "_dialect": "holds_pictures",
         "_doubts": "warn_of_doubts",
         "_files": "MOST_BYTES",
+        "_fitted": "Table",
         "_frame": "as_frame column_of is_table_file",
         "_label": "Classes Values fit_label",
+        "_labelled": "labelled name_of placed",
         "_load": "load mnist read",
-        "_table": "Table fit_table labelled name_of placed table",
+        "_table": "fit_table table",
         "stored": "Shards ahead filled lazily shards stored",
     }
     __getattr__ = late(__name__, within(_LATE), missing(__name__, "fb.datasets"))

@@ -17,7 +17,7 @@ from fastbp.pages import notebook
 from ._checked import check_classes, check_labels, check_samples, check_scale, check_values
 
 if TYPE_CHECKING:
-    from ._table import Table
+    from ._fitted import Table
 
 LISTED = 20  # classes, at most, that a notebook counts one by one
 

@@ -16,7 +16,7 @@ from ._written import measured
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ._table import Table
+    from ._fitted import Table
 
 LEAST_ROWS = 50  # in fewer, a column may say the label by chance
 FEW = 20  # different cells, at most, that may each have a class of their own

@@ -12,10 +12,10 @@ import numpy as np
 from fastbp._checks import as_flag
 from fastbp.datasets._checked import check_classes, check_scale
 from fastbp.datasets._files import bad_file
+from fastbp.datasets._fitted import Table
 from fastbp.datasets._given import is_dask
 from fastbp.datasets._label import Classes
 from fastbp.datasets._memory import as_bytes, too_small
-from fastbp.datasets._table import Table
 
 from ._arrays import Arrays, Mapped, Part, Plain
 from ._dask import Chunks, Partitions

@@ -21,7 +21,7 @@ from ._survey import Survey
 from ._tables import mark
 
 if TYPE_CHECKING:
-    from fastbp.datasets._table import Table
+    from fastbp.datasets._fitted import Table
 
 EXACT, WINDOWS = "exact", "windows"  # how an order is drawn
 BESIDE = 24  # bytes of a sample beside its numbers and target: its places in orders, its weight

@@ -14,7 +14,7 @@ from fastbp.datasets._files import bad_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fastbp.datasets._table import Table
+    from fastbp.datasets._fitted import Table
 
 Piece = tuple[np.ndarray, np.ndarray]  # some samples and their targets, in order
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp.datasets._dialect import text_of
+from fastbp.datasets._fitted import Table
 from fastbp.datasets._label import Classes, Label, Values, fit_label
-from fastbp.datasets._table import Table, fit_table, label_of, without_label
+from fastbp.datasets._labelled import label_of, without_label
+from fastbp.datasets._table import fit_table
 from fastbp.datasets._words import as_numbers
 
 from ._moments import Moments
