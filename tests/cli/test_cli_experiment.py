@@ -184,7 +184,7 @@ def test_rows_are_names_too_and_names_count_once(tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_resume_ends_alike(tmp_path):
-    options = ("depth", "--limit", 1600, "--epochs", 8, "--seeds", 2, "--output")
+    options = ("depth", "--limit", 800, "--epochs", 8, "--seeds", 2, "--output")
     folder = tmp_path / "broken"
     with started("experiment", *options, folder, cwd=tmp_path) as process:
         wait_until(lambda: list(folder.glob("networks/*/seed-*")), process)
