@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp import _checks
@@ -106,16 +107,16 @@ def refused(a):
     }
 
 
-@pytest.mark.parametrize("kind", refused(X))
-@pytest.mark.parametrize("way", TAKES_X)
+@for_each("kind", refused(X))
+@for_each("way", TAKES_X)
 def test_x_that_carries_more_than_numbers_is_refused(way, kind):
     array, text = refused(X)[kind]
     with pytest.raises(TypeError, match=text):
         TAKES_X[way](array)
 
 
-@pytest.mark.parametrize("kind", refused(Y))
-@pytest.mark.parametrize("way", TAKES_Y)
+@for_each("kind", refused(Y))
+@for_each("way", TAKES_Y)
 def test_y_that_carries_more_than_numbers_is_refused(way, kind):
     array, text = refused(Y)[kind]
     with pytest.raises(TypeError, match=text):

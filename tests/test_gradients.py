@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -42,21 +43,21 @@ def assert_holds(check, names):
 # The library's gradients
 
 
-@pytest.mark.parametrize(("hidden", "loss", "dtype"), parts.pairs(HIDDEN, LOSSES, DTYPES))
+@for_each(("hidden", "loss", "dtype"), parts.pairs(HIDDEN, LOSSES, DTYPES), by=("dtype",))
 def test_every_layer_with_every_loss(backend, dtype, hidden, loss, rng):
     net = network(fb.Linear(5, 4), HIDDEN[hidden](), fb.Linear(4, 3), dtype=dtype)
     check = fb.gradcheck(net, LOSSES[loss], *batch(rng, 6, 5, 3, loss))
     assert_holds(check, ["0.w", "0.b", "2.w", "2.b", "x"])
 
 
-@pytest.mark.parametrize(("last", "loss"), parts.each(HIDDEN, LOSSES))
+@for_each(("last", "loss"), parts.each(HIDDEN, LOSSES))
 def test_every_layer_in_the_last_place(backend, dtype, last, loss, rng):
     net = network(fb.Linear(4, 3), HIDDEN[last](), dtype=dtype)
     check = fb.gradcheck(net, LOSSES[loss], *batch(rng, 5, 4, 3, loss))
     assert_holds(check, ["0.w", "0.b", "x"])
 
 
-@pytest.mark.parametrize("first", HIDDEN)
+@for_each("first", HIDDEN)
 def test_every_layer_in_the_first_place(backend, first, rng):
     net = network(HIDDEN[first](), fb.Linear(4, 3))
     check = fb.gradcheck(net, fb.CrossEntropyLoss(), *batch(rng, 5, 4, 3))
@@ -72,7 +73,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("shape", "loss", "dtype"), parts.pairs(ODD, LOSSES, DTYPES))
+@for_each(("shape", "loss", "dtype"), parts.pairs(ODD, LOSSES, DTYPES), by=("dtype",))
 def test_odd_shapes(backend, dtype, shape, loss, rng):
     (n, widths), layers = ODD[shape], []
     for inputs, outputs in pairwise(widths):
@@ -88,7 +89,7 @@ def test_squared_error_of_values(backend, dtype, rng):
     assert_holds(fb.gradcheck(net, fb.MSELoss(), x, y), ["0.w", "0.b", "2.w", "2.b", "x"])
 
 
-@pytest.mark.parametrize(("hidden", "loss"), parts.each(HIDDEN, LOSSES))
+@for_each(("hidden", "loss"), parts.each(HIDDEN, LOSSES))
 def test_along_a_random_direction_of_a_larger_network(backend, dtype, hidden, loss, rng):
     """<grad, v> = (l(θ + εv) - l(θ - εv)) / 2ε, the right side always in float64."""
     layers = fb.Linear(50, 41), HIDDEN[hidden](), fb.Linear(41, 30), fb.Tanh(), fb.Linear(30, 10)
@@ -175,7 +176,7 @@ class Mirror(fb.Layer):
         return np.asarray(dy)[:, ::-1]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@for_each("loss", LOSSES)
 def test_a_layer_of_ones_own_may_put_out_any_float_array(backend, dtype, loss, rng):
     """Also as the last one, whose output goes to the loss."""
     net = network(Mirror(), fb.Linear(4, 3), Mirror(), dtype=dtype)
@@ -251,7 +252,7 @@ class WrongLinear(fb.Linear):
         return np.asarray(dy) @ w.T
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mistake", "wrong"),
     [
         ("none", []),

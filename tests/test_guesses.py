@@ -12,6 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from coming_from import BOTH, PAGE, README, WORDS, page, readme, searched, surroundings
+from for_each import for_each
 
 import fastbp as fb
 from fastbp._guesses import NAMES, OPTIONS
@@ -58,9 +59,7 @@ def written(text):
 # What is not here
 
 
-@pytest.mark.parametrize(
-    ("owner", "name"), [(owner, name) for owner, names in NAMES.items() for name in names]
-)
+@for_each(("owner", "name"), [(owner, name) for owner, names in NAMES.items() for name in names])
 def test_a_name_that_is_not_here_says_what_to_write(owner, name):
     of = MODULES.get(owner) or an(owner)
     assert not hasattr(of, name)  # else what stands in the table is never said
@@ -68,7 +67,7 @@ def test_a_name_that_is_not_here_says_what_to_write(owner, name):
         getattr(of, name)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "option"), [(kind, option) for kind, options in OPTIONS.items() for option in options]
 )
 def test_an_option_that_is_not_here_says_what_to_write(kind, option):
@@ -79,7 +78,7 @@ def test_an_option_that_is_not_here_says_what_to_write(kind, option):
 
 
 @pytest.mark.parametrize("backend", ["numpy"], indirect=True)
-@pytest.mark.parametrize(
+@for_each(
     "said", sorted({said for table in (NAMES, OPTIONS) for row in table.values() for said in row})
 )
 def test_what_is_said_to_write_is_there(said, tmp_path, monkeypatch, backend):
@@ -98,7 +97,7 @@ def test_what_is_said_to_write_is_there(said, tmp_path, monkeypatch, backend):
             eval(code, known)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wrong", "text"),
     [
         (lambda: fb.Lienar, "module 'fastbp' has no attribute 'Lienar'; did you mean fb.Linear?"),

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from for_each import for_each
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
 
@@ -157,7 +158,7 @@ WINDOWED = [
 ]
 
 
-@pytest.mark.parametrize("layer", WINDOWED, ids=repr)
+@for_each("layer", WINDOWED)
 def test_gradients_of_each_layer(backend, layer):
     """In the first place, and behind another one."""
     layer = eval(repr(layer), vars(fb))
@@ -265,7 +266,7 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("how", COPIES)
+@for_each("how", COPIES)
 def test_a_copy_is_the_same_network_and_shares_nothing(backend, dtype, how):
     net, (x, y) = network(dtype), batch(20)
     fit(net, (x, y), epochs=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.engine.epochs import Engine
@@ -17,10 +18,6 @@ from fastbp.optimizers.limits import Limits
 DATA = Path(__file__).parent / "data"
 TORCH = json.loads((DATA / "torch_losses.json").read_text("utf-8"))
 LIMITED = json.loads((DATA / "torch_limits.json").read_text("utf-8"))["limits"]
-
-
-def named(case):
-    return f"{case['optimizer']}, {case['limits']}, {case['trained']}"
 
 
 def network():
@@ -60,7 +57,7 @@ def fused(net, x, y, limits, optimizer, orders, batch):
 @pytest.mark.parametrize(
     ("backend_name", "way"), [("numpy", layered), ("cython", fused), ("numba", fused)]
 )
-@pytest.mark.parametrize("case", LIMITED, ids=named)
+@for_each("case", LIMITED)
 def test_sixty_steps_are_pytorchs(backend_name, case, way):
     net, x, y = network(), np.array(TORCH["x"]), np.array(TORCH["y"])
     for layer, trained in zip(net.layers[::2], case["trained"], strict=True):

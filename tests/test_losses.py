@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp import losses
@@ -122,11 +123,6 @@ def assert_same(actual, expected, dtype):
     np.testing.assert_allclose(actual[1], expected[1], **TOLERANCE[dtype.name])
 
 
-def loss_name(parameter):
-    """A loss as it is written; a definition's own name, without its place in memory."""
-    return repr(parameter) if isinstance(parameter, losses.Loss) else None
-
-
 def test_every_loss_is_among_these():
     assert {loss.name for loss in [*LOSSES, *VALUES_ONLY]} == set(losses.LOSSES)
 
@@ -134,8 +130,8 @@ def test_every_loss_is_among_these():
 # Values and gradients
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
+@for_each("shape", SHAPES)
+@for_each(
     ("loss", "definition"),
     [
         (fb.HingeLoss(), hinge),
@@ -146,15 +142,14 @@ def test_every_loss_is_among_these():
         (fb.CrossEntropyLoss(1), lambda s, y: smoothed(s, y, 1)),
         (fb.NLLLoss(), nll),
     ],
-    ids=loss_name,
 )
 def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
     scores, labels = rng.normal(0, 2, shape).astype(dtype), rng.integers(shape[1], size=shape[0])
     assert_same(loss(scores, labels), definition(scores.astype(np.float64), labels), dtype)
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
-@pytest.mark.parametrize(
+@for_each("shape", [*SHAPES, (9, 1)])
+@for_each(
     ("loss", "definition"),
     [
         (fb.MSELoss(), squared_error),
@@ -162,7 +157,6 @@ def test_losses_of_labels(backend, dtype, loss, definition, shape, rng):
         (fb.HuberLoss(), huber),
         (fb.HuberLoss(0.3), lambda o, y: huber(o, y, 0.3)),
     ],
-    ids=loss_name,
 )
 def test_losses_of_values(backend, dtype, loss, definition, shape, rng):
     outputs, targets = rng.normal(size=(2, *shape)).astype(dtype)
@@ -231,7 +225,7 @@ def test_just_inside_the_margin_the_derivative_is_one(backend, dtype):
     assert gradient.tolist() == [[-1, 1, 0]]
 
 
-@pytest.mark.parametrize("margin", [0.25, 2.5, 10])
+@for_each("margin", [0.25, 2.5, 10])
 def test_hinge_with_another_margin(backend, dtype, margin, rng):
     scores, labels = rng.normal(0, 2, (7, 5)).astype(dtype), rng.integers(5, size=7)
     expected = hinge(scores.astype(np.float64), labels, margin)
@@ -277,7 +271,7 @@ def test_a_smoothing_is_a_share(wrong):
 # Log-probabilities
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@for_each("shape", SHAPES)
 def test_log_softmax_with_nll_is_cross_entropy(backend, dtype, shape, rng):
     """The same loss, and through the layer's backward the same gradient by the scores."""
     scores, labels = rng.normal(0, 3, shape).astype(dtype), rng.integers(shape[1], size=shape[0])
@@ -305,7 +299,7 @@ def test_rows_of_a_one_are_labels(backend, dtype, smoothing, rng):
         assert_same(loss(scores, np.eye(4)[labels].astype(kind)), expected, dtype)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@for_each("shape", SHAPES)
 def test_cross_entropy_of_probabilities(backend, dtype, shape, rng):
     scores, target = rng.normal(0, 3, shape).astype(dtype), rng.random(shape) ** 3
     target = (target / target.sum(axis=1, keepdims=True)).astype(dtype)
@@ -322,7 +316,7 @@ def test_probabilities_of_large_scores(backend, dtype):
     assert gradient.tolist() == [[0.5, -0.5]]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("target", "text"),
     [
         ([[1.0, 0], [1.1, -0.1]], "expected probabilities from 0 to 1; got 1.1 at row 1, column 0"),
@@ -379,15 +373,14 @@ def test_values_must_have_the_shape_of_the_output(target, error, text):
 # Losses of values that are no classes
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (9, 1)])
-@pytest.mark.parametrize(
+@for_each("shape", [*SHAPES, (9, 1)])
+@for_each(
     ("loss", "definition"),
     [
         (fb.PoissonNLLLoss(), poisson),
         (fb.BCEWithLogitsLoss(), bce),
         (fb.BCEWithLogitsLoss(2.5), lambda s, t: bce(s, t, 2.5)),
     ],
-    ids=loss_name,
 )
 def test_losses_of_values_alone(backend, dtype, loss, definition, shape, rng):
     scores, targets = rng.normal(size=shape).astype(dtype), loss.example_target(rng, *shape)
@@ -406,8 +399,8 @@ def test_classes_do_not_stand_for_values_alone(loss):
             loss(np.zeros((2, 3)), labels)
 
 
-@pytest.mark.parametrize("loss", VALUES_ONLY, ids=repr)
-@pytest.mark.parametrize("kind", ["bool", "uint8", "int64", "float16", ">f8"])
+@for_each("loss", VALUES_ONLY)
+@for_each("kind", ["bool", "uint8", "int64", "float16", ">f8"])
 def test_zeros_and_ones_of_any_type_are_values(backend, dtype, loss, kind, rng):
     scores, targets = rng.normal(size=(5, 3)).astype(dtype), rng.integers(0, 2, (5, 3))
     value, gradient = loss(scores, targets.astype(float))
@@ -448,9 +441,7 @@ def test_numbers_beyond_0_and_1_are_named_by_their_place(wrong):
         loss(np.zeros((4, 1)), target[:, 1])
 
 
-@pytest.mark.parametrize(
-    "labels", [[0, 1, 1], [False, True, True], [0.0, 1.0, 1.0], [[0], [1], [1]]]
-)
+@for_each("labels", [[0, 1, 1], [False, True, True], [0.0, 1.0, 1.0], [[0], [1], [1]]])
 def test_labels_of_one_output_are_no_and_yes(backend, dtype, labels):
     loss, gradient = fb.BCEWithLogitsLoss()(np.zeros((3, 1), dtype), labels)
     assert loss == pytest.approx(math.log(2), rel=1e-6)
@@ -499,19 +490,19 @@ def test_weights_are_numbers_from_0_on(weight, error, text):
 # Labels
 
 
-@pytest.fixture(params=LOSSES, ids=repr)
-def loss(request):
-    return request.param
+EVERY_LOSS = for_each("loss", LOSSES)
 
 
-@pytest.mark.parametrize("labels", [[0, 1, -1, 9], [0, 1, 3, 9], np.array([0, 1, 2**63], "u8")])
+@for_each("labels", [[0, 1, -1, 9], [0, 1, 3, 9], np.array([0, 1, 2**63], "u8")])
+@EVERY_LOSS
 def test_a_label_out_of_range_is_named_with_its_row(loss, labels):
     text = f"{loss!r} labels: expected labels from 0 to 2; got {labels[2]} at row 2"
     with pytest.raises(ValueError, match="^" + re.escape(text)):
         loss(np.zeros((len(labels), 3)), labels)
 
 
-@pytest.mark.parametrize("n", [0, 2, 4])
+@for_each("n", [0, 2, 4])
+@EVERY_LOSS
 def test_there_is_one_label_a_sample(loss, n):
     text = f"{loss!r} labels: expected 3 labels, one a sample; got {n}"
     with pytest.raises(ValueError, match="^" + re.escape(text)):
@@ -544,7 +535,8 @@ def test_labels_are_one_dimensional(loss):
         loss(np.zeros((2, 2)), [[0], [1]])
 
 
-@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint64", ">i4"])
+@for_each("kind", ["int8", "uint8", "int32", "uint64", ">i4"])
+@EVERY_LOSS
 def test_labels_of_any_integer_type_are_the_same(backend, loss, kind, rng):
     scores, labels = rng.normal(size=(4, 3)), np.array([2, 0, 1, 1])
     value, gradient = loss(scores, labels)
@@ -557,6 +549,7 @@ def test_labels_of_any_integer_type_are_the_same(backend, loss, kind, rng):
 # Scores
 
 
+@EVERY_LOSS
 def test_an_empty_batch_has_no_mean(loss):
     text = f"{loss!r}: expected at least one sample, got shape (0, 3)"
     with pytest.raises(ValueError, match="^" + re.escape(text)):
@@ -564,11 +557,13 @@ def test_an_empty_batch_has_no_mean(loss):
 
 
 @pytest.mark.parametrize("scores", [np.zeros(3), np.zeros((1, 2, 3))], ids=["1-D", "3-D"])
+@EVERY_LOSS
 def test_scores_are_two_dimensional(loss, scores):
     with pytest.raises(ValueError, match=re.escape(f"{loss!r} scores: expected a two-dimension")):
         loss(scores, [0])
 
 
+@EVERY_LOSS
 def test_the_arrangement_of_the_scores_does_not_matter(backend, dtype, loss, rng):
     scores, labels = rng.normal(size=(6, 4)).astype(dtype), rng.integers(4, size=6)
     read_only = scores.copy()
@@ -581,10 +576,12 @@ def test_the_arrangement_of_the_scores_does_not_matter(backend, dtype, loss, rng
     assert np.array_equal(scores, read_only)  # and they are left alone
 
 
+@EVERY_LOSS
 def test_scores_in_a_list_are_float64(backend, loss):
     assert loss([[1, 2], [3, 4]], [0, 1])[1].dtype == np.float64
 
 
+@EVERY_LOSS
 def test_nan_scores_give_a_nan_loss(backend, dtype, loss):
     scores = np.zeros((3, 4), dtype)
     scores[1] = np.nan
@@ -601,8 +598,8 @@ def test_one_nan_score_is_enough(backend, dtype):
 # A single column
 
 
-@pytest.mark.parametrize("loss", [fb.MSELoss(), fb.L1Loss()], ids=repr)
-@pytest.mark.parametrize("kind", ["float64", "float16", "int64", "uint8", "bool", ">i4", "uint64"])
+@for_each("loss", [fb.MSELoss(), fb.L1Loss()])
+@for_each("kind", ["float64", "float16", "int64", "uint8", "bool", ">i4", "uint64"])
 def test_targets_of_one_output_are_values_whatever_their_type(backend, dtype, loss, kind):
     outputs = np.array([[3.0], [-2.0], [1.0]], dtype)
     targets = np.array([1, 0, 1]).astype(kind)
@@ -628,6 +625,7 @@ def test_a_single_column_has_no_classes(loss, target):
         loss(np.zeros((2, 1)), target)
 
 
+@EVERY_LOSS
 def test_false_and_true_are_the_classes_of_two_columns(backend, dtype, loss, rng):
     scores = rng.normal(size=(4, 2)).astype(dtype)
     value, gradient = loss(scores, [1, 0, 0, 1])
@@ -670,7 +668,7 @@ def test_repr():
     assert repr(fb.CrossEntropyLoss(0.1)) == "CrossEntropyLoss(0.1)"
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, *VALUES_ONLY], ids=repr)
+@for_each("loss", [*LOSSES, *VALUES_ONLY])
 def test_subnormal_scores_are_as_good_as_zeros(backend, dtype, loss, rng):
     tiny = np.finfo(dtype).smallest_subnormal
     scores, target = tiny * rng.integers(-9, 10, (6, 4)).astype(dtype), rng.integers(0, 2, (6, 4))

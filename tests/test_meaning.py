@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.datasets import Dataset
@@ -55,8 +56,8 @@ def r2(y, predicted):
     return np.mean(1 - ((y - predicted) ** 2).sum(0) / ((y - y.mean(0)) ** 2).sum(0))
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("case", CASES)
+@for_each("fused", [True, False])
+@for_each("case", CASES)
 def test_fit_writes_what_predict_and_evaluate_follow(backend, case, fused):
     net, history, y = trained(case, fused)
     scores, last = net.scores(X), history.epochs[-1]
@@ -84,7 +85,7 @@ def test_fit_writes_what_predict_and_evaluate_follow(backend, case, fused):
     assert math.isnan(last.train_mae)
 
 
-@pytest.mark.parametrize("case", CASES)
+@for_each("case", CASES)
 def test_the_meaning_alone_says_what_targets_are(backend, case):
     net, _, y = trained(case)
     given = fb.evaluate(net, (X, y), CASES[case][0])
@@ -94,7 +95,7 @@ def test_the_meaning_alone_says_what_targets_are(backend, case):
     assert math.isnan(without.loss)
 
 
-@pytest.mark.parametrize("case", CASES)
+@for_each("case", CASES)
 def test_probabilities(backend, dtype, case):
     net = trained(case)[0].astype(dtype)
     x, scores = X.astype(dtype), net.scores(X.astype(dtype))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -264,7 +265,7 @@ def clone_of(net, how):
     }[how]()
 
 
-@pytest.mark.parametrize("how", ["copy", "copy.copy", "deepcopy", "pickle", "astype"])
+@for_each("how", ["copy", "copy.copy", "deepcopy", "pickle", "astype"])
 def test_a_copy_is_the_same_network_and_shares_nothing(backend, dtype, how, rng):
     net, x = network(dtype), rng.normal(size=(4, 6))
     net.forward(x)

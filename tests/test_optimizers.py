@@ -8,6 +8,7 @@ import re
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -50,7 +51,7 @@ def test_the_rate_may_change_between_steps(backend):
     assert net.params.tolist() == [-1.5, -1.5]
 
 
-@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+@for_each("name", parts.OPTIMIZERS)
 def test_a_step_s_factor_multiplies_the_rate_and_leaves_it(backend, name):
     by_factor, by_rate = (fb.Sequential(fb.Linear(3, 2), dtype="float64", seed=1) for _ in range(2))
     one, other = parts.OPTIMIZERS[name](), parts.OPTIMIZERS[name]()
@@ -111,7 +112,7 @@ def walked(optimizer, steps=60):
         yield net.params.copy()
 
 
-@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+@for_each("name", parts.OPTIMIZERS)
 def test_sixty_steps_are_the_references(backend, name):
     found = list(walked(parts.OPTIMIZERS[name]()))
     with fb.use_backend("numpy"):
@@ -132,8 +133,8 @@ def test_rmsprop_as_its_docstring_has_it(backend):
         np.testing.assert_allclose(found, p, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("decays", [0.0, 4e-3, 3.0])
-@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9, 0.9999])
+@for_each("decays", [0.0, 4e-3, 3.0])
+@for_each("beta1", [0.0, 0.5, 0.9, 0.9999])
 def test_nadam_as_its_docstring_has_it(backend, beta1, decays):
     lr, beta2, epsilon, decay = 0.03, 0.8, 0.01, 0.2
     net = fb.Sequential(fb.Linear(7, 5), dtype="float64")
@@ -212,9 +213,9 @@ def test_repr_says_how_to_make_it(name):
 # Numbers that float32 rounds
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("beta2", [0.9999, 0.99999999, 1 - 2**-53])
-@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW])
+@for_each("fused", [True, False])
+@for_each("beta2", [0.9999, 0.99999999, 1 - 2**-53])
+@for_each("kind", [fb.Adam, fb.AdamW])
 def test_a_beta_near_one_moves_float32_as_float64(backend, kind, beta2, fused, rng):
     """1 - beta2 keeps its digits: the first step is lr, whatever the betas."""
     x, moved = rng.normal(size=(60, 5)), {}
@@ -229,8 +230,8 @@ def test_a_beta_near_one_moves_float32_as_float64(backend, kind, beta2, fused, r
     np.testing.assert_allclose(moved["float32"], moved["float64"], rtol=1e-3, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", [fb.Adam, fb.AdamW, fb.NAdam, fb.RMSprop, fb.Adagrad])
-@pytest.mark.parametrize("epsilon", [1e-300, 1e-50, 1e-40])
+@for_each("kind", [fb.Adam, fb.AdamW, fb.NAdam, fb.RMSprop, fb.Adagrad])
+@for_each("epsilon", [1e-300, 1e-50, 1e-40])
 def test_an_epsilon_that_is_0_in_float32_makes_no_nan(backend, kind, epsilon, rng):
     """Where the gradient is 0 the parameter stays; elsewhere epsilon is too small to count."""
     x = rng.normal(size=(60, 3))
@@ -283,8 +284,8 @@ def trained(optimizer, *epochs, fused=True, between=lambda optimizer: optimizer)
     return net.params
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+@for_each("fused", [True, False])
+@for_each("name", parts.OPTIMIZERS)
 def test_memory_belongs_to_a_network(backend, name, fused):
     optimizer = parts.OPTIMIZERS[name]()
     first = trained(optimizer, 2, fused=fused)
@@ -295,8 +296,8 @@ def test_memory_belongs_to_a_network(backend, name, fused):
     assert np.array_equal(trained(optimizer, 2, 2, fused=fused), whole)  # the same one goes on
 
 
-@pytest.mark.parametrize("name", REMEMBERING)
-@pytest.mark.parametrize(
+@for_each("name", REMEMBERING)
+@for_each(
     "again", [copy.copy, copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))]
 )
 def test_a_copy_keeps_a_memory_of_its_own(name, again):
@@ -314,8 +315,8 @@ def remembering(optimizer, memory, fused):
     trained(optimizer, 1, fused=fused)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("name", REMEMBERING)
+@for_each("fused", [True, False])
+@for_each("name", REMEMBERING)
 def test_memory_that_does_not_fit_is_refused(backend, name, fused):
     def read_only():
         vector = np.zeros(66, "f4")

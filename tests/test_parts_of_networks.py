@@ -5,6 +5,7 @@ import gc
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -40,7 +41,7 @@ def test_a_network_is_a_row_of_its_layers():
         net["0"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("places", "columns"),
     [
         (slice(3), 4),
@@ -116,7 +117,7 @@ def test_a_slice_of_a_subclass_is_one():
 # From one network to another
 
 
-@pytest.mark.parametrize(
+@for_each(
     "layers",
     [
         lambda net: net.copy().layers[:3],
@@ -183,8 +184,8 @@ def test_layers_as_a_list(backend):
 # Samples
 
 
-@pytest.mark.parametrize("make", [network, images])
-@pytest.mark.parametrize("meaning", ["classes", "labels", "values"])
+@for_each("make", [network, images])
+@for_each("meaning", ["classes", "labels", "values"])
 def test_a_single_sample_gives_its_own(backend, dtype, make, meaning, rng):
     net = make().astype(dtype)
     net.meaning = meaning

@@ -7,15 +7,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
+from for_each import for_each
 
 import fastbp as fb
 
 with np.load(Path(__file__).parent / "data/torch_images.npz") as file:
     ARRAYS = dict(file)
 TORCH = json.loads(str(ARRAYS["cases"]))
-# The first test that is fused waits for Numba to compile its engine, if nothing is kept yet.
-pytestmark = pytest.mark.timeout(300)
 NEAR = {"rtol": 1e-9, "atol": 1e-9}
 LAYERS = list(enumerate(TORCH["layers"]))
 NETWORKS = list(enumerate(TORCH["networks"], len(LAYERS)))
@@ -36,7 +34,7 @@ def numbered(arrays, name):
     return [arrays[f"{name}{i}"] for i in range(len(arrays)) if f"{name}{i}" in arrays]
 
 
-@pytest.mark.parametrize(("number", "case"), LAYERS, ids=lambda case: str(case))
+@for_each(("number", "case"), LAYERS)
 def test_a_layer(backend, number, case):
     *layer, shape = case
     want = arrays_of(number)
@@ -54,8 +52,8 @@ def test_a_layer(backend, number, case):
     np.testing.assert_allclose(layer.forward(want["x"]), want["used"], **NEAR)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize(("number", "layers"), NETWORKS, ids=lambda case: str(case))
+@for_each("fused", [True, False])
+@for_each(("number", "layers"), NETWORKS)
 def test_sixty_steps(backend, number, layers, fused):
     want = arrays_of(number)
     net = fb.Sequential(

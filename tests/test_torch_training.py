@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.losses import LOSSES
@@ -16,11 +16,6 @@ from fastbp.optimizers import OPTIMIZERS
 TORCH = json.loads((Path(__file__).parent / "data/torch_losses.json").read_text("utf-8"))
 RATES = json.loads((Path(__file__).parent / "data/torch_rates.json").read_text("utf-8"))
 NEAR = {"rtol": 1e-9, "atol": 1e-9}
-
-
-def named(case):
-    settings = ", ".join(f"{name}={value}" for name, value in case["settings"].items())
-    return f"{case['name']}({settings})"
 
 
 def network():
@@ -36,7 +31,7 @@ def trained(net, optimizer, fused):
     fb.fit(net, data, loss=fb.CrossEntropyLoss(), optimizer=optimizer, fused=fused, **settings)
 
 
-@pytest.mark.parametrize("case", TORCH["losses"], ids=named)
+@for_each("case", TORCH["losses"])
 def test_losses_and_gradients(backend, case):
     loss = getattr(fb, case["name"])(**case["settings"])
     value, gradient = loss(case["scores"], case["target"])
@@ -44,16 +39,16 @@ def test_losses_and_gradients(backend, case):
     np.testing.assert_allclose(gradient, case["gradient"], **NEAR)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("case", TORCH["optimizers"], ids=named)
+@for_each("fused", [True, False])
+@for_each("case", TORCH["optimizers"])
 def test_sixty_steps(backend, case, fused):
     net = network()
     trained(net, getattr(fb, case["name"])(**case["settings"]), fused)
     np.testing.assert_allclose(net.params, case["params"], **NEAR)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("case", RATES["optimizers"], ids=named)
+@for_each("fused", [True, False])
+@for_each("case", RATES["optimizers"])
 def test_sixty_steps_of_layers_with_their_own_rates(backend, case, fused):
     net = network()
     for layer, how in zip((net.layers[0], net.layers[2]), case["rates"], strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -52,7 +53,7 @@ def batch(name, loss, dtype="float64"):
     return scores, loss.example_target(rng, ROWS, CLASSES)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@for_each("name", LOSSES)
 def test_whole_weights_are_repeated_samples(backend, name):
     loss = LOSSES[name]()
     scores, target = batch(name, loss)
@@ -65,7 +66,7 @@ def test_whole_weights_are_repeated_samples(backend, name):
     np.testing.assert_allclose(gradient, sums, **NEAR)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@for_each("name", LOSSES)
 def test_weights_of_one_change_no_bit_and_only_their_ratio_counts(backend, dtype, name):
     loss = LOSSES[name]()
     scores, target = batch(name, loss, dtype)
@@ -80,7 +81,7 @@ def test_weights_of_one_change_no_bit_and_only_their_ratio_counts(backend, dtype
     np.testing.assert_allclose(few[1], many[1], rtol=rtol, atol=1e-300)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@for_each("name", LOSSES)
 def test_where_nothing_weighs_there_is_no_loss_and_no_gradient(backend, dtype, name):
     loss = LOSSES[name]()
     value, gradient = loss(*batch(name, loss, dtype), np.zeros(ROWS))
@@ -88,7 +89,7 @@ def test_where_nothing_weighs_there_is_no_loss_and_no_gradient(backend, dtype, n
     np.testing.assert_array_equal(gradient, np.zeros((ROWS, CLASSES)))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@for_each("name", LOSSES)
 def test_what_does_not_weigh_may_be_nan(backend, dtype, name):
     loss = LOSSES[name]()
     scores, target = batch(name, loss, dtype)
@@ -103,7 +104,7 @@ def test_what_does_not_weigh_may_be_nan(backend, dtype, name):
         assert math.isnan(loss(scores, target, COUNTS)[0])
 
 
-@pytest.mark.parametrize("case", TORCH, ids=lambda case: f"{case['name']} {case['weights']}")
+@for_each("case", TORCH)
 def test_weights_of_classes_are_pytorch_s(backend, case):
     target = np.array(case["target"])
     loss = getattr(fb, case["name"])()

@@ -12,17 +12,15 @@ from fastbp.kernels import _numpy as kernels
 from fastbp.layers import BUILT_IN
 from fastbp.losses import LOSSES
 
-pytestmark = pytest.mark.timeout(300)  # Numba first compiles every kernel in both dtypes
 
-
-@pytest.fixture(scope="module", params=backends.AUTOMATIC)
-def checks(request, tmp_path_factory):
-    """Those of one backend, as which they are all told."""
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory):
+    """Those of one backend; gradients on all are in the tests of layers and of losses."""
     folder, options = tmp_path_factory.mktemp("gradcheck"), ("--seed", 3, "--json")
-    result = run("gradcheck", "--backend", request.param, *options, cwd=folder)
+    result = run("gradcheck", "--backend", "cython", *options, cwd=folder)
     assert (result.code, result.err) == (0, "")
     assert result.json["ok"] is True
-    assert {check["backend"] for check in result.json["checks"]} == {request.param}
+    assert {check["backend"] for check in result.json["checks"]} == {"cython"}
     return result.json["checks"]
 
 

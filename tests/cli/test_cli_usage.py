@@ -16,6 +16,7 @@ from command_line import (
     run,
     run_process,
 )
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.cli._arguments import print_table
@@ -109,7 +110,7 @@ def test_wrong_usage_ends_the_process_with_exit_code_2(tmp_path, line):
     assert_error(result, WRONG_USAGE[line].split(":")[0], code=2)
 
 
-@pytest.mark.parametrize("line", WRONG_USAGE)
+@for_each("line", WRONG_USAGE)
 def test_wrong_usage_is_one_line_and_exit_code_2(tmp_path, line):
     assert_error(run(*line.split(), cwd=tmp_path), WRONG_USAGE[line], "--help", code=2)
     assert names(tmp_path) == set()

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 from fastbp.datasets import DataError, Dataset, load
 
@@ -116,9 +117,9 @@ def test_first_is_a_view():
         data.first(1.5)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
-@pytest.mark.parametrize(
+@for_each("dtype", ["float32", "float64"])
+@for_each("source", ["uint8", "float32", "float64"])
+@for_each(
     "rows", [[3, 0], np.array([1, -1], dtype=np.int8), slice(1, 3), slice(None, None, -2), []]
 )
 def test_batch_scales_and_copies(rows, source, dtype):
@@ -206,7 +207,7 @@ BAD_VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), BAD_VALUES)
+@for_each(("change", "message"), BAD_VALUES)
 def test_wrong_values(change, message):
     with pytest.raises(ValueError, match=message):
         Dataset(**({"x": X, "y": Y, "classes": None} | change))

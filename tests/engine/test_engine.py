@@ -10,6 +10,7 @@ from itertools import chain, repeat
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.backends import active, kernels
@@ -67,9 +68,10 @@ def train(name, loss, optimizer, dtype="float64", batch_size=8, samples=None, **
 # The binding test: fused and layered, for every layer, loss and optimiser
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "loss", "optimizer", "dtype"),
     parts.pairs(NETWORKS, parts.LOSSES, parts.OPTIMIZERS, TOLERANCE),
+    by=("name", "dtype"),
 )
 def test_fused_is_layered(name, loss, optimizer, dtype):
     loss, tolerance = parts.LOSSES[loss](), TOLERANCE[dtype]
@@ -121,7 +123,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@for_each("threads", [1, 2])
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_is_changed_between_epochs_counts(name, threads):
     optimizer, change = CHANGES[name]
@@ -149,8 +151,8 @@ def test_what_is_changed_between_epochs_counts(name, threads):
     assert not np.allclose(found[0][0], found[2][0], rtol=1e-4)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 7, 19, 100, 101, 1000])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@for_each("batch_size", [1, 2, 7, 19, 100, 101, 1000])
+@for_each("optimizer", ["sgd", "adam"])
 def test_any_batch_size(batch_size, optimizer):
     loss = fb.CrossEntropyLoss()
     layered, slow, _ = train("tanh", loss, optimizer, batch_size=batch_size, fused=False)
@@ -160,8 +162,8 @@ def test_any_batch_size(batch_size, optimizer):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
-@pytest.mark.parametrize("zeros", [0.0, 0.97])
+@for_each("source", ["uint8", "float32", "float64"])
+@for_each("zeros", [0.0, 0.97])
 def test_any_data_with_and_without_zeros(dtype, source, zeros):
     rng = np.random.default_rng(3)
     x = (rng.integers(1, 256, (97, 13)) * (rng.random((97, 13)) >= zeros)).astype(source)
@@ -188,8 +190,8 @@ def test_leaving_out_zeros_changes_no_bit(monkeypatch, name, dtype, batch_size):
     assert all(np.array_equal(result, results[0]) for result in results)
 
 
-@pytest.mark.parametrize("features", [1, 2, 3, 4, 5, 31])
-@pytest.mark.parametrize("batch_size", [3, 150])
+@for_each("features", [1, 2, 3, 4, 5, 31])
+@for_each("batch_size", [3, 150])
 def test_any_number_of_features_that_are_mostly_zero(features, batch_size):
     rng = np.random.default_rng(5)
     x = rng.normal(size=(300, features)) * (rng.random((300, features)) > 0.9)
@@ -224,9 +226,10 @@ def test_zeros_are_left_out_where_it_pays(zeros):
 # Threads
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "dtype", "optimizer"),
     parts.pairs(NETWORKS, TOLERANCE, ["sgd", "nesterov", "adamw"]),
+    by=("dtype",),
 )
 def test_every_number_of_threads_gives_the_same_bits(name, dtype, optimizer):
     loss = fb.CrossEntropyLoss()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.training import DivergenceError
@@ -44,9 +45,9 @@ def train(network, optimizer="sgd", dtype="float64", samples=None, **options):
     return net.params, history.loss_by_iteration
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("network", NETWORKS)
+@for_each("batch_size", [1, 7, 64])
+@for_each("optimizer", OPTIMIZERS)
+@for_each("network", NETWORKS)
 def test_fused_is_layered(network, optimizer, batch_size):
     expected, slow = train(network, optimizer, batch_size=batch_size, fused=False)
     params, fast = train(network, optimizer, batch_size=batch_size)
@@ -66,8 +67,8 @@ def test_single_precision_too(network, zeros):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch_size", [7, 64])
-@pytest.mark.parametrize("network", NETWORKS)
+@for_each("batch_size", [7, 64])
+@for_each("network", NETWORKS)
 def test_any_number_of_threads_bit_for_bit(network, batch_size, dtype):
     runs = [
         train(network, dtype=dtype, batch_size=batch_size, threads=threads, epochs=2)[0]

@@ -3,6 +3,7 @@
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.engine.epochs import Engine
@@ -62,8 +63,8 @@ def trained(layers, name, setting, **options):
     return net, optimizer, history
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@for_each("setting", SETTINGS)
+@for_each("name", OPTIMIZERS)
 @pytest.mark.parametrize("layers", [on_rows, on_images])
 def test_the_engine_moves_what_the_layered_loop_moves(backend, layers, name, setting):
     fused, optimizer, history = trained(layers, name, setting, threads=1)
@@ -86,8 +87,8 @@ def test_what_is_frozen_is_not_remembered(backend):
             assert np.delete(vector, np.r_[frozen]).any()
 
 
-@pytest.mark.parametrize("frozen", [{0}, {1}, {3}, {0, 1}, {1, 3, 4}])
-@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+@for_each("frozen", [{0}, {1}, {3}, {0, 1}, {1, 3, 4}])
+@for_each("name", ["sgd", "momentum", "adam"])
 def test_norms_may_be_frozen_and_spared(backend, name, frozen):
     """And BatchNorm's running averages move all the same."""
     data, found = (X.reshape(101, 36), Y), []
@@ -127,7 +128,7 @@ def test_factors_leave_plain_steps_their_short_ways(backend, factors):
     np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+@for_each("name", parts.OPTIMIZERS)
 def test_factors_of_1_are_no_factors(backend, name):
     """Bit for bit, and so is a rate that is halved, or a layer's factor."""
     found = []

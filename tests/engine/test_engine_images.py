@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.backends import active
@@ -17,8 +18,7 @@ from fastbp.engine import scores as inference
 from fastbp.kernels.numbers import Column, Kind
 from fastbp.prediction import layered_scores
 
-# The first test of each dtype waits for Numba to compile its engine, if nothing is kept yet.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
+pytestmark = pytest.mark.usefixtures("backend")
 
 SHAPE, CLASSES = (2, 9, 8), 5
 FEATURES = 2 * 9 * 8
@@ -132,9 +132,10 @@ def steps_of(net):
 # The binding test: fused and layered, for every layer, loss and optimiser
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "loss", "optimizer", "dtype"),
     parts.pairs(NETWORKS, parts.LOSSES, OPTIMIZERS, TOLERANCE),
+    by=("name", "dtype"),
 )
 def test_fused_is_layered(name, loss, optimizer, dtype):
     loss, tolerance = parts.LOSSES[loss](), TOLERANCE[dtype]
@@ -154,9 +155,9 @@ def test_fused_is_layered(name, loss, optimizer, dtype):
         assert np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), 1e-12)
 
 
-@pytest.mark.parametrize("batch_size", [1, 5, 15, 16, 17, 33, 64, 1000])
+@for_each("batch_size", [1, 5, 15, 16, 17, 33, 64, 1000])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["lenet", "pools", "dropout on both sides", "dropout, dense"])
+@for_each("name", ["lenet", "pools", "dropout on both sides", "dropout, dense"])
 def test_any_batch_size(name, dtype, batch_size):
     """With a smaller last batch, or a single one."""
     samples = data(samples=70)
@@ -170,9 +171,9 @@ def test_any_batch_size(name, dtype, batch_size):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
-@pytest.mark.parametrize("zeros", [0.0, 0.97])
-@pytest.mark.parametrize("name", ["lenet", "whole images", "flatten first", "dropout, dense"])
+@for_each("source", ["uint8", "float32", "float64"])
+@for_each("zeros", [0.0, 0.97])
+@for_each("name", ["lenet", "whole images", "flatten first", "dropout, dense"])
 def test_any_data_with_and_without_zeros(name, dtype, source, zeros):
     rng = np.random.default_rng(3)
     x = (rng.integers(1, 256, (45, FEATURES)) * (rng.random((45, FEATURES)) >= zeros)).astype(
@@ -186,8 +187,8 @@ def test_any_data_with_and_without_zeros(name, dtype, source, zeros):
     assert np.allclose(*runs, atol=1e-5 if dtype == "float32" else 1e-12)
 
 
-@pytest.mark.parametrize(("channels", "filters"), [(1, 1), (1, 6), (3, 15), (17, 16), (8, 33)])
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (13, 11)])
+@for_each(("channels", "filters"), [(1, 1), (1, 6), (3, 15), (17, 16), (8, 33)])
+@for_each("size", [(1, 1), (1, 7), (13, 11)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_any_channels_and_sizes(channels, filters, size, dtype):
     rng, shape = np.random.default_rng(5), (channels, *size)
@@ -293,9 +294,10 @@ def test_dropout_of_nothing_is_nothing():
 # Threads
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "dtype", "optimizer"),
     parts.pairs(NETWORKS, TOLERANCE, ["sgd", "nesterov", "adamw"]),
+    by=("dtype",),
 )
 def test_every_number_of_threads_gives_the_same_bits(name, dtype, optimizer):
     options = {"samples": data(samples=150), "batch_size": 67, "epochs": 1}
@@ -375,7 +377,7 @@ def test_every_cpu_level_agrees(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("name", NETWORKS)
 def test_many_samples(name, dtype):
     """Also a number that is no whole number of the engine's blocks and batches."""
     net, (x, y) = network(name, dtype, seed=3), data(samples=1031, dtype=dtype)

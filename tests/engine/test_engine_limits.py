@@ -7,13 +7,14 @@ import copy
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 from results import TOLERANCE, agree, same
 
 import fastbp as fb
 from fastbp.engine.epochs import Engine
 from fastbp.optimizers.limits import Limits
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
+pytestmark = pytest.mark.usefixtures("backend")
 
 SAMPLES, FEATURES, CLASSES = 64, 48, 5
 
@@ -95,8 +96,10 @@ class Trained:
         return self.net.params, self.net.buffers, self.losses, *self.optimizer.memory
 
 
-@pytest.mark.parametrize(
-    ("name", "limits", "optimizer", "dtype"), parts.pairs(NETWORKS, LIMITS, OPTIMIZERS, TOLERANCE)
+@for_each(
+    ("name", "limits", "optimizer", "dtype"),
+    parts.pairs(NETWORKS, LIMITS, OPTIMIZERS, TOLERANCE),
+    by=("dtype",),
 )
 def test_the_engine_limits_what_the_layered_loop_limits(name, limits, optimizer, dtype):
     def made(**options):
@@ -113,9 +116,9 @@ def test_the_engine_limits_what_the_layered_loop_limits(name, limits, optimizer,
         assert np.abs(other.net.params - fast.net.params).max() > 1e-5
 
 
-@pytest.mark.parametrize("batch", [1, 6, 33, 64, 600])
-@pytest.mark.parametrize("limits", ["l2", "clip_value", "l2 and clip_value", "clip_norm"])
-@pytest.mark.parametrize("loss", [fb.HingeLoss, fb.MSELoss])
+@for_each("batch", [1, 6, 33, 64, 600])
+@for_each("limits", ["l2", "clip_value", "l2 and clip_value", "clip_norm"])
+@for_each("loss", [fb.HingeLoss, fb.MSELoss])
 def test_zeros_and_any_batch(loss, limits, batch):
     """Of data and of gradients: what else may leave them out."""
 
@@ -196,8 +199,8 @@ def test_weights_shown_in_the_middle_of_an_epoch_are_shrunk(monkeypatch):
     np.testing.assert_allclose(shown[0], short.layered().net.params, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("limits", ["l2 and clip_norm", "clip_norm", "clip_value"])
-@pytest.mark.parametrize(
+@for_each("limits", ["l2 and clip_norm", "clip_norm", "clip_value"])
+@for_each(
     ("name", "frozen"),
     [("rows", [0]), ("rows", [0, 3]), ("batch norm", [1, 6]), ("images", [0]), ("images", [4, 7])],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -77,9 +78,10 @@ def states(net):
     return [layer.state() for layer in net.layers]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "loss", "optimizer", "dtype"),
     parts.pairs(NETWORKS, parts.LOSSES, parts.OPTIMIZERS, ["float32", "float64"]),
+    by=("dtype",),
 )
 def test_fused_is_layered(name, loss, optimizer, dtype):
     tolerance = 2e-3 if dtype == "float32" else 1e-9
@@ -93,9 +95,9 @@ def test_fused_is_layered(name, loss, optimizer, dtype):
     assert states(fused) == states(layered)
 
 
-@pytest.mark.parametrize("batch_size", [2, 8, 33, 101, 500])
-@pytest.mark.parametrize("loss", ["HingeLoss", "MSELoss"])
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("batch_size", [2, 8, 33, 101, 500])
+@for_each("loss", ["HingeLoss", "MSELoss"])
+@for_each("name", NETWORKS)
 def test_threads_change_no_bit(name, loss, batch_size):
     x = X if batch_size != 2 else X[:100]
     found = [

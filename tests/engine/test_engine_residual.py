@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.engine import sharing
@@ -11,8 +12,7 @@ from fastbp.engine.program import compile_network
 from fastbp.kernels.numbers import Column, Kind, Split
 from fastbp.layers.nesting import named_layers
 
-# The first test waits for Numba to compile its engine.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def dense(*sizes):
@@ -105,7 +105,7 @@ def train(name, loss="cross-entropy", optimizer="plain", dtype="float64", frozen
     return net, fb.fit(net, samples(), loss=loss, optimizer=step, **settings)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("loss", "optimizer", "batch_size"),
     [
         ("hinge", "plain", 7),
@@ -114,7 +114,7 @@ def train(name, loss="cross-entropy", optimizer="plain", dtype="float64", frozen
         ("cross-entropy", "plain", 75),
     ],
 )
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("name", NETWORKS)
 def test_fused_is_the_layered_reference(name, loss, optimizer, batch_size):
     with fb.use_backend("numpy"):
         want, slow = train(name, loss, optimizer, fused=False, batch_size=batch_size)
@@ -156,8 +156,8 @@ FROZEN = {  # the lowest layer that is trained lies inside, or behind one of whi
 }
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", FROZEN)
+@for_each("threads", [1, 2])
+@for_each("name", FROZEN)
 def test_what_is_frozen_inside_stays(name, threads):
     with fb.use_backend("numpy"):
         want, _ = train(name, frozen=FROZEN[name], fused=False)
@@ -171,7 +171,7 @@ def test_what_is_frozen_inside_stays(name, threads):
 
 
 @pytest.mark.parametrize(("dtype", "loss"), [("float32", "hinge"), ("float64", "cross-entropy")])
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("name", NETWORKS)
 def test_any_number_of_threads_bit_for_bit(name, loss, dtype):
     runs = [train(name, loss, threads=n, dtype=dtype)[0].params for n in (1, 2, 3, 1)]
     assert np.isfinite(runs[0]).all()
@@ -183,7 +183,7 @@ def test_samples_without_a_gradient_are_among_them():
     assert 0 < np.count_nonzero(history.loss_by_iteration == 0) < len(history.loss_by_iteration)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("name", NETWORKS)
 def test_scores_are_the_references(name):
     net, (x, _) = network(name), samples()
     with fb.use_backend("numpy"):

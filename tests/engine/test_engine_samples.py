@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from results import TOLERANCE
 
 import fastbp as fb
@@ -81,8 +82,8 @@ def engine(batch_size: int, threads: int, **how: Any) -> tuple[fb.Sequential, En
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("optimizer", OPTIMIZERS)
+@for_each("name", NETWORKS)
 def test_as_layer_by_layer_and_the_same_bits_by_any_threads(
     name: str, optimizer: str, dtype: str
 ) -> None:

@@ -5,12 +5,13 @@ the rate, weights, and room for the scores of the training passes.
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 from results import TOLERANCE, agree, same
 
 import fastbp as fb
 from fastbp.engine.epochs import Engine
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
+pytestmark = pytest.mark.usefixtures("backend")
 
 SAMPLES, FEATURES, CLASSES, BATCH = 37, 48, 5, 10
 FACTORS = np.array([0.5, 2.0, 0.0, 1.25])
@@ -70,8 +71,10 @@ class Trained:
         return self.net.params, self.net.buffers, self.losses, self.kept, *self.optimizer.memory
 
 
-@pytest.mark.parametrize(
-    ("name", "optimizer", "dtype"), parts.pairs(NETWORKS, parts.OPTIMIZERS, TOLERANCE)
+@for_each(
+    ("name", "optimizer", "dtype"),
+    parts.pairs(NETWORKS, parts.OPTIMIZERS, TOLERANCE),
+    by=("dtype",),
 )
 def test_factors_of_the_rate_and_kept_scores_are_the_layered_ones(name, optimizer, dtype):
     make = parts.OPTIMIZERS[optimizer]
@@ -114,8 +117,10 @@ def distance_gradient(x, label, dx):
     dx[label] -= total
 
 
-@pytest.mark.parametrize(
-    ("name", "loss", "dtype"), parts.pairs(NETWORKS, [*parts.LOSSES, "a user's own"], TOLERANCE)
+@for_each(
+    ("name", "loss", "dtype"),
+    parts.pairs(NETWORKS, [*parts.LOSSES, "a user's own"], TOLERANCE),
+    by=("dtype",),
 )
 def test_weights_of_samples_are_the_layered_ones(backend, name, loss, dtype):
     make = (parts.LOSSES | {"a user's own": distance})[loss]

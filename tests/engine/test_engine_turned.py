@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from for_each import for_each
 from results import TOLERANCE
 
 import fastbp as fb
@@ -34,9 +35,9 @@ def trained(outputs: int, dtype: str, optimizer: str, **how: object) -> np.ndarr
     return net.params
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@for_each("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("outputs", OUTPUTS)
+@for_each("outputs", OUTPUTS)
 def test_any_number_of_outputs(outputs: int, dtype: str, optimizer: str) -> None:
     wanted = trained(outputs, dtype, optimizer, fused=False)
     found = trained(outputs, dtype, optimizer, threads=1)

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.backends import kernels
@@ -43,8 +44,8 @@ def network(name, dtype):
     return fb.Sequential(*NETWORKS[name](), init="glorot", dtype=dtype, seed=3)
 
 
-@pytest.mark.parametrize("zeros", [0.0, 0.95])
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("zeros", [0.0, 0.95])
+@for_each("name", NETWORKS)
 def test_many_samples(name, dtype, zeros):
     net, x = network(name, dtype), samples(dtype, zeros)
     fused = [inference.fused_scores(net, x, threads=threads) for threads in (1, 2, 3)]
@@ -62,8 +63,8 @@ def test_data_that_are_scaled(dtype, source):
     assert np.allclose(net.scores(data), expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("zeros", [0.0, 0.9])
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("zeros", [0.0, 0.9])
+@for_each("name", NETWORKS)
 def test_one_sample_gets_what_it_gets_among_many(name, dtype, zeros):
     net, x = network(name, dtype), samples(dtype, zeros)
     frozen = net.frozen()
@@ -77,8 +78,8 @@ def test_one_sample_gets_what_it_gets_among_many(name, dtype, zeros):
             assert each.predict(one) == scores[row].argmax()
 
 
-@pytest.mark.parametrize("outputs", [1, 2, 15, 16, 17, 127, 128, 129, 150])
-@pytest.mark.parametrize("inputs", [1, 3, 40])
+@for_each("outputs", [1, 2, 15, 16, 17, 127, 128, 129, 150])
+@for_each("inputs", [1, 3, 40])
 def test_one_sample_of_any_size(inputs, outputs, dtype):
     rng = np.random.default_rng(inputs * outputs)
     net = fb.Sequential(fb.Linear(inputs, outputs), init="glorot", dtype=dtype)
@@ -136,7 +137,7 @@ def test_one_sample_of_other_numbers_is_what_its_cast_is(kind, dtype):
         assert np.array_equal(each.scores(x[0]), each.scores(x.astype(dtype))[0])
 
 
-@pytest.mark.parametrize("inputs", [47, 48, 64, 65, 784])
+@for_each("inputs", [47, 48, 64, 65, 784])
 def test_zeros_of_a_frozen_network_are_left_out_at_the_first_layer_and_behind_relu(inputs, dtype):
     rng = np.random.default_rng(inputs)
     layers = (fb.Linear(inputs, 65), fb.ReLU(), fb.Linear(65, 70), fb.Tanh(), fb.Linear(70, 3))

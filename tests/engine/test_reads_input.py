@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
-# The first test waits for Numba to compile its engine.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("backend")]
+pytestmark = pytest.mark.usefixtures("backend")
 
 ROWS = {
     "chain": lambda: (
@@ -67,9 +67,9 @@ def train(name, loss, **options):
     return net, history
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 40])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("batch_size", [1, 7, 40])
+@for_each("loss", LOSSES)
+@for_each("name", NETWORKS)
 def test_fused_is_the_layered_reference(name, loss, batch_size):
     with fb.use_backend("numpy"):
         want, slow = train(name, loss, fused=False, batch_size=batch_size)
@@ -81,8 +81,8 @@ def test_fused_is_the_layered_reference(name, loss, batch_size):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("name", NETWORKS)
+@for_each("loss", LOSSES)
+@for_each("name", NETWORKS)
 def test_any_number_of_threads_bit_for_bit(name, loss, dtype):
     runs = [train(name, loss, threads=n, dtype=dtype)[0].params for n in (1, 2, 3)]
     assert np.isfinite(runs[0]).all()

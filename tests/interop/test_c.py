@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from compiled import COMPILERS, Compiled, missing
 from exported_cases import ALL, EXTREME, LAYERS, NETS, RNG, TABLES, dense, has_probabilities
+from for_each import for_each
 from numpy.testing import assert_array_equal
 
 import fastbp as fb
@@ -34,7 +35,7 @@ def close(found, expected):
     assert np.abs(found - expected).max() <= CLOSE * max(np.abs(expected).max(), 1e-3)
 
 
-@pytest.mark.parametrize("name", NETS)
+@for_each("name", NETS)
 def test_says_what_the_network_says(compiled, name):
     net = NETS[name]
     x = RNG.normal(size=(40, net.inputs)).astype(np.float32)
@@ -63,7 +64,7 @@ def test_takes_a_row_of_a_table(compiled, name):
     close(compiled(name, "predict_proba", x, 2), net.predict_proba(exact))
 
 
-@pytest.mark.parametrize("name", EXTREME)
+@for_each("name", EXTREME)
 def test_functions_over_the_whole_range(compiled, name):
     far = np.logspace(-40, 38, 2001, dtype=np.float32)
     x = np.concatenate([[np.nan, np.inf, -np.inf, 0], -far, far, np.linspace(-30, 30, 60001)])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exported_cases import ALL, EXTREME, LAYERS, NETS, RNG, TABLES, dense, has_probabilities
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.interop.numpy_source.layers import WRITERS
@@ -31,7 +32,7 @@ def close(found, expected):
     assert np.abs(found.astype(float) - expected).max() <= most
 
 
-@pytest.mark.parametrize("name", NETS)
+@for_each("name", NETS)
 def test_says_what_the_network_says(name, tmp_path):
     net = NETS[name]
     module = written(net, tmp_path)

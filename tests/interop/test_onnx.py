@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastbp as fb
@@ -59,7 +60,7 @@ def test_every_layer_is_in_the_table_and_tried() -> None:
     assert tried == {*LAYERS}
 
 
-@pytest.mark.parametrize("what", NETWORKS)
+@for_each("what", NETWORKS)
 @pytest.mark.parametrize("dtype", OPSETS)
 def test_both_compute_the_scores_of_every_layer(what: str, dtype: str, tmp_path: Path) -> None:
     net = changed(NETWORKS[what]).astype(dtype)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastbp as fb
@@ -68,7 +69,7 @@ def test_its_layers_are_those_of_the_module(tmp_path: Path) -> None:
 COMPOSED = [what for what in NETWORKS if "GELU" in what or "Mish" in what]  # before opset 18 or 20
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("what", "opset"),
     [
         *((what, 21) for what in NETWORKS if what not in NOT_READ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.cli.gradcheck import cases
@@ -57,7 +58,7 @@ def said(net):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
-@pytest.mark.parametrize("what", NETWORKS)
+@for_each("what", NETWORKS)
 def test_every_layer_there_and_back(what, rng):
     net = used(NETWORKS[what].copy(), rng).eval()
     module = fb.torch.to_torch(net)

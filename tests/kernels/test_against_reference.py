@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from error_bounds import call, copy_of, error_bounds
+from for_each import for_each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_cases import ON_IMAGES, Images, make_image_case
@@ -27,7 +28,7 @@ SHAPES = [
     (64, 300, 200),
 ]
 EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES)
-EVERY_KERNEL = pytest.mark.parametrize("name", KERNELS)
+EVERY_KERNEL = for_each("name", KERNELS)
 
 
 def check(module: Any, name: str, case: dict[str, Any], dtype: str) -> None:
@@ -67,7 +68,7 @@ def test_kernels_agree_with_the_reference_at_any_shape(
     check(compiled, name, make_case(name, *shape, dtype, np.random.default_rng(seed)), dtype)
 
 
-@pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_loss")])
+@for_each("name", [name for name in KERNELS if name.endswith("_loss")])
 @EVERY_DTYPE
 def test_losses_with_weights_agree_with_the_reference(
     compiled: Any, name: str, dtype: str, rng: np.random.Generator
@@ -109,9 +110,9 @@ IMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", ON_IMAGES)
+@for_each("name", ON_IMAGES)
 @EVERY_DTYPE
-@pytest.mark.parametrize("images", IMAGES.values(), ids=IMAGES)
+@for_each("images", IMAGES.values())
 def test_windows_of_any_size_and_step(
     compiled: Any, name: str, dtype: str, images: Images, rng: np.random.Generator
 ) -> None:
@@ -154,7 +155,7 @@ IN_PLACE = [
 
 
 @EVERY_DTYPE
-@pytest.mark.parametrize(("name", "source", "output"), IN_PLACE)
+@for_each(("name", "source", "output"), IN_PLACE)
 def test_elementwise_output_may_be_the_input(
     kernels: Any, name: str, source: str, output: str, dtype: str, rng: np.random.Generator
 ) -> None:
@@ -173,8 +174,8 @@ def test_gather_takes_bytes_and_reals(
 
 
 @EVERY_DTYPE
-@pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@for_each("direction", ["forward", "backward"])
+@for_each("name", ELEMENTWISE)
 def test_an_element_has_the_same_bits_wherever_it_stands(
     kernels: Any, name: str, direction: str, dtype: str, rng: np.random.Generator
 ) -> None:

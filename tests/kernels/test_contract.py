@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-import pytest
+from for_each import for_each
 
 from fastbp.kernels import ENGINE, KERNELS, ORDERS, USER_CODE, Kernel
 
@@ -33,25 +33,25 @@ def test_an_engine_keeps_its_contract(kernels: Any) -> None:
         assert getattr(kernels, name).__doc__ == row.meaning
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@for_each("name", KERNELS)
 def test_signature_is_the_contracts(kernels: Any, name: str) -> None:
     parameters = inspect.signature(getattr(kernels, name)).parameters
     assert tuple(parameters) == KERNELS[name].arguments
     assert all(p.default is p.empty for p in parameters.values())  # no modes, no options
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@for_each("name", KERNELS)
 def test_docstring_is_the_contracts(kernels: Any, name: str) -> None:
     assert getattr(kernels, name).__doc__ == KERNELS[name].meaning
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@for_each("name", KERNELS)
 def test_outputs_are_the_last_arguments(name: str) -> None:
     arguments, outputs = KERNELS[name].arguments, KERNELS[name].outputs
     assert arguments[len(arguments) - len(outputs) :] == outputs
     assert len(set(arguments)) == len(arguments)
 
 
-@pytest.mark.parametrize("name", [k for k in KERNELS if k.endswith("_backward")])
+@for_each("name", [k for k in KERNELS if k.endswith("_backward")])
 def test_every_backward_has_its_forward(name: str) -> None:
     assert name.replace("_backward", "_forward") in KERNELS

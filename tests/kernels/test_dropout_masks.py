@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 MASK = 2**32 - 1
 
@@ -65,11 +66,11 @@ def test_the_first_words_are_the_published_ones(kernels: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
+@for_each(
     ("seed", "step"),
     [(0, 0), (1, 0), (0, 1), (7, 2**32 - 1), (7, 2**32), (2**32, 3), (2**63 - 1, 2**40 + 9)],
 )
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.75])
+@for_each("p", [0.1, 0.5, 0.75])
 def test_an_element_is_dropped_where_its_word_is_below_p(
     kernels: Any, dtype: str, seed: int, step: int, p: float, rng: np.random.Generator
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from image_cases import ON_IMAGES
 from kernel_cases import ELEMENTWISE, NORMS, NUMBERS, UNWEIGHTED, make_case
 from numpy.testing import assert_allclose, assert_array_equal
@@ -54,7 +55,7 @@ def test_log_softmax_gradient_of_huge_scores(kernels: Any, dtype: str) -> None:
     assert_allclose(dx, dy, rtol=0, atol=0)  # they sum to 0
 
 
-@pytest.mark.parametrize("row", range(5))
+@for_each("row", range(5))
 def test_cross_entropy_of_huge_scores(kernels: Any, dtype: str, row: int) -> None:
     x, labels, dx = HUGE[[row]], LABELS[[row]], np.full((1, 3), np.nan, dtype)
     loss, eps = (
@@ -120,7 +121,7 @@ def test_bce_with_logits_of_huge_scores(kernels: Any, dtype: str) -> None:
     assert_allclose(dx, np.array([[e, -e]]) / (1 + e) / 2, rtol=8 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@for_each("name", ACTIVATIONS)
 def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.Generator) -> None:
     case = make_case(name, 1, 1, 67, dtype, rng)
     for j in (0, 13, 66):  # in a vector and in the rest after the last whole one
@@ -132,7 +133,7 @@ def test_nan_in_is_nan_out(kernels: Any, dtype: str, name: str, rng: np.random.G
         assert np.isnan(case["y"]).sum() == (67 if row_wise else 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "column"),
     [
         *(("hinge_loss", c) for c in (0, 3, 5, 19)),
@@ -156,8 +157,8 @@ def test_nan_score_reaches_the_loss(
     assert np.isnan(getattr(kernels, name)(*case.values()))
 
 
-@pytest.mark.parametrize("argument", ["x", "w", "b"])
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@for_each("argument", ["x", "w", "b"])
+@for_each("value", [np.nan, np.inf, -np.inf])
 def test_dense_forward_shows_what_is_not_finite(
     kernels: Any, dtype: str, argument: str, value: float, rng: np.random.Generator
 ) -> None:
@@ -189,7 +190,7 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5])
 SMOOTH = [k for k in ON_ROWS if k.endswith(("_forward", "_backward")) and k not in NORMS]
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@for_each("name", SMOOTH)
 def test_every_pair_of_special_values_goes_the_references_way(
     compiled: Any, dtype: str, name: str
 ) -> None:
@@ -218,8 +219,8 @@ def test_the_reference_overflows_nowhere(dtype: str) -> None:
             assert np.isfinite(dx[0, 1:]).all(), name
 
 
-@pytest.mark.parametrize("approximate", [0.0, 1.0])
-@pytest.mark.parametrize("name", ["silu", "mish", "softplus", "gelu"])
+@for_each("approximate", [0.0, 1.0])
+@for_each("name", ["silu", "mish", "softplus", "gelu"])
 def test_smooth_rectifiers_meet_their_limits(
     kernels: Any, dtype: str, name: str, approximate: float
 ) -> None:

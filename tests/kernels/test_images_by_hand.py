@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from numpy.testing import assert_array_equal
 
 NAN, INF = math.nan, math.inf
@@ -175,8 +176,8 @@ def test_padding_of_nothing_is_a_copy(kernels: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("value", [NAN, INF])
-@pytest.mark.parametrize("width", [5, 37])  # of an image: within a vector, and more than some
+@for_each("value", [NAN, INF])
+@for_each("width", [5, 37])  # of an image: within a vector, and more than some
 def test_what_is_not_finite_shows_where_windows_see_it(
     kernels: Any, dtype: str, value: float, width: int, rng: np.random.Generator
 ) -> None:

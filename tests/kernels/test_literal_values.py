@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from kernel_cases import UNWEIGHTED, make_case
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -78,7 +79,7 @@ FORWARD = {  # x -> y
 }
 
 
-@pytest.mark.parametrize("name", FORWARD)
+@for_each("name", FORWARD)
 def test_forward(kernels: Any, name: str) -> None:
     given = NUMBERS | {"x": array([FORWARD[name][0]]), "y": unwritten(1, 3)}
     getattr(kernels, name)(*(given[argument] for argument in KERNELS[name].arguments))
@@ -100,7 +101,7 @@ BACKWARD = {  # y, dy -> dx
 }
 
 
-@pytest.mark.parametrize("name", BACKWARD)
+@for_each("name", BACKWARD)
 def test_backward(kernels: Any, name: str) -> None:
     y, dy, want = (array([row]) for row in BACKWARD[name])
     given = NUMBERS | {"x": unwritten(1, 3), "y": y, "dy": dy, "dx": unwritten(1, 3)}
@@ -123,7 +124,7 @@ BACKWARD_BY_X = {  # x, dx where dy is 1
 }
 
 
-@pytest.mark.parametrize("name", BACKWARD_BY_X)
+@for_each("name", BACKWARD_BY_X)
 def test_backward_by_x(kernels: Any, name: str) -> None:
     x, want = (array([row]) for row in BACKWARD_BY_X[name])
     given = NUMBERS | {"x": x, "y": unwritten(1, 3), "dy": np.ones((1, 3)), "dx": unwritten(1, 3)}
@@ -250,7 +251,7 @@ def test_bce_with_logits_loss_is_of_raw_scores(kernels: Any) -> None:
     assert_allclose(dx, array([[-1, -0.5], [0.25, 0.375 - 0.25]]) / 4, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_loss")])
+@for_each("name", [name for name in KERNELS if name.endswith("_loss")])
 def test_loss_of_an_empty_batch_is_zero(kernels: Any, name: str) -> None:
     case = make_case(name, 0, 1, 3, np.float64, np.random.default_rng(0))
     assert getattr(kernels, name)(*case.values()) == 0

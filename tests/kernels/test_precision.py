@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 LONG = np.longdouble
 pytestmark = [
@@ -115,7 +116,7 @@ def test_expm1_by_elu(compiled: Any, dtype: str) -> None:
     np.testing.assert_array_equal(y[0, ~negative], x[0, ~negative])
 
 
-@pytest.mark.parametrize("function", ["tanh", "sigmoid", "silu", "mish", "softplus", "gelu"])
+@for_each("function", ["tanh", "sigmoid", "silu", "mish", "softplus", "gelu"])
 def test_functions_of_x(compiled: Any, dtype: str, function: str) -> None:
     x, y = points(dtype)[None], np.full((1, points(dtype).size), np.nan, dtype)
     getattr(compiled, f"{function}_forward")(x, *NUMBERS.get(function, ()), y)

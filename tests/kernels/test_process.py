@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from kernel_cases import make_case
 
 from fastbp.kernels import KERNELS
@@ -59,7 +60,7 @@ def test_python_code_lets_nobody_run() -> None:
     assert not lets_others_run(lambda: sum(range(1000)), patience=0.1)
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@for_each("name", KERNELS)
 def test_kernels_release_the_gil(compiled: Any, name: str, rng: np.random.Generator) -> None:
     kernel = getattr(compiled, name)
     arguments = list(make_case(name, 500, 300, 200, np.float64, rng).values())

@@ -10,6 +10,7 @@ import itertools
 
 import numpy as np
 import pytest
+from for_each import for_each
 from image_cases import ON_IMAGES, Images, make_image_case
 
 import fastbp as fb
@@ -57,7 +58,7 @@ def compare(module, name, n, images, dtype, rng) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ON_IMAGES)
+@for_each("name", ON_IMAGES)
 def test_kernels_are_the_reference(compiled, name, dtype, rng):
     cases = every_images()
     for chosen in rng.choice(len(cases), SAMPLED, replace=False):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from kernel_cases import ELEMENTWISE
 
 from fastbp.kernels import KERNELS
@@ -21,7 +22,7 @@ def test_every_activation_is_there() -> None:
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("setting", SETTINGS)
+@for_each("setting", SETTINGS)
 def test_activations_are_pytorchs(kernels: Any, setting: str, dtype: str) -> None:
     name, *numbers = setting.split()
     seen = np.abs(VALUES["x"]) > np.finfo(dtype).tiny  # others may be zeros in this dtype

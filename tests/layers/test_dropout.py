@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -27,8 +28,8 @@ def data(samples=50, values=False):
 # One step
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.875])
+@for_each("shape", SHAPES)
+@for_each("p", [0.0, 0.2, 0.5, 0.875])
 def test_what_stays_is_scaled_and_backward_has_the_same_mask(backend, dtype, shape, p, rng):
     layer = fb.Dropout(p, seed=3)
     x, dy = rng.uniform(1, 2, (2, *shape)).astype(dtype)

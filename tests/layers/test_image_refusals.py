@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from for_each import for_each
 from test_image_networks import SHAPE, batch, fit, network
 
 import fastbp as fb
@@ -80,8 +81,8 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize(
+@for_each("use", USES)
+@for_each(
     "shape", [(2, 2, 8, 8), (2, 1, 8, 9), (8, 9), (2, 143), (143,), (2, 9, 8), (2, 2, 72), ()]
 )
 def test_images_of_another_size_are_refused(use, shape):

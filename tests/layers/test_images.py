@@ -5,6 +5,7 @@ import re
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -26,9 +27,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS)
-def setting(request):
-    return request.param
+EVERY_SETTING = for_each("setting", SETTINGS.values())
 
 
 def pair(n):
@@ -72,6 +71,7 @@ def assert_close(actual, expected, dtype):
 # Forward and backward
 
 
+@EVERY_SETTING
 def test_convolution(backend, dtype, setting, rng):
     shape, window = setting
     layer = on(fb.Conv2d(shape[1], 3, *window), shape, dtype)
@@ -93,6 +93,7 @@ def test_convolution(backend, dtype, setting, rng):
     assert_close(layer.db, dy64.sum(axis=(0, 2, 3)), dtype)
 
 
+@EVERY_SETTING
 def test_max_pooling(backend, dtype, setting, rng):
     shape, window = setting
     layer = on(fb.MaxPool2d(*window[:2], min_padding(window)), shape, dtype)
@@ -111,6 +112,7 @@ def test_max_pooling(backend, dtype, setting, rng):
     assert_close(layer.backward(dy), inside(dx, window), dtype)
 
 
+@EVERY_SETTING
 def test_average_pooling_counts_the_padding(backend, dtype, setting, rng):
     shape, window = setting
     window = (*window[:2], min_padding(window))
@@ -142,7 +144,7 @@ def test_flatten_changes_the_shape_alone(backend, dtype, rng):
 ELEMENTWISE = list(parts.ACTIVATIONS.values())
 
 
-@pytest.mark.parametrize("layer", ELEMENTWISE)
+@for_each("layer", ELEMENTWISE)
 def test_elementwise_layers_take_images(backend, dtype, layer, rng):
     x, dy = rng.normal(size=(2, 3, 2, 5, 3)).astype(dtype)
     rows, images = layer(), layer()
@@ -350,8 +352,8 @@ def test_a_convolution_needs_a_network():
         fb.Conv2d(1, 2, 3).forward(np.zeros((1, 1, 3, 3)))
 
 
-@pytest.mark.parametrize("make", list(LAYERS.values())[:3], ids=list(LAYERS)[:3])
-@pytest.mark.parametrize(
+@for_each("make", list(LAYERS.values())[:3])
+@for_each(
     ("shape", "error", "text"),
     [
         ((4, 70), ValueError, " takes images (channels, h, w), but rows (70,) come in"),

@@ -3,6 +3,7 @@
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -26,16 +27,16 @@ IMAGES = {
     "Flatten": fb.Flatten,
     "Residual": lambda: fb.Residual(fb.Conv2d(2, 2, 3, padding=1), fb.Tanh()),
 }
-CASES = [(name, make, (6,)) for name, make in ROWS.items()]
-CASES += [(name, make, (2, 6, 6)) for name, make in IMAGES.items()]
-IDS = [f"{name} {len(shape)}" for name, _, shape in CASES]
+EVERY_CASE = for_each(
+    ("shape", "name"), [*(((6,), name) for name in ROWS), *(((2, 6, 6), name) for name in IMAGES)]
+)
 
 
-@pytest.fixture(params=CASES, ids=IDS)
-def case(request, backend, dtype):
-    _, make, shape = request.param
+def prepared(shape, name, dtype):
+    """A network of the layer alone, samples, and a gradient of its outputs."""
     rng = np.random.default_rng(3)
-    net = fb.Sequential(make(), input_shape=shape, dtype=dtype, seed=2)
+    made = (ROWS if len(shape) == 1 else IMAGES)[name]()
+    net = fb.Sequential(made, input_shape=shape, dtype=dtype, seed=2)
     x = rng.normal(size=(5, *shape)).astype(dtype)
     return net, x, rng.normal(size=net.forward(x).shape).astype(dtype)
 
@@ -49,8 +50,9 @@ def same(found, wanted):
     return all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
-def test_an_output_is_read_only(case):
-    net, x, _ = case
+@EVERY_CASE
+def test_an_output_is_read_only(backend, dtype, shape, name):
+    net, x, _ = prepared(shape, name, dtype)
     y = net.layers[0].forward(x)
     with pytest.raises(ValueError, match="read-only"):
         y *= 2
@@ -60,8 +62,9 @@ def test_an_output_is_read_only(case):
     scores *= 2  # a copy
 
 
-def test_what_the_caller_does_to_x_and_y_changes_no_gradient(case):
-    net, x, dy = case
+@EVERY_CASE
+def test_what_the_caller_does_to_x_and_y_changes_no_gradient(backend, dtype, shape, name):
+    net, x, dy = prepared(shape, name, dtype)
     layer = net.layers[0]
     layer.forward(x.copy())
     wanted = gradients(net, dy)
@@ -94,15 +97,17 @@ def test_an_output_that_the_next_layer_took_stays(backend, dtype, rng):
         hidden *= 2
 
 
-def test_backward_twice_gives_the_same(case):
-    net, x, dy = case
+@EVERY_CASE
+def test_backward_twice_gives_the_same(backend, dtype, shape, name):
+    net, x, dy = prepared(shape, name, dtype)
     net.layers[0].forward(x)
     assert same(gradients(net, dy), gradients(net, dy))
 
 
-@pytest.mark.parametrize("trained", [True, False])
-def test_the_mode_of_backward_is_its_forwards(case, trained):
-    net, x, dy = case
+@for_each("trained", [True, False])
+@EVERY_CASE
+def test_the_mode_of_backward_is_its_forwards(backend, dtype, shape, name, trained):
+    net, x, dy = prepared(shape, name, dtype)
     net.train(trained)
     net.layers[0].forward(x)
     wanted = gradients(net, dy)

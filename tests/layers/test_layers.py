@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.layers import ACTIVATIONS
@@ -120,18 +121,8 @@ def test_every_activation_has_a_case():
     assert {case.layer().name for case in CASES.values()} == {*ACTIVATIONS, ""}
 
 
-EVERY_LAYER = [lambda: fb.Linear(3, 3), *(case.layer for case in CASES.values())]
-
-
-@pytest.fixture(params=CASES.values(), ids=CASES)
-def case(request):
-    return request.param
-
-
-@pytest.fixture(params=EVERY_LAYER, ids=["Linear", *CASES])
-def layer(request, dtype):
-    """Each layer as part of a network, three columns in and out."""
-    return in_network(request.param(), dtype)
+LAYERS = {"Linear": lambda: fb.Linear(3, 3)} | {name: case.layer for name, case in CASES.items()}
+EVERY_LAYER = for_each("name", LAYERS)
 
 
 def in_network(layer, dtype):
@@ -146,7 +137,9 @@ def assert_close(actual, expected, dtype):
 # Forward and backward
 
 
-def test_forward_is_the_mathematics_and_backward_its_derivative_times_dy(backend, dtype, case, rng):
+@for_each("name", CASES)
+def test_forward_is_the_mathematics_and_backward_its_derivative_times_dy(backend, dtype, name, rng):
+    case = CASES[name]
     for shape in ROWS_AND_COLUMNS:
         x, dy = rng.normal(0, 2, (2, *shape)).astype(dtype)
         layer = case.layer()
@@ -154,7 +147,7 @@ def test_forward_is_the_mathematics_and_backward_its_derivative_times_dy(backend
         assert_close(layer.backward(dy), case.backward(x.astype(float), dy.astype(float)), dtype)
 
 
-@pytest.mark.parametrize(("n", "inputs", "outputs"), LINEAR_SIZES)
+@for_each(("n", "inputs", "outputs"), LINEAR_SIZES)
 def test_linear_is_the_matrix_product(backend, dtype, n, inputs, outputs, rng):
     layer = in_network(fb.Linear(inputs, outputs), dtype)
     layer.w[...], layer.b[...] = rng.normal(size=(inputs, outputs)), rng.normal(size=outputs)
@@ -242,7 +235,9 @@ def test_backward_belongs_to_the_latest_forward(backend):
     assert tanh.backward([[3.0]]).tolist() == [[3.0]]
 
 
-def test_each_forward_returns_a_new_array_and_leaves_its_input(backend, layer, dtype, rng):
+@EVERY_LAYER
+def test_each_forward_returns_a_new_array_and_leaves_its_input(backend, name, dtype, rng):
+    layer = in_network(LAYERS[name](), dtype)
     x = rng.normal(size=(4, 3)).astype(dtype)
     before = x.copy()
     first = layer.forward(x)
@@ -252,7 +247,9 @@ def test_each_forward_returns_a_new_array_and_leaves_its_input(backend, layer, d
     assert np.array_equal(x, before)
 
 
-def test_backward_leaves_dy_alone(backend, layer, dtype, rng):
+@EVERY_LAYER
+def test_backward_leaves_dy_alone(backend, name, dtype, rng):
+    layer = in_network(LAYERS[name](), dtype)
     x, dy = rng.normal(size=(2, 4, 3)).astype(dtype)
     before = dy.copy()
     layer.forward(x)
@@ -281,7 +278,9 @@ def arrangements(a):
     }
 
 
-def test_the_arrangement_in_memory_does_not_matter(backend, layer, dtype, rng):
+@EVERY_LAYER
+def test_the_arrangement_in_memory_does_not_matter(backend, name, dtype, rng):
+    layer = in_network(LAYERS[name](), dtype)
     x, dy = rng.normal(size=(2, 5, 3)).astype(dtype)
     y = layer.forward(x).copy()
     dx = layer.backward(dy).copy()
@@ -291,7 +290,9 @@ def test_the_arrangement_in_memory_does_not_matter(backend, layer, dtype, rng):
         assert np.array_equal(layer.backward(other_dys[name]), dx), name
 
 
-def test_whole_numbers_count_as_real_numbers(backend, layer, dtype):
+@EVERY_LAYER
+def test_whole_numbers_count_as_real_numbers(backend, name, dtype):
+    layer = in_network(LAYERS[name](), dtype)
     for kind in ("int64", "int8", "uint16", "bool", "float16"):
         x = np.array([[0, 1, 1], [1, 0, 1]], kind)
         assert np.array_equal(layer.forward(x), layer.forward(x.astype(dtype))), kind
@@ -303,7 +304,9 @@ def test_outside_of_a_network_the_input_decides_the_dtype(backend):
     assert fb.Tanh().forward([[0, 1]]).dtype == np.float64
 
 
-def test_in_a_network_the_network_decides_the_dtype(backend, layer, dtype):
+@EVERY_LAYER
+def test_in_a_network_the_network_decides_the_dtype(backend, name, dtype):
+    layer = in_network(LAYERS[name](), dtype)
     for x in (np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float64), [[0, 1, 2]]):
         assert layer.forward(x).dtype == dtype
         assert layer.backward(np.zeros((1, 3))).dtype == dtype
@@ -316,20 +319,26 @@ def complaint(layer, text):
     return "^" + re.escape(f"{layer!r}{text}")
 
 
-def test_raw_pixels_are_refused_with_advice(layer):
+@EVERY_LAYER
+def test_raw_pixels_are_refused_with_advice(name, dtype):
+    layer = in_network(LAYERS[name](), dtype)
     advice = ": got uint8, which looks like raw pixels; scale them first"
     with pytest.raises(TypeError, match=complaint(layer, advice)):
         layer.forward(np.zeros((2, 3), np.uint8))
 
 
-@pytest.mark.parametrize("kind", ["<U2", "S3", "complex128", "object", "datetime64[s]"])
-def test_only_real_numbers_go_in(layer, kind):
+@for_each("kind", ["<U2", "S3", "complex128", "object", "datetime64[s]"])
+@EVERY_LAYER
+def test_only_real_numbers_go_in(name, dtype, kind):
+    layer = in_network(LAYERS[name](), dtype)
     with pytest.raises(TypeError, match=complaint(layer, ": expected real numbers, got dtype ")):
         layer.forward(np.zeros((2, 3)).astype(kind))
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 1), (2, 3, 1, 1)])
-def test_only_two_dimensions_go_in(layer, shape):
+@for_each("shape", [(), (3,), (2, 3, 1), (2, 3, 1, 1)])
+@EVERY_LAYER
+def test_only_two_dimensions_go_in(name, dtype, shape):
+    layer = in_network(LAYERS[name](), dtype)
     if len(shape) > 2 and not isinstance(layer, (fb.Linear, fb.LogSoftmax)):
         assert layer.forward(np.zeros(shape)).shape == shape  # elementwise: images are as good
         return
@@ -338,7 +347,9 @@ def test_only_two_dimensions_go_in(layer, shape):
         layer.forward(np.zeros(shape))
 
 
-def test_no_columns_are_refused(layer):
+@EVERY_LAYER
+def test_no_columns_are_refused(name, dtype):
+    layer = in_network(LAYERS[name](), dtype)
     with pytest.raises(ValueError, match=complaint(layer, ": expected at least one column, got ")):
         layer.forward(np.zeros((2, 0)))
 
@@ -351,7 +362,9 @@ def test_linear_names_the_columns_it_expects():
     assert repr(layer) == "Linear(784, 128)"
 
 
-def test_backward_needs_a_forward(layer):
+@EVERY_LAYER
+def test_backward_needs_a_forward(name, dtype):
+    layer = in_network(LAYERS[name](), dtype)
     text = ": call forward before backward"
     with pytest.raises(RuntimeError, match=complaint(layer, text)):
         layer.backward(np.zeros((2, 3)))
@@ -363,7 +376,7 @@ def test_backward_parameters_needs_a_forward():
         layer.backward_parameters(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("shape", "text"),
     [
         ((4, 2), "expected 3 columns, got (4, 2)"),
@@ -371,7 +384,9 @@ def test_backward_parameters_needs_a_forward():
         ((12,), "expected a two-dimensional array, one sample a row; got shape (12,)"),
     ],
 )
-def test_dy_must_have_the_shape_of_y(layer, shape, text):
+@EVERY_LAYER
+def test_dy_must_have_the_shape_of_y(name, dtype, shape, text):
+    layer = in_network(LAYERS[name](), dtype)
     layer.forward(np.zeros((4, 3)))
     with pytest.raises(ValueError, match=complaint(layer, f".backward: {text}")):
         layer.backward(np.zeros(shape))
@@ -443,7 +458,9 @@ def test_nan_in_a_row_makes_the_row_nan_and_no_other(backend, dtype, rng):
         assert bad.sum() == bad[4].size
 
 
-def test_nan_in_dy_reaches_the_gradients(backend, layer, dtype):
+@EVERY_LAYER
+def test_nan_in_dy_reaches_the_gradients(backend, name, dtype):
+    layer = in_network(LAYERS[name](), dtype)
     # ReLU hands no dy back where its output is 0, so the outputs are positive here.
     layer.forward(np.ones((2, 3)))
     if isinstance(layer, fb.Linear):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 
@@ -21,10 +22,6 @@ MAKE = {
 }
 
 
-def named(case):
-    return f"{case['name']}({case['settings']})"
-
-
 def layer_of(case):
     """The layer, alone in a network, with the parameters of the data."""
     columns = len(TORCH["b"])
@@ -35,7 +32,7 @@ def layer_of(case):
     return net, layer
 
 
-@pytest.mark.parametrize("case", TORCH["layers"], ids=named)
+@for_each("case", TORCH["layers"])
 def test_forward_and_backward_are_pytorchs(backend, case):
     net, layer = layer_of(case)
     first, second = np.array(TORCH["x"])
@@ -54,8 +51,8 @@ def test_forward_and_backward_are_pytorchs(backend, case):
             np.testing.assert_allclose(getattr(layer, name), case[name], **NEAR)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("case", TORCH["layers"], ids=named)
+@for_each("fused", [True, False])
+@for_each("case", TORCH["layers"])
 def test_sixty_steps_are_pytorchs(backend, case, fused):
     columns = len(TORCH["b"])
     norm = getattr(fb, case["name"])(columns, **case["settings"])
@@ -75,7 +72,7 @@ def test_sixty_steps_are_pytorchs(backend, case, fused):
         assert norm.num_batches_tracked == 60
 
 
-@pytest.mark.parametrize("name", MAKE)
+@for_each("name", MAKE)
 def test_gradients_are_the_numeric_ones(backend, dtype, name, rng):
     net = fb.Sequential(
         fb.Linear(3, 4), MAKE[name](), fb.Tanh(), fb.Linear(4, 3), dtype=dtype, init="glorot"
@@ -86,7 +83,7 @@ def test_gradients_are_the_numeric_ones(backend, dtype, name, rng):
         assert check, str(check)
 
 
-@pytest.mark.parametrize("name", MAKE)
+@for_each("name", MAKE)
 def test_files_copies_and_scores_in_every_way(backend, dtype, name, rng, tmp_path):
     net = fb.Sequential(fb.Linear(5, 4), MAKE[name](), fb.Linear(4, 3), seed=2, dtype=dtype)
     x, y = rng.normal(3, 2, (40, 5)), rng.integers(3, size=40)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp._settings import Number
@@ -137,7 +138,7 @@ def test_a_layer_of_no_network_may_change():
         fb.Sequential(pool, input_shape=(1, 4, 4))
 
 
-@pytest.mark.parametrize("name", parts.ACTIVATIONS)
+@for_each("name", parts.ACTIVATIONS)
 def test_a_number_counts_from_the_next_prediction_on(backend, dtype, name, rng):
     layer = parts.ACTIVATIONS[name]()
     numbers = HAVING_NUMBERS.get(type(layer), [])
@@ -153,7 +154,7 @@ def test_a_number_counts_from_the_next_prediction_on(backend, dtype, name, rng):
             np.testing.assert_allclose(one.scores(x[rows]), want[rows], 1e-4, 1e-5)
 
 
-@pytest.mark.parametrize("name", parts.ACTIVATIONS)
+@for_each("name", parts.ACTIVATIONS)
 def test_backward_takes_the_numbers_of_its_forward(backend, name, rng):
     layer = parts.ACTIVATIONS[name]()
     x, dy = rng.normal(size=(2, 6, 5))

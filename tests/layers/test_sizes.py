@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp import _memory
@@ -24,8 +25,8 @@ def memory(monkeypatch, tmp_path):
 SIZES = [2**31, 2**50, 2**62, 2**63 - 1, 2**63, 2**64, 10**400]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size.bit_length()} bits")
-@pytest.mark.parametrize("layer", [fb.Conv2d, fb.MaxPool2d, fb.AvgPool2d])
+@for_each("size", SIZES)
+@for_each("layer", [fb.Conv2d, fb.MaxPool2d, fb.AvgPool2d])
 def test_windows_have_sizes_that_fit_64_bits_multiplied(layer, size):
     channels = (1, 1) if layer is fb.Conv2d else ()
     for name in ("kernel", "stride", "padding"):

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.training import loop
@@ -69,8 +70,8 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("at", ["progress", "end"])
-@pytest.mark.parametrize("name", CHANGES)
+@for_each("at", ["progress", "end"])
+@for_each("name", CHANGES)
 def test_numbers_count_from_the_next_step_on(backend, name, at):
     change = CHANGES[name]
     fused, layered = (trained(way, change, at).params for way in (True, False))
@@ -78,7 +79,7 @@ def test_numbers_count_from_the_next_step_on(backend, name, at):
     assert not np.allclose(layered, trained(False).params, 1e-6)
 
 
-@pytest.mark.parametrize("name", parts.OPTIMIZERS)
+@for_each("name", parts.OPTIMIZERS)
 def test_every_number_of_an_optimizer_does(backend, name):
     for number in ("lr", "momentum", "beta1", "beta2", "epsilon", "weight_decay", "alpha"):
         if hasattr(parts.OPTIMIZERS[name](), number):
@@ -243,8 +244,8 @@ def test_a_forked_child_trains_what_its_parent_is_training():
     assert codes == [0]
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("value", [10**8, 7, -1, -(10**9)])
+@for_each("fused", [True, False])
+@for_each("value", [10**8, 7, -1, -(10**9)])
 def test_labels_changed_meanwhile_change_nothing(backend, fused, value):
     for as_dataset in (False, True):
         for at in ("progress", "end"):
@@ -282,7 +283,7 @@ class Narrower(fb.layers.Layer):
         return np.concatenate([dy, 0 * dy[:, :1]], axis=1)
 
 
-@pytest.mark.parametrize("loss", parts.LOSSES)
+@for_each("loss", parts.LOSSES)
 def test_a_last_layer_that_puts_out_other_columns_is_refused(backend, loss):
     net = fb.Sequential(fb.Linear(5, 3), Narrower())
     loss = parts.LOSSES[loss]()

@@ -3,6 +3,7 @@
 import numpy as np
 import parts
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.backends import active
@@ -43,7 +44,7 @@ def shared(monkeypatch):
     monkeypatch.setattr(sharing, "LATER", 0)
 
 
-@pytest.mark.parametrize("name", parts.LOSSES)
+@for_each("name", parts.LOSSES)
 def test_of_all_samples(backend, name):
     loss, net = parts.LOSSES[name](), on_rows()
     target = loss.example_target(RNG, N, 5)
@@ -150,8 +151,8 @@ NORMED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("frozen", [(), (0,), (1, 2, 3)])
-@pytest.mark.parametrize("name", NORMED)
+@for_each("frozen", [(), (0,), (1, 2, 3)])
+@for_each("name", NORMED)
 def test_batch_norm_runs_on_the_engine(backend, dtype, name, frozen):
     shape, x = ((13,), ROWS) if name == "rows" else ((1, 6, 6), IMAGES)
     net = fb.Sequential(*NORMED[name](), input_shape=shape, dtype=dtype)

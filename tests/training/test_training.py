@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from for_each import for_each
 
 import fastbp as fb
 from fastbp.backends import AUTOMATIC
@@ -96,8 +97,8 @@ def test_ten_losses_stay_what_they_are(backend):
 # The loop is what it says
 
 
-@pytest.mark.parametrize("batch_size", [1, 8, 100, 101, 1000])
-@pytest.mark.parametrize("loss", [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.MSELoss()], ids=repr)
+@for_each("batch_size", [1, 8, 100, 101, 1000])
+@for_each("loss", [fb.HingeLoss(), fb.CrossEntropyLoss(), fb.MSELoss()])
 def test_fit_is_the_loop_one_would_write(backend, dtype, loss, batch_size):
     """Bit for bit, with 101 samples: the last batch is smaller, or the only one."""
     x, y = blobs()
@@ -406,10 +407,8 @@ def test_an_interrupted_evaluation_leaves_no_half_epoch(backend):
 # Numbers that are none, or too large
 
 
-@pytest.mark.parametrize("name", ["train", "validation", "data"])
-@pytest.mark.parametrize(
-    ("number", "shown"), [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "-inf")], ids=str
-)
+@for_each("name", ["train", "validation", "data"])
+@for_each(("number", "shown"), [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "-inf")])
 def test_nan_and_infinity_are_found_before_anything_moves(backend, dtype, name, number, shown):
     (x, y), values, net = blobs(100), np.ones((100, 3)), small(dtype)
     bad_x, bad_values = x.copy(), values.copy()
@@ -585,7 +584,7 @@ def test_divergence_is_an_arithmetic_error():
 X, Y = np.zeros((10, 2)), np.arange(10) % 3
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "error", "text"),
     [
         ({"epochs": 0}, ValueError, "epochs: expected at least 1, got 0"),
@@ -608,8 +607,8 @@ def test_options_are_checked(backend, options, error, text):
     assert np.array_equal(net.params, before)
 
 
-@pytest.mark.parametrize("name", ["train", "validation"])
-@pytest.mark.parametrize(
+@for_each("name", ["train", "validation"])
+@for_each(
     ("data", "error", "text"),
     [
         ((X[:0], Y[:0]), ValueError, "{name}: expected at least one sample, got none"),
@@ -643,10 +642,6 @@ def test_options_are_checked(backend, options, error, text):
             "{name}: CrossEntropyLoss() labels: expected integer labels, got",
         ),
         ((X, X), ValueError, "{name}: CrossEntropyLoss() labels: expected one label a sample"),
-    ],
-    ids=[
-        *("empty", "columns", "1-D", "pixels", "text", "array", "number", "three", "features"),
-        *("label too large", "label below 0", "classes", "label missing", "float labels", "values"),
     ],
 )
 def test_data_are_checked_before_anything_moves(backend, name, data, error, text):
