@@ -11,9 +11,10 @@ import numpy as np
 import parts
 import pytest
 from for_each import for_each
+from levels import assert_levels_agree
 
 import fastbp as fb
-from fastbp.backends import active, kernels
+from fastbp.backends import kernels
 from fastbp.engine import pace, sharing
 from fastbp.engine import settings as settings_module
 from fastbp.engine.epochs import Engine
@@ -311,12 +312,10 @@ def test_a_child_process_can_train_after_its_parent_has(method, backend):
 
 
 LEVEL = """
-import sys, numpy as np, fastbp as fb
-sys.path[:0] = [{folder!r}, {folder!r} + "/.."]  # beside this file, and parts.py
 from test_engine import NETWORKS, fb, train
 from fastbp.engine import sharing
 from fastbp.backends import active
-assert active().detail == {level!r}
+assert active().detail == sys.argv[2]
 sharing.FIRST = sharing.LATER = 0
 for name in NETWORKS:
     layered = train(name, fb.HingeLoss(), "sgd", fused=False)[0].params
@@ -329,16 +328,7 @@ np.save(sys.argv[1], train("tanh", fb.HingeLoss(), "sgd")[0].params)
 
 @pytest.mark.parametrize("backend", ["cython"], indirect=True)
 def test_every_cpu_level_agrees(tmp_path):
-    levels = [level for level in ("v2", "v3", "v4") if level <= active().detail]
-    results = []
-    for level in levels:
-        path = tmp_path / f"{level}.npy"
-        script = LEVEL.format(folder=os.path.dirname(__file__), level=level)
-        environment = {**os.environ, "FASTBP_CPU": level, "FASTBP_BACKEND": "cython"}
-        subprocess.run([sys.executable, "-c", script, path], env=environment, check=True)
-        results.append(np.load(path))
-    for result in results:
-        assert np.allclose(result, results[0], rtol=1e-9, atol=1e-12)
+    assert_levels_agree(LEVEL, tmp_path)
 
 
 # Threads are chosen

@@ -1,18 +1,15 @@
 """Rows on images and dropout in the engines: what the layered loop computes, bit by bit alike for
 any number of threads."""
 
-import os
-import subprocess
-import sys
 import threading
 
 import numpy as np
 import parts
 import pytest
 from for_each import for_each
+from levels import assert_levels_agree
 
 import fastbp as fb
-from fastbp.backends import active
 from fastbp.engine import program as program_module
 from fastbp.engine import scores as inference
 from fastbp.kernels.numbers import Column, Kind
@@ -338,12 +335,10 @@ def test_two_networks_train_in_two_python_threads():
 
 
 LEVEL = """
-import sys, numpy as np, fastbp as fb
-sys.path[:0] = [{folder!r}, {folder!r} + "/.."]  # beside this file, and parts.py
-from test_engine_images import NETWORKS, data, fb, inference, network, train
+from test_engine_images import NETWORKS, data, network, train
 from fastbp.backends import active
 from fastbp.prediction import layered_scores
-assert active().detail == {level!r}
+assert active().detail == sys.argv[2]
 samples = data(samples=70)
 for dtype, near in (("float32", 2e-3), ("float64", 1e-9)):
     for name in NETWORKS:
@@ -361,16 +356,7 @@ np.save(sys.argv[1], train("dropout on both sides")[0].params)
 
 @pytest.mark.parametrize("backend", ["cython"], indirect=True)
 def test_every_cpu_level_agrees(tmp_path):
-    results = []
-    for level in ("v2", "v3", "v4"):
-        if level <= active().detail:
-            path = tmp_path / f"{level}.npy"
-            script = LEVEL.format(folder=os.path.dirname(__file__), level=level)
-            environment = {**os.environ, "FASTBP_CPU": level, "FASTBP_BACKEND": "cython"}
-            subprocess.run([sys.executable, "-c", script, path], env=environment, check=True)
-            results.append(np.load(path))
-    for result in results:
-        assert np.allclose(result, results[0], rtol=1e-9, atol=1e-12)
+    assert_levels_agree(LEVEL, tmp_path)
 
 
 # Scores
