@@ -12,8 +12,8 @@ from numbers cimport (
     SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y, Y_ROW,
 )
 from program cimport (
-    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, on_images, padded_size, panel_width,
-    row_size, vectors_size, weights_of, width_of,
+    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, on_images, padded_size, panels_in, row_size,
+    vectors_size, weights_of, weights_width, width_of,
 )
 from tile cimport real
 
@@ -229,8 +229,7 @@ cdef inline Py_ssize_t lay_out_squares(
     """A number, and sums over parts of each layer, four times: see program.kept_scale."""
     cdef Py_ssize_t layer, parts
     for layer in range(layers):
-        parts = max(segments, <Py_ssize_t> plan[layer * PLAN_COLUMNS + WIDTH]
-                    // panel_width[real](_real))
+        parts = max(segments, panels_in[real](plan + layer * PLAN_COLUMNS, _real))
         plan[layer * PLAN_COLUMNS + SQUARES] = size
         size += (4 * parts + 1) * <Py_ssize_t> (sizeof(double) // sizeof(real))
     return pages[real](size, _real)
@@ -334,7 +333,7 @@ cdef inline Py_ssize_t lay_out(
         for layer in range(layers):
             plan = plans + (thread * layers + layer) * PLAN_COLUMNS
             columns = program[layer * COLUMNS + OUTPUTS]
-            plan[WIDTH] = width_of[real](columns, params)
+            plan[WIDTH] = weights_width[real](program + layer * COLUMNS, layer, params)
             plan[Y_ROW] = row_size[real](layer, columns, params)
     if on_images(program, layers):  # which come block by block, into a place of their own
         return lay_out_by_samples[real](

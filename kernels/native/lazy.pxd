@@ -7,7 +7,7 @@ all of W takes it up.
 
 from libc.stdint cimport int64_t
 
-from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, Y_ROW
+from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, WIDTH, Y_ROW
 from program cimport Run, kept_scale, output_columns, panel_width, penalty_of, rule_of
 from tile cimport real
 
@@ -23,7 +23,7 @@ cdef inline void take_up_scale(Run* run, real* work) noexcept nogil:
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[INPUTS], first, last, i
     cdef real* w = work + run.plan[W]
     output_columns(run, 0, panel, &first, &last)
-    last = (last + panel - 1) // panel * panel if first < last else first
+    last = min((last + panel - 1) // panel * panel, run.plan[WIDTH]) if first < last else first
     for i in range(first * inputs, last * inputs if run.scale != 1 else 0):
         w[i] *= <real> run.scale
     run.scale = 1

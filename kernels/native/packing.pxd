@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 cimport panels
 from numbers cimport (
     BIAS, BUFFER, BUFFERS, CONV, DENSE, FIRST_BUFFER, INPUTS, KIND, OUTPUTS, PARAMS, PARAM_VECTORS,
-    VECTOR, W,
+    VECTOR, W, WIDTH,
 )
 from program cimport length_of, panel_width, parameters_of, vectors_in, width_of
 from tile cimport real
@@ -42,7 +42,7 @@ cdef inline void pack_row(
         memcpy(place, params, parameters_of(row) * sizeof(real))
     elif row[KIND] == DENSE:
         panels.pack[real](params, row[INPUTS], row[OUTPUTS], row[BIAS], place,
-                          panel_width[real](NULL))
+                          min(panel_width[real](NULL), <Py_ssize_t> plan[WIDTH]))
     else:
         copy_vectors[real](True, row, row[PARAM_VECTORS], <real*> params, place)
         if part == 0 and row[PARAM_VECTORS] < vectors_in(row):  # w of a norm that has none
@@ -61,7 +61,7 @@ cdef inline void unpack_row(
     elif row[KIND] == CONV:
         memcpy(params, place, parameters_of(row) * sizeof(real))
     elif row[KIND] == DENSE:
-        panels.unpack[real](place, panel_width[real](NULL), row[INPUTS], row[OUTPUTS], row[BIAS],
-                            params)
+        panels.unpack[real](place, min(panel_width[real](NULL), <Py_ssize_t> plan[WIDTH]),
+                            row[INPUTS], row[OUTPUTS], row[BIAS], params)
     else:
         copy_vectors[real](False, row, row[PARAM_VECTORS], params, <real*> place)

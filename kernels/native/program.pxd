@@ -130,6 +130,30 @@ cdef inline Py_ssize_t padded_columns(
     return vectors * (panel // PANEL)
 
 
+cdef inline Py_ssize_t weights_width(
+    const int64_t* row, Py_ssize_t layer, const real* _real,
+) noexcept nogil:
+    """What a row's vectors take, or each of the rows of its W: whole panels, or, where W is less
+    wide than one, as much of it as tiles reach. So an optimiser finds narrow rows without gaps."""
+    cdef Py_ssize_t panel = panel_width[real](_real)
+    if row[KIND] == DENSE and row[OUTPUTS] < panel:
+        return padded_columns(layer, row[OUTPUTS], panel)
+    return width_of[real](row[OUTPUTS], _real)
+
+
+cdef inline Py_ssize_t weights_row(
+    const Run* run, Py_ssize_t layer, const real* _real,
+) noexcept nogil:
+    """From a row of a panel of W to the next one."""
+    return min(panel_width[real](_real), <Py_ssize_t> run.plan[layer * PLAN_COLUMNS + WIDTH])
+
+
+cdef inline Py_ssize_t panels_in(const int64_t* plan, const real* _real) noexcept nogil:
+    """How many panels what is so wide has."""
+    cdef Py_ssize_t panel = panel_width[real](_real)
+    return (plan[WIDTH] + panel - 1) // panel
+
+
 cdef inline Py_ssize_t row_size(
     Py_ssize_t layer, Py_ssize_t columns, const real* _real,
 ) noexcept nogil:
@@ -225,7 +249,7 @@ cdef inline Py_ssize_t parts_in(const Run* run, Py_ssize_t layer, const real* _r
     """How many parts the sums of squares of a row of rows have: see squares.pxd."""
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     return (run.choices[SEGMENTS] if plan[SPLIT] == BY_INPUTS
-            else plan[WIDTH] // panel_width[real](_real))
+            else panels_in[real](plan, _real))
 
 
 cdef inline double* parts_of(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:

@@ -13,7 +13,9 @@ from numbers cimport (
     BIAS, COLUMNS, DENSE, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS, PLAN_COLUMNS, SEGMENTS,
     STEP, SUMS, W, WIDTH, Y_ROW,
 )
-from program cimport Input, Run, dy_of, panel_width, takes_steps, vectors_of
+from program cimport (
+    Input, Run, dy_of, panel_width, panels_in, takes_steps, vectors_of, weights_row,
+)
 from steps cimport optimize
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
 
@@ -41,7 +43,7 @@ cdef inline void add_dense(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, j, vectors
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t y_row = plan[Y_ROW]
+    cdef Py_ssize_t y_row = plan[Y_ROW], w_row = weights_row[real](run, layer, work)
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real sums[MOST_LANES * PANEL]
@@ -51,13 +53,13 @@ cdef inline void add_dense(
             if input.bounds == NULL:
                 panels.add_panel[float, fvec](
                     input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
-                    <fvec*> (g + p * row[INPUTS]), panel)
+                    <fvec*> (g + p * row[INPUTS]), w_row)
             panels.sum_rows[float, fvec](vectors, input.n, dy + p, y_row, <fvec*> &sums[0])
         else:
             if input.bounds == NULL:
                 panels.add_panel[double, dvec](
                     input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
-                    <dvec*> (g + p * row[INPUTS]), panel)
+                    <dvec*> (g + p * row[INPUTS]), w_row)
             panels.sum_rows[double, dvec](vectors, input.n, dy + p, y_row, <dvec*> &sums[0])
         for j in range(vectors * (panel // PANEL)):
             g[plan[WIDTH] * row[INPUTS] + p + j] += sums[j]
@@ -70,17 +72,18 @@ cdef inline void add_sparse(
     """add_dense for the first layer's W on sparse samples."""
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, vectors
     cdef Py_ssize_t inputs = run.program[INPUTS], outputs = run.program[OUTPUTS]
+    cdef Py_ssize_t row = weights_row[real](run, 0, work)
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, 0, work)
     while p < outputs:
         vectors = min(PANEL, vectors_of(outputs - p, panel))
         if real is float:
             panels.sparse_panel[fvec, float](
-                inputs, vectors, panel, False, 0, 0, <fvec*> (g + p * inputs), input.bounds,
+                inputs, vectors, row, False, 0, 0, <fvec*> (g + p * inputs), input.bounds,
                 input.starts, x, dy + p, NULL, NULL, NULL, NULL)
         else:
             panels.sparse_panel[dvec, double](
-                inputs, vectors, panel, False, 0, 0, <dvec*> (g + p * inputs), input.bounds,
+                inputs, vectors, row, False, 0, 0, <dvec*> (g + p * inputs), input.bounds,
                 input.starts, x, dy + p, NULL, NULL, NULL, NULL)
         p += panel
 
@@ -172,9 +175,9 @@ cdef inline void step_rows(
     cdef Py_ssize_t size = size_of[real](run, layer, work), each = added_by_each(run), m, r
     while rows > 0:
         m = min(rows, <Py_ssize_t> ROWS)
-        for r in range(m):
+        for r in range(m if n < row else 1):
             add_segments[real](work + plan[SUMS] + start + r * row, each * size,
-                               run.choices[SEGMENTS] // each, n, &g[r * row])
+                               run.choices[SEGMENTS] // each, n if n < row else m * n, &g[r * row])
         optimize[real](run, layer, bias, &g[0], work + plan[W] + start, m, row, n)
         start += m * row
         rows -= m
@@ -193,8 +196,7 @@ cdef inline Py_ssize_t pieces_of(
     if not has_gradient(run, layer):
         return 0
     if row[KIND] == DENSE:
-        return (tiles_of(run, layer) * run.plan[layer * PLAN_COLUMNS + WIDTH]
-                // panel_width[real](work))
+        return tiles_of(run, layer) * panels_in[real](run.plan + layer * PLAN_COLUMNS, work)
     return 1
 
 
@@ -205,6 +207,7 @@ cdef inline void step_pieces(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], inputs = row[INPUTS]
     cdef Py_ssize_t panel = panel_width[real](work), tiles = tiles_of(run, layer), p = 0, k, end, n
+    cdef Py_ssize_t w_row = weights_row[real](run, layer, work)
     if row[KIND] != DENSE:
         while p < row[PARAM_VECTORS] * row[OUTPUTS]:
             n = min(panel, row[OUTPUTS] - p % row[OUTPUTS])
@@ -216,7 +219,7 @@ cdef inline void step_pieces(
         k, end = max(first * ROWS, <Py_ssize_t> 0), min(last * ROWS, inputs)
         n = min(PANEL, vectors_of(row[OUTPUTS] - p, panel)) * (panel // PANEL)
         if k < end:
-            step_rows[real](run, layer, work, False, p * inputs + k * panel, end - k, panel, n)
+            step_rows[real](run, layer, work, False, p * inputs + k * w_row, end - k, w_row, n)
         if k < end == inputs and row[BIAS]:
             step_rows[real](run, layer, work, True, width * inputs + p, 1, n, n)
         first -= tiles

@@ -19,7 +19,7 @@ from numbers cimport (
 from program cimport (
     Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
     own_weights, panel_width, partial_sums, row_of, rule_of, segment_start, share_of, takes_steps,
-    vectors_of, y_of,
+    vectors_of, weights_row, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
@@ -40,17 +40,18 @@ cdef inline void multiply(
     """
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t p = first, depth = last_row - first_row, vectors
+    cdef Py_ssize_t row = weights_row[real](run, layer, work)
     cdef const real* w
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
-        w = work + run.plan[layer * PLAN_COLUMNS + W] + p * inputs + first_row * panel
+        w = work + run.plan[layer * PLAN_COLUMNS + W] + p * inputs + first_row * row
         if real is float:
             panels.forward_panel[float, fvec](
-                n, vectors, depth, x + first_row, x_row, <const fvec*> w, panel,
+                n, vectors, depth, x + first_row, x_row, <const fvec*> w, row,
                 <const fvec*> (start + p if start != NULL else NULL), y + p, y_row)
         else:
             panels.forward_panel[double, dvec](
-                n, vectors, depth, x + first_row, x_row, <const dvec*> w, panel,
+                n, vectors, depth, x + first_row, x_row, <const dvec*> w, row,
                 <const dvec*> (start + p if start != NULL else NULL), y + p, y_row)
         p += panel
 
@@ -64,21 +65,22 @@ cdef inline void transposed_part(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
+    cdef Py_ssize_t row = weights_row[real](run, layer, work)
     cdef const real* dy = dy_of[real](run, layer, work) + start * plan[Y_ROW] + first
     cdef const real* w = work + plan[W] + first * inputs
     cdef bint turns = turned.pays(n, last - first)
     if real is float and turns:
         turned.backward_input[float, fvec](n, first_row, last_row, last - first, dy, plan[Y_ROW],
-                                           w, panel, inputs * panel, dx, dx_row, NULL)
+                                           w, row, inputs * panel, dx, dx_row, NULL)
     elif real is float:
         panels.backward_input[float, fvec](n, first_row, last_row, vectors, dy, plan[Y_ROW], w,
-                                           panel, inputs * panel, dx, dx_row, NULL)
+                                           row, inputs * panel, dx, dx_row, NULL)
     elif turns:
         turned.backward_input[double, dvec](n, first_row, last_row, last - first, dy, plan[Y_ROW],
-                                            w, panel, inputs * panel, dx, dx_row, NULL)
+                                            w, row, inputs * panel, dx, dx_row, NULL)
     else:
         panels.backward_input[double, dvec](n, first_row, last_row, vectors, dy, plan[Y_ROW], w,
-                                            panel, inputs * panel, dx, dx_row, NULL)
+                                            row, inputs * panel, dx, dx_row, NULL)
 
 
 # A function of its own, through a pointer that the compiler cannot see through: see stages.pxd.
@@ -186,6 +188,7 @@ cdef inline Py_ssize_t step_few(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
+    cdef Py_ssize_t row = weights_row[real](run, layer, work)
     cdef const real* dy = dy_of[real](run, layer, work) + first
     cdef const real* x = <const real*> input.x
     cdef real* w = work + plan[W] + first * inputs
@@ -195,11 +198,11 @@ cdef inline Py_ssize_t step_few(
     if real is float:
         panels.backward_few[float, fvec](
             clips, most, lr, input.n, first_row, last_row, vectors, x, input.row, <const fvec*> dy,
-            <const fvec*> (step + first), plan[Y_ROW], w, panel, inputs * panel, dx, dx_row)
+            <const fvec*> (step + first), plan[Y_ROW], w, row, inputs * panel, dx, dx_row)
     else:
         panels.backward_few[double, dvec](
             clips, most, lr, input.n, first_row, last_row, vectors, x, input.row, <const dvec*> dy,
-            <const dvec*> (step + first), plan[Y_ROW], w, panel, inputs * panel, dx, dx_row)
+            <const dvec*> (step + first), plan[Y_ROW], w, row, inputs * panel, dx, dx_row)
     return last_row
 
 

@@ -6,7 +6,9 @@ cimport panels
 from batch cimport blocks_of
 from clipping cimport panel_within
 from numbers cimport BLOCK, BUNCH, CLIP_VALUE, INPUTS, STEP, W, WIDTH, Y, Y_ROW
-from program cimport Input, Run, output_columns, padded_columns, panel_width, rule_of, vectors_of
+from program cimport (
+    Input, Run, output_columns, padded_columns, panel_width, rule_of, vectors_of, weights_row,
+)
 from tile cimport PANEL, dvec, fvec, pinned, real
 
 
@@ -15,8 +17,8 @@ cdef inline void sparse_chunk(
     Py_ssize_t p, Py_ssize_t vectors, bint clips,
 ) noexcept nogil:
     """One chunk of sparse_layer, for the panel that starts at column p; clips is a constant."""
-    cdef Py_ssize_t inputs = run.program[INPUTS], panel = panel_width[real](work)
-    cdef Py_ssize_t blocks = blocks_of(inputs)
+    cdef Py_ssize_t inputs = run.program[INPUTS]
+    cdef Py_ssize_t blocks = blocks_of(inputs), row = weights_row[real](run, 0, work)
     cdef Py_ssize_t bound = 2 * blocks * chunk, entry = blocks * BUNCH * chunk
     cdef const int32_t* u_bounds = NULL
     cdef const int32_t* u_starts = NULL
@@ -35,10 +37,10 @@ cdef inline void sparse_chunk(
         f_bounds, f_starts = coming.bounds + bound, coming.starts + entry
         f_x = <const real*> coming.x + entry * BLOCK
     if real is float:
-        panels.sparse_panel[fvec, float](inputs, vectors, panel, clips, most, lr, <fvec*> w,
+        panels.sparse_panel[fvec, float](inputs, vectors, row, clips, most, lr, <fvec*> w,
                                          u_bounds, u_starts, u_x, step, f_bounds, f_starts, f_x, y)
     else:
-        panels.sparse_panel[dvec, double](inputs, vectors, panel, clips, most, lr, <dvec*> w,
+        panels.sparse_panel[dvec, double](inputs, vectors, row, clips, most, lr, <dvec*> w,
                                           u_bounds, u_starts, u_x, step, f_bounds, f_starts, f_x, y)
 
 

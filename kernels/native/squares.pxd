@@ -20,7 +20,7 @@ from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
     Input, Run, adds_at_once, dy_of, first_segment, hidden_input, is_norm, kept_scale, kept_sums,
     meet, output_columns, panel_width, parts_in, parts_of, penalty_of, row_of, segment_start,
-    vectors_of,
+    vectors_of, weights_row,
 )
 from steps cimport rows_at
 from tile cimport MOST_LANES, PANEL, ROWS, pinned, real
@@ -31,12 +31,12 @@ cdef inline double weight_squares(
     Py_ssize_t p,
 ) noexcept nogil:
     """Of these rows of the panel that starts at column p."""
-    cdef Py_ssize_t panel = panel_width[real](work)
+    cdef Py_ssize_t row = weights_row[real](run, layer, work)
     cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W]
     cdef double scale = 1 if layer else run.scale
     w += p * run.program[layer * COLUMNS + INPUTS]
     return scale * scale * limits.squares[real](
-        w + first_row * panel, (last_row - first_row) * panel)
+        w + first_row * row, (last_row - first_row) * row)
 
 
 cdef inline double squares_of_gradient(
@@ -47,6 +47,7 @@ cdef inline double squares_of_gradient(
     cdef real g[ROWS * MOST_LANES * PANEL]
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), k = first_row, count, i
+    cdef Py_ssize_t row = weights_row[real](run, layer, work)
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
     cdef Py_ssize_t vectors = min(PANEL, vectors_of(outputs - p, panel))
     cdef const real* dy = dy_of[real](run, layer, work) + p
@@ -55,13 +56,13 @@ cdef inline double squares_of_gradient(
     cdef double total = 0
     memset(&g, 0, sizeof(g))
     while k < last_row:
-        count = rows_at[real](input, k, last_row, vectors, dy, plan[Y_ROW], &g[0], panel)
+        count = rows_at[real](input, k, last_row, vectors, dy, plan[Y_ROW], &g[0], row)
         if l2 > 0:
-            limits.add_penalty[real](l2, w + k * panel, &g[0], count * panel)
+            limits.add_penalty[real](l2, w + k * row, &g[0], count * row)
         if count == ROWS:
-            total += limits.squares[real](&g[0], ROWS * panel)
+            total += limits.squares[real](&g[0], ROWS * row)
         for i in range(count if count < ROWS else 0):
-            total += limits.squares[real](&g[i * panel], panel)
+            total += limits.squares[real](&g[i * row], row)
         k += count
     return total
 

@@ -17,7 +17,7 @@ from numbers cimport (
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, padded_columns, panel_width, penalty_of, rule_of, values_of,
-    vectors_of,
+    vectors_of, weights_row,
 )
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
 
@@ -90,16 +90,15 @@ cdef inline Py_ssize_t rows_at(
 
 cdef inline void optimize_panel(
     const Run* run, Py_ssize_t layer, const Input* input, Py_ssize_t first, Py_ssize_t last,
-    Py_ssize_t vectors, const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t panel,
+    Py_ssize_t vectors, const real* dy, Py_ssize_t dy_row, real* w, Py_ssize_t row,
 ) noexcept nogil:
     """The gradient of a few rows of a panel at a time, used while it is in the nearest cache."""
     cdef real g[ROWS * MOST_LANES * PANEL]
-    cdef Py_ssize_t k = first, count
+    cdef Py_ssize_t k = first, count, n = vectors * (panel_width[real](w) // PANEL)
     memset(&g, 0, sizeof(g))
     while k < last:
-        count = rows_at[real](input, k, last, vectors, dy, dy_row, &g[0], panel)
-        optimize[real](run, layer, False, &g[0], w + k * panel, count, panel,
-                       vectors * (panel // PANEL))
+        count = rows_at[real](input, k, last, vectors, dy, dy_row, &g[0], row)
+        optimize[real](run, layer, False, &g[0], w + k * row, count, row, n)
         k += count
 
 
@@ -193,25 +192,25 @@ cdef inline void update_part(
     Plain SGD never stores a gradient: it is added to W's tile in registers.
     """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], row = plan[Y_ROW]
+    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], y_row = plan[Y_ROW]
     cdef Py_ssize_t panel = panel_width[real](work), p = first, count = last_row - first_row
-    cdef Py_ssize_t vectors
+    cdef Py_ssize_t row = weights_row[real](run, layer, work), vectors
     cdef const real* x = <const real*> input.x + first_row
     cdef real* w
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
-        w = work + plan[W] + p * inputs + first_row * panel
+        w = work + plan[W] + p * inputs + first_row * row
         if not adds_at_once(run):
-            optimize_panel[real](run, layer, input, first_row, last_row, vectors, step + p, row,
-                                 w - first_row * panel, panel)
+            optimize_panel[real](run, layer, input, first_row, last_row, vectors, step + p, y_row,
+                                 w - first_row * row, row)
         else:
-            shrink[real](run, layer, w, count * panel)
+            shrink[real](run, layer, w, count * row)
             if real is float:
                 panels.add_panel[float, fvec](
-                    input.n, vectors, count, x, input.row, step + p, row, <fvec*> w, panel)
+                    input.n, vectors, count, x, input.row, step + p, y_row, <fvec*> w, row)
             else:
                 panels.add_panel[double, dvec](
-                    input.n, vectors, count, x, input.row, step + p, row, <dvec*> w, panel)
+                    input.n, vectors, count, x, input.row, step + p, y_row, <dvec*> w, row)
         p += panel
 
 
