@@ -90,8 +90,8 @@ NETS |= {
 }
 TABLES = {
     "table_classes": of_table(lambda x: np.where(x[:, 0] > 0, 'y"es?\\', "n$p*/ö")),
-    "table_values": of_table(lambda x: x[:, 0] * 100 + 3),
-    "table_several": of_table(lambda x: x[:, 0] * 100 + 3, several=True),
+    "table_values": of_table(lambda x: x[:, 0] * 100 + x[:, 1]),
+    "table_several": of_table(lambda x: x[:, 0] * 100 + x[:, 1], several=True),
 }
 # Functions of one number, each behind nothing that would make an infinity of it.
 EXTREME = {
