@@ -69,6 +69,8 @@ def as_matrix(
     if array.ndim != 2:
         column = "; write x[:, None] for one column" if columns == 1 and array.ndim == 1 else ""
         single = "; write x[None] for a single sample" if array.shape == (columns,) else ""
+        if array.ndim == 1 and not single and columns is not None and columns > 1:
+            single = f"; a single sample has {columns} numbers"
         raise ValueError(
             f"{name}: expected a two-dimensional array, one sample a row; got shape {array.shape}"
             + (single or column)

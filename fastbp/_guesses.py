@@ -67,6 +67,8 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling2D": "write fb.MaxPool2d(kernel)",
         "Model": _ROWS,
         "ModelCheckpoint": "write fb.fit(..., checkpoint=path), or fb.Checkpoint(path)",
+        "Loss": "write @fb.loss above a function of a row of scores and its class; "
+        "there are fb.CrossEntropyLoss(), fb.HingeLoss(), fb.MSELoss() and others",
         "Module": "write fb.Layer for a layer of your own, or fb.Sequential for a network",
         "MultiMarginLoss": "write fb.HingeLoss(), which does not divide by the number of classes",
         "NeuralNetwork": _ROWS,

@@ -184,6 +184,17 @@ def test_a_dataset_s_labels_are_values_to_a_loss_of_values():
         )
 
 
+@pytest.mark.parametrize(("meaning", "found"), [("classes", 0), ("labels", [0, 0])])
+def test_what_is_predicted_where_an_input_is_nan(meaning, found):
+    net = fb.Sequential(fb.Linear(3, 2))
+    net.meaning = meaning
+    x = np.array([1, np.nan, 2], "float32")
+    for each in (net, net.frozen()):
+        assert np.isnan(each.scores(x)).all()
+        assert np.isnan(each.predict_proba(x)).all()
+        assert each.predict(x).tolist() == found
+
+
 def test_nan_scores_are_wrong_answers_and_no_values():
     net, zeros = network(2), np.zeros((90, 2))
     net.layers[-1].b[0] = np.nan

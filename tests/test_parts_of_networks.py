@@ -211,7 +211,8 @@ def test_a_network_is_called_as_scores(backend, rng):
 
 
 def test_a_sample_of_another_size_is_refused():
-    with pytest.raises(ValueError, match=r"one sample a row; got shape \(5,\)$"):
+    text = r"one sample a row; got shape \(5,\); a single sample has 4 numbers$"
+    with pytest.raises(ValueError, match=text):
         network().predict(np.zeros(5))
     with pytest.raises(ValueError, match=r"got shape \(4,\); write x\[None\] for a single sample$"):
         network().forward(np.zeros(4))

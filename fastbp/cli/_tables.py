@@ -13,6 +13,7 @@ from fastbp.tabular.data import Asked, Prepared, prepare
 from fastbp.tabular.task import Task
 
 OVERRIDES = ("drop", "category", "number")  # of what columns are guessed to be
+MOST_TOLD = 50  # columns
 SPLIT = ("test", "test_share")
 MANY = ("ensemble", "cv")  # which train several networks
 
@@ -105,7 +106,10 @@ def prepared_again(args: argparse.Namespace, made: Table | None) -> Prepared:
 
 
 def _tell(made: Table) -> None:
-    """What was guessed, on stderr."""
+    """What was guessed, on stderr, of a wide table the first columns alone."""
+    header, *lines, label = str(made).splitlines()
+    if more := max(len(lines) - MOST_TOLD, 0):
+        lines[MOST_TOLD:] = [f"… and {more} more columns, which report.html and net.table have"]
     with suppress(OSError):
-        sys.stderr.write(f"{made}\n")
+        sys.stderr.write("\n".join([header, *lines, label, ""]))
         sys.stderr.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 from types import FunctionType
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -112,9 +113,10 @@ class Defined:
 
     @classmethod
     def _wrong(cls, where: str, found: TensorCheck) -> GradientError:
+        written = "NaN, or not written" if isnan(found.analytic) else f"{found.analytic:.6g}"
         return GradientError(
             f"{cls.what} {cls.__name__}: its gradient is not its derivative: {where} it is "
-            f"{found.analytic:.6g}, and numerically {found.numeric:.6g}; if it is meant to be "
+            f"{written}, and numerically {found.numeric:.6g}; if it is meant to be "
             f"another, define it with @{cls.__name__}.gradient(check=False)"
         )
 

@@ -12,7 +12,7 @@ from command_line import ALWAYS, OF_TABLE, PLOTS, assert_error, names, run
 from sklearn import metrics
 
 import fastbp as fb
-from fastbp.cli import _predicted
+from fastbp.cli import _predicted, _tables
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,14 @@ def people(tmp_path_factory):
     folder = tmp_path_factory.mktemp("people")
     frame.to_csv(folder / "people.csv", index=False, sep=";", decimal=",")
     return folder, frame
+
+
+def test_of_a_wide_table_the_first_columns_are_told(capsys):
+    columns = {f"c{k}": [0.5, 2.0, k] for k in range(60)}
+    _tables._tell(fb.datasets.table({**columns, "label": [*"xyx"]}).table)
+    _, *lines, more, label = capsys.readouterr().err.splitlines()
+    assert (lines[-1].split()[0], len(lines), label.split()[0]) == ("c49", 50, "label")
+    assert more == "… and 10 more columns, which report.html and net.table have"
 
 
 @pytest.fixture(scope="module")

@@ -225,6 +225,18 @@ def test_a_network_of_user_layers_copies_and_pickles():
 # What is refused
 
 
+def test_a_gradient_that_leaves_places_out_is_told_so():
+    @fb.loss
+    def missed(x, label):
+        return -x[label]
+
+    with pytest.raises(fb.GradientError, match=r"it is NaN, or not written, and numerically 0;"):
+
+        @missed.gradient
+        def only_one(x, label, dx):
+            dx[label] = -1
+
+
 def test_a_wrong_gradient_is_an_error_that_says_where():
     @fb.activation
     def cube(x):
