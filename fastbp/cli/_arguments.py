@@ -88,13 +88,26 @@ def add_data(parser: argparse.ArgumentParser, classes_alone: bool = False) -> No
 
 
 def add_memory(parser: argparse.ArgumentParser) -> None:
-    """--memory, with which data stay on disk."""
+    """--memory, with which data stay on disk, and --copy."""
     parser.add_argument(
         "--memory",
         metavar="SIZE",
         help="read --data, a folder of .npz, .npy or .parquet files, in blocks, within so much "
         "memory, as 500MB or 1GB",
     )
+    parser.add_argument(
+        "--copy",
+        metavar="FOLDER",
+        help="where a copy of such data lies meanwhile, if they have to be decoded; no: nowhere "
+        "(default: a temporary folder)",
+    )
+
+
+def is_on_disk(args: argparse.Namespace) -> bool:
+    """Whether data are to stay on disk."""
+    if args.memory is None and args.copy is not None:
+        raise UsageError("--copy goes with --memory, data that stay on disk")
+    return args.memory is not None
 
 
 def load_shards(args: argparse.Namespace, values: bool | None, made: Table | None = None) -> Shards:
@@ -103,6 +116,8 @@ def load_shards(args: argparse.Namespace, values: bool | None, made: Table | Non
         raise UsageError("--memory goes with --data of a folder")
     classes = None if args.classes is True else args.classes
     said: dict[str, Any] = {"values": values, "classes": classes, "table": made}
+    if args.copy is not None:
+        said["copy"] = args.copy != "no" and args.copy
     for name in ("label", "scale", "drop", "category", "number"):
         if (given := getattr(args, name, None)) is not None:
             said[name] = given

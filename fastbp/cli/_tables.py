@@ -60,7 +60,7 @@ def is_table(args: argparse.Namespace) -> bool:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuse what is said of a table where there is none."""
-    on_disk = args.memory is not None
+    on_disk = _arguments.is_on_disk(args)
     names = (*SPLIT, *MANY, "limit") if on_disk else (*OVERRIDES, *SPLIT, *MANY)
     given = [name for name in names if getattr(args, name) is not None]
     option = "--" + given[0].replace("_", "-") if given else ""

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the accuracy, overall and by class; or of values R² and mean absolute error."""
     backend = _arguments.choose_backend(args)
     net = _arguments.load_model(args)
-    if args.memory is not None:
+    if _arguments.is_on_disk(args):
         return _evaluate_shards(args, net, backend.name)
     data = _arguments.load_data_for(args, net)
     about = {"model": args.model, "data": data.name, "backend": backend.name, "samples": len(data)}

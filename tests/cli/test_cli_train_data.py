@@ -215,6 +215,11 @@ def test_data_on_disk_are_trained_on_and_evaluated(tmp_path):
     done = run("train", *told, "--limit", "5", cwd=tmp_path)
     assert done.code == 2
     assert "--limit does not go with --memory" in done.err
+    done = run("train", *told[:2], "--copy", "no", cwd=tmp_path)
+    assert done.code == 2
+    assert "--copy goes with --memory" in done.err
+    done = run("train", *told, "--copy", "nowhere", cwd=tmp_path)
+    assert "copy: expected a folder, got nowhere, which is none" in done.err
     done = run("train", *told[:2], "--memory", "1kB", "--output", "none", cwd=tmp_path)
     assert done.code
     assert "memory: 1.0 kB are too few" in done.err

@@ -125,12 +125,12 @@ SETTINGS = {  # of losses, optimisers and schedules: an option each
 FLAGS = {
     "train": DATA + "--drop --category --number --test --test-share "
     "--values --model --hidden --activation --normalization --loss --optimizer --batch-size "
-    "--lr --epochs --init --seed --dtype --backend --threads --limit --memory --output --no-plots "
-    "--quiet "
+    "--lr --epochs --init --seed --dtype --backend --threads --limit --memory --copy --output "
+    "--no-plots --quiet "
     "--json --schedule --validation --early-stopping --class-weight --clip-norm --clip-value --l2 "
     "--max-seconds --metrics --resume --ensemble --cv " + " ".join(SETTINGS),
     "sweep": "--dask --output --threads --backend --no-plots --quiet --json",
-    "evaluate": DATA + "--memory --split --backend --plot --json",
+    "evaluate": DATA + "--memory --copy --split --backend --plot --json",
     "predict": DATA + "--index --invert --split --backend --plot --json --output --keep",
     "export": "--format --output --name --json",
     "experiment": "--epochs --limit --seeds --output --resume --docs --backend --quiet --json",

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 import numpy as np
 
@@ -21,8 +21,23 @@ LARGEST = 4 << 20  # bytes of samples in a block, or a part of little memory
 RESIDENT = 16 << 20  # bytes of a mapped file, at most, that stay in memory; or a part of it
 
 
-class Mapped:
-    """An array in an NPY file, of which memory holds what is being read alone."""
+class Mapping:
+    """An array in a file, of which memory holds what is being read alone."""
+
+    def __init__(
+        self, file: IO[bytes], dtype: np.dtype, shape: tuple[int, ...], start: int
+    ) -> None:
+        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.array = np.frombuffer(self._map, dtype, offset=start).reshape(shape)
+
+    def release(self) -> None:
+        """Let memory have what was read."""
+        with suppress(AttributeError, OSError):  # not on Windows
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class Mapped(Mapping):
+    """An array in an NPY file."""
 
     def __init__(self, path: Path) -> None:
         self.file = File(path)
@@ -43,9 +58,7 @@ class Mapped:
                 raise bad_file(path, f"is empty, its shape is {shape}")
             start, count = stream.tell(), int(np.prod(shape))
             check_size(path, count * dtype.itemsize, self.file.state[0] - start)
-            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        array = np.frombuffer(self._map, dtype, count, start)
-        self.array = array.reshape(shape) if len(shape) < 2 else array.reshape(shape[0], -1)
+            super().__init__(stream, dtype, shape if len(shape) < 2 else (shape[0], -1), start)
 
     def __reduce__(self) -> tuple[type[Elsewhere], tuple[File]]:
         """Its path: no memory is shared with other processes."""
@@ -54,11 +67,6 @@ class Mapped:
     def check(self) -> None:
         """Refuse a file that was changed: what is gone from it would end the process."""
         self.file.check()
-
-    def release(self) -> None:
-        """Let memory have what was read."""
-        with suppress(AttributeError, OSError):  # not on Windows
-            self._map.madvise(mmap.MADV_DONTNEED)
 
 
 class Elsewhere:

@@ -94,7 +94,7 @@ class Chunks(Held, Source):
                 "same: y.rechunk({0: x.chunks[0]}), or before of unknown ones compute_chunk_sizes()"
             )
         super().__init__(name, [f"chunk {n} of {name}" for n in range(len(rows[0]))])
-        self.parts, self.largest = (x, y), 0
+        self.parts, self.largest, self.decodes = (x, y), 0, True
         if known:  # so that what is too large is not even read
             of_row = sum(part.dtype.itemsize * math.prod(part.shape[1:]) for part in (x, y))
             self.largest = max(rows[0], default=0) * of_row

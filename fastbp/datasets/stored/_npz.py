@@ -20,7 +20,9 @@ class Archives(Source):
         self.files = [File(path) for path in paths]
         # What a broken or enormous file may take is bounded too; what fits is seen in ``most``.
         self.bound = Bound(memory)
-        self.largest = max(_unpacked(path) for path in paths)
+        found = [_members(path) for path in paths]
+        self.largest = max(size for size, _ in found)
+        self.decodes = any(packed for _, packed in found)
 
     def pieces(self, block: int) -> Iterator[Piece]:
         """The whole file."""
@@ -35,17 +37,23 @@ class Archives(Source):
             x = np.ascontiguousarray(x, kept_dtype(x.dtype)).reshape(len(x), -1)
         yield x, y
 
+    def check(self, block: int) -> None:
+        """Its file."""
+        self.files[block].check()
+
     def most(self) -> int:
         """The largest file, while it is copied."""
         return 3 * self.largest
 
 
-def _unpacked(path: Path) -> int:
-    """Bytes that an archive says its arrays take."""
+def _members(path: Path) -> tuple[int, bool]:
+    """Bytes that an archive says its arrays take, and whether they are compressed."""
     import zipfile
 
     try:
         with zipfile.ZipFile(path) as archive:
-            return sum(each.file_size for each in archive.infolist())
+            members = archive.infolist()
+            packed = any(each.compress_type != zipfile.ZIP_STORED for each in members)
+            return sum(each.file_size for each in members), packed
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as problem:
         raise bad_file(path, f"broken npz file: {problem}") from problem

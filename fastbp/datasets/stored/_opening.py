@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from fastbp.datasets._label import Classes
 from fastbp.datasets._memory import as_bytes, too_small
 
 from ._arrays import Arrays, Mapped, Part, Plain
+from ._copy import Copying
 from ._dask import Chunks, Partitions
 from ._npz import Archives
 from ._parquet import Parquet
+from ._place import as_place
 from ._shards import EXACT, WINDOWS, Shards
 from ._source import Frames, Source
 from ._survey import surveyed
@@ -39,6 +42,7 @@ def shards(
     values: bool | None = None,
     shuffle: str = "auto",
     prefetch: bool = True,
+    copy: bool | str | os.PathLike[str] = True,
     drop: Any = (),
     category: Any = (),
     number: Any = (),
@@ -65,6 +69,12 @@ def shards(
         among those that are in memory at a time, which any data can.
     prefetch : bool, default True
         Whether a thread reads what comes next meanwhile; no bit depends on it.
+    copy : bool or folder, default True
+        Whether samples that have to be decoded, those of tables, of compressed .npz files and of
+        Dask, are copied to a disk, as plain numbers, while they are looked at: epochs then read the
+        copy. It lies in a temporary folder, unless that is kept in memory or lacks the room, which
+        is a warning; or in the folder that is named. It goes with the Shards, or with the process.
+        No bit depends on it.
     drop, category, number
         As ``fb.datasets.table`` takes them.
     table : Table, optional
@@ -78,7 +88,7 @@ def shards(
     ------
     DataError, OSError
         If a file is missing or broken, or differs from the others, or has NaN in it: the message
-        has the file and the row.
+        has the file and the row. Or if the folder ``copy`` has no room, or cannot be written to.
     TypeError, ValueError
         If another argument is wrong, or so little memory will not do.
 
@@ -90,7 +100,7 @@ def shards(
     ...                     fb.Linear(64, data.targets))
     >>> history = fb.fit(net, data, epochs=3, validation=0.1)
     """
-    memory, prefetch = as_bytes(memory), as_flag(prefetch, "prefetch")
+    memory, prefetch, place = as_bytes(memory), as_flag(prefetch, "prefetch"), as_place(copy)
     found = _found(data, memory)
     if isinstance(found, Frames):
         if classes is not None or scale is not None:
@@ -108,11 +118,16 @@ def shards(
     way = _shuffle(shuffle, source)
     if (need := source.most()) > memory // 2:
         raise too_small(memory, 2 * need, f"to read a block of {source.name} takes half of them")
-    seen = surveyed(source, classes, of_values)
+    with Copying(source, place, memory) as copying:
+        seen = surveyed(source, classes, of_values, copying.add)
+        source = copying.source()
     if (need := source.most()) > memory // 2:  # of Dask it is known now
         raise too_small(memory, 2 * need, f"to read a block of {source.name} takes half of them")
     if scale is None:
         scale = 1 / 255 if seen.x.dtype == np.uint8 else 1.0
+    if copying.failed:
+        told = "each epoch decodes anew; copy= says in which folder there is room"
+        warnings.warn(f"{source.name}: {source.copied}; {told}", UserWarning, stacklevel=2)
     return Shards(source, seen, memory, check_scale(scale), source.name, way, prefetch)
 
 

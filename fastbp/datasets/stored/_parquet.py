@@ -80,6 +80,10 @@ class Parquet(Frames):
                 raise
             raise bad_file(path, f"broken Parquet file: {problem}") from problem
 
+    def check(self, block: int) -> None:
+        """Its file."""
+        self.groups[block][0].check()
+
     def most(self) -> int:
         """The largest group's pages, and the rows that are made of them."""
         return 3 * self.largest

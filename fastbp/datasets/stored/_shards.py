@@ -62,6 +62,8 @@ class Shards(Guessed):
         Numbers of a sample, and how many classes or values there are to predict.
     table : Table or None
         How samples are made of a table's rows.
+    copied : str
+        Where a copy of samples that have to be decoded is, or why there is none.
 
     Examples
     --------
@@ -116,6 +118,11 @@ class Shards(Guessed):
     def table(self) -> Table | None:
         """How samples are made of a table's rows."""
         return self.source.table
+
+    @property
+    def copied(self) -> str:
+        """Where a copy of samples that have to be decoded is, or why there is none."""
+        return self.source.copied
 
     @property
     def head(self) -> Dataset:

@@ -63,10 +63,16 @@ class Source:
         How many samples each holds, once ``survey`` has seen them.
     random : bool
         Whether any samples are read as cheaply as those that follow each other.
+    decodes : bool
+        Whether the numbers have to be made of what is read: a copy of them on disk is read faster.
+    copied : str
+        Where that is, or why there is none.
     table : Table or None
         How they are made of a table's rows.
     """
 
+    decodes: bool = False
+    copied: str = ""
     random: ClassVar[bool] = False
     table: Table | None = None
 
@@ -77,6 +83,9 @@ class Source:
     def pieces(self, block: int) -> Iterator[Piece]:
         """The samples of a block, in order, as 2-D arrays of one dtype."""
         raise NotImplementedError
+
+    def check(self, block: int) -> None:
+        """Refuse to go on where a file that the block is of is gone, or was changed."""
 
     def most(self) -> int:
         """Bytes that reading a block takes."""
@@ -100,6 +109,9 @@ class Frames:
     def frames(self, block: int) -> Iterator[pd.DataFrame]:
         """Rows of a block, in order, as DataFrames of the same columns and dtypes."""
         raise NotImplementedError
+
+    def check(self, block: int) -> None:
+        """Refuse to go on where a file that the block is of is gone, or was changed."""
 
     def most(self) -> int:
         """Bytes that the largest block takes while it is read."""

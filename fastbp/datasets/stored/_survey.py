@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastbp.datasets._checked import check_labels, check_values
 from ._moments import Moments
 from ._source import Source, in_block
 
+Each = Callable[[np.ndarray, np.ndarray], None]
 FIRST = 1000  # samples that stay in memory, to tell what the others are like
 
 
@@ -43,8 +45,8 @@ class Survey:
     crc: int = 0
 
 
-def surveyed(source: Source, classes: int | None, values: bool) -> Survey:
-    """Look at all samples, and at how many each block holds.
+def surveyed(source: Source, classes: int | None, values: bool, each: Each) -> Survey:
+    """Look at all samples, and at how many each block holds; ``each`` gets all of them in order.
 
     Raises
     ------
@@ -62,6 +64,7 @@ def surveyed(source: Source, classes: int | None, values: bool) -> Survey:
                 continue
             seen.check(name, x, y)
             _add(found, x, seen.y)
+            each(x, seen.y)
             size, seen.rows = size + len(x), seen.rows + len(x)
         source.sizes.append(size)
     if not sum(source.sizes):

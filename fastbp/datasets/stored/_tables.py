@@ -38,7 +38,7 @@ class TableSource(Source):
 
     def __init__(self, frames: Frames, table: Table, memory: int) -> None:
         super().__init__(frames.name, frames.names)
-        self.frames, self.table = frames, table
+        self.frames, self.table, self.decodes = frames, table, True
         self.width = CELL * len(table.features)
         self.at_once = min(ROWS, max(LEAST_ROWS, memory // 16 // self.width))
 
@@ -57,6 +57,10 @@ class TableSource(Source):
             raise in_block(self.names[block], ValueError(f"it lacks column {problem}")) from None
         except ValueError as problem:
             raise in_block(self.names[block], problem) from None
+
+    def check(self, block: int) -> None:
+        """As of the frames."""
+        self.frames.check(block)
 
     def most(self) -> int:
         """What the block takes, and the rows that become samples."""
