@@ -12,7 +12,6 @@ here.
 cimport numpy
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from numpy.random cimport bitgen_t
 
 cimport activations
 cimport conv2d
@@ -71,9 +70,9 @@ def gather(const source[:, ::1] data, const int64_t[::1] rows, double scale, rea
 
 def permutation(bits, int64_t[::1] order):
     """order = np.random.Generator(bits).permutation(len(order))"""
-    cdef bitgen_t* generator = <bitgen_t*> PyCapsule_GetPointer(bits.capsule, "BitGenerator")
+    cdef void* generator = PyCapsule_GetPointer(bits.capsule, "BitGenerator")
     with bits.lock, nogil:
-        orders.permutation(generator, &order[0], order.shape[0])
+        orders.permutation(<orders.bitgen_t*> generator, &order[0], order.shape[0])
 
 
 def dense_forward(const real[:, ::1] x, const real[:, ::1] w, const real[::1] b, real[:, ::1] y):

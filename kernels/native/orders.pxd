@@ -5,10 +5,16 @@ leaves the first that are not above. A draw in five is, unforeseen, and the plac
 So places are drawn for many swaps before the first, without a branch, and fetched meanwhile.
 """
 
-from libc.stdint cimport UINT32_MAX, int64_t, uint64_t
-from numpy.random cimport bitgen_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 
 from batch cimport fetch_ahead
+
+# As numpy.random has it, whose own .pxd would import all of that where the kernels are loaded.
+cdef extern from "numpy/random/bitgen.h":
+    ctypedef struct bitgen_t:
+        void* state
+        uint64_t (*next_uint64)(void* state) noexcept nogil
+        uint32_t (*next_uint32)(void* state) noexcept nogil
 
 cdef enum:
     DRAWN = 256  # places at a time
