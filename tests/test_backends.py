@@ -78,7 +78,7 @@ def test_importing_fastbp_imports_what_training_on_arrays_needs() -> None:
     told = python(code, FASTBP_BACKEND="cython")
     found = told["new"]
     assert not told["random"]  # which the native kernels need not bring either
-    assert len(found) < 120  # each takes 0.2 ms or more
+    assert len(found) < 130  # each takes 0.2 ms or more
     late = {"numba", "matplotlib", "rich", "safetensors", "numpy.random", "pathlib", "csv"}
     late |= {"fastbp.datasets._table", "fastbp.datasets.stored", "fastbp.training.resuming"}
     assert not late.intersection(found)
