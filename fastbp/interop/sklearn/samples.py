@@ -9,7 +9,7 @@ import numpy as np
 from fastbp import threads as thread_counts
 
 LARGE = 1 << 20  # numbers, from which a pass of one's own pays
-BLOCK = 1 << 16  # numbers that are looked at while they are near
+AT_ONCE = 1 << 16  # numbers that are looked at while they are near
 
 
 def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
@@ -30,7 +30,7 @@ def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
     if x.size < LARGE or not x.flags.c_contiguous:
         return None
     found = x if dtype is None or x.dtype == dtype else np.empty(x.shape, dtype)
-    rows, together = max(1, BLOCK // x.shape[1]), thread_counts.count(threads)
+    rows, together = max(1, AT_ONCE // x.shape[1]), thread_counts.count(threads)
     wrong: list[int] = []  # where blocks start that are not finite
 
     def convert(thread: int) -> None:
