@@ -29,6 +29,8 @@ from fastbp.losses import (
 # from 0 and 1; and one less such a probability loses digits.
 MOST_OF_SOFTMAX, MOST_OF_LOGISTIC = 0.95, 0.55
 
+NEAR = 0.99  # of a limit: what is nearer is so whatever is rounded
+
 FEW = 16  # columns of which NumPy is quicker at all rows of one than at all of a row
 
 OfSamples = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores, target -> (n,) losses
@@ -70,33 +72,31 @@ class Form(NamedTuple):
         scores (epochs, n, outputs) are of epochs whose losses come to these means (epochs,).
         """
         epochs, n, outputs = scores.shape
-        none, all_of_them = np.arange(0), np.arange(epochs * n)
-        if self.theirs is None:
-            return none
-        if isinstance(self.loss, MSELoss):
-            return all_of_them if outputs > 1 else none
-        eps = np.finfo(scores.dtype).eps
+        if self.theirs is None or (isinstance(self.loss, MSELoss) and outputs == 1):
+            return np.arange(0)
         if self.most is None:
-            return all_of_them
+            return np.arange(epochs * n)
+        eps = np.finfo(scores.dtype).eps
         found = self._behind(scores, target, -self.most * np.log(eps))
         small = ~(means > np.sqrt(eps))  # of which what it adds to each sample were seen
         if small.any():
-            found = np.union1d(found, all_of_them[small.repeat(n)])
+            found = np.union1d(found, np.flatnonzero(small.repeat(n)))
         return found
 
     def _behind(self, scores: np.ndarray, target: np.ndarray, limit: float) -> np.ndarray:
         """The samples whose losses may be as high as the limit, counted on."""
-        epochs, _, outputs = scores.shape
-        rows = scores.reshape(-1, outputs)
+        epochs, n, outputs = scores.shape
+        rows, of_epochs = scores.reshape(-1, outputs), scores.reshape(epochs, -1)
         if not isinstance(self.loss, CrossEntropyLoss):
             if max(scores.max(), -scores.min()) + np.log(2) < limit:
                 return np.arange(0)
             above = _highest_of_rows((scores * (1 - 2 * target)).reshape(rows.shape)) + np.log(2)
             return np.flatnonzero(~(above < limit))
-        right = rows.reshape(-1).take(np.arange(0, rows.size, outputs) + np.tile(target, epochs))
-        # Only a row whose own is so far behind the highest of all can be as far behind its highest.
-        far = np.flatnonzero(~(rows.max() - right + np.log(outputs) < limit))
-        above = _highest_of_rows(rows[far]) - right[far] + np.log(outputs)
+        right = of_epochs.take(np.arange(0, n * outputs, outputs) + target, axis=1)
+        # What is not so far behind an epoch's highest score is not behind the highest of its row.
+        highest = of_epochs.max(axis=1, keepdims=True)
+        far = np.flatnonzero(~(right > highest + scores.dtype.type(np.log(outputs) - NEAR * limit)))
+        above = _highest_of_rows(rows.take(far, axis=0)) - right.take(far) + np.log(outputs)
         return far[~(above < limit)]
 
 

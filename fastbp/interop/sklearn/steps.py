@@ -112,7 +112,7 @@ class Steps:
         found = totals * self.factor
         rows = self.form.different(self.kept, self.target, totals)
         if len(rows):
-            more = self.form.difference(self._rows_kept()[rows], self.target[rows % n])
+            more = self.form.difference(self._rows_kept().take(rows, axis=0), self.target[rows % n])
             if self.weights is not None:
                 share = np.empty(orders.size)
                 places = (orders + np.arange(0, orders.size, n)[:, np.newaxis]).reshape(-1)
