@@ -114,8 +114,8 @@ def parsed(column: pd.Series, written: Written | None = None) -> Parsed:
         found = Parsed(numbers, wrong, Written(known, decimal))
         if best is None or wrong.sum() < best.wrong.sum():
             best = found
-        if not wrong.any():
-            break
+        if not any("," in cell or "." in cell for cell in cells[wrong]):
+            break  # the other sign would read as much
     assert best is not None
     return best
 

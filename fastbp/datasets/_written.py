@@ -20,6 +20,7 @@ _CELL = re.compile(
 _MEASURED = re.compile(
     r"(?P<number>.*\d[.,]?)\s?(?P<unit>[°′″'\"]|°?[^\W\d_]{1,12}(?:[/:][^\W\d_]{1,12}){0,2}[²³]?)"
 )
+_STARTS = frozenset("0123456789.,+-−(")
 _CLOCK = re.compile(
     r"(?P<hour>\d{1,3}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d(?:\.\d+)?))?"
     r"(?:\s?(?P<half>[ap])\.?m\.?)?",
@@ -99,6 +100,8 @@ def measured(cell: str, decimal: str = ".") -> tuple[float, str] | None:
     """
     if found := number_of(cell, decimal):
         return found
+    if cell[:1] not in _STARTS:  # most words end here
+        return None
     if clock := _CLOCK.fullmatch(cell):
         return _hours(clock)
     if parts := _MEASURED.fullmatch(cell):
