@@ -11,7 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fastbp.many.feeding import TASK
+from fastbp.many.cluster import SPARE
+from fastbp.many.crews import MOST
+from fastbp.many.feeding import jobs_of
 
 MACHINES = (2, 4, 8, 16, 32, 64)
 
@@ -57,52 +59,59 @@ def paying_batch(steps: Mapping[int, float], size: int, network: Network) -> flo
 
 
 class Costs(NamedTuple):
-    """Seconds of processor time that handing out costs."""
+    """Seconds of processor time that handing out costs, each measured by itself."""
 
     task: float  # of client and scheduler, for each task
     job: float  # of the client, for each job in it
     worker: float  # of a worker, for each job
+    begin: float = 0.0  # of the client, for a call
+    # Shares of a processor that go whatever is done: heartbeats, looking for what runs.
+    idle_client: float = 0.0
+    idle_worker: float = 0.0
+    beside: float = 1.0  # how many times as long a training takes while another runs beside it
 
 
-def makespan(workers: int, jobs: int, seconds: float, costs: Costs) -> float:
-    """When the last of so many jobs is back, where the caller hands them out as ``fit_many`` does.
+def makespan(workers: int, jobs: int, seconds: float, costs: Costs) -> tuple[float, int]:
+    """When the last of so many jobs is back, and the tasks, as ``fit_many`` hands them out.
 
-    One caller serves all, one task after another, by the rules of fastbp.many.feeding: two tasks
-    are on their way to each worker, of so many jobs that they take ``TASK`` seconds, and fewer at
-    the end. A task that no worker waits for is taken by the one that is free first.
+    One caller serves all, one task after another, by the rules of fastbp.many: two tasks are on
+    their way to each worker and some more, each of so many jobs as ``jobs_of`` says. A task that
+    no worker waits for is taken by the one that is free first.
     """
-    each = seconds + costs.worker
-    clock, waiting, known = 0.0, jobs, False
+    each = (seconds + costs.worker) / (1 - costs.idle_worker)
+    task, job, clock = (
+        part / (1 - costs.idle_client) for part in (costs.task, costs.job, costs.begin)
+    )
+    waiting, known, tasks = jobs, False, 0
     free = [0.0] * workers  # when each worker is
     flying: list[tuple[float, int]] = []  # when a task is back, and its jobs
     while waiting or flying:
-        if waiting and len(flying) < 2 * workers:
-            size = 1
-            if known:
-                fair = -(-waiting // (2 * workers))
-                size = max(1, min(int(TASK / each), fair))
-            waiting -= size
-            clock += costs.task / 2 + size * costs.job / 2
+        if waiting and len(flying) < 2 * workers + SPARE:
+            size = max(1, min(jobs_of(each, waiting, workers), MOST)) if known else 1
+            waiting, tasks = waiting - size, tasks + 1
+            clock += (task + size * job) / 2
             begins = max(heapq.heappop(free), clock)
             heapq.heappush(free, begins + size * each)
             heapq.heappush(flying, (begins + size * each, size))
         else:
             back, size = heapq.heappop(flying)
-            clock = max(clock, back) + costs.task / 2 + size * costs.job / 2
+            clock = max(clock, back) + (task + size * job) / 2
             known = True
-    return clock
+    return clock, tasks
 
 
-def efficiency(
-    workers: int, jobs: int, seconds: float, costs: Costs, cores: int | None = None
-) -> float:
-    """The share of the workers' time in which they train.
+def efficiency(workers: int, jobs: int, seconds: float, costs: Costs) -> float:
+    """The share of the workers' time in which they train, each on a processor of its own."""
+    return jobs * seconds / (workers * makespan(workers, jobs, seconds, costs)[0])
 
-    Where caller and workers share ``cores`` nothing is faster than their time together allows.
+
+def efficiency_of_cores(workers: int, jobs: int, seconds: float, costs: Costs, cores: int) -> float:
+    """The same where the caller and its workers share so many cores, which others slow down.
+
+    Nothing is faster than the cores' time allows, of which what is idle takes its share first.
     """
-    took = makespan(workers, jobs, seconds, costs)
-    if cores is not None:
-        tasks = jobs * min(1, seconds / TASK)
-        all_of_it = jobs * (seconds + costs.worker + costs.job) + tasks * costs.task
-        took = max(took, all_of_it / cores)
-    return jobs * seconds / (workers * took)
+    slowed = seconds * (costs.beside if workers > 1 else 1.0)
+    took, tasks = makespan(workers, jobs, slowed, costs)
+    work = costs.begin + tasks * costs.task + jobs * (costs.job + costs.worker + slowed)
+    left = cores - costs.idle_client - workers * costs.idle_worker
+    return jobs * seconds / (workers * max(took, work / left))

@@ -2,11 +2,12 @@
 
     python bench/scale.py                       # measure, and write docs/scale.json and the page
     python bench/scale.py --tables              # the tables of docs/scale.md from docs/scale.json
+    python bench/scale.py --jobs                # measure what handing out costs, and keep the steps
     python bench/scale.py --quick --output now.json
 
 Measured are steps by their batch, what 10,000 jobs that train nothing cost client, scheduler and
 workers of a Dask LocalCluster, and real jobs on one and two workers; all else is computed from
-that (_scale_model.py). The workers' and the client's costs are processor time.
+that (_scale_model.py). Costs of handing out are processor time. Dask's profilers are off (QUIET).
 """
 
 import argparse
@@ -21,7 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _scale_model import NETWORKS, Costs, best_speedup, efficiency, paying_batch
+from _scale_model import (
+    NETWORKS,
+    Costs,
+    best_speedup,
+    efficiency,
+    efficiency_of_cores,
+    paying_batch,
+)
 from settings import SETTINGS, Setting, train
 
 import fastbp as fb
@@ -32,6 +40,10 @@ STEPS = ("final-b8", "simple-b64", "lenet-b32", "control-b256", "final-b512", "t
 PARTS = (1, 2, 4, 8, 16, 32, 64)  # of a batch
 WORKERS, SECONDS, JOBS = (1, 2, 10, 100, 1000), (0.005, 0.05, 0.5, 5.0), 10_000
 REAL = {0.01: 400, 0.1: 60}  # jobs of about so many seconds, that are trained
+BEGINS = 10  # calls of fit_many, of which the mean tells what one costs to begin
+BESIDE = 0.05  # seconds of a job that is trained alone, and beside another
+# What Dask looks at by default, a hundred times a second: docs/dask.md says so.
+QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
 BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->\n"
 Figures = dict[str, Any]
 
@@ -89,38 +101,86 @@ def _copy(history: fb.History) -> fb.History:
 @contextmanager
 def cluster(workers: int) -> Iterator[Any]:
     """The client of so many worker processes of one thread; the scheduler is in this process."""
+    import dask
     from dask.distributed import Client, LocalCluster
 
     settings = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
     with (
-        LocalCluster(**settings, dashboard_address=":0") as of_dask,
+        dask.config.set(QUIET),
+        LocalCluster(**settings, dashboard_address=None) as of_dask,
         Client(of_dask) as client,
     ):
         yield client
 
 
-def measured_costs(jobs: int) -> Figures:
-    """What a task costs, and a job, where neither does anything; and how long all took."""
+class Meter:
+    """Processor time and time since it was made, of this process and of all workers together."""
+
+    def __init__(self, client: Any, idle: tuple[float, float] = (0.0, 0.0)) -> None:
+        self.client, self.idle = client, idle  # what they take in a second in any case
+        self.before, self.started = self._now(), time.perf_counter()
+
+    def _now(self) -> tuple[float, float]:
+        return time.process_time(), sum(self.client.run(time.process_time).values())
+
+    def read(self) -> tuple[float, float, float]:
+        """Of this process and of the workers without what is idle, and seconds on the clock."""
+        took = time.perf_counter() - self.started
+        own, workers = (
+            now - before - idle * took
+            for now, before, idle in zip(self._now(), self.before, self.idle, strict=True)
+        )
+        return own, workers, took
+
+
+def measured_costs(jobs: int, seconds: float) -> Figures:
+    """What a task costs, and a job, where neither does anything; and what goes in any case."""
     data = np.zeros((2, 1)), np.array([0, 1])
     with cluster(1) as client:
         executor = client.get_executor()
         fb.fit_many(empty_jobs(20), data, executor=executor)  # whatever comes first
-        started, before = time.perf_counter(), time.process_time()
+        meter = Meter(client)
+        time.sleep(seconds)
+        *used, took = meter.read()
+        idle = used[0] / took, used[1] / took
+        meter = Meter(client, idle)
         for task in [executor.submit(nothing, pure=False) for _ in range(jobs)]:
             task.result()
-        of_tasks, wall_of_tasks = time.process_time() - before, time.perf_counter() - started
-        todo, workers = empty_jobs(jobs), sum(client.run(time.process_time).values())
-        started, before = time.perf_counter(), time.process_time()
+        of_tasks = meter.read()[0]
+        todo, meter = empty_jobs(jobs), Meter(client, idle)
         fb.fit_many(todo, data, executor=executor)
-        of_jobs, wall = time.process_time() - before, time.perf_counter() - started
-        workers = sum(client.run(time.process_time).values()) - workers
-    costs = Costs(of_tasks / jobs, of_jobs / jobs, workers / jobs)  # a job's with that of its task
-    return {
-        "jobs": jobs,
-        **costs._asdict(),
-        "tasks_a_second": jobs / wall_of_tasks,
-        "jobs_a_second": jobs / wall,
-    }
+        of_jobs, workers, _ = meter.read()
+        todo, meter = empty_jobs(BEGINS), Meter(client, idle)
+        for job in todo:
+            fb.fit_many([job], data, executor=executor)
+        begin = meter.read()[0] / BEGINS - of_tasks / jobs
+    each = of_tasks / jobs, of_jobs / jobs, workers / jobs  # a job's with that of its task
+    return {"jobs": jobs, **Costs(*each, begin, *idle, beside(BESIDE))._asdict()}
+
+
+def beside(seconds: float) -> float:
+    """How many times as much processor time a training takes while another runs beside it."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        fb.fit_many(real_jobs(4, 0.01)[0], real_jobs(1, 0.01)[1], executor=pool)
+        alone = [pool.submit(seconds_of, seconds).result() for _ in range(4)]
+        both = [
+            task.result()
+            for _ in range(4)
+            for task in [pool.submit(seconds_of, seconds) for _ in "12"]
+        ]
+    return max(1.0, min(both) / min(alone))
+
+
+def seconds_of(seconds: float) -> float:
+    """The processor time of an epoch of jobs that take about so long, here."""
+    jobs, data, _ = real_jobs(20, seconds)
+    started = time.process_time()
+    for job in jobs:
+        fb.fit_many([job], data, threads=1)
+    return (time.process_time() - started) / sum(job.epochs for job in jobs)
 
 
 def real_jobs(count: int, seconds: float) -> tuple[list[fb.Job], Any, float]:
@@ -163,13 +223,15 @@ def measured_efficiency() -> list[Figures]:
 
 def measure(quick: bool) -> Figures:
     """All that is measured."""
-    least, repeats, jobs = (0.01, 2, 200) if quick else (0.2, 7, JOBS)
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "steps": measured_steps(STEPS, least, repeats),
-        "costs": measured_costs(jobs),
-        "real": measured_efficiency(),
-    }
+    least, repeats = (0.01, 2) if quick else (0.2, 7)
+    return {"steps": measured_steps(STEPS, least, repeats), **measured_jobs(quick)}
+
+
+def measured_jobs(quick: bool) -> Figures:
+    """What handing out costs, and what is left."""
+    costs = measured_costs(*((200, 0.2) if quick else (JOBS, 10.0)))
+    cores = len(os.sched_getaffinity(0))
+    return {"cores": cores, "costs": costs, "real": measured_efficiency()}
 
 
 def tables(figures: Figures) -> dict[str, str]:
@@ -209,8 +271,12 @@ def table_of_costs(costs: Figures) -> str:
         ["a task that does nothing, of client and scheduler", said(costs["task"])],
         ["a job that trains nothing, of the client, with its share of a task", said(costs["job"])],
         ["the same, of its worker", said(costs["worker"])],
-        [f"such tasks a second, of {costs['jobs']:,}", f"{costs['tasks_a_second']:,.0f}"],
-        [f"such jobs a second, of {costs['jobs']:,}", f"{costs['jobs_a_second']:,.0f}"],
+        ["a call of `fit_many`, of the client", said(costs["begin"])],
+        ["client and scheduler, in a second in which nothing is asked", said(costs["idle_client"])],
+        ["a worker, in such a second", said(costs["idle_worker"])],
+        ["a training beside another, of what it takes alone", f"{costs['beside']:.2f}"],
+        ["so such tasks a second, at most", f"{1 / costs['task']:,.0f}"],
+        ["such jobs a second, at most, of one worker", f"{1 / costs['worker']:,.0f}"],
     ]
     return markdown(["", "measured"], rows)
 
@@ -230,7 +296,8 @@ def table_of_real(figures: Figures) -> str:
     for row in figures["real"]:
         parts = (row["workers"], row["jobs"], row["seconds"], costs_of(figures), figures["cores"])
         job = [str(row["workers"]), f"{row['jobs']} of {said(row['seconds'])}"]
-        rows.append([*job, share(efficiency(*parts)), share(row["efficiency"])])
+        computed = share(efficiency_of_cores(*parts))
+        rows.append([*job, computed, share(row["efficiency"])])
     return markdown(["workers", "jobs", "computed", "measured"], rows)
 
 
@@ -267,11 +334,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--tables", action="store_true", help="measure nothing")
+    parser.add_argument("--jobs", action="store_true", help="measure all but steps")
     parser.add_argument("--quick", action="store_true", help="a few of all, in seconds")
     parser.add_argument("--output", type=Path, default=FIGURES, help="(default: docs/scale.json)")
     args = parser.parse_args(arguments)
     if not args.tables:
-        figures = measure(args.quick)
+        known = json.loads(FIGURES.read_text("utf-8")) if args.jobs else {}
+        figures = known | (measured_jobs(args.quick) if args.jobs else measure(args.quick))
         args.output.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     figures = json.loads(args.output.read_text("utf-8"))
     if args.output == FIGURES:

@@ -36,7 +36,7 @@ def test_more_machines_pay_where_the_exchange_is_short(bench):
 @pytest.mark.parametrize("workers", [1, 4, 1000])
 def test_jobs_that_cost_nothing_to_hand_out_keep_all_busy(bench, workers):
     model, free = bench._scale_model, bench._scale_model.Costs(0, 0, 0)
-    assert model.makespan(workers, 1000, 1.0, free) == pytest.approx(1000 / workers)
+    assert model.makespan(workers, 1000, 1.0, free)[0] == pytest.approx(1000 / workers)
     assert model.efficiency(workers, 1000, 1.0, free) == pytest.approx(1)
     if workers < 1000:
         assert model.efficiency(workers, 1000, 0.001, free) > 0.95
@@ -45,12 +45,22 @@ def test_jobs_that_cost_nothing_to_hand_out_keep_all_busy(bench, workers):
 def test_the_caller_is_the_limit_of_many_workers(bench):
     model = bench._scale_model
     costs = model.Costs(task=0.01, job=0, worker=0)
-    took = model.makespan(1000, 10_000, 1.0, costs)
-    assert took == pytest.approx(10_000 * 0.01, rel=0.05)  # a task a job, one after another
-    one = model.makespan(1, 100, 1.0, model.Costs(0, 0, worker=0.5))
-    assert one == pytest.approx(150)
-    shared = model.efficiency(2, 100, 1.0, model.Costs(0, 1.0, 0), cores=2)
-    assert shared == pytest.approx(0.5, rel=0.05)
+    took, tasks = model.makespan(1000, 10_000, 1.0, costs)
+    assert took == pytest.approx(tasks * 0.01, rel=0.1)  # one after another
+    assert tasks < 7000  # of several jobs, while many wait
+    one, _ = model.makespan(1, 100, 1.0, model.Costs(0, 0, worker=0.5, begin=3.0))
+    assert one == pytest.approx(153)
+    idle = model.Costs(0, 0, 0, idle_worker=0.2)
+    assert model.efficiency(1, 100, 1.0, idle) == pytest.approx(0.8)
+
+
+def test_what_shares_cores_waits(bench):
+    model = bench._scale_model
+    share = model.efficiency_of_cores
+    assert share(2, 100, 1.0, model.Costs(0, 1.0, 0), 2) == pytest.approx(0.5, rel=0.05)
+    assert share(2, 100, 1.0, model.Costs(0, 0, 0, idle_client=0.4), 2) == pytest.approx(0.8)
+    assert share(2, 100, 1.0, model.Costs(0, 0, 0, beside=1.25), 2) == pytest.approx(0.8)
+    assert share(1, 100, 1.0, model.Costs(0, 0, 0, beside=1.25), 2) == pytest.approx(1.0)
 
 
 def test_the_page_has_the_tables_of_its_figures(bench):

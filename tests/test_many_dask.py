@@ -118,6 +118,49 @@ def answer_as_a_dashboard(server):
         connection.recv(1)
 
 
+def test_each_worker_computes_its_own_blocks(client):
+    """Of data that have no room, which go to no worker; those that a cluster keeps are refused."""
+    array = pytest.importorskip("dask.array")
+    x, y = array.from_array(X, (50, 9)), array.from_array(Y, 50)
+    right, found = jobs(2), jobs(2)
+    small = fb.datasets.shards((x, y), memory="24kB")
+    fb.fit_many(right, small)
+    fb.fit_many(found, small, executor=client)
+    assert_same(right, found)
+    with client.as_current():
+        kept = fb.datasets.shards((x.persist(), y), memory="24kB")
+        with pytest.raises(TypeError, match=r"train cannot be sent .*: Dask's workers hold it"):
+            fb.fit_many(jobs(2), kept, executor=client)
+
+
+def test_a_slow_worker_holds_nobody_up(client, tmp_path):
+    """The other one takes what is not begun; the results are the same."""
+    undisturbed, found = trained(count=24), jobs(24)
+    slow = min(client.scheduler_info(n_workers=-1)["workers"])
+    for job in found:
+        job.callbacks = Slow(slow, tmp_path / "where")
+    fb.fit_many(found, (X, Y), executor=client)
+    assert_same(undisturbed, found)
+    where = (tmp_path / "where").read_text().split()
+    assert len(where) == 24
+    assert where.count(slow) < 12
+
+
+class Slow(fb.Callback):
+    """Waits, in one worker, after each epoch; says which worker it was that trained."""
+
+    def __init__(self, worker, path):
+        self.worker, self.path = worker, path
+
+    def on_epoch_end(self, epoch, net):
+        if distributed.get_worker().address == self.worker:
+            time.sleep(0.1)
+
+    def on_train_end(self, net):
+        with self.path.open("a") as file:
+            file.write(f"{distributed.get_worker().address}\n")
+
+
 def test_a_scheduler_that_is_gone_leaves_what_is_finished(client):
     """The last test that has these workers."""
     some = jobs(3, epochs=1_000_000)

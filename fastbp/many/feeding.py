@@ -15,7 +15,8 @@ from .sending import NoParcelError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-TASK = 0.1  # seconds that a task is to take, so that sending it costs little
+TASK = 0.5  # seconds that a task is to take, so that sending it costs little
+TURN = 0.01  # seconds that the caller has for a task, so many workers there are: longer tasks, then
 LOOK_EVERY = 0.1  # seconds within which Ctrl-C is answered
 LINGER = 10.0  # seconds that are waited for tasks that were told to stop
 SUSPECT = 2  # deaths from which a job is trained with no other beside it
@@ -100,8 +101,7 @@ class Feeder:
         crew = self.crew
         size = crew.at_once
         if self.seconds:
-            fair = -(-len(self.waiting) // (2 * crew.lanes))
-            size = max(size, min(int(TASK / self.seconds), fair, crew.most))
+            size = max(size, min(jobs_of(self.seconds, len(self.waiting), crew.lanes), crew.most))
         numbers = [self.waiting.popleft()]
         while self.waiting and len(numbers) < size and not self.deaths[numbers[0]]:
             numbers.append(self.waiting.popleft())
@@ -164,3 +164,9 @@ class Feeder:
         job = self.jobs[number]
         job.error, job.done = problem, True
         self.failed.append(number)
+
+
+def jobs_of(seconds: float, waiting: int, lanes: int) -> int:
+    """How many jobs that take so long make a task: one of TASK seconds, and all end together."""
+    fair = -(-waiting // (2 * lanes))
+    return min(int(max(TASK, TURN * lanes) / seconds), fair)
