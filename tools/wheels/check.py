@@ -4,9 +4,10 @@
     python tools/wheels/check.py dist/*-cp312-*.whl --symbols /usr/lib/libpython3.12.so.1.0
 
 Each native module must be for the processor that the name says, need no later glibc than it, no
-library but the C library, export its own start alone, and run no stack. Of Python's functions it
-calls those of the stable ABI and some of that version alone: --symbols has the file that has them,
-libpython or the program itself. Exit code 1 if anything is not so.
+library but the C library, call of that nothing but what every one has, export its own start alone,
+and run no stack. Of Python's functions it calls those of the stable ABI and some of that version
+alone: --symbols has the file that has them, libpython or the program itself. Exit code 1 if
+anything is not so.
 """
 
 import argparse
@@ -28,6 +29,10 @@ LIBRARIES = re.compile(r"lib(c|m|pthread|dl|rt)\.so(\.\d)?|libc\.musl-\w+\.so\.1
 DATA = ("fastbp/py.typed", "fastbp/models/dense.toml", "fastbp/datasets/mnist/LICENSE",
         "fastbp/datasets/mnist/train-images-idx3-ubyte.gz")  # fmt: skip
 CYTHONS = "__pyx_module_is_main_"  # what Cython exports besides a module's start
+# All that modules call of C's library, which glibc, musl and others have alike.
+CALLS = {*("bcmp", "exp", "expm1", "free", "log", "log1p", "malloc", "memcmp", "memcpy"),
+         *("memmove", "memset", "pow", "sched_yield", "strlen", "strrchr", "syscall"),
+         "vsnprintf"}  # fmt: skip
 LARGEST = 25_000_000  # bytes
 
 
@@ -113,6 +118,8 @@ def in_module(
     if more:
         yield f"exports {', '.join(sorted(more))}"
     python = {name for name in called(path) if re.match(r"_?Py", name)}
+    if unknown := called(path) - python - CALLS:
+        yield f"calls {', '.join(sorted(unknown))}"
     if known is not None and (missing := python - known):
         yield f"calls {', '.join(sorted(missing))}, which that Python has not"
 
