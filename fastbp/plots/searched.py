@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._checks import as_count
 from . import style
 from .style import BLUE, COLOURS, DIM, PALE, SMALL, TICK, Floats
 
@@ -56,7 +57,7 @@ def scores_by_parameter(
     Raises
     ------
     ValueError
-        When there is no setting, shapes differ, or no score is finite.
+        When there is no setting, shapes differ, no score is finite, or `best` is not among them.
 
     Examples
     --------
@@ -68,6 +69,7 @@ def scores_by_parameter(
     y = style.numbers("scores", scores, "trials")
     if not np.isfinite(y).any():
         raise ValueError("scores: expected at least one finite score, got none")
+    ringed = None if best is None else _among(best, len(y))
     names = [*parameters][:MOST]
     if not names:
         raise ValueError("parameters: expected at least one setting, got none")
@@ -86,10 +88,18 @@ def scores_by_parameter(
     grid = figure.subplots(down, across, sharey=True, squeeze=False)
     for ax, name in zip(grid.flat, names, strict=False):
         style.dress(ax, style.cut(name), metric if ax in grid[:, 0] else "")
-        _dots(ax, _places(ax, [*parameters[name]], name in log), y, trained, best)
+        _dots(ax, _places(ax, [*parameters[name]], name in log), y, trained, ringed)
     for ax in grid.flat[len(names) :]:
         ax.remove()
     return figure
+
+
+def _among(best: int, trials: int) -> int:
+    """The best one's number, if it is one of theirs."""
+    number = as_count(best, "best", least=0)
+    if number >= trials:
+        raise ValueError(f"best: expected a trial's number, below {trials}, got {number}")
+    return number
 
 
 def _dots(ax: Axes, x: Floats, y: Floats, trained: Floats, best: int | None) -> None:

@@ -42,8 +42,9 @@ MODULES: tuple[tuple[str, ModuleType], ...] = (
     ("fb", fb),
     *(
         (f"fb.{name}", module)
-        for name, module in sorted(vars(fb).items())
-        if name in dir(fb) and isinstance(module, ModuleType)
+        for name in dir(fb)
+        if name in vars(fb) or name in fb.__all__  # and not PyTorch, where nothing asked for it
+        if isinstance(module := getattr(fb, name), ModuleType)
     ),
 )
 FILES = {"name", "path", "source"}

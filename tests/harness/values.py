@@ -200,7 +200,6 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "logs.TensorBoard": {"folder": lambda: "events"},
     "logs.Log": {"path": lambda: "log.csv"},
     "_above.Judged.evaluate": {"x": _data},
-    "_described.asked_for": {"given": dict, "called": lambda: str},
     "_above.Judged.score": {"x": _data},
     "resuming.resume": {"path": lambda: _file("run.safetensors", _write_checkpoint)},
     "checkpoint.Checkpoint.keep": {"data": lambda: b"a run"},
@@ -224,7 +223,7 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     },
     "_load.load": {"path": lambda: _file("data.csv", _write_csv)},
     "initializers.initializer": {"init": lambda: "glorot"},
-    "normalization.BatchNorm1d": {"num_features": lambda: COLUMNS},
+    "batch_norm.BatchNorm1d": {"num_features": lambda: COLUMNS},
     "normalization.LayerNorm": {"normalized_shape": lambda: COLUMNS},
     "normalization.Scale": {"num_features": lambda: COLUMNS},
     "standardize.Standardize": {"mean": lambda: np.zeros(COLUMNS), "std": lambda: np.ones(COLUMNS)},
@@ -235,13 +234,13 @@ GOOD_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "_dataset.Dataset.images": {"rows": lambda: slice(0, 2)},
     "_table.table": {"data": _frame},
     "train.train": {"data": _frame},
-    "_table.Table": {
+    "_fitted.Table": {
         name: lambda name=name: getattr(_made_table(), name)
         for name in ("columns", "label", "left_out")
     },
-    "_table.Table.encode": {"data": _frame},
-    "_table.Table.dataset": {"data": _frame},
-    "_table.Table.frame_of": {"data": _frame, "probabilities": lambda: np.full((ROWS, 3), 1 / 3)},
+    "_fitted.Table.encode": {"data": _frame},
+    "_fitted.Table.dataset": {"data": _frame},
+    "_fitted.Table.frame_of": {"data": _frame, "probabilities": lambda: np.full((ROWS, 3), 1 / 3)},
 }
 
 
