@@ -45,6 +45,10 @@ class Archives(Source):
         """The largest file, while it is copied."""
         return 3 * self.largest
 
+    def kept(self) -> int:
+        """As much again where files are compressed: what one grew in is given back late."""
+        return 3 * self.largest if self.decodes else 0
+
 
 def _members(path: Path) -> tuple[int, bool]:
     """Bytes that an archive says its arrays take, and whether they are compressed."""
