@@ -11,9 +11,10 @@ from libc.string cimport memcpy
 from activations cimport reads_input
 from norms cimport statistics_of
 from numbers cimport ACTIVE, COLUMNS, DENSE, DROPOUT, KIND, LAYER_NORM, OUTPUTS, SKIP
-from program cimport Run, dy_of, gathers_input, is_norm, output_columns, panel_width, row_of, y_of
+from program cimport Run, dy_of, gathers_input, is_norm, output_columns, row_of, y_of
 from shortcut cimport is_shortcut
 from tile cimport real
+from widths cimport panel_width
 
 
 cdef inline Py_ssize_t find_active(Run* run, real* work, Py_ssize_t n) noexcept nogil:

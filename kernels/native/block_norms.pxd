@@ -19,11 +19,10 @@ from numbers cimport (
     BATCH, BATCHES, BATCH_NORM, BUFFER, CHANNELS, COLUMNS, KIND, OUTPUTS, PARAM_VECTORS, PARTS,
     PLAN_COLUMNS, SAMPLES, SHARE, STATISTICS, TRAINING, VECTOR, W, Y_ROW,
 )
-from program cimport (
-    Input, Run, dy_of, hidden_input, meet, row_of, takes_steps, values_of, width_of, y_of,
-)
+from program cimport Input, Run, dy_of, hidden_input, meet, row_of, takes_steps, values_of, y_of
 from steps cimport optimize_apart
 from tile cimport real
+from widths cimport width_of
 
 cdef enum:  # what there are parts of, and a whole
     MEAN

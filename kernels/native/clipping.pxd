@@ -13,8 +13,9 @@ from numbers cimport (
     BLOCK, BYTES, BY_OUTPUTS, CLIP_VALUE, COLUMNS, INPUTS, KIND, OPTIMIZER, OUTPUTS, PLAIN,
     PLAN_COLUMNS, SCALE, SIGMOID, SOURCE, SPARSE, SPLIT, TANH,
 )
-from program cimport Input, Run, dy_of, panel_width, row_of
+from program cimport Input, Run, dy_of, row_of
 from tile cimport real
+from widths cimport panel_width
 
 cdef extern from *:
     """

@@ -18,10 +18,11 @@ from numbers cimport (
 )
 from pairs cimport leave_parts
 from program cimport (
-    Input, Run, dy_of, first_segment, kept_sums, output_columns, panel_width, parts_in, penalty_of,
-    rule_of, y_of,
+    Input, Run, dy_of, first_segment, kept_sums, output_columns, parts_in, penalty_of, rule_of,
+    y_of,
 )
 from tile cimport pinned, real
+from widths cimport panel_width
 
 
 cdef inline bint follows(const Run* run, Py_ssize_t layer) noexcept nogil:

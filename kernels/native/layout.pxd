@@ -12,10 +12,11 @@ from numbers cimport (
     SQUARES, STATISTICS, STEP, SUMS, VECTOR, W, WHOLE, WIDTH, X, X_STRIDE, Y, Y_ROW,
 )
 from program cimport (
-    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, on_images, padded_size, panels_in, row_size,
-    vectors_size, weights_of, weights_width, width_of,
+    AT_ONCE, MOST_EXCHANGED, buffers_size, has_border, on_images, padded_size, vectors_size,
+    weights_of,
 )
 from tile cimport real
+from widths cimport panels_in, row_size, weights_width, width_of
 
 
 cdef inline Py_ssize_t pages(Py_ssize_t elements, const real* _real) noexcept nogil:

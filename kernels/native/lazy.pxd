@@ -8,8 +8,9 @@ all of W takes it up.
 from libc.stdint cimport int64_t
 
 from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, WIDTH, Y_ROW
-from program cimport Run, kept_scale, output_columns, panel_width, penalty_of, rule_of
+from program cimport Run, kept_scale, output_columns, penalty_of, rule_of
 from tile cimport real
+from widths cimport panel_width
 
 
 cdef inline bint is_lazy(const Run* run) noexcept nogil:

@@ -13,11 +13,10 @@ from numbers cimport (
     NORM_EPSILON, PARAM_VECTORS, PLAN_COLUMNS, SHARE, STANDARDIZE, STATISTICS, STEP, TRAINING, W,
     WIDTH, Y_ROW,
 )
-from program cimport (
-    Input, Run, dy_of, output_columns, panel_width, row_of, takes_steps, values_of, y_of,
-)
+from program cimport Input, Run, dy_of, output_columns, row_of, takes_steps, values_of, y_of
 from steps cimport optimize_apart
 from tile cimport pinned, real
+from widths cimport panel_width
 
 
 cdef inline real* statistics_of(

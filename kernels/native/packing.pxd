@@ -6,10 +6,11 @@ from libc.string cimport memcpy
 cimport panels
 from numbers cimport (
     BIAS, BUFFER, BUFFERS, CONV, DENSE, FIRST_BUFFER, INPUTS, KIND, OUTPUTS, PARAMS, PARAM_VECTORS,
-    VECTOR, W, WIDTH,
+    VECTOR, W,
 )
-from program cimport length_of, panel_width, parameters_of, vectors_in, width_of
+from program cimport length_of, parameters_of, vectors_in
 from tile cimport real
+from widths cimport weights_row, width_of
 
 
 cdef inline void copy_vectors(
@@ -42,7 +43,7 @@ cdef inline void pack_row(
         memcpy(place, params, parameters_of(row) * sizeof(real))
     elif row[KIND] == DENSE:
         panels.pack[real](params, row[INPUTS], row[OUTPUTS], row[BIAS], place,
-                          min(panel_width[real](NULL), <Py_ssize_t> plan[WIDTH]))
+                          weights_row[real](plan, NULL))
     else:
         copy_vectors[real](True, row, row[PARAM_VECTORS], <real*> params, place)
         if part == 0 and row[PARAM_VECTORS] < vectors_in(row):  # w of a norm that has none
@@ -61,7 +62,7 @@ cdef inline void unpack_row(
     elif row[KIND] == CONV:
         memcpy(params, place, parameters_of(row) * sizeof(real))
     elif row[KIND] == DENSE:
-        panels.unpack[real](place, min(panel_width[real](NULL), <Py_ssize_t> plan[WIDTH]),
+        panels.unpack[real](place, weights_row[real](plan, NULL),
                             row[INPUTS], row[OUTPUTS], row[BIAS], params)
     else:
         copy_vectors[real](False, row, row[PARAM_VECTORS], params, <real*> place)

@@ -13,10 +13,10 @@ cimport limits
 from batch cimport blocks_of
 from numbers cimport BLOCK, BUNCH, BY_INPUTS, COLUMNS, INPUTS, OUTPUTS, PLAN_COLUMNS, SPLIT
 from program cimport (
-    Input, Run, dy_of, first_segment, output_columns, panel_width, penalty_of, row_of,
-    segment_start,
+    Input, Run, dy_of, first_segment, output_columns, penalty_of, row_of, segment_start,
 )
 from tile cimport pinned, real
+from widths cimport panel_width
 
 
 cdef inline bint takes_pairs(

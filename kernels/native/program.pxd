@@ -29,10 +29,11 @@ from numbers cimport (
     FLATTEN, FORK, FROZEN, GROUPS, HEIGHT, INPUTS, KERNEL, KIND, L2, LAYER_NORM, LR_FACTOR, MASKS,
     OPTIMIZER, OUTPUTS, OUT_CHANNELS, OUT_HEIGHT, P, PADDING, PARAM_VECTORS, PARTNER, PLAIN,
     PLAN_COLUMNS, SEED, SEGMENTS, SPLIT, SQUARES, STANDARDIZE, STRIDE, SUMS, VALUES, VALUE_COLUMNS,
-    VECTOR, WHOLE, WIDTH, Y, Y_ROW,
+    VECTOR, WHOLE, Y, Y_ROW,
 )
-from tile cimport PANEL, VECTORS, dvec, fvec, real
+from tile cimport real
 from updates cimport Rates, Rule
+from widths cimport panels_in, width_of
 
 cdef enum:
     MOST_EXCHANGED = 512  # samples at a time
@@ -94,80 +95,6 @@ cdef struct Input:  # what a layer reads: n samples
     Py_ssize_t row  # elements from a sample to the next
     const int32_t* bounds  # NULL unless sparse; see batch.pxd
     const int32_t* starts
-
-
-cdef inline Py_ssize_t width_of(Py_ssize_t columns, const real* _real) noexcept nogil:
-    """columns rounded up to whole panels."""
-    cdef Py_ssize_t panel = panel_width[real](_real)
-    return (columns + panel - 1) // panel * panel
-
-
-cdef inline Py_ssize_t panel_width(const real* _real) noexcept nogil:
-    if real is float:
-        return PANEL * <Py_ssize_t> (sizeof(fvec) // sizeof(float))
-    else:
-        return PANEL * <Py_ssize_t> (sizeof(dvec) // sizeof(double))
-
-
-cdef inline Py_ssize_t vectors_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
-    """How many vectors so many columns take."""
-    return (PANEL * columns + panel - 1) // panel
-
-
-cdef inline Py_ssize_t padded_columns(
-    Py_ssize_t layer, Py_ssize_t columns, Py_ssize_t panel,
-) noexcept nogil:
-    """What tiles read and write of so many columns of y, dy and step: whole vectors.
-
-    Those of some tiles come in VECTORS, or whole panels. A single one is possible behind the first
-    layer, whose data may be sparse.
-    """
-    cdef Py_ssize_t vectors = vectors_of(columns, panel), over = vectors % PANEL
-    if over > VECTORS:
-        vectors += PANEL - over
-    elif over > 1 or over and layer == 0:
-        vectors += VECTORS - over
-    return vectors * (panel // PANEL)
-
-
-cdef inline Py_ssize_t weights_width(
-    const int64_t* row, Py_ssize_t layer, const real* _real,
-) noexcept nogil:
-    """What a row's vectors take, or each of the rows of its W: whole panels, or, where W is less
-    wide than one, as much of it as tiles reach. So an optimiser finds narrow rows without gaps."""
-    cdef Py_ssize_t panel = panel_width[real](_real)
-    if row[KIND] == DENSE and row[OUTPUTS] < panel:
-        return padded_columns(layer, row[OUTPUTS], panel)
-    return width_of[real](row[OUTPUTS], _real)
-
-
-cdef inline Py_ssize_t weights_row(
-    const Run* run, Py_ssize_t layer, const real* _real,
-) noexcept nogil:
-    """From a row of a panel of W to the next one."""
-    return min(panel_width[real](_real), <Py_ssize_t> run.plan[layer * PLAN_COLUMNS + WIDTH])
-
-
-cdef inline Py_ssize_t panels_in(const int64_t* plan, const real* _real) noexcept nogil:
-    """How many panels what is so wide has."""
-    cdef Py_ssize_t panel = panel_width[real](_real)
-    return (plan[WIDTH] + panel - 1) // panel
-
-
-cdef inline Py_ssize_t row_size(
-    Py_ssize_t layer, Py_ssize_t columns, const real* _real,
-) noexcept nogil:
-    """From a sample's y, dy and step to the next one's.
-
-    Where a panel is a part of each row, rows an even number of cache lines apart would share few
-    places of the nearest cache, and a processor that compares the lowest bits of addresses would
-    take a row for one that it is still writing.
-    """
-    cdef Py_ssize_t panel = panel_width[real](_real), line = 64 // <Py_ssize_t> sizeof(real)
-    cdef Py_ssize_t size = padded_columns(layer, columns, panel)
-    if size > panel and size % (2 * line) < line:
-        size += line
-    return size
 
 
 cdef inline Py_ssize_t segment_start(

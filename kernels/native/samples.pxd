@@ -21,8 +21,8 @@ from numbers cimport (
 )
 from processors cimport spread
 from program cimport (
-    AT_ONCE, Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, panel_width, parts_in,
-    parts_of, row_of,
+    AT_ONCE, Input, Run, dy_of, first_segment, hidden_input, is_norm, meet, parts_in, parts_of,
+    row_of,
 )
 from segments cimport (
     add_gradient, add_pairs, added_by_each, has_gradient, segment_sums, size_of, step_share,
@@ -32,6 +32,7 @@ from squares cimport has_squares, panel_squares, sum_of_parts
 from stages cimport backward_rows_apart, forward_apart, kept_loss, losses_apart
 from steps cimport begin_step
 from tile cimport pinned, real
+from widths cimport panel_width
 
 cdef enum:
     TOGETHER = 8  # samples that no segment divides: a tile's

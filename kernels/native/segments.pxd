@@ -13,11 +13,10 @@ from numbers cimport (
     BIAS, COLUMNS, DENSE, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS, PLAN_COLUMNS, SEGMENTS,
     STEP, SUMS, W, WIDTH, Y_ROW,
 )
-from program cimport (
-    Input, Run, dy_of, panel_width, panels_in, takes_steps, vectors_of, weights_row,
-)
+from program cimport Input, Run, dy_of, takes_steps
 from steps cimport optimize
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from widths cimport panel_width, panels_in, vectors_of, weights_row
 
 
 cdef inline Py_ssize_t size_of(
@@ -43,7 +42,7 @@ cdef inline void add_dense(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, j, vectors
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef Py_ssize_t y_row = plan[Y_ROW], w_row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t y_row = plan[Y_ROW], w_row = weights_row[real](plan, work)
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real sums[MOST_LANES * PANEL]
@@ -72,7 +71,7 @@ cdef inline void add_sparse(
     """add_dense for the first layer's W on sparse samples."""
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, vectors
     cdef Py_ssize_t inputs = run.program[INPUTS], outputs = run.program[OUTPUTS]
-    cdef Py_ssize_t row = weights_row[real](run, 0, work)
+    cdef Py_ssize_t row = weights_row[real](run.plan, work)
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, 0, work)
     while p < outputs:
@@ -207,7 +206,7 @@ cdef inline void step_pieces(
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t width = run.plan[layer * PLAN_COLUMNS + WIDTH], inputs = row[INPUTS]
     cdef Py_ssize_t panel = panel_width[real](work), tiles = tiles_of(run, layer), p = 0, k, end, n
-    cdef Py_ssize_t w_row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t w_row = weights_row[real](run.plan + layer * PLAN_COLUMNS, work)
     if row[KIND] != DENSE:
         while p < row[PARAM_VECTORS] * row[OUTPUTS]:
             n = min(panel, row[OUTPUTS] - p % row[OUTPUTS])

@@ -18,12 +18,12 @@ from numbers cimport (
 )
 from program cimport (
     Input, Run, adds_at_once, dy_of, exchanged_at_once, first_segment, meet, output_columns,
-    own_weights, panel_width, partial_sums, row_of, rule_of, segment_start, share_of, takes_steps,
-    vectors_of, weights_row, y_of,
+    own_weights, partial_sums, row_of, rule_of, segment_start, share_of, takes_steps, y_of,
 )
 from sparse cimport sparse_layer
 from steps cimport step_of, update_weights
 from tile cimport FEW, PANEL, dvec, fvec, pinned, real
+from widths cimport panel_width, vectors_of, weights_row
 
 cdef enum:
     ROWS_AT_ONCE = 32  # of W, which stay in the nearest cache from dx to their update
@@ -40,7 +40,7 @@ cdef inline void multiply(
     """
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t p = first, depth = last_row - first_row, vectors
-    cdef Py_ssize_t row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t row = weights_row[real](run.plan + layer * PLAN_COLUMNS, work)
     cdef const real* w
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
@@ -65,7 +65,7 @@ cdef inline void transposed_part(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
-    cdef Py_ssize_t row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t row = weights_row[real](plan, work)
     cdef const real* dy = dy_of[real](run, layer, work) + start * plan[Y_ROW] + first
     cdef const real* w = work + plan[W] + first * inputs
     cdef bint turns = turned.pays(n, last - first)
@@ -188,7 +188,7 @@ cdef inline Py_ssize_t step_few(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t vectors = vectors_of(last - first, panel)
-    cdef Py_ssize_t row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t row = weights_row[real](plan, work)
     cdef const real* dy = dy_of[real](run, layer, work) + first
     cdef const real* x = <const real*> input.x
     cdef real* w = work + plan[W] + first * inputs

@@ -6,10 +6,9 @@ cimport panels
 from batch cimport blocks_of
 from clipping cimport panel_within
 from numbers cimport BLOCK, BUNCH, CLIP_VALUE, INPUTS, STEP, W, WIDTH, Y, Y_ROW
-from program cimport (
-    Input, Run, output_columns, padded_columns, panel_width, rule_of, vectors_of, weights_row,
-)
+from program cimport Input, Run, output_columns, rule_of
 from tile cimport PANEL, dvec, fvec, pinned, real
+from widths cimport padded_columns, panel_width, vectors_of, weights_row
 
 
 cdef inline void sparse_chunk(
@@ -18,7 +17,7 @@ cdef inline void sparse_chunk(
 ) noexcept nogil:
     """One chunk of sparse_layer, for the panel that starts at column p; clips is a constant."""
     cdef Py_ssize_t inputs = run.program[INPUTS]
-    cdef Py_ssize_t blocks = blocks_of(inputs), row = weights_row[real](run, 0, work)
+    cdef Py_ssize_t blocks = blocks_of(inputs), row = weights_row[real](run.plan, work)
     cdef Py_ssize_t bound = 2 * blocks * chunk, entry = blocks * BUNCH * chunk
     cdef const int32_t* u_bounds = NULL
     cdef const int32_t* u_starts = NULL

@@ -19,11 +19,11 @@ from numbers cimport (
 from pairs cimport leave_parts_apart, takes_pairs
 from program cimport (
     Input, Run, adds_at_once, dy_of, first_segment, hidden_input, is_norm, kept_scale, kept_sums,
-    meet, output_columns, panel_width, parts_in, parts_of, penalty_of, row_of, segment_start,
-    vectors_of, weights_row,
+    meet, output_columns, parts_in, parts_of, penalty_of, row_of, segment_start,
 )
 from steps cimport rows_at
 from tile cimport MOST_LANES, PANEL, ROWS, pinned, real
+from widths cimport panel_width, vectors_of, weights_row
 
 
 cdef inline double weight_squares(
@@ -31,7 +31,7 @@ cdef inline double weight_squares(
     Py_ssize_t p,
 ) noexcept nogil:
     """Of these rows of the panel that starts at column p."""
-    cdef Py_ssize_t row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t row = weights_row[real](run.plan + layer * PLAN_COLUMNS, work)
     cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W]
     cdef double scale = 1 if layer else run.scale
     w += p * run.program[layer * COLUMNS + INPUTS]
@@ -47,7 +47,7 @@ cdef inline double squares_of_gradient(
     cdef real g[ROWS * MOST_LANES * PANEL]
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), k = first_row, count, i
-    cdef Py_ssize_t row = weights_row[real](run, layer, work)
+    cdef Py_ssize_t row = weights_row[real](plan, work)
     cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
     cdef Py_ssize_t vectors = min(PANEL, vectors_of(outputs - p, panel))
     cdef const real* dy = dy_of[real](run, layer, work) + p

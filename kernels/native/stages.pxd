@@ -20,12 +20,13 @@ from numbers cimport (
 )
 from program cimport (
     Input, Run, dy_of, gathers_input, hidden_input, is_norm, masks_of, meet, output_columns,
-    panel_width, partner_of, row_of, takes_steps, values_of, y_of,
+    partner_of, row_of, takes_steps, values_of, y_of,
 )
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply, step_dense
 from shortcut cimport is_shortcut
 from sparse cimport sparse_layer
 from tile cimport pinned, real
+from widths cimport panel_width
 
 
 cdef inline void forward_shortcut(

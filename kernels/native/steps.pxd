@@ -15,11 +15,9 @@ from numbers cimport (
     BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS,
     SAMPLES_KEPT, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH, Y_ROW,
 )
-from program cimport (
-    Input, Run, adds_at_once, dy_of, padded_columns, panel_width, penalty_of, rule_of, values_of,
-    vectors_of, weights_row,
-)
+from program cimport Input, Run, adds_at_once, dy_of, penalty_of, rule_of, values_of
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from widths cimport padded_columns, panel_width, vectors_of, weights_row
 
 
 cdef inline void begin_step(
@@ -194,7 +192,7 @@ cdef inline void update_part(
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], y_row = plan[Y_ROW]
     cdef Py_ssize_t panel = panel_width[real](work), p = first, count = last_row - first_row
-    cdef Py_ssize_t row = weights_row[real](run, layer, work), vectors
+    cdef Py_ssize_t row = weights_row[real](plan, work), vectors
     cdef const real* x = <const real*> input.x + first_row
     cdef real* w
     while p < last:

@@ -14,13 +14,13 @@ from numbers cimport (
     PLAN_COLUMNS, SEGMENTS, STEP, VECTOR, W,
 )
 from program cimport (
-    Input, Run, hidden_input, panel_width, parameters_of, partial_gradient, penalty_of, takes_steps,
-    weights_of,
+    Input, Run, hidden_input, parameters_of, partial_gradient, penalty_of, takes_steps, weights_of,
 )
 from squares cimport panel_squares
 from stages cimport step_apart
 from steps cimport optimize_apart
 from tile cimport real
+from widths cimport panel_width
 
 
 cdef inline Py_ssize_t filters_of(const int64_t* row) noexcept nogil:
