@@ -116,7 +116,7 @@ def test_a_disk_without_room_is_named_or_done_without(folders, tmp_path, monkeyp
             data = opened(folders, "parquet", True)
         assert data.copied.endswith("No space left on device")
         np.testing.assert_array_equal(data.dataset().x, right.x)
-    monkeypatch.setattr(_copy, "SHARE", 10**15)
+    monkeypatch.setattr(_copy, "PART_OF_FREE", 10**15)
     with pytest.warns(UserWarning, match=r"it takes more than .* half of what was free"):
         opened(folders, "parquet", True)
 

@@ -21,7 +21,7 @@ from ._arrays import LARGEST, Mapping
 from ._place import temporary
 from ._source import Piece, Source
 
-SHARE = 2  # a copy takes one part of so many of what is free in a temporary folder, at most
+PART_OF_FREE = 2  # a copy takes one part of so many of what is free in a temporary folder, at most
 
 
 class Copied(Source):
@@ -126,7 +126,7 @@ class Copying:
     def _open(self) -> None:
         if self.folder is None:
             self.folder = temporary()
-            self.room = shutil.disk_usage(self.folder).free // SHARE
+            self.room = shutil.disk_usage(self.folder).free // PART_OF_FREE
         for _ in "xy":
             self.columns.append(_Column(self.folder))
 
