@@ -48,6 +48,6 @@ def keep_active(run, data, chosen, count, zeros):
                 mean[k], rstd[k] = mean[run.rows[k]], rstd[run.rows[k]]
     for k in range(count):
         run.samples[k] = chosen[run.rows[k]]
-    gather_samples(run, data, run.samples, count, zeros)
+    gather_samples(run, data, run.samples, count, 0, zeros)  # near from forward
     if run.listed:
         sort_columns(run, count, zeros)

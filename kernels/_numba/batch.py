@@ -7,9 +7,9 @@ import numpy as np
 from fastbp.kernels.numbers import Choice, Setting, Source
 
 from .jit import core, jit
-from .pointers import at, eight_bytes, shift
+from .pointers import at, eight_bytes, fetch, shift
 from .tile import PANEL_ROWS
-from .vectors import bits
+from .vectors import bits, lanes_of
 
 
 @jit
@@ -22,6 +22,7 @@ def gather(data, rows, scale, x):
 
 
 GROUP = 64  # samples whose zeros one word's bits tell
+AHEAD = 8  # samples that memory takes less long to bring than to gather these
 
 
 class Zeros(typing.NamedTuple):
@@ -48,17 +49,27 @@ def groups_of(batch):
 
 
 @core
-def _gather(run, data, chosen, n):
+def _fetch_row(data, chosen, r, ahead, features):
+    """Let the processor bring the sample near that comes AHEAD after this one, if there is one."""
+    if r + AHEAD < ahead:
+        row = shift(data, chosen[r + AHEAD] * features)
+        for k in range(0, features, lanes_of(data[0])):
+            fetch(row, k)
+
+
+@core
+def _gather(run, data, chosen, n, ahead):
     """A batch of the data: x = data[chosen] * scale."""
     features, scale = run.choices[Choice.FEATURES], type(run.x[0])(run.settings[Setting.SCALE])
     for r in range(n):
         row, x = shift(data, chosen[r] * features), shift(run.x, r * features)
+        _fetch_row(data, chosen, r, ahead, features)
         for k in range(features):
             x[k] = type(scale)(row[k]) * scale
 
 
 @core
-def _gather_listed(run, data, chosen, n, zeros):
+def _gather_listed(run, data, chosen, n, ahead, zeros):
     """The same, but x has only what is not zero, and `zeros` says where that is."""
     features, scale = run.choices[Choice.FEATURES], type(run.x[0])(run.settings[Setting.SCALE])
     samples, index, bounds, count, at = zeros.samples, zeros.index, zeros.bounds, 0, 0
@@ -66,21 +77,22 @@ def _gather_listed(run, data, chosen, n, zeros):
         samples[i] = 0
     for r in range(n):
         row, x = shift(data, chosen[r] * features), shift(run.x, r * features)
-        has, bit, k = shift(samples, r // GROUP * features), 1 << (r % GROUP), 0
+        has, k = shift(samples, r // GROUP * features), 0
+        _fetch_row(data, chosen, r, ahead, features)
         while k < features:
             bounds[at] = count
             at += 1
             end = min(k + PANEL_ROWS, features)
             while k < end:
-                if k + 8 <= end and eight_bytes(row, k) == 0:
-                    k += 8  # most pixels are 0, and lie together
-                    continue
-                index[count] = k
-                x[k] = type(scale)(row[k]) * scale
-                if row[k] != 0:
-                    has[k] |= bit
-                    count += 1
-                k += 1
+                stop = min(k + 8, end)
+                if stop < k + 8 or eight_bytes(row, k) != 0:  # most pixels are 0, and lie together
+                    for each in range(k, stop):  # without a branch, which nobody could foresee
+                        there = np.int64(row[each] != 0)
+                        index[count] = each
+                        x[each] = type(scale)(row[each]) * scale
+                        has[each] |= there << (r % GROUP)
+                        count += there
+                k = stop
         bounds[at] = count
         at += 1
 
@@ -108,20 +120,23 @@ def sort_columns(run, n, zeros):
 
 
 @core
-def gather_samples(run, data, chosen, n, zeros):
-    """Gather a batch of whatever the data's elements are."""
+def gather_samples(run, data, chosen, n, ahead, zeros):
+    """Gather a batch of whatever the data's elements are.
+
+    chosen has `ahead` samples, of which all behind the batch are of batches to come.
+    """
     source = run.choices[Choice.SOURCE]
     if source == Source.BYTES:
-        _gather_rows(run, at(data, np.uint8), chosen, n, zeros)
+        _gather_rows(run, at(data, np.uint8), chosen, n, ahead, zeros)
     elif source == Source.FLOATS:
-        _gather_rows(run, at(data, np.float32), chosen, n, zeros)
+        _gather_rows(run, at(data, np.float32), chosen, n, ahead, zeros)
     else:
-        _gather_rows(run, at(data, np.float64), chosen, n, zeros)
+        _gather_rows(run, at(data, np.float64), chosen, n, ahead, zeros)
 
 
 @core
-def _gather_rows(run, data, chosen, n, zeros):
+def _gather_rows(run, data, chosen, n, ahead, zeros):
     if run.listed:
-        _gather_listed(run, data, chosen, n, zeros)
+        _gather_listed(run, data, chosen, n, ahead, zeros)
     else:
-        _gather(run, data, chosen, n)
+        _gather(run, data, chosen, n, ahead)

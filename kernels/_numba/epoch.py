@@ -114,7 +114,7 @@ def _train_steps(real, addresses, layers, thread, first, last):
     losses, step = at(addresses[11], np.float64), first
     while step < last:
         n, chosen = starts[step + 1] - starts[step], shift(order, starts[step])
-        gather_samples(run, addresses[6], chosen, n, zeros)
+        gather_samples(run, addresses[6], chosen, n, starts[last] - starts[step], zeros)
         if run.listed:
             sort_columns(run, n, zeros)
         if not meet(run):  # some may still read what the last step left in y
@@ -145,7 +145,7 @@ def _forward_samples(real, addresses, layers, thread, first, last):
         n = min(batch, last - start)
         for r in range(n):
             chosen[r] = start + r
-        gather_samples(run, addresses[6], chosen, n, zeros)
+        gather_samples(run, addresses[6], chosen, n, n, zeros)
         for layer in range(layers):
             forward_layer(run, layer, n, zeros)
         for r in range(n):

@@ -14,7 +14,7 @@ from fastbp.kernels.numbers import LossKind
 
 from .elementary import exp_
 from .jit import core, jit
-from .pointers import at, call_at, pointer, pointer_to, shift
+from .pointers import at, call_at, fetch, pointer, pointer_to, shift
 from .rowwise import exp_shifted, row_max
 
 
@@ -47,6 +47,15 @@ def mean_loss(kind, numbers, x, labels, values, weights, n, dx, o):
         row, gradient, weight = shift(x, r * o), shift(dx, r * o), weight_of(weights, r)
         total += _weighed_row(kind, numbers, row, r, labels, values, weight, parts, gradient, o)
     return mean_of(total, parts)
+
+
+@core
+def fetch_target(kind, sample, labels, values, o):
+    """Let the processor bring near what a sample's loss reads."""
+    if LossKind.SOFT_CROSS_ENTROPY <= kind < LossKind.USER_LOSS:
+        fetch(values, sample * o)
+    else:
+        fetch(labels, sample)
 
 
 class Weights(typing.NamedTuple):

@@ -88,6 +88,23 @@ def eight_bytes(typing, pointer, element):
     return types.int64(pointer, types.intp), generate
 
 
+@numba.extending.intrinsic
+def fetch(typing, pointer, element):
+    """Let the processor bring the line of an element near, which no pattern would tell it to."""
+
+    def generate(context, builder, signature, arguments):
+        line = llvmlite.ir.IntType(8).as_pointer()
+        word = llvmlite.ir.IntType(32)
+        parameters = llvmlite.ir.FunctionType(llvmlite.ir.VoidType(), [line, word, word, word])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [line], parameters)
+        where = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), line)
+        to_read, near, data = (llvmlite.ir.Constant(word, n) for n in (0, 3, 1))
+        builder.call(prefetch, [where, to_read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.intp), generate
+
+
 def call_at(called):
     """An intrinsic's signature and code: call a function of this signature at an address."""
 

@@ -198,6 +198,17 @@ def owned(run, layer):
 
 
 @core
+def panels_at(run, first, last):
+    """How many columns of the first layer's panels from `first` on are computed at once.
+
+    Without what is zero two panels, where this thread has two; else one, or the rest.
+    """
+    unit, width = lanes_of(run.work[0]) * PANEL, row_width(run, 0)
+    pair = run.listed and first + unit < last and first + 2 * unit <= width
+    return 2 * unit if pair else min(unit, width - first)
+
+
+@core
 def meets(run, layer):
     """Whether layer reads all of its input, which other threads may have written."""
     return layer > 0 and kind_of(run, layer) in (Kind.DENSE, Kind.LOG_SOFTMAX, Kind.LAYER_NORM)

@@ -10,10 +10,11 @@ import numpy as np
 from fastbp.kernels.numbers import Choice, Column, Kind
 
 from . import activations, losses
+from .batch import AHEAD
 from .dropout import drop_row
 from .jit import core, inline
 from .norms import forward_norm, norm_gradient, norm_input, step_norm
-from .pointers import at, copy, shift
+from .pointers import at, copy, fill, shift
 from .program import (
     code_of,
     dy_of,
@@ -23,6 +24,7 @@ from .program import (
     masks_of,
     outputs_of,
     owned,
+    panels_at,
     partner_of,
     program_of,
     row_width,
@@ -42,25 +44,31 @@ from .vectors import lanes_of
 def _forward_panels(run, n, zeros):
     """The first layer, dense: this thread's panels."""
     inputs, width, y = program_of(run, 0, Column.INPUTS), row_width(run, 0), y_of(run, 0)
-    w, unit = w_of(run, 0), lanes_of(run.work[0]) * PANEL
+    w = w_of(run, 0)
     b = shift(w, width * inputs)
-    first, last = owned(run, 0)
-    for p in range(first, last, unit):
-        columns, panel = min(unit, width - p), shift(w, p * inputs)
+    p, last = owned(run, 0)
+    while p < last:
+        columns, panel, b_p, y_p = (
+            panels_at(run, p, last),
+            shift(w, p * inputs),
+            shift(b, p),
+            shift(y, p),
+        )
         if run.listed:
-            _forward_listed(run, n, zeros, columns, panel, shift(b, p), shift(y, p), width)
+            _forward_listed(run, n, zeros, columns, panel, b_p, y_p, width)
         else:
-            b_p, y_p = shift(b, p), shift(y, p)
             product(n, columns, inputs, run.x, inputs, 1, panel, columns, b_p, 0, y_p, width)
+        p += columns
 
 
 @core
 def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
-    """One panel of the first layer, without what is zero, a block of W's rows at a time.
+    """A panel or two of the first layer, without what is zero, a block of W's rows at a time.
 
     The block stays in the nearest cache for the whole batch.
     """
     inputs, lanes = program_of(run, 0, Column.INPUTS), lanes_of(run.work[0])
+    index, unit = zeros.index, lanes * PANEL
     blocks = (inputs + PANEL_ROWS - 1) // PANEL_ROWS
     for block in range(blocks):
         for r in range(n):
@@ -68,13 +76,14 @@ def _forward_listed(run, n, zeros, columns, w, b, y, y_row):
             last = zeros.bounds[r * (blocks + 1) + block + 1]
             x, y_r = shift(run.x, r * inputs), shift(y, r * y_row)
             start = y_r if block else b
-            if columns == lanes * PANEL:
-                add_listed_rows(PANEL, first, last, zeros.index, x, w, columns, start, y_r)
+            if columns == 2 * unit:
+                add_listed_rows(PANEL, 2, first, last, index, x, w, unit, unit * inputs, start, y_r)
+            elif columns == unit:
+                add_listed_rows(PANEL, 1, first, last, index, x, w, unit, 0, start, y_r)
             else:
-                index = zeros.index
                 for j in range(0, columns, lanes):
                     w_j, start_j, y_j = shift(w, j), shift(start, j), shift(y_r, j)
-                    add_listed_rows(1, first, last, index, x, w_j, columns, start_j, y_j)
+                    add_listed_rows(1, 1, first, last, index, x, w_j, columns, 0, start_j, y_j)
 
 
 @core
@@ -111,6 +120,44 @@ def _backward_shortcut(run, layer, n):
 
 
 @core
+def _rows_of(run, layer, n, x_row):
+    """How many rows of this thread's columns there are to compute, each for itself, and how long.
+
+    One is all of them, where nothing lies between them.
+    """
+    (first, last), width = owned(run, layer), row_width(run, layer)
+    if last - first == width == x_row:
+        return 1, n * width
+    return n if first < last else 0, last - first
+
+
+@core
+def _forward_activation(run, layer, n):
+    """This thread's columns of an activation's output."""
+    (first, _), (x, x_row) = owned(run, layer), input_of(run, layer)
+    kind, values, code = kind_of(run, layer), values_of(run, layer), code_of(run, layer)
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    rows, length = _rows_of(run, layer, n, x_row)
+    for r in range(rows):
+        x_r, y_r = shift(x, r * x_row + first), shift(y, r * y_row + first)
+        activations.forward(kind, values, code, x_r, y_r, length)
+
+
+@core
+def _backward_activation(run, layer, n):
+    """This thread's columns of dy of the layer before it."""
+    (first, _), (x, x_row) = owned(run, layer), input_of(run, layer)
+    kind, values, code = kind_of(run, layer), values_of(run, layer), code_of(run, layer)
+    y, y_row = y_of(run, layer), row_width(run, layer)
+    dy, dx = dy_of(run, layer), dy_of(run, layer - 1)
+    rows, length = _rows_of(run, layer, n, x_row)
+    for r in range(rows):
+        at, x_at = r * y_row + first, r * x_row + first
+        x_r, y_r, dy_r, dx_r = shift(x, x_at), shift(y, at), shift(dy, at), shift(dx, x_at)
+        activations.backward(kind, values, code, x_r, y_r, dy_r, dx_r, length)
+
+
+@core
 def forward_rows(run, layer, n):
     """This thread's columns of the output of a layer without a matrix."""
     kind = kind_of(run, layer)
@@ -120,6 +167,9 @@ def forward_rows(run, layer, n):
     if is_norm(kind):
         forward_norm(run, layer, n)
         return
+    if kind != Kind.LOG_SOFTMAX and kind != Kind.DROPOUT:
+        _forward_activation(run, layer, n)
+        return
     first, last = owned(run, layer)
     x, x_row = input_of(run, layer)
     y, y_row = y_of(run, layer), row_width(run, layer)
@@ -127,11 +177,8 @@ def forward_rows(run, layer, n):
         x_r, y_r = shift(x, r * x_row + first), shift(y, r * y_row + first)
         if kind == Kind.LOG_SOFTMAX:
             log_softmax_row(x_r, y_r, last)
-        elif kind == Kind.DROPOUT:
-            _drop(run, layer, r, first, x_r, y_r, last - first)
         else:
-            values, code = values_of(run, layer), code_of(run, layer)
-            activations.forward(kind, values, code, x_r, y_r, last - first)
+            _drop(run, layer, r, first, x_r, y_r, last - first)
 
 
 @inline
@@ -166,8 +213,11 @@ def backward_rows(run, layer, n):
     if is_norm(kind):
         norm_input(run, layer, n)
         return
+    if kind != Kind.LOG_SOFTMAX and kind != Kind.DROPOUT:
+        _backward_activation(run, layer, n)
+        return
     first, last = owned(run, layer)
-    x, x_row = input_of(run, layer)
+    _, x_row = input_of(run, layer)
     y, y_row = y_of(run, layer), row_width(run, layer)
     dy, dx = dy_of(run, layer), dy_of(run, layer - 1)
     for r in range(n if first < last else 0):
@@ -175,12 +225,8 @@ def backward_rows(run, layer, n):
         dx_r = shift(dx, r * x_row + first)
         if kind == Kind.LOG_SOFTMAX:
             log_softmax_backward_row(y_r, dy_r, dx_r, last)
-        elif kind == Kind.DROPOUT:
-            _drop(run, layer, r, first, dy_r, dx_r, last - first)
         else:
-            x_r, values = shift(x, r * x_row + first), values_of(run, layer)
-            code = code_of(run, layer)
-            activations.backward(kind, values, code, x_r, y_r, dy_r, dx_r, last - first)
+            _drop(run, layer, r, first, dy_r, dx_r, last - first)
 
 
 @core
@@ -192,12 +238,13 @@ def backward_layer(run, layer, n):
     first, last = owned(run, layer - 1)
     columns = whole(last, lanes_of(run.work[0])) - first
     dx_row, dx = row_width(run, layer - 1), shift(dy_of(run, layer - 1), first)
-    for r in range(n):
-        for j in range(columns):
-            dx[r * dx_row + j] = 0
+    unit, nothing = lanes_of(dx[0]) * PANEL, run.scratch
+    fill(nothing, unit, 0)
     w, outputs = shift(w_of(run, layer), first), outputs_of(run, layer)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
-    product(n, columns, outputs, dy, dy_row, 1, w, dx_row, dx, dx_row, dx, dx_row)
+    for p in range(0, columns, unit):
+        m, w_p, dx_p = min(unit, columns - p), shift(w, p), shift(dx, p)
+        product(n, m, outputs, dy, dy_row, 1, w_p, dx_row, nothing, 0, dx_p, dx_row)
 
 
 @core
@@ -248,8 +295,10 @@ def weight_of_batch(weights, chosen, n):
 @core
 def loss_of(run, n, chosen, targets):
     """The batch's loss, and the gradient by the last layer's output."""
-    total = 0.0
+    kind, o, total = run.choices[Choice.LOSS], outputs_of(run, run.layers - 1), 0.0
     for r in range(n):
+        if r + AHEAD < n:
+            losses.fetch_target(kind, chosen[r + AHEAD], targets.labels, targets.values, o)
         total += loss_row(run, r, chosen[r], targets)
     return losses.mean_of(total, loss_parts(run))
 

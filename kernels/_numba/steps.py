@@ -6,13 +6,14 @@ from . import updates
 from .batch import GROUP, groups_of
 from .jit import core
 from .limits import limit
-from .pointers import shift
+from .pointers import fill, pointer_to, shift
 from .program import (
     adds_at_once,
     dy_of,
     input_of,
     outputs_of,
     owned,
+    panels_at,
     penalty_of,
     program_of,
     row_width,
@@ -71,21 +72,25 @@ def _update(run, step, layer, rows, columns, depth, a, a_depth, b, b_depth, w, w
 
 @core
 def _update_listed(run, n, zeros, columns, dy, dy_row, w):
-    """A step of plain SGD of one panel of the first layer, without what is zero."""
+    """A step of plain SGD of a panel or two of the first layer, without what is zero."""
     inputs, lanes = program_of(run, 0, Column.INPUTS), lanes_of(w[0])
+    unit = lanes * PANEL
+    w_row = min(columns, unit)
     for group in range(groups_of(n)):
         first = group * GROUP
         x, step = shift(run.x, first * inputs), shift(dy, first * dy_row)
         for i in range(group * inputs, group * inputs + zeros.used[group]):
             k = zeros.columns[i]
-            samples, w_k = zeros.samples[group * inputs + k], shift(w, k * columns)
+            samples, w_k, x_k = zeros.samples[group * inputs + k], shift(w, k * w_row), shift(x, k)
             count = bits(samples)
-            if columns == lanes * PANEL:
-                add_samples(PANEL, count, samples, shift(x, k), inputs, step, dy_row, w_k)
+            if columns == 2 * unit:
+                add_samples(PANEL, 2, count, samples, x_k, inputs, step, dy_row, w_k, unit * inputs)
+            elif columns == unit:
+                add_samples(PANEL, 1, count, samples, x_k, inputs, step, dy_row, w_k, 0)
             else:
                 for j in range(0, columns, lanes):
-                    x_k, step_j, w_j = shift(x, k), shift(step, j), shift(w_k, j)
-                    add_samples(1, count, samples, x_k, inputs, step_j, dy_row, w_j)
+                    step_j, w_j = shift(step, j), shift(w_k, j)
+                    add_samples(1, 1, count, samples, x_k, inputs, step_j, dy_row, w_j, 0)
 
 
 @core
@@ -108,14 +113,13 @@ def _update_bias(run, step, layer, n, first, last, b):
     factor = type(b[0])(values_of(run, layer)[Value.BIAS_LR_FACTOR])
     plain = adds_at_once(run)
     dy, dy_row = dy_of(run, layer), row_width(run, layer)
-    unit, g = lanes_of(b[0]), run.scratch
-    for p in range(first, last, unit):
-        count = min(unit, last - p)
-        for j in range(count):
-            g[j] = 0
-        for r in range(n):
-            for j in range(count):
-                g[j] += dy[r * dy_row + p + j]
+    lanes, g, one = lanes_of(b[0]), run.scratch, pointer_to(type(b[0])(1))
+    for p in range(first, last, lanes * PANEL):
+        count = min(lanes * PANEL, last - p)
+        columns = whole(count, lanes)
+        fill(g, columns, 0)
+        # 1 times each row: so sums stay in registers.
+        product(1, columns, n, one, 0, 0, shift(dy, p), dy_row, g, 0, g, columns)
         if plain:
             for j in range(count):
                 b[p + j] += g[j] * factor
@@ -156,10 +160,11 @@ def _update_panels(run, step, n, zeros):
     w, dy, width = w_of(run, 0), dy_of(run, 0), row_width(run, 0)
     inputs, (x, x_row) = program_of(run, 0, Column.INPUTS), input_of(run, 0)
     _update_bias(run, step, 0, n, first, last, shift(w, width * inputs))
-    unit = lanes_of(w[0]) * PANEL
-    for p in range(first, last, unit):
-        columns, panel, dy_p = min(unit, width - p), shift(w, p * inputs), shift(dy, p)
+    p = first
+    while p < last:
+        columns, panel, dy_p = panels_at(run, p, last), shift(w, p * inputs), shift(dy, p)
         if run.listed:
             _update_listed(run, n, zeros, columns, dy_p, width, panel)
         else:
             _update(run, step, 0, inputs, columns, n, x, x_row, dy_p, width, panel, columns)
+        p += columns

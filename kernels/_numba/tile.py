@@ -81,48 +81,58 @@ def _dots(typing, rows, columns, depth, a, a_row, b, b_row, start, c, c_row):
 
 
 @numba.extending.intrinsic(prefer_literal=True)
-def add_listed_rows(typing, vectors, first, last, index, x, w, w_row, start, y):
-    """y = start + the sum of x[k] * w[k, :] over k in index[first:last]."""
-    width = vectors.literal_value
+def add_listed_rows(typing, vectors, panels, first, last, index, x, w, w_row, w_panel, start, y):
+    """y = start + the sum of x[k] * w[k, :] over k in index[first:last].
+
+    w[k, :] lies in so many panels: two at once keep the processor busy while sums wait.
+    """
+    width, places = vectors.literal_value, vectors.literal_value * panels.literal_value
 
     def generate(context, builder, signature, arguments):
-        _, first, last, index, x, w, w_row, start, y = arguments
-        v = Vectors(context, builder, signature.args[4])
-        sums = [v.variable(v.load(start, j)) for j in range(width)]
+        _, _, first, last, index, x, w, w_row, w_panel, start, y = arguments
+        v = Vectors(context, builder, signature.args[5])
+        sums = [v.variable(v.load(start, j)) for j in range(places)]
         with cgutils.for_range_slice(builder, first, last, v.number(1), v.intp) as (entry, _):
             k = builder.zext(builder.load(v.where(index, entry)), v.intp)
             row, number = v.where(w, (k, w_row)), v.spread(v.where(x, k))
-            for j in range(width):
-                v.add_product(sums[j], number, v.load(row, j))
-        for j in range(width):
+            for j in range(places):
+                panel = v.where(row, (v.number(j // width), w_panel))
+                v.add_product(sums[j], number, v.load(panel, j % width))
+        for j in range(places):
             v.store(builder.load(sums[j]), y, j)
         return context.get_dummy_value()
 
-    return void(vectors, first, last, index, x, w, w_row, start, y), generate
+    return void(vectors, panels, first, last, index, x, w, w_row, w_panel, start, y), generate
 
 
 @numba.extending.intrinsic(prefer_literal=True)
-def add_samples(typing, vectors, count, samples, x, x_row, step, step_row, w):
-    """W += the sum of x[r] * step[r, :] over the `count` samples r whose bit is set."""
-    width = vectors.literal_value
+def add_samples(typing, vectors, panels, count, samples, x, x_row, step, step_row, w, w_panel):
+    """W += the sum of x[r] * step[r, :] over the `count` samples r whose bit is set.
+
+    W lies in panels as in add_listed_rows.
+    """
+    width, places = vectors.literal_value, vectors.literal_value * panels.literal_value
 
     def generate(context, builder, signature, arguments):
-        _, count, samples, x, x_row, step, step_row, w = arguments
-        v = Vectors(context, builder, signature.args[3])
-        sums = [v.variable(v.load(w, j)) for j in range(width)]
+        _, _, count, samples, x, x_row, step, step_row, w, w_panel = arguments
+        v = Vectors(context, builder, signature.args[4])
+        places_of = [
+            (v.where(w, (v.number(j // width), w_panel)), j % width) for j in range(places)
+        ]
+        sums = [v.variable(v.load(*place)) for place in places_of]
         left = cgutils.alloca_once_value(builder, samples)
         with cgutils.for_range(builder, count, intp=v.intp):
             bits = builder.load(left)
             r = builder.cttz(bits, llvmlite.ir.Constant(llvmlite.ir.IntType(1), 1))
             builder.store(builder.and_(bits, builder.sub(bits, v.number(1))), left)
             row, number = v.where(step, (r, step_row)), v.spread(v.where(x, (r, x_row)))
-            for j in range(width):
+            for j in range(places):
                 v.add_product(sums[j], number, v.load(row, j))
-        for j in range(width):
-            v.store(builder.load(sums[j]), w, j)
+        for total, place in zip(sums, places_of, strict=True):
+            v.store(builder.load(total), *place)
         return context.get_dummy_value()
 
-    return void(vectors, count, samples, x, x_row, step, step_row, w), generate
+    return void(vectors, panels, count, samples, x, x_row, step, step_row, w, w_panel), generate
 
 
 @core

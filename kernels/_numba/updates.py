@@ -18,7 +18,7 @@ def update(kind, s, step, rule, g, p, m, v, n):
     rule has factors of their rate and their decay, for these parameters.
     m is the only vector that momentum, Adagrad and GRADIENT remember.
     """
-    real, (number, step_lr, lr_g, lr_m), (rate, decays) = type(p[0]), step, rule
+    real, (number, step_lr, lr_g, lr_m, fixes), (rate, decays) = type(p[0]), step, rule
     lr, mu = real(step_lr * rate), real(s[Setting.MU])
     decay = real(s[Setting.DECAY] * decays)
     if kind == OptimizerKind.PLAIN:
@@ -36,8 +36,8 @@ def update(kind, s, step, rule, g, p, m, v, n):
     elif kind == OptimizerKind.GRADIENT:
         _total(g, real(step_lr), m, n)
     else:
-        betas = _betas(lr, s[Setting.BETA1], s[Setting.BETA2], number)
-        epsilon = real(_epsilon_of(s, number))
+        betas = _betas(lr, s[Setting.BETA1], s[Setting.BETA2], fixes)
+        epsilon = real(_epsilon_of(s, fixes))
         if kind == OptimizerKind.ADAM:
             _adam(g, lr, betas, epsilon, decay, p, m, v, n)
         elif kind == OptimizerKind.NADAM:
@@ -48,10 +48,14 @@ def update(kind, s, step, rule, g, p, m, v, n):
 
 @core
 def count_step(kind, s, number, lr):
-    """A step's number, from 1, its rate, and NAdam's, which all calls of update in it share."""
+    """What all calls of update in a step share: its number, from 1, its rate, and Adam's kin's."""
+    beta1, beta2 = s[Setting.BETA1], s[Setting.BETA2]
     if kind == OptimizerKind.NADAM:
-        return number, lr, *_nadam_rates(lr, s[Setting.BETA1], s[Setting.MU_DECAY], number)
-    return number, lr, 0.0, 0.0
+        rates = _nadam_rates(lr, beta1, s[Setting.MU_DECAY], number)
+        return number, lr, *rates, _corrections(beta1, beta2, number)
+    if kind == OptimizerKind.ADAM or kind == OptimizerKind.ADAMW:
+        return number, lr, 0.0, 0.0, _corrections(beta1, beta2, number)
+    return number, lr, 0.0, 0.0, (1.0, 1.0)
 
 
 @core
@@ -83,12 +87,12 @@ def _nesterov(g, lr, mu, decay, p, v, n):
 
 
 @core
-def _betas(lr, beta1, beta2, step):
+def _betas(lr, beta1, beta2, fixes):
     """Adam's of a step, as numbers like lr: both, 1 - each, and what corrects either mean.
 
     1 - beta comes as a number of its own, for floats would lose its digits.
     """
-    real, fix1, fix2 = type(lr), _correction(beta1, step), _correction(beta2, step)
+    real, (fix1, fix2) = type(lr), fixes
     return real(beta1), real(beta2), real(1 - beta1), real(1 - beta2), real(fix1), real(fix2)
 
 
@@ -190,10 +194,16 @@ def _correction(beta, step):
 
 
 @core
-def _epsilon_of(s, step):
+def _corrections(beta1, beta2, step):
+    """That of Adam's two means."""
+    return _correction(beta1, step), _correction(beta2, step)
+
+
+@core
+def _epsilon_of(s, fixes):
     """A step's epsilon beside the root of v'; outside of the correction, as beside that of v."""
     outside = s[Setting.EPSILON_OUTSIDE] != 0
-    return s[Setting.EPSILON] * (math.sqrt(_correction(s[Setting.BETA2], step)) if outside else 1)
+    return s[Setting.EPSILON] * (math.sqrt(fixes[1]) if outside else 1)
 
 
 @jit
@@ -222,7 +232,11 @@ def nesterov_step(grads, lr, momentum, decay, params, v):
 def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
     real, g, p = params.dtype.type, pointer(grads), pointer(params)
-    numbers = _betas(real(lr), beta1, beta2, step), real(epsilon), real(decay)
+    numbers = (
+        _betas(real(lr), beta1, beta2, _corrections(beta1, beta2, step)),
+        real(epsilon),
+        real(decay),
+    )
     _adam(g, real(lr), *numbers, p, pointer(m), pointer(v), params.size)
 
 
@@ -230,7 +244,11 @@ def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
 def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
     real, g, p = params.dtype.type, pointer(grads), pointer(params)
-    numbers = _betas(real(lr), beta1, beta2, step), real(epsilon), real(decay)
+    numbers = (
+        _betas(real(lr), beta1, beta2, _corrections(beta1, beta2, step)),
+        real(epsilon),
+        real(decay),
+    )
     _adamw(g, real(lr), *numbers, p, pointer(m), pointer(v), params.size)
 
 
@@ -254,6 +272,10 @@ def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
 def nadam_step(grads, lr, beta1, beta2, epsilon, decay, mu_decay, step, params, m, v):
     """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
     real, (lr_g, lr_m) = params.dtype.type, _nadam_rates(lr, beta1, mu_decay, step)
-    numbers = _betas(real(lr), beta1, beta2, step), real(epsilon), real(decay)
+    numbers = (
+        _betas(real(lr), beta1, beta2, _corrections(beta1, beta2, step)),
+        real(epsilon),
+        real(decay),
+    )
     g, p, n = pointer(grads), pointer(params), params.size
     _nadam(g, real(lr_g), real(lr_m), *numbers, p, pointer(m), pointer(v), n)
