@@ -18,7 +18,7 @@ import numpy as np
 TOLERANCE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class TensorCheck:
     """The comparison for one parameter tensor, or for the input."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPSILON = 1e-6  # beside the norm, as PyTorch's clip_grad_norm_ has it
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Limits:
     """A penalty λ/2·Σw² in the loss, and a bound for gradients before the optimiser sees them.
 

@@ -112,7 +112,7 @@ def test_many_samples_are_checked_and_converted_in_one_pass(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samples, "LARGE", 1)
-    monkeypatch.setattr(samples, "BLOCK", 28)  # seven rows, so that the last are fewer
+    monkeypatch.setattr(samples, "AT_ONCE", 28)  # seven rows, so that the last are fewer
     found = samples.as_finite(X / 3, "float32", threads)
     assert found is not None
     assert_array_equal(found, (X / 3).astype(np.float32))
