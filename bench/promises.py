@@ -56,7 +56,12 @@ class Promise(NamedTuple):
 
 
 def shortest(sides: Sequence[Callable[[], float]], repeats: int) -> list[float]:
-    """The shortest time of each side, all in turn."""
+    """The shortest time of each side, all in turn; the first is for what is not loaded yet.
+
+    And for BLAS: its threads spin for some 30 ms after the products that made the data.
+    """
+    for side in sides:
+        side()
     times = [[side() for side in sides] for _ in range(repeats)]
     return list(map(min, zip(*times, strict=True)))
 

@@ -61,6 +61,7 @@ ORDER = (
         "_hints",
         "_late",
         "_memory",
+        "_moments",
         "_stopped",
         "_version",
         "pages",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp._arrays import as_array, check_finite, check_samples
+from fastbp._moments import Moments
 from fastbp.backends import kernels
 from fastbp.datasets import Dataset, as_pair
 from fastbp.layers import as_rows
@@ -67,12 +68,11 @@ class Samples(_Samples):
         return self._replace(x=x, target=target, labels=labels, weights=weights)
 
     @cached_property
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of values, each output's mean and sum of squares around it, (outputs,) float64."""
-        target = np.array(self.target.T, np.float64, order="C")  # a copy: sums run along its rows
-        mean = target.mean(axis=1)
-        target -= mean[:, np.newaxis]
-        return mean, np.square(target, out=target).sum(axis=1)
+    def moments(self) -> Moments:
+        """Of values, each output's mean and sum of squares around it."""
+        found = Moments()
+        found.add(self.target)
+        return found
 
     def classes(self) -> np.ndarray | None:
         """(n,) int64: each sample's class, of two classes from one output too; None of others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class _Values(Tally):
         self.target, self.meaning = samples.target, samples.meaning
         self.range = None if samples.table is None else _learned_range(samples.table)
         self.errors = np.zeros((2, samples.outputs))  # squared, and absolute
-        self.mean, self.spread = map(np.copy, samples.moments)
+        self.moments = copy(samples.moments)
 
     def add(self, scores: np.ndarray, rows: slice) -> None:
         target, values, errors = self.target[rows], scores, np.empty_like(self.errors)
@@ -121,15 +122,12 @@ class _Values(Tally):
         self.errors += errors
 
     def merged(self, other: Any) -> Tally:
-        # Chan, Golub and LeVeque 1983: the spread of two parts about the mean of both.
-        together, apart = self.count + other.count, other.mean - self.mean
-        self.spread += other.spread + np.square(apart) * (self.count * other.count / together)
-        self.mean += apart * (other.count / together)
+        self.moments.merge(other.moments)
         self.errors += other.errors
         return super().merged(other)
 
     def result(self) -> Evaluation:
-        spread, (squares, distances) = self.spread, self.errors
+        spread, (squares, distances) = self.moments.squares, self.errors
         share = np.divide(squares, spread, out=np.ones_like(spread), where=spread > 0)
         share[(spread == 0) & (squares == 0)] = 0
         share[np.isnan(squares)] = math.nan

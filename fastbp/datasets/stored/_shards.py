@@ -12,10 +12,10 @@ import numpy as np
 from fastbp._checks import as_number
 from fastbp._hints import Guessed
 from fastbp._memory import in_words
+from fastbp._moments import Moments
 from fastbp.datasets._dataset import Dataset
 from fastbp.datasets._memory import too_small
 
-from ._moments import Moments
 from ._source import Piece, Source
 from ._survey import Survey
 from ._tables import mark

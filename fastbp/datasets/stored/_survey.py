@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastbp._arrays import all_finite
+from fastbp._moments import Moments
 from fastbp.datasets._checked import check_labels, check_values
 
-from ._moments import Moments
 from ._source import Source, in_block
 
 Each = Callable[[np.ndarray, np.ndarray], None]

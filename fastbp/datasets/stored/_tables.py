@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastbp._moments import Moments
 from fastbp.datasets._dialect import text_of
 from fastbp.datasets._fitted import Table
 from fastbp.datasets._label import Classes, Label, Values, fit_label
@@ -18,7 +19,6 @@ from fastbp.datasets._labelled import label_of, without_label
 from fastbp.datasets._table import fit_table
 from fastbp.datasets._words import as_numbers
 
-from ._moments import Moments
 from ._source import Frames, Piece, Source, in_block
 
 if TYPE_CHECKING:
