@@ -120,10 +120,12 @@ def growth(path: Path, memory: str) -> int:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    data = fb.datasets.shards(path, memory=memory)
-    fb.fit(network(data), data, epochs=1, batch_size=64, validation=0.1, metrics="running")
-    done.set()
-    watcher.join()
+    try:
+        data = fb.datasets.shards(path, memory=memory)
+        fb.fit(network(data), data, epochs=1, batch_size=64, validation=0.1, metrics="running")
+    finally:
+        done.set()
+        watcher.join()
     return most - before
 
 
