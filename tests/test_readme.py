@@ -14,7 +14,7 @@ from fastbp.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-WIDEST = 200  # columns of a line that one can still read as text
+WIDEST = 220  # columns of a line that one can still read as text
 DOCUMENTS = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 ENDINGS = "py|pyx|pxi|pxd|toml"
 
