@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastbp import threads as thread_counts
+from fastbp._arrays import all_finite
 
 LARGE = 1 << 20  # numbers, from which a pass of one's own pays
 AT_ONCE = 1 << 16  # numbers that are looked at while they are near
@@ -38,11 +39,10 @@ def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
             if wrong:
                 return
             part = found[start : start + rows]
-            with np.errstate(all="ignore"):
-                if found is not x:
+            if found is not x:
+                with np.errstate(over="ignore"):
                     part[...] = x[start : start + rows]
-                finite = np.isfinite(part.sum()) or np.isfinite(part).all()
-            if not finite:
+            if not all_finite(part):
                 wrong.append(start)
 
     thread_counts.run_together(convert, together, lambda: wrong.append(0))
