@@ -52,13 +52,35 @@ def _state(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-class Source:
-    """Samples in blocks, each of which is read as a whole, or piece by piece.
+class Blocks:
+    """What is read block by block: samples, or the table that they are made of.
 
     Attributes
     ----------
     names : list of str
         Of the blocks, as messages call them.
+    """
+
+    def __init__(self, name: str, names: Sequence[str]) -> None:
+        self.name, self.names = name, [*names]
+
+    def check(self, block: int) -> None:
+        """Refuse to go on where a file that the block is of is gone, or was changed."""
+
+    def most(self) -> int:
+        """Bytes that reading a block takes."""
+        raise NotImplementedError
+
+    def kept(self) -> int:
+        """Bytes beside those that a reader keeps, once it has read."""
+        return 0
+
+
+class Source(Blocks):
+    """Samples in blocks, each of which is read as a whole, or piece by piece.
+
+    Attributes
+    ----------
     sizes : list of int
         How many samples each holds, once ``survey`` has seen them.
     random : bool
@@ -77,49 +99,24 @@ class Source:
     table: Table | None = None
 
     def __init__(self, name: str, names: Sequence[str]) -> None:
-        self.name, self.names = name, [*names]
+        super().__init__(name, names)
         self.sizes: list[int] = []
 
     def pieces(self, block: int) -> Iterator[Piece]:
         """The samples of a block, in order, as 2-D arrays of one dtype."""
         raise NotImplementedError
 
-    def check(self, block: int) -> None:
-        """Refuse to go on where a file that the block is of is gone, or was changed."""
-
-    def most(self) -> int:
-        """Bytes that reading a block takes."""
-        raise NotImplementedError
-
-    def kept(self) -> int:
-        """Bytes beside those that a reader keeps, once it has read."""
-        return 0
-
     def rows(self, rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
         """Fill in the samples of these rows, counted over all blocks, where ``random``."""
         raise NotImplementedError
 
 
-class Frames:
+class Frames(Blocks):
     """A table in blocks: what a ``TableSource`` makes samples of."""
-
-    def __init__(self, name: str, names: Sequence[str]) -> None:
-        self.name, self.names = name, [*names]
 
     def frames(self, block: int) -> Iterator[pd.DataFrame]:
         """Rows of a block, in order, as DataFrames of the same columns and dtypes."""
         raise NotImplementedError
-
-    def check(self, block: int) -> None:
-        """Refuse to go on where a file that the block is of is gone, or was changed."""
-
-    def most(self) -> int:
-        """Bytes that the largest block takes while it is read."""
-        raise NotImplementedError
-
-    def kept(self) -> int:
-        """Bytes beside those that a reader keeps, once it has read."""
-        return 0
 
 
 def in_block(name: str, problem: Exception) -> DataError:
