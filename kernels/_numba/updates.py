@@ -228,15 +228,19 @@ def nesterov_step(grads, lr, momentum, decay, params, v):
     _nesterov(pointer(grads), real(lr), real(momentum), real(decay), p, memory, n)
 
 
+@core
+def _numbers_of(lr, beta1, beta2, epsilon, decay, step):
+    """What the kernels of Adam's kin share: its betas of a step, ε and the decay, like lr."""
+    real = type(lr)
+    betas = _betas(lr, beta1, beta2, _corrections(beta1, beta2, step))
+    return betas, real(epsilon), real(decay)
+
+
 @jit
 def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """Adam: params = params - lr * m' / (sqrt(v') + epsilon), m' and v' corrected for step"""
     real, g, p = params.dtype.type, pointer(grads), pointer(params)
-    numbers = (
-        _betas(real(lr), beta1, beta2, _corrections(beta1, beta2, step)),
-        real(epsilon),
-        real(decay),
-    )
+    numbers = _numbers_of(real(lr), beta1, beta2, epsilon, decay, step)
     _adam(g, real(lr), *numbers, p, pointer(m), pointer(v), params.size)
 
 
@@ -244,11 +248,7 @@ def adam_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
 def adamw_step(grads, lr, beta1, beta2, epsilon, decay, step, params, m, v):
     """AdamW: params = params * (1 - lr * decay), then adam_step without decay"""
     real, g, p = params.dtype.type, pointer(grads), pointer(params)
-    numbers = (
-        _betas(real(lr), beta1, beta2, _corrections(beta1, beta2, step)),
-        real(epsilon),
-        real(decay),
-    )
+    numbers = _numbers_of(real(lr), beta1, beta2, epsilon, decay, step)
     _adamw(g, real(lr), *numbers, p, pointer(m), pointer(v), params.size)
 
 
@@ -272,10 +272,6 @@ def adagrad_step(grads, lr, lr_decay, epsilon, decay, step, params, v):
 def nadam_step(grads, lr, beta1, beta2, epsilon, decay, mu_decay, step, params, m, v):
     """NAdam: adam_step with Nesterov's momentum, beta1 * (1 - 0.96**(step * mu_decay) / 2)"""
     real, (lr_g, lr_m) = params.dtype.type, _nadam_rates(lr, beta1, mu_decay, step)
-    numbers = (
-        _betas(real(lr), beta1, beta2, _corrections(beta1, beta2, step)),
-        real(epsilon),
-        real(decay),
-    )
+    numbers = _numbers_of(real(lr), beta1, beta2, epsilon, decay, step)
     g, p, n = pointer(grads), pointer(params), params.size
     _nadam(g, real(lr_g), real(lr_m), *numbers, p, pointer(m), pointer(v), n)
