@@ -12,6 +12,7 @@ import pytest
 from many_jobs import Killed, X, Y, assert_same, fail, jobs, soon, trained
 
 import fastbp as fb
+from fastbp.many.cluster import opened
 
 distributed = pytest.importorskip("distributed")
 
@@ -63,16 +64,31 @@ def test_a_search_finds_what_threads_find(client, tmp_path):
 
 def test_workers_stop_for_a_caller_that_is_gone(client):
     """Its client is closed, which is to the scheduler as if it had been killed."""
-    other = distributed.Client(client.scheduler.address, set_as_default=False)
-    threading.Timer(1.0, other.close).start()
-    with pytest.raises(ConnectionError, match=r"the Dask client of .* was closed; 0 of 2 jobs"):
-        fb.fit_many(jobs(2, epochs=10_000_000), (X, Y), executor=other)
-    with pytest.raises(ConnectionError, match="was closed; 0 of 1 jobs are done"):
-        fb.fit_many(jobs(1), (X, Y), executor=other)
+    with opened(client.scheduler.address) as other:
+        threading.Timer(1.0, other.close).start()
+        with pytest.raises(ConnectionError, match=r"the Dask client of .* was closed; 0 of 2 jobs"):
+            fb.fit_many(jobs(2, epochs=10_000_000), (X, Y), executor=other)
+        with pytest.raises(ConnectionError, match="was closed; 0 of 1 jobs are done"):
+            fb.fit_many(jobs(1), (X, Y), executor=other)
     end = time.monotonic() + 20
     while any(client.run(tasks).values()) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(client.run(tasks).values())
+
+
+def test_a_scheduler_that_speaks_to_all_while_a_client_comes(client, monkeypatch):
+    """Then the first words are more than Dask's client expects: the next attempt finds them."""
+    refused = iter([True, True])
+
+    class Startled(distributed.Client):
+        def __init__(self, *args, **options):
+            assert not next(refused, False)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(distributed, "Client", Startled)
+    with opened(client.scheduler.address) as other:
+        assert other.submit(pow, 2, 5).result() == 32
+    assert next(refused, None) is None
 
 
 def tasks(dask_worker):

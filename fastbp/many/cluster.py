@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 CONNECT = 9  # seconds within which a scheduler answers, or there is none
+ATTEMPTS = 5  # to become a scheduler's client
 PATIENCE = 10  # seconds that a result may be on its way before its client is looked at
 LOOK_EVERY = 2.0  # seconds between two looks at how many workers there are
 SPARE = 8  # tasks that wait beside those that run, from which a cluster knows that it may grow
@@ -187,7 +188,7 @@ def _connected(address: str) -> Any:
     try:
         with ThreadPoolExecutor(1) as pool:  # for in a notebook a loop runs in this thread
             pool.submit(asyncio.run, _answered(address)).result()
-        return Client(address, timeout=CONNECT, set_as_default=False)
+        return _introduced(partial(Client, address, timeout=CONNECT, set_as_default=False))
     except OSError as problem:
         text = f"fit_many: no Dask scheduler answers at {address!r} within {CONNECT} s"
         raise ConnectionError(f"{text}: {problem}" if str(problem) else text) from None
@@ -201,6 +202,18 @@ def _connected(address: str) -> Any:
             f"fit_many: who answers at {address!r} is no Dask scheduler; its dashboard has another "
             f"port than the scheduler, 8786 as a rule ({type(problem).__name__}: {problem})"
         ) from None
+
+
+def _introduced(connect: Callable[[], Any]) -> Any:
+    """A client, if need be by another attempt.
+
+    What a scheduler tells all its clients at this moment comes with its first words to a new one,
+    which asserts that it gets nothing else.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(AssertionError):
+            return connect()
+    return connect()
 
 
 async def _answered(address: str) -> None:
