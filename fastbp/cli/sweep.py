@@ -10,7 +10,7 @@ from fastbp._counted import counted
 from fastbp.cli import _arguments
 from fastbp.cli._display import Plain, Silent
 from fastbp.cli._stopping import exit_code
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.tabular.data import unit
 from fastbp.threads import requested
 from fastbp.tuning.found import Found
@@ -84,7 +84,7 @@ class Watcher:
         self.show.say(repr(trial))
 
 
-def _report(args: argparse.Namespace, found: Found, test: Dataset | None) -> None:
+def _report(args: argparse.Namespace, found: Found, test: Dataset | Shards | None) -> None:
     """Print the best trials, and how good the best network is on what nothing was chosen by."""
     best = found.best_trial
     figures = {} if test is None else _tested(found, test)
@@ -103,7 +103,7 @@ def _report(args: argparse.Namespace, found: Found, test: Dataset | None) -> Non
     _arguments.print_facts("", {"best": repr(best)} | said | {"kept in": str(found.folder)})
 
 
-def _tested(found: Found, test: Dataset) -> dict[str, float]:
+def _tested(found: Found, test: Dataset | Shards) -> dict[str, float]:
     """How good the best network is: its accuracy, or of values R² and, in their unit, MAE."""
     net = found.best_model
     good = fb.evaluate(net, test)

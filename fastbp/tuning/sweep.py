@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from fastbp import datasets
 from fastbp._files import read_toml
 from fastbp._hints import nearest
-from fastbp.datasets import Dataset
+from fastbp.datasets import Dataset, Shards
 from fastbp.losses import PoissonNLLLoss
 from fastbp.space import as_space
-from fastbp.tabular.data import Asked, is_table, prepare
+from fastbp.tabular.data import TEST_SHARE, Asked, is_table, prepare
 
 TABLES = ("space", "settings", "search", "data")
 OF_SEARCH = ("method", "n_trials", "metric", "mode", "factor", "min_epochs", "seed", "validation")
@@ -32,6 +32,8 @@ OF_DATA: dict[str, tuple[Any, str]] = {
     "number": COLUMNS,
     "test": TEXT,
     "test_share": NUMBER,
+    "memory": TEXT,
+    "copy": TEXT,
 }
 OF_TABLE = ("drop", "category", "number", "test", "test_share")
 
@@ -45,12 +47,16 @@ class Sweep(NamedTuple):
     search: dict[str, Any]
     data: dict[str, Any]
 
-    def parts(self) -> tuple[Dataset, Dataset | None]:
+    def parts(self) -> tuple[Dataset | Shards, Dataset | Shards | None]:
         """What is searched with, and what the best network is tested with."""
         said = dict(self.data)
         if not said:
             return datasets.mnist()
         path = self.folder / said.pop("path")
+        if "memory" in said:
+            return self._on_disk(path, said)
+        if "copy" in said:
+            raise ValueError("data: copy: goes with memory, of data that stay on disk")
         if not is_table(path, said.get("scale")):
             values = bool(said.pop("values", False))
             for name in OF_TABLE:
@@ -63,6 +69,15 @@ class Sweep(NamedTuple):
         counts = self.settings.get("loss") == PoissonNLLLoss.name
         found = prepare(path, Asked(**said), counts=counts)
         return found.train, found.test
+
+    def _on_disk(self, path: Path, said: dict[str, Any]) -> tuple[Shards, Shards]:
+        """Parts of data that are read in blocks."""
+        for name in ("test", "test_share"):
+            if name in said:
+                raise ValueError(f"data: {name}: does not go with memory, data that stay on disk")
+        if (copy := said.get("copy")) is not None:
+            said["copy"] = copy != "no" and self.folder / copy
+        return datasets.shards(path, **said).split(TEST_SHARE)
 
 
 def read_sweep(path: Path) -> Sweep:

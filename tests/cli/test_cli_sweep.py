@@ -76,6 +76,25 @@ def test_the_same_in_python(folder):
     assert done.json["best"]["score"] == found.best_score
 
 
+def test_data_that_stay_on_disk(folder):
+    """Within a bound that does not hold them, and with the same result as from Python."""
+    kept = folder / "people"
+    kept.mkdir()
+    for start in range(0, 90, 30):
+        rows = {"x": X[start : start + 30], "y": X[start : start + 30, 0] > 0}
+        np.savez(kept / f"{start:02d}.npz", **rows)
+    on_disk = 'path = "people"\nmemory = "40MB"\ncopy = "no"'
+    changed(folder, 'path = "people.csv"\nlabel = "label"', on_disk)
+    done = run("sweep", "sweep.toml", "--json", "--quiet", "--no-plots", cwd=folder)
+    assert done.code == 0, done.err
+    assert done.json["test"]["accuracy"] > 0.5
+    sweep = read_sweep(folder / "sweep.toml")
+    train, test = fb.datasets.shards(kept, memory="40MB", copy=False).split(1 / 7)
+    found = fb.search(sweep.space, train, **sweep.search, **sweep.settings)
+    assert done.json["best"]["score"] == found.best_score
+    assert done.json["test"]["accuracy"] == fb.evaluate(found.best_model, test).accuracy
+
+
 def test_values_are_judged_in_their_unit(folder):
     rows = [f"{a:.4f},{1000 * a + b:.4f}" for a, b, _ in X]
     (folder / "people.csv").write_text("\n".join(["a,label", *rows]) + "\n")
@@ -95,6 +114,9 @@ def test_values_are_judged_in_their_unit(folder):
         ("lr =", "rate =", ["search space: there is no setting 'rate'"]),
         ('label = "label"', "label = 3", ["sweep.toml: data: label: expected a text, got 3"]),
         ('path = "people.csv"\n', "", ["sweep.toml: data: 'path' is missing"]),
+        ('label = "label"', 'copy = "no"', ["data: copy: goes with memory, of data that stay"]),
+        ('label = "label"', 'memory = "1MB"\ntest = "a.csv"', ["test: does not go with memory"]),
+        ('label = "label"', 'memory = "much"', ["memory", "'much'"]),
         ("people.csv", "nobody.csv", ["nobody.csv: No such file or directory"]),
         ('"halving"', '"bayes"', ["search method: expected one of random, grid, halving"]),
         ("[space]", "[space", ["sweep.toml: no TOML file: "]),
