@@ -4,7 +4,8 @@ kernels/native/_cython.pyx becomes C once; that C file is compiled to one module
 (fastbp.kernels._cython_v2, _v3, _v4; _cython_plain where the levels do not exist), of which
 fastbp.backends picks one at run time. FASTBP_BUILD=python leaves the native kernels out, for
 machines without a C compiler; FASTBP_BUILD=v3, say, builds that level alone, in a third of the
-time.
+time. FASTBP_REPOSITORY, which the forge knows of itself, is the address that a package to publish
+links to; a wheel of an sdist has that of the sdist.
 """
 
 import os
@@ -109,12 +110,38 @@ class EditableWheel(editable_wheel):
         self.mode = self.mode or "compat"
 
 
-def description() -> str:
-    """README as an index shows it: without pictures of a checkout, nor links into it."""
+def repository() -> str:
+    """The repository's address: as given, as the sdist of these sources has it, or none."""
+    found = Path("PKG-INFO")  # beside setup.py in an sdist alone
+    about = found.read_text("utf-8") if found.exists() else ""
+    built_with = re.search(r"^Project-URL: Source, (.+)$", about.partition("\n\n")[0], re.M)
+    address = os.environ.get("FASTBP_REPOSITORY") or (built_with[1] if built_with else "")
+    if address and not re.fullmatch(r"https://[\w.-]+(:\d+)?(/[\w.-]+){2,}", address):
+        raise SystemExit(
+            "FASTBP_REPOSITORY: expected a repository's address, as https://HOST/OWNER/NAME; "
+            f"got {address!r}"
+        )
+    return address
+
+
+def addresses(source: str) -> dict[str, str]:
+    """Where an index sends its readers; HEAD is whichever branch the forge shows first."""
+    inside = {
+        "Documentation": "/tree/HEAD/docs",
+        "Source": "",
+        "Issues": "/issues",
+        "Changelog": "/blob/HEAD/CHANGELOG.md",
+    }
+    return {name: source + path for name, path in {"Homepage": "", **inside}.items() if source}
+
+
+def description(source: str) -> str:
+    """README as an index shows it: without pictures of a checkout; its links lead to the source."""
     text = Path("README.md").read_text("utf-8")
-    inside = r"\((?:LICENSE|(?!\w+:)[\w/-]*[./][\w./-]*(?:#[\w-]+)?)\)"
+    inside = r"\((LICENSE|(?!\w+:)[\w/-]*[./][\w./-]*(?:#[\w-]+)?)\)"
     text = re.sub(rf"^!\[[^\]]*\]{inside}\n+", "", text, flags=re.M)
-    return re.sub(rf"\[([^\]]*)\]{inside}", r"\1", text)
+    linked = rf"[\1]({source}/blob/HEAD/\2)" if source else r"\1"
+    return re.sub(rf"\[([^\]]*)\]{inside}", linked, text)
 
 
 def _say(built: Iterable[str]) -> None:
@@ -133,9 +160,11 @@ def _copy(source: str, level: str) -> str:
     return str(copy)
 
 
+source = repository()
 setup(
-    long_description=description(),
+    long_description=description(source),
     long_description_content_type="text/markdown",
+    project_urls=addresses(source),
     cmdclass={"editable_wheel": EditableWheel},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
     ext_modules=[] if BUILD == "python" else extensions(),

@@ -1,4 +1,4 @@
-"""Types that users and their checkers meet, and what an editable install is to them."""
+"""Types that users and their checkers meet."""
 
 import inspect
 import os
@@ -6,8 +6,6 @@ import re
 import runpy
 import subprocess
 import sys
-import tomllib
-import zipfile
 from pathlib import Path
 from typing import get_overloads
 
@@ -68,38 +66,3 @@ def test_signatures_are_as_short_as_they_are_written():
             check_short(getattr(module, name), f"{module.__name__}.{name}")
     check_short(initializers.Normal, "Normal")
     assert "y: 'npt.ArrayLike | None' = None" in str(inspect.signature(fb.fit))
-
-
-def test_an_editable_install_is_a_path_that_type_checkers_follow(tmp_path):
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    for package in ("fastbp", "kernels"):
-        (tmp_path / package).symlink_to(ROOT / package)
-    code = "import setuptools.build_meta as b; print(b.build_editable('.'))"
-    environment = {"FASTBP_BUILD": "python", "PATH": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(tmp_path / done.stdout.split()[-1]) as wheel:
-        paths = {name: wheel.read(name).decode().split() for name in wheel.namelist()}
-    (about,) = (text for name, text in paths.items() if name.endswith("METADATA"))
-    assert "](" not in " ".join(about)  # what is beside README in a checkout is not beside a wheel
-    assert "docs/training.md." in about
-    assert paths["__editable__.fastbp-0.1.0.pth"] == [str(tmp_path)]
-    assert not [name for name in paths if "finder" in name]
-
-
-def cited() -> dict[str, str]:
-    return dict(re.findall(r"^(\w[\w-]*): (.+)$", (ROOT / "CITATION.cff").read_text(), re.M))
-
-
-def test_the_citation_names_this_version():
-    assert cited()["version"] == fb.__version__
-    assert (cited()["cff-version"], cited()["type"]) == ("1.2.0", "software")
-
-
-def test_the_citation_and_the_package_have_the_same_address_or_none():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    source = project.get("urls", {}).get("Source", "")
-    assert cited().get("repository-code", "").strip('"') == source

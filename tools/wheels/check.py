@@ -6,11 +6,12 @@
 Each native module must be for the processor that the name says, need no later glibc than it, no
 library but the C library, call of that nothing but what every one has, export its own start alone,
 and run no stack. Of Python's functions it calls those of the stable ABI and some of that version
-alone: --symbols has the file that has them, libpython or the program itself. Exit code 1 if
-anything is not so.
+alone: --symbols has the file that has them, libpython or the program itself. Metadata must have the
+licence, and where FASTBP_REPOSITORY is set, its address. Exit code 1 if anything is not so.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -61,8 +62,8 @@ def check(path: Path, known: set[str] | None) -> Iterator[str]:
             problems = in_module(Path(archive.extract(name, folder)), arch, glibc(tags), known)
             yield from (f"{name}: {problem}" for problem in problems)
         metadata = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        if b"License-Expression: MIT AND CC-BY-SA-3.0" not in archive.read(metadata):
-            yield "its metadata have no licence"
+        said = archive.read(metadata).decode().splitlines()
+        yield from (f"its metadata lack {line!r}" for line in metadata_lines() if line not in said)
         yield from (f"{name} is missing" for name in {*DATA} - {*archive.namelist()})
     modules = tuple(sorted(Path(name).name.split(".")[0] for name in native))
     if modules != MODULES[arch]:
@@ -71,6 +72,13 @@ def check(path: Path, known: set[str] | None) -> Iterator[str]:
         yield f"has {path.stat().st_size:,} bytes"
     if not any(tag.split("-")[2].startswith(("manylinux", "musllinux")) for tag in tags):
         yield "auditwheel knows no system for it"
+
+
+def metadata_lines() -> Iterator[str]:
+    """Lines that a wheel's metadata must have."""
+    yield "License-Expression: MIT AND CC-BY-SA-3.0"
+    if address := os.environ.get("FASTBP_REPOSITORY"):
+        yield f"Project-URL: Source, {address}"
 
 
 def tell(path: Path, archive: zipfile.ZipFile, tags: Sequence[str]) -> None:
