@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVEL = "v3"  # one CPU level, so that a build takes a minute or two
-PARTS = ("fastbp", "kernels", "tests", "bench", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("fastbp", "kernels", "tests", "bench",
+         "setup.py", "pyproject.toml", "README.md", "LICENSE")  # fmt: skip
 
 
 class Kind(NamedTuple):
