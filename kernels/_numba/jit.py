@@ -105,8 +105,10 @@ def _of_one_type(dispatcher):
 
     def compile_for(signature):
         given, _ = sigutils.normalize_signature(signature)
-        entry = compile_one(tuple(writable(i, argument) for i, argument in enumerate(given)))
-        dispatcher._insert([argument._code for argument in given], entry)
+        wanted = tuple(writable(i, argument) for i, argument in enumerate(given))
+        entry = compile_one(wanted)
+        if wanted != given:  # a second entry for the same would make each call ambiguous, and slow
+            dispatcher._insert([argument._code for argument in given], entry)
         return entry
 
     dispatcher.compile = compile_for

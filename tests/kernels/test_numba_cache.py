@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from for_each import for_each
 from forks import Fork
+from kernel_cases import make_case
 
 import fastbp as fb
+from fastbp.kernels import KERNELS as CONTRACT
 from fastbp.kernels import _numba
 from fastbp.kernels._numba import cache
 
@@ -354,3 +357,26 @@ def test_nothing_is_compiled_for_read_only_inputs() -> None:
     _numba.relu_forward(x, y)
     assert y.tolist() == [[0, 2]]
     assert set(_numba.relu_forward.signatures) == compiled
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@for_each("name", CONTRACT)
+def test_what_numba_has_compiled_is_called_without_python(
+    name: str, dtype: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether inputs may be written to or not; else a call takes ten times as long."""
+    kernel, case, asked = getattr(_numba, name), make_case(name, 3, 5, 4, dtype, rng), []
+    inputs = set(CONTRACT[name].arguments) - set(CONTRACT[name].outputs)
+    arrays = [case[i] for i in inputs if isinstance(case[i], np.ndarray)]
+
+    def call(writable: bool) -> None:
+        for array in arrays:
+            array.flags.writeable = writable
+        kernel(*case.values())
+
+    call(True)
+    call(False)
+    monkeypatch.setattr(kernel, "compile", asked.append)
+    call(True)
+    call(False)
+    assert asked == []
