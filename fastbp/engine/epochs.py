@@ -124,6 +124,29 @@ class Engine:
             self._take(x, target, weights)
             self.settings.take(len(x))
 
+    def again(
+        self,
+        x: np.ndarray,
+        target: np.ndarray,
+        optimizer: Optimizer,
+        weights: np.ndarray | None = None,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
+        """Be for another training of the network, with the memory and the threads of the last.
+
+        It must be alike: as many columns, dtypes and what a target is, the loss and, if there are
+        fewer samples than ``batch_size``, their number; neither limits may clip.
+        """
+        self.task = self.task._replace(optimizer=optimizer, limits=limits)
+        self._take(x, target, weights)
+        self.settings.again(self.task, self.x)
+        self.carried = Carried(self.settings)
+
+    def rest(self) -> None:
+        """Hold nobody's samples, until ``again`` brings others."""
+        self._take(self.x[:0].copy(), self.labels[:0].copy(), None)
+        self.settings.some = self.x
+
     def _take(self, x: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> None:
         self.source, is_labels = x, target.ndim == 1
         self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's

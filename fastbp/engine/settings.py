@@ -105,6 +105,12 @@ class Settings:
     def __init__(self, task: Task, some: np.ndarray, threads: int, addresses: list[int]) -> None:
         self.task, self.some, self.samples = task, some, len(some)
         self.threads, self.addresses = threads, addresses
+        self._space_of: tuple[object, ...] = ()
+        self._lay_out()
+
+    def again(self, task: Task, some: np.ndarray) -> None:
+        """Be for another task of the same program, with its samples."""
+        self.task, self.some, self.samples = task, some, len(some)
         self._lay_out()
 
     def take(self, samples: int) -> None:
@@ -132,7 +138,7 @@ class Settings:
         self.choices[Choice.SKIP] = self._skip and finite
 
     def _lay_out(self) -> None:
-        """Make the workspace and the run's integers, for the optimiser as it is."""
+        """Make the workspace, if that which is there is no such, and the run's integers."""
         task, program, params = self.task, self.task.program, self.task.net.vectors.own
         self._laid_out_for = kind, states = task.optimizer_kind()
         sparse = is_sparse(program, self.some, params, task.batch_size)
@@ -142,17 +148,19 @@ class Settings:
         # A user's derivative may be infinite, and that times zero is not zero; and in a batch that
         # is normalized every sample has a gradient by the others' losses.
         self._skip = not program.on_images and not {Kind.USER, Kind.BATCH_NORM} & {*program.kinds}
-        self.space = Workspace(
-            task.kernels,
-            program,
-            params,
-            task.batch_size,
-            splits=layers,
-            threads=self.threads,
-            buffers=2,
-            segments=segments,
-            states=states,
-        )
+        if self._space_of != (layers, segments, states):
+            self.space = Workspace(
+                task.kernels,
+                program,
+                params,
+                task.batch_size,
+                splits=layers,
+                threads=self.threads,
+                buffers=2,
+                segments=segments,
+                states=states,
+            )
+            self._space_of = layers, segments, states
         slots = {
             Choice.LOSS: task.loss_kind,
             Choice.THREADS: 1,

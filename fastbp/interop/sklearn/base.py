@@ -1,6 +1,7 @@
 """What both estimators share: checks, the start, both ways of training, and scores."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from numbers import Integral, Real
 from typing import Any, Self
@@ -13,9 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastbp.layers import ACTIVATIONS, Dropout
-from fastbp.network import Sequential
 
 from .callbacks import Told
+from .kept import Kept
 from .lbfgs import fit_lbfgs
 from .losses import FORMS, Form
 from .network import network, random_layers, scores_of
@@ -125,13 +126,14 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         if first:
             sizes = [x.shape[1], *map(int, hidden), self.n_outputs_]
             self._start(sizes, np.dtype(self.dtype or x.dtype))
-        net = self._network(self.coefs_[0].dtype, self._dropout())
         data = Part(x, values, weights)
+        dropout = self._dropout()
         told = None if incremental else self._told(X, y, sample_weight)
-        if self.solver in STOCHASTIC:
-            fit_stochastic(self, net, data, incremental, held_out, told)
-        else:
-            fit_lbfgs(self, net, data)
+        with self._network(self.coefs_[0].dtype, dropout) as kept:
+            if self.solver in STOCHASTIC:
+                fit_stochastic(self, kept, data, incremental, held_out, told)
+            else:
+                fit_lbfgs(self, kept.net, data)
         if not all(np.isfinite(numbers).all() for numbers in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
@@ -209,12 +211,13 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         own = self.coefs_[0].dtype
-        net = self._network(own if self.dtype else np.result_type(x.dtype, own))
-        x = x.astype(net.dtype, copy=False)
-        return self._form().activate(scores_of(net, x, self.n_threads))
+        dtype = own if self.dtype else np.result_type(x.dtype, own)
+        with self._network(dtype) as kept:
+            scores = scores_of(kept.net, x.astype(dtype, copy=False), self.n_threads)
+        return self._form().activate(scores)
 
-    def _network(self, dtype: Any, dropout: Sequence[Dropout] = ()) -> Sequential:
-        """A network with the numbers of coefs_ and intercepts_."""
+    def _network(self, dtype: Any, dropout: Sequence[Dropout] = ()) -> AbstractContextManager[Kept]:
+        """A network with the numbers of coefs_ and intercepts_, for a while."""
         norms = self.norms_ if self.batch_norm else ()
         return network(self.coefs_, self.intercepts_, self.activation, dtype, dropout, norms)
 

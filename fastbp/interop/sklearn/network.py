@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,8 @@ from scipy.sparse import issparse
 from fastbp.layers import ACTIVATIONS, BatchNorm1d, Dropout, Layer, Linear
 from fastbp.layers.initializers import Nothing
 from fastbp.network import Sequential
+
+from .kept import Kept, lent
 
 # By scikit-learn's names, where they are others.
 NAMES = {"logistic": "sigmoid"}
@@ -33,6 +36,7 @@ def random_layers(
     return coefs, intercepts
 
 
+@contextmanager
 def network(
     coefs: Sequence[np.ndarray],
     intercepts: Sequence[np.ndarray],
@@ -40,25 +44,35 @@ def network(
     dtype: Any,
     dropout: Sequence[Dropout] = (),
     norms: Sequence[np.ndarray] = (),
-) -> Sequential:
+) -> Iterator[Kept]:
     """A network that computes with copies of these numbers; its scores are yet to be activated.
 
-    The dropout and norms, if any, are one for each hidden layer, whose sums are normalized.
+    It is the caller's own for a while. The dropout and norms, if any, are one for each hidden
+    layer, whose sums are normalized.
     """
+    sizes, dtype = [len(coefs[0]), *map(len, intercepts)], np.dtype(dtype)
+    plain = not dropout and not norms
+    shape = (*sizes, activation, dtype.char) if plain else None
+    with lent(shape, lambda: _made(sizes, activation, dtype, dropout, len(norms) > 0)) as kept:
+        for layer, coef, intercept in zip(dense_layers(kept.net), coefs, intercepts, strict=True):
+            layer.w, layer.b = coef, intercept
+        for norm, numbers in zip(norm_layers(kept.net), norms, strict=True):
+            norm.w, norm.b, norm.running_mean, norm.running_var = numbers
+        yield kept
+
+
+def _made(
+    sizes: Sequence[int], activation: str, dtype: Any, dropout: Sequence[Dropout], norms: bool
+) -> Sequential:
     layers: list[Layer] = []
-    for number, coef in enumerate(coefs):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
         if number and norms:
-            layers.append(BatchNorm1d(coef.shape[0]))
+            layers.append(BatchNorm1d(inputs))
         if layers and activation != "identity":
             layers.append(ACTIVATIONS[NAMES.get(activation, activation)]())
         layers += dropout[number - 1 : number] if number else ()
-        layers.append(Linear(coef.shape[0], coef.shape[1], init=Nothing()))
-    net = Sequential(layers, dtype=dtype)
-    for layer, coef, intercept in zip(dense_layers(net), coefs, intercepts, strict=True):
-        layer.w, layer.b = coef, intercept
-    for norm, numbers in zip(norm_layers(net), norms, strict=True):
-        norm.w, norm.b, norm.running_mean, norm.running_var = numbers
-    return net
+        layers.append(Linear(inputs, outputs, init=Nothing()))
+    return Sequential(layers, dtype=dtype)
 
 
 def dense_layers(net: Sequential) -> list[Linear]:

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from fastbp import threads as thread_counts
 from fastbp._memory import machine
+from fastbp.backends import active
 from fastbp.engine.epochs import Engine
 from fastbp.engine.program import NotExpressible
-from fastbp.network import Sequential
 from fastbp.optimizers import Optimizer
 from fastbp.optimizers.limits import Limits
 from fastbp.training.weighting import sums
 
+from .kept import Kept
 from .losses import Form
 from .network import dense_layers
 
@@ -30,6 +32,8 @@ class Steps:
 
     Parameters
     ----------
+    kept : Kept
+        The network, and what trained it last.
     x : (n, inputs) array or sparse matrix of rows
     target : (n,) labels or (n, outputs) values
     weights : (n,) float64 or None
@@ -46,7 +50,7 @@ class Steps:
 
     def __init__(
         self,
-        net: Sequential,
+        kept: Kept,
         x: Any,
         target: np.ndarray,
         weights: np.ndarray | None,
@@ -57,7 +61,8 @@ class Steps:
         threads: int | None,
         together: bool = False,
     ) -> None:
-        self.net, self.form, self.samples = net.train(), form, x.shape[0]
+        self.last, self.net, self.form, self.samples = kept, kept.net.train(), form, x.shape[0]
+        net = self.net
         self.optimizer, self.batch_size = optimizer, batch_size
         self.x = x = as_dense(x, net.dtype)
         self.target, self.weights = target, weights
@@ -69,17 +74,40 @@ class Steps:
         self.engine: Engine | None = None
         if not issparse(x):
             with suppress(NotExpressible):
-                self.engine = Engine(
-                    *(net, x, target, 1.0, form.loss, optimizer, batch_size, threads),
-                    weights=weights,
-                    limits=Limits(l2=self.alpha),
-                )
+                self.engine = self._engine(threads)
         # Under a penalty plain SGD sums up W anew in each call: its last digits would tell how many
         # epochs that was for.
         many = together and self.engine is not None and optimizer.states > 0
         work = self.samples * net.params.size
         self.together = max(1, min(MOST_TOGETHER, WORK_TOGETHER // work)) if many else 1
         self.kept = np.empty((0, self.samples, self.outputs), net.dtype)
+
+    def _engine(self, threads: int | None) -> Engine:
+        """That of the network's last training, if it was alike, or a new one."""
+        number = thread_counts.requested(threads)
+        trains = (
+            *(active().name, type(self.form.loss), type(self.optimizer)),
+            *(min(self.batch_size, self.samples), number, number or thread_counts.count()),
+            *(self.x.shape[1], self.x.dtype.char, self.weights is None),
+        )
+        limits, engine = Limits(l2=self.alpha), self.last.engine
+        self.last.engine = None  # until it is known to have come to a good end
+        if engine is not None and self.last.trains == trains:
+            engine.again(self.x, self.target, self.optimizer, self.weights, limits)
+            return engine
+        self.last.trains = trains
+        return Engine(
+            *(self.net, self.x, self.target, 1.0, self.form.loss, self.optimizer),
+            *(self.batch_size, threads),
+            weights=self.weights,
+            limits=limits,
+        )
+
+    def end(self) -> None:
+        """Leave the engine for another training of the network."""
+        if self.engine is not None:
+            self.engine.rest()
+            self.last.engine = self.engine
 
     def hold(self) -> ExitStack:
         """Until its end, epochs go on from what the engine holds; ``show`` gives it to the network.

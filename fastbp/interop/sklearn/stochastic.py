@@ -13,9 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
-from fastbp.network import Sequential
-
 from .callbacks import Told
+from .kept import Kept
 from .network import read, read_norms, scores_of
 from .rates import Rates, tell
 from .steps import Steps, as_dense
@@ -38,19 +37,19 @@ class Part(NamedTuple):
 
 def fit_stochastic(
     estimator: Any,
-    net: Sequential,
+    kept: Kept,
     data: Part,
     incremental: bool,
     held_out: Part | None,
     told: Told | None,
 ) -> None:
-    """Train the network for an estimator, and leave there what came of it.
+    """Train the network that is kept for an estimator, and leave there what came of it.
 
     Early stopping judges by what is held out, or else by a part of the data. Callbacks are told.
     """
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
-    form = estimator._form()
+    form, net = estimator._form(), kept.net
     if not incremental or not hasattr(estimator, "_optimizer"):
         estimator._optimizer = Rates(estimator, form.factor(estimator.n_outputs_))
     train = data
@@ -65,7 +64,7 @@ def fit_stochastic(
     # What is held cannot be changed: rates and what they follow from, and the counts of Dropout.
     holds = estimator._optimizer.schedule == "constant" and not estimator.dropout
     steps = Steps(
-        *(net, train.x, form.target(train.y, net.dtype), train.weights, form),
+        *(kept, train.x, form.target(train.y, net.dtype), train.weights, form),
         estimator._optimizer.for_new_network(),
         *(batch_size, estimator.alpha, estimator.n_threads),
         together=not (incremental or held_out or told) and holds,
@@ -80,6 +79,7 @@ def fit_stochastic(
         estimator.coefs_, estimator.intercepts_ = read(net)
     else:
         estimator.coefs_, estimator.intercepts_ = estimator._best_coefs, estimator._best_intercepts
+    steps.end()
     if estimator.batch_norm:
         estimator.norms_ = read_norms(net) if judge is None else estimator._best_norms
 
