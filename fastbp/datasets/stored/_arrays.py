@@ -132,47 +132,46 @@ class Arrays(Source):
         self.ends = np.cumsum([len(x.array) for _, x, _ in pairs])
 
     def pieces(self, block: int) -> Iterator[Piece]:
-        """The rows, copied."""
+        """Some rows, where they are if they need not be converted."""
         number, start, stop = self.blocks[block]
         _, x, y = self.pairs[number]
-        found = []
         for part in (x, y):
             part.check()
-            array = part.array[start:stop]
-            kept = kept_dtype(array.dtype) if part is x else array.dtype.newbyteorder("=")
-            with np.errstate(over="ignore"):  # an infinity is found later
-                found.append(np.array(array, kept))
+        some, targets = x.array[start:stop], y.array[start:stop]
+        with np.errstate(over="ignore"):  # an infinity is found later
+            some = some.astype(kept_dtype(some.dtype), copy=False)
+        yield some, targets.astype(targets.dtype.newbyteorder("="), copy=False)
+        for part in (x, y):
             part.release()
-        yield found[0], found[1]
 
     def most(self) -> int:
         """Two blocks, and what is mapped of the file."""
         return 2 * self.block + self.resident
 
     def rows(self, rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-        """Gathered in the order in which they lie, some of a file at a time."""
-        order = np.argsort(rows, kind="stable")
-        lying = rows[order]
+        """Gathered, some of a file at a time."""
         first = begin = 0
         for (_, *parts), after in zip(self.pairs, self.ends, strict=True):
-            end = int(np.searchsorted(lying, after))
+            end = int(np.searchsorted(rows, after))
             for part, into in zip(parts, (x, y), strict=True):
-                _gather(part, lying[begin:end] - first, into, order[begin:end], self.resident)
+                _gather(part, rows[begin:end] - first, into[begin:end], self.resident)
             first, begin = int(after), end
 
 
-def _gather(
-    part: Part, rows: np.ndarray, into: np.ndarray, places: np.ndarray, resident: int
-) -> None:
-    """Rows in order, into these places, of which so many bytes of the file are there at a time."""
+def _gather(part: Part, rows: np.ndarray, into: np.ndarray, resident: int) -> None:
+    """Rows in order, of which so many bytes of the file are there at a time."""
     if not len(rows):
         return
     part.check()
     array = part.array
+    alike = array.dtype == into.dtype and array.flags.c_contiguous
     size = array.itemsize * (1 if array.ndim < 2 else array.shape[1])
     step = max(1, resident // size)  # rows of the file that stay in memory together
     cuts = np.searchsorted(rows, np.arange(rows[0] // step, rows[-1] // step + 2) * step)
     for begin, end in pairwise(cuts):
-        with np.errstate(over="ignore"):
-            into[places[begin:end]] = array[rows[begin:end]]
+        if alike:  # no copy beside; "clip" since "raise" makes one, and all are there
+            np.take(array, rows[begin:end], 0, into[begin:end], "clip")
+        else:
+            with np.errstate(over="ignore"):
+                into[begin:end] = array[rows[begin:end]]
         part.release()

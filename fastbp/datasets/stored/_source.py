@@ -107,7 +107,7 @@ class Source(Blocks):
         raise NotImplementedError
 
     def rows(self, rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-        """Fill in the samples of these rows, counted over all blocks, where ``random``."""
+        """Fill in the samples of these rows, in order, counted over all blocks; if ``random``."""
         raise NotImplementedError
 
 
