@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastbp._arrays import as_array, check_finite, check_samples
+from fastbp._arrays import as_array, check_finite, check_range, check_samples
 from fastbp._moments import Moments
 from fastbp.backends import kernels
 from fastbp.datasets import Dataset, as_pair
@@ -147,11 +147,12 @@ def samples_of_arrays(
     name: str,
     scale: float = 1.0,
     table: Table | None = None,
+    finite: bool = False,
 ) -> Samples:
-    """``as_samples`` of rows that have as many columns as the network takes."""
+    """``as_samples`` of rows that have as many columns as the network takes; known to be finite?"""
     if not len(x):
         raise ValueError(f"{name}: expected at least one sample, got none")
-    check_samples(x, f"{name} x", net.dtype, scale)
+    (check_range if finite else check_samples)(x, f"{name} x", net.dtype, scale)
     shape = net.shapes[-1] or (x.shape[1],)
     if len(shape) > 1:
         raise ValueError(f"{name}: images {shape} come out of the network; end it in Flatten()")

@@ -70,7 +70,7 @@ class Stored:
     def _samples(self, x: np.ndarray, y: np.ndarray) -> Samples:
         data = self.data
         made = samples_of_arrays(
-            self.net, x, y, self.loss, self.name, scale=data.scale, table=data.table
+            self.net, x, y, self.loss, self.name, data.scale, data.table, finite=True
         )
         if self.of_classes is None:
             return made

@@ -222,6 +222,16 @@ def test_files_that_change_or_go_meanwhile_are_named(folder, arrays, tmp_path):
         after((tmp_path / "y.npy").unlink)
 
 
+def test_a_number_too_large_for_the_network_is_named(tmp_path, arrays):
+    x = arrays[0].astype(np.float64)
+    x[600, 2] = 1e60  # in a window that comes late
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", arrays[1])
+    data = fb.datasets.shards(tmp_path, memory="40kB", shuffle="windows")
+    with pytest.raises(ValueError, match=r"train x: 1e\+60 at row .*, column 2 is too large"):
+        trained(data)
+
+
 def test_what_does_not_go_is_refused(folder):
     data = fb.datasets.shards(folder, memory=SMALL)
     with pytest.raises(ValueError, match=r"memory: .* two windows of 400 samples do not fit; give"):
