@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -12,8 +13,10 @@ from ._checks import as_count
 from .backends import active
 
 Result = TypeVar("Result")
+BUSY = 1 / 3  # of the time that a thread reads, from which on others make way for it
 
 _here = threading.local()  # what holds in the thread that looks
+_readers: set[object] = set()  # one for each thread that is busy reading what is trained on next
 
 
 def available() -> int:
@@ -73,6 +76,39 @@ def run_together(
         for helper in helpers:
             if helper.ident is not None:
                 helper.join()
+
+
+def is_beside() -> bool:
+    """Whether a thread of this process is busy reading what another one trains on next."""
+    return bool(_readers)
+
+
+def ahead(making: Generator[Result, None, None]) -> Generator[Result, None, None]:
+    """The same, each of which is made in a thread while the one before is in use."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    busy = True  # what waits for a disk, most of its time, needs no processor
+
+    def made(token: object) -> Result | None:
+        nonlocal busy
+        began, worked = time.perf_counter(), time.thread_time()
+        try:
+            return next(making, None)
+        finally:
+            busy = time.thread_time() - worked > BUSY * (time.perf_counter() - began)
+            _readers.discard(token)
+
+    def begun() -> Future[Result | None]:
+        token = object()
+        if busy:
+            _readers.add(token)
+        return reader.submit(made, token)
+
+    with ThreadPoolExecutor(1, "fastbp-reads") as reader:
+        coming = begun()
+        while (found := coming.result()) is not None:
+            coming = begun()
+            yield found
 
 
 @contextmanager

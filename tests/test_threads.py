@@ -1,5 +1,7 @@
 """How many threads compute: what was asked for, and by whom."""
 
+import time
+
 import pytest
 
 from fastbp import threads
@@ -50,3 +52,26 @@ def test_all_take_part_and_an_exception_lets_go_of_all():
     with pytest.raises(KeyboardInterrupt):
         threads.run_together(work, 2, lambda: gone.append(True))
     assert gone == [True]
+
+
+def test_who_reads_ahead_is_told_from_who_waits_for_a_disk():
+    told = []
+
+    def made():
+        for number in range(6):
+            told.append(threads.is_beside())
+            if number < 3:  # it computes, then it waits
+                end = time.thread_time() + 0.01
+                while time.thread_time() < end:
+                    pass
+            else:
+                time.sleep(0.05)
+            yield number
+
+    assert not threads.is_beside()
+    assert [*threads.ahead(made())] == [*range(6)]
+    assert told == [True, True, True, True, False, False]
+    assert not threads.is_beside()
+    with pytest.raises(ZeroDivisionError):  # comes to who asks for it
+        [*threads.ahead(1 // 0 for _ in "a")]
+    assert not threads.is_beside()

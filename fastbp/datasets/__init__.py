@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from ._table import fit_table as fit_table
     from ._table import table
     from .stored import Shards, shards
-    from .stored import ahead as ahead
     from .stored import filled as filled
     from .stored import lazily as lazily
 else:
@@ -70,7 +69,7 @@ else:
         "_labelled": "labelled name_of placed",
         "_load": "load mnist read",
         "_table": "fit_table table",
-        "stored": "Shards ahead filled lazily shards stored",
+        "stored": "Shards filled lazily shards stored",
     }
     __getattr__ = late(__name__, within(_LATE), missing(__name__, "fb.datasets"))
     __dir__ = shown(__name__, __all__)

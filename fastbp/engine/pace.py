@@ -13,6 +13,7 @@ FIRST_TRIAL, TRIAL_SHARE = 0.002, 0.02
 # Of several threads it is longer, and of its chunks, at least so many, the fastest counts: an idle
 # processor takes milliseconds to be there, above all a virtual machine's, and to reach its speed.
 FIRST_TRIAL_OF_SEVERAL, TRIAL_CHUNKS = 0.006, 3
+BESIDE_SECONDS = 0.003  # between two looks at whether others still read
 RETRY_SECONDS, FIRST_RETRY = 0.5, 0.05  # after which what was slower is tried again: soon at first
 
 
@@ -21,7 +22,8 @@ class Threads:
 
     A number that was asked for is kept. Otherwise as many as there are processors begin, and one
     thread is measured against them soon, and again and again: what is slower is tried every half
-    second, and more often at first.
+    second, and more often at first. While a thread reads what is trained on next, one of them makes
+    way for it: threads that wait for one that is not running get nowhere.
     """
 
     def __init__(self, asked: int | None, most: int) -> None:
@@ -31,11 +33,17 @@ class Threads:
         self.tried: dict[int, float] = {}  # when
         self.trying = 0  # threads of the trial that the chunk belongs to which runs, if it does
         self.trial: list[tuple[int, float]] = []  # steps and seconds of each of its chunks
+        self.makes_way = False  # whether the chunk that runs has a thread less, and tells nothing
         self.started = time.perf_counter()
 
     def next_chunk(self, steps: int) -> tuple[int, int]:
         """How many of so many steps make the next chunk, and its threads."""
         now, choices = time.perf_counter(), sorted(self.choices, reverse=True)
+        self.makes_way = len(choices) > 1 and bool(self.pace) and thread_counts.is_beside()
+        if self.makes_way:
+            best = min(choices, key=self._known_pace)
+            count = math.ceil(BESIDE_SECONDS / self.pace[best])
+            return min(steps, count), min(best, self.most - 1)
         if not self.trial:  # else one is going on, and others wait for its end
             self.trying = next((each for each in choices if self._is_due(each, now)), 0)
         threads = self.trying or min(choices, key=self._known_pace)
@@ -47,6 +55,8 @@ class Threads:
 
     def took(self, threads: int, steps: int, seconds: float) -> None:
         """Learn from a chunk; but the very first one only tells how many steps make a trial."""
+        if self.makes_way:
+            return
         if threads not in self.pace:
             self.pace[threads] = seconds / steps
             return

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastbp.datasets import Shards, ahead, filled
+from fastbp.datasets import Shards, filled
 from fastbp.losses import Loss
 from fastbp.network import Sequential
+from fastbp.threads import ahead
 
 from .feeding import Window, Windows
 from .samples import Samples, samples_of_arrays

@@ -431,6 +431,22 @@ def test_a_number_of_threads_that_becomes_faster_is_found_out(clock):
     assert all(seconds > 0.01 for *_, seconds in last)  # no short rest at the end
 
 
+def test_a_thread_makes_way_for_one_that_reads(monkeypatch, clock):
+    monkeypatch.setattr(pace.thread_counts, "available", lambda: 3)
+    threads, seconds = pace.Threads(None, 8), {1: 9e-5, 3: 4e-5}
+    list(chunks(threads, clock, 500, seconds.__getitem__))
+    known = dict(threads.pace)
+    with monkeypatch.context() as reading:
+        reading.setattr(pace.thread_counts, "is_beside", lambda: True)
+        used = [*chunks(threads, clock, 200, {2: 1.0}.__getitem__)]
+        assert {number for number, *_ in used} == {2}
+        assert used[0][1] in (75, 76)  # steps that three threads do in 3 ms
+        assert pace.Threads(3, 8).next_chunk(9)[1] == 3  # as asked
+        assert pace.Threads(None, 8).next_chunk(9) == (1, 3)  # which says how long a step takes
+    assert threads.pace == known  # of what was slow there nothing is learned
+    assert next(chunks(threads, clock, 9, seconds.__getitem__))[0] == 3
+
+
 PLACES = """
 import os, sys, numpy as np, fastbp as fb
 from fastbp.engine import epochs as engine

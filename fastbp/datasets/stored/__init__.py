@@ -6,5 +6,4 @@ from ._lazily import lazily as lazily
 from ._opening import of_dask as of_dask
 from ._opening import shards as shards
 from ._shards import Shards as Shards
-from ._windows import ahead as ahead
 from ._windows import filled as filled

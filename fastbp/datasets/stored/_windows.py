@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from ._shards import EXACT, Shards
 from ._source import Piece
-
-T = TypeVar("T")
 
 
 class Filled(NamedTuple):
@@ -19,17 +17,6 @@ class Filled(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     order: np.ndarray
-
-
-def ahead(filling: Generator[T, None, None]) -> Generator[T, None, None]:
-    """The same, each of which is made in a thread while the one before is in use."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1, "fastbp-reads") as reader:
-        coming = reader.submit(next, filling, None)
-        while (found := coming.result()) is not None:
-            coming = reader.submit(next, filling, None)
-            yield found
 
 
 def filled(
