@@ -61,6 +61,26 @@ def read_npz(path: Path, bound: Bound) -> list[tuple[np.ndarray, np.ndarray]]:
             raise bad_file(path, f"broken npz file: {error}") from error
 
 
+def uncompressed(path: Path) -> list[tuple[int, int]]:
+    """From which to which byte of a file that ``read_npz`` has read x and y lie, as .npy files do.
+
+    None where one of them is compressed.
+    """
+    import zipfile
+
+    found = []
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        keys = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+        for key in _choose_keys(path, keys)[0]:
+            info = archive.getinfo(f"{key}.npy")
+            file.seek(info.header_offset + 26)  # of 30 bytes, which a name and more follow
+            begin = info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+            if info.compress_type:
+                return []
+            found.append((begin, begin + info.file_size))
+    return found
+
+
 def _choose_keys(path: Path, keys: list[str]) -> list[tuple[str, str]]:
     """Return the pairs of array names to read."""
     for x in ("x", "X"):

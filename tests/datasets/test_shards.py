@@ -1,5 +1,6 @@
 """Data in files of several kinds, read in blocks: what they hold, and what is refused."""
 
+import pickle
 import re
 from itertools import pairwise
 
@@ -9,8 +10,9 @@ import pytest
 
 import fastbp as fb
 from fastbp.datasets import filled
+from fastbp.datasets._checked import kept_dtype
 from fastbp.datasets._memory import as_bytes
-from fastbp.datasets.stored import _parquet, _shards, _tables
+from fastbp.datasets.stored import _npz, _parquet, _shards, _tables
 
 CUTS = (0, 100, 350, 500)
 
@@ -228,6 +230,42 @@ def test_what_is_wrong_in_archives_and_tables_is_named(tmp_path, arrays, frame):
     (tmp_path / "none").mkdir()
     with pytest.raises(ValueError, match=re.escape("expected .npz, .npy or .parquet files")):
         fb.datasets.shards(tmp_path / "none")
+
+
+def test_archives_that_are_not_compressed_are_mapped_once_they_were_read(
+    tmp_path, arrays, monkeypatch
+):
+    x, y = arrays
+    kinds = {
+        "plain": (x, y),
+        "images": (x.reshape(-1, 2, 3), y[:, None]),
+        "foreign": (x.astype(">f8"), y.astype(">i2")),
+        "halves": (x.astype(np.float16), y),
+        "columns": (np.asfortranarray(x), y),
+        "targets": (x, np.asfortranarray(np.stack([y, y], 1))),
+    }
+    for kind, (samples, targets) in kinds.items():
+        np.savez(tmp_path / f"{kind}.npz", x=samples, y=targets)
+    of_values = {"values": True}
+    opened = {
+        kind: fb.datasets.shards(
+            tmp_path / f"{kind}.npz", **(of_values if targets.ndim > 1 else {})
+        )
+        for kind, (_, targets) in kinds.items()
+    }
+    read = []
+    original = _npz.read_npz
+    monkeypatch.setattr(_npz, "read_npz", lambda *a: [read.append(a[0].stem), original(*a)][1])
+    for kind, (samples, targets) in kinds.items():
+        for data in (opened[kind], pickle.loads(pickle.dumps(opened[kind]))):
+            found = data.dataset()
+            np.testing.assert_array_equal(found.x, samples.reshape(500, -1))
+            np.testing.assert_array_equal(found.y.reshape(targets.shape), targets)
+            assert found.x.dtype == kept_dtype(samples.dtype)
+    assert read == ["columns", "columns", "targets", "targets"]  # whose rows do not lie together
+    np.savez(tmp_path / "plain.npz", x=x[:400], y=y[:400])
+    with pytest.raises(ValueError, match=r"plain\.npz: it was changed since it was first read"):
+        opened["plain"].dataset()
 
 
 def test_arguments_that_do_not_go_are_refused(tmp_path, arrays):

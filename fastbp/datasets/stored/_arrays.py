@@ -25,10 +25,10 @@ class Mapping:
     """An array in a file, of which memory holds what is being read alone."""
 
     def __init__(
-        self, file: IO[bytes], dtype: np.dtype, shape: tuple[int, ...], start: int
+        self, file: IO[bytes], dtype: np.dtype, shape: tuple[int, ...], start: int, count: int = -1
     ) -> None:
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.array = np.frombuffer(self._map, dtype, offset=start).reshape(shape)
+        self.array = np.frombuffer(self._map, dtype, count, start).reshape(shape)
 
     def release(self) -> None:
         """Let memory have what was read."""
@@ -37,11 +37,13 @@ class Mapping:
 
 
 class Mapped(Mapping):
-    """An array in an NPY file."""
+    """An array in an NPY file, or in one that lies from some byte to another in a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, place: tuple[int, int] | None = None) -> None:
         self.file = File(path)
+        begin, end = place or (0, self.file.state[0])
         with path.open("rb") as stream:
+            stream.seek(begin)
             try:
                 version = np.lib.format.read_magic(stream)
                 read = np.lib.format.read_array_header_1_0
@@ -57,8 +59,9 @@ class Mapped(Mapping):
             if 0 in shape or not shape:
                 raise bad_file(path, f"is empty, its shape is {shape}")
             start, count = stream.tell(), int(np.prod(shape))
-            check_size(path, count * dtype.itemsize, self.file.state[0] - start)
-            super().__init__(stream, dtype, shape if len(shape) < 2 else (shape[0], -1), start)
+            check_size(path, count * dtype.itemsize, end - start)
+            rows = shape if len(shape) < 2 else (shape[0], -1)
+            super().__init__(stream, dtype, rows, start, count)
 
     def __reduce__(self) -> tuple[type[Elsewhere], tuple[File]]:
         """Its path: no memory is shared with other processes."""
