@@ -9,7 +9,7 @@ from for_each import for_each
 from results import TOLERANCE
 
 import fastbp as fb
-from fastbp.engine import sharing
+from fastbp.engine import sharing, workspace
 from fastbp.engine.epochs import Engine
 from fastbp.kernels.numbers import PlanColumn, Split
 from fastbp.optimizers.limits import Limits
@@ -107,6 +107,31 @@ def test_zeros_of_the_data_are_left_out(name: str, dtype: str) -> None:
     found, _ = trained(name, "adam", dtype, threads=1, **how)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=TOLERANCE[dtype])
     np.testing.assert_array_equal(trained(name, "adam", dtype, threads=2, **how)[0], found)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", [64, 200, 512, 513])  # beyond 512 nothing is kept of it
+def test_no_bit_depends_on_whether_zeros_are_left_out(
+    dtype: str, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(4)  # 22 columns: the last two fill no block
+    x = rng.normal(size=(530, 22)) * (rng.random((530, 6)) < 0.2).repeat(4, axis=1)[:, :22]
+    found = []
+    for most_used, threads in ((1, 1), (1, 2), (0, 1)):
+        monkeypatch.setattr(workspace, "MOST_USED", most_used)
+        net = fb.Sequential([fb.Linear(22, 70), fb.ReLU(), fb.Linear(70, 3)], dtype=dtype, seed=1)
+        how = {"loss": "cross_entropy", "optimizer": "adam", "l2": 0.01, "threads": threads}
+        fb.fit(
+            net,
+            (x.astype(dtype), np.arange(530) % 3),
+            batch_size=batch_size,
+            epochs=2,
+            seed=0,
+            **how,
+        )
+        found.append(net.params.copy())
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 def test_what_is_not_trained_stays() -> None:
