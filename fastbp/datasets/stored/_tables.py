@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLED = 100_000  # rows, drawn from all, that say what columns are, and their medians
 LEAST_SAMPLED, PART = 1000, 8  # or as many as that part of memory holds
+MORE = 5 / 4  # of them, before those are parted with that are too many
 ROWS, LEAST_ROWS = 8192, 64  # that become samples at a time, as many as a part of memory holds
 CELL = 24  # bytes of each of their numbers, while it is made
 DRAWN_BY = 20_200
@@ -98,8 +99,8 @@ class _Pass:
     def __init__(self, label: str | int | None, memory: int) -> None:
         self.asked, self.label = label, ""
         self.memory, self.sampled = memory, 0  # rows that are drawn, once one is seen
-        self.sample: Any = None  # a DataFrame
-        self.keys, self.places = np.zeros(0), np.zeros(0, np.int64)
+        self.sample: list[tuple[pd.DataFrame, np.ndarray]] = []  # rows, with a number for each
+        self.held, self.highest = 0, np.inf  # how many rows; which number is too large for others
         self.count = self.unlabelled = 0
         self.cells: Any = None  # the label's different ones
         self.gaps: set[str] = set()
@@ -138,36 +139,49 @@ class _Pass:
 
     def _draw(self, frame: pd.DataFrame) -> None:
         """Keep the rows with the smallest of numbers that each is given by chance."""
-        import pandas as pd
-
         self.gaps |= {name for name in frame.columns if frame[name].isna().any()}
-        places = np.arange(self.count, self.count + len(frame))
         keys = np.random.default_rng([DRAWN_BY, self.count]).random(len(frame))
         if not self.sampled:
             of_row = frame.memory_usage(index=False, deep=True).sum() / len(frame)
             held = int(self.memory // PART // of_row)
             self.sampled = min(SAMPLED, max(LEAST_SAMPLED, held))
         self.count += len(frame)
-        if len(self.keys) == self.sampled:  # most of what comes late is not drawn
-            good = keys < self.keys.max()
-            frame, keys, places = frame[good], keys[good], places[good]
-        if not len(frame):
+        good = keys < self.highest  # most of what comes late is not drawn
+        if not good.any():
             return
-        sample = frame if self.sample is None else pd.concat([self.sample, frame])
-        keys, places = np.append(self.keys, keys), np.append(self.places, places)
-        best = np.sort(np.argsort(keys, kind="stable")[: self.sampled])
-        self.sample, self.keys, self.places = sample.iloc[best], keys[best], places[best]
+        self.sample.append((frame[good], keys[good]))
+        self.held += int(good.sum())
+        if self.held > self.sampled * MORE:
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Part with the rows of the largest numbers, some after others: no copy of all is made."""
+        keys = np.concatenate([keys for _, keys in self.sample])
+        best = np.argsort(keys, kind="stable")[: self.sampled]
+        kept = np.zeros(len(keys), bool)
+        kept[best] = True
+        self.held, self.highest, start = len(best), float(keys[best[-1]]), 0
+        for part, (frame, of_part) in enumerate(self.sample):
+            here, start = kept[start : start + len(of_part)], start + len(of_part)
+            if not here.all():
+                self.sample[part] = frame[here], of_part[here]
+        self.sample = [part for part in self.sample if len(part[1])]
 
     def table(self, said: Mapping[str, Any]) -> Table:
         """The Table."""
+        import pandas as pd
+
         if self.unlabelled:
             told = f"{self.unlabelled:,} rows have no {self.label!r}: they are left out"
             warnings.warn(told, UserWarning, stacklevel=6)
-        if self.sample is None:
+        if not self.sample:
             raise ValueError(
                 f"label {self.label!r}: missing in all rows" if self.label else "empty"
             )
-        sample = self.sample.reset_index(drop=True)
+        if self.held > self.sampled:
+            self._thin_out()
+        sample = pd.concat([frame for frame, _ in self.sample], ignore_index=True)
+        self.sample = []
         _, table = fit_table(sample, self.label, **said)
         if self.count <= self.sampled:
             return table
@@ -175,13 +189,13 @@ class _Pass:
             replace(column, gaps=column.gaps or column.name in self.gaps)
             for column in table.columns
         )
-        return replace(table, columns=columns, label=self._label(table.label))
+        return replace(table, columns=columns, label=self._label(table.label, sample))
 
-    def _label(self, of_sample: Label) -> Label:
+    def _label(self, of_sample: Label, sample: pd.DataFrame) -> Label:
         import pandas as pd
 
         if isinstance(of_sample, Classes):
-            cells = pd.concat([self.sample[self.label], self.cells]).reset_index(drop=True)
+            cells = pd.concat([sample[self.label], self.cells]).reset_index(drop=True)
             return fit_label(cells.rename(self.label), values=False)
         if self.numbers is None:
             raise ValueError(f"label {self.label!r}: numbers and words")
