@@ -9,7 +9,7 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn", "1.9")
 
-from fastbp.interop.sklearn import kept  # noqa: E402
+from fastbp.interop.sklearn import base, kept  # noqa: E402
 from fastbp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
 
 rng = np.random.default_rng(4)
@@ -116,3 +116,34 @@ def test_what_an_error_leaves_behind_is_not_kept():
     with pytest.raises(ZeroDivisionError), kept.lent(("shape",), lambda: None):
         raise ZeroDivisionError
     assert not kept._idle
+
+
+def test_parameters_that_were_right_are_asked_for_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        sklearn.base, "validate_parameter_constraints", lambda *_, **__: asked.append(0)
+    )
+    base._seen.clear()
+    for sizes in ((8,), (8,), 8, [8], [8], (np.int64(8),), (np.int64(8),)):
+        MLPClassifier(sizes)._validate_params()
+    MLPClassifier((8,), random_state=True)._validate_params()
+    MLPClassifier((8,), random_state=1)._validate_params()
+    MLPRegressor("squared_error", (8,))._validate_params()
+    assert len(asked) == 9
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_plain_arrays_are_checked_as_scikit_learn_does(kind):
+    fitted = kind(max_iter=1).fit(X, CLASSES)
+    assert fitted.n_features_in_ == 16
+    wrong = X.copy()
+    wrong[40, 3] = np.nan
+    for x, words in ((wrong, "NaN"), (X[:, :5], "5 features"), (X[:0], "0 sample"), (X[0], "2D")):
+        for call in (fitted.predict, lambda x: fitted.score(x, CLASSES[: len(x)])):
+            with pytest.raises(ValueError, match=words):
+                call(x)
+    for x, y in ((wrong, CLASSES), (X, CLASSES[:7]), (X, np.where(CLASSES > 1, np.inf, 1.0))):
+        with pytest.raises(ValueError, match=r"NaN|inconsistent|infinity"):
+            kind().fit(x, y)
+    with pytest.raises(ValueError, match="5 features"):
+        fitted.partial_fit(X[:, :5], CLASSES)

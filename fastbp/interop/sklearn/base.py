@@ -1,5 +1,6 @@
 """What both estimators share: checks, the start, both ways of training, and scores."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -20,10 +21,13 @@ from .kept import Kept
 from .lbfgs import fit_lbfgs
 from .losses import FORMS, Form
 from .network import network, random_layers, scores_of
-from .samples import as_finite
+from .samples import are_plain, as_finite
 from .stochastic import Part, fit_stochastic
 
 STOCHASTIC = ("sgd", "adam")
+# Parameters of these types cannot change: they are compared with those that were right before.
+COMPARED = frozenset({bool, float, int, str, type(None)})
+_seen: deque[Any] = deque(maxlen=8)
 # What scikit-learn's perceptrons do not take.
 BEYOND: dict[str, list[Any]] = {
     "activation": [StrOptions({"identity", "logistic", *ACTIVATIONS})],
@@ -85,6 +89,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Samples and targets, checked."""
         finite = as_finite(X, self.dtype, self.n_threads)
+        if finite is not None and are_plain(y, len(finite)) and self._takes(finite, reset):
+            return finite, y
         x, y = validate_data(
             *(self, X if finite is None else finite, y),
             accept_sparse=["csr", "csc"],
@@ -95,6 +101,27 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             reset=reset,
         )
         return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _takes(self, x: np.ndarray, reset: bool) -> bool:
+        """Whether there are as many features as before; scikit-learn says else, and of names."""
+        if hasattr(self, "feature_names_in_"):
+            return False
+        if reset:
+            self.n_features_in_ = x.shape[1]
+        return bool(self.n_features_in_ == x.shape[1])
+
+    def _validate_params(self) -> None:
+        """See to it that all parameters are such; of what was seen before they are."""
+        others = self.get_params(deep=False)
+        sizes = others.pop("hidden_layer_sizes", ())
+        values = (*others.values(), *(sizes if type(sizes) is tuple else (sizes,)))
+        kinds = tuple(map(type, values))
+        given = type(self), type(sizes), kinds, values
+        if not COMPARED.issuperset(kinds):
+            super()._validate_params()
+        elif given not in _seen:
+            super()._validate_params()
+            _seen.append(given)
 
     def _out_activation(self) -> str:
         """What scores go through to be predictions."""
@@ -208,8 +235,11 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The activated scores of samples, (n, outputs)."""
-        check_is_fitted(self)
-        x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)  # which says so
+        x = as_finite(X, None, self.n_threads)
+        if x is None or not self._takes(x, reset=False):
+            x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         own = self.coefs_[0].dtype
         dtype = own if self.dtype else np.result_type(x.dtype, own)
         with self._network(dtype) as kept:

@@ -1,4 +1,4 @@
-"""Samples as they are trained on: checked and converted in one pass."""
+"""Samples as they are trained on, and their targets: checked and converted in one pass."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from fastbp import threads as thread_counts
 from fastbp._arrays import all_finite
 
-LARGE = 1 << 20  # numbers, from which a pass of one's own pays
+LARGE = 1 << 20  # numbers, from which threads share the pass
 AT_ONCE = 1 << 16  # numbers that are looked at while they are near
 
 
 def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
-    """Many samples in a dtype, themselves if it is theirs; None where it is left to scikit-learn.
+    """Samples in a dtype, themselves if it is theirs; None where it is left to scikit-learn.
 
-    scikit-learn converts all, then looks at all again, in one thread. Here threads share the blocks
-    of rows. Few samples, other things than arrays of floats, and those with a number that is not
-    finite, which it has an error for, are its own.
+    scikit-learn converts all, then looks at all again, in one thread, and asks first what all that
+    may be. Here threads share the blocks of rows. Other things than arrays of floats, and those
+    with a number that is not finite, which it has an error for, are its own.
 
     Parameters
     ----------
@@ -28,10 +28,12 @@ def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
     """
     if type(x) is not np.ndarray or x.ndim != 2 or x.dtype not in (np.float32, np.float64):
         return None
-    if x.size < LARGE or not x.flags.c_contiguous:
+    if not x.size or not x.flags.c_contiguous:
         return None
     found = x if dtype is None or x.dtype == dtype else np.empty(x.shape, dtype)
-    rows, together = max(1, AT_ONCE // x.shape[1]), thread_counts.count(threads)
+    rows, together = max(1, AT_ONCE // x.shape[1]), 1
+    if x.size >= LARGE:
+        together = thread_counts.count(threads)
     wrong: list[int] = []  # where blocks start that are not finite
 
     def convert(thread: int) -> None:
@@ -47,3 +49,10 @@ def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
 
     thread_counts.run_together(convert, together, lambda: wrong.append(0))
     return None if wrong else found
+
+
+def are_plain(y: Any, samples: int) -> bool:
+    """Whether these are a finite number for each sample, in an array, as scikit-learn takes it."""
+    if type(y) is not np.ndarray or y.shape != (samples,):
+        return False
+    return y.dtype.kind in "biu" or (y.dtype.kind == "f" and all_finite(y))
