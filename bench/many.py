@@ -3,7 +3,8 @@
     python bench/many.py               # processes and threads
     python bench/many.py --dask        # and Dask's workers
 
-Times are the least of some repeats, taken in turn. Below each stands what is promised of it.
+Times are medians of some repeats, taken in turn, and so are ratios, each of one round: how fast a
+machine is at a time changes more than what is compared. With each stands what is promised of it.
 Processes are those of concurrent.futures and, where it is installed, of loky; Dask's workers look
 at nothing in between (docs/dask.md).
 """
@@ -12,6 +13,7 @@ import argparse
 import functools
 import logging
 import multiprocessing
+import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -61,10 +63,15 @@ def one_by_one(make: Callable[[], list[fb.Job]], data: Any) -> float:
 
 def compared(
     make: Callable[[], list[fb.Job]], data: Any, who: dict[str, Any], repeats: int
-) -> dict[str, float]:
-    """The least of each, taken in turn."""
-    found = [{name: many(make, data, each) for name, each in who.items()} for _ in range(repeats)]
-    return {name: min(each[name] for each in found) for name in who}
+) -> dict[str, list[float]]:
+    """The seconds of each, taken in turn."""
+    rounds = [{name: many(make, data, each) for name, each in who.items()} for _ in range(repeats)]
+    return {name: [each[name] for each in rounds] for name in who}
+
+
+def ratio(some: list[float], others: list[float]) -> float:
+    """The median of those of each round."""
+    return statistics.median(one / other for one, other in zip(some, others, strict=True))
 
 
 def main() -> None:
@@ -106,16 +113,16 @@ def measure(who: dict[str, Any], repeats: int) -> None:
     found = compared(lambda: sized(64, 784, 64, 10, epochs=6), images, who, repeats)
     say("64 jobs, 784-64-10, 6 000 images, 6 epochs; throughput of threads' (promised 0.9)")
     for name, took in found.items():
-        say(f"  {name:10} {took:7.2f} s  {found['threads'] / took:.2f}")
+        say(f"  {name:10} {statistics.median(took):7.2f} s  {ratio(found['threads'], took):.2f}")
 
     table = RNG.normal(size=(150, 4)).astype(np.float32), RNG.integers(0, 3, 150)
-    make = functools.partial(sized, 1000, 4, 16, 3, epochs=40)
-    own = one_by_one(make, table)
+    make = functools.partial(sized, 1000, 4, 16, 3, epochs=7)
+    own = statistics.median(one_by_one(make, table) for _ in range(2))
     found = compared(make, table, who, max(1, repeats // 2))
     say(f"1 000 jobs, 4-16-3, 150 rows, {own:.1f} ms each; of the time that all take one after")
     say("another in one thread (promised at most 2)")
     for name, took in found.items():
-        say(f"  {name:10} {took:7.2f} s of {own:6.2f} s: {took / own:.2f}")
+        say(f"  {name:10} {statistics.median(took):7.2f} s  {statistics.median(took) / own:.2f}")
 
     if "dask" in who:
         client = who["dask"]

@@ -12,7 +12,7 @@ import pytest
 from many_jobs import Killed, X, Y, assert_same, fail, jobs, soon, trained
 
 import fastbp as fb
-from fastbp.many.cluster import opened
+from fastbp.many.cluster import SPARE, Cluster, opened
 
 distributed = pytest.importorskip("distributed")
 
@@ -147,6 +147,15 @@ def test_each_worker_computes_its_own_blocks(client):
         kept = fb.datasets.shards((x.persist(), y), memory="24kB")
         with pytest.raises(TypeError, match=r"train cannot be sent .*: Dask's workers hold it"):
             fb.fit_many(jobs(2), kept, executor=client)
+
+
+def test_a_second_task_waits_at_each_worker_but_where_it_would_run(client):
+    """So nobody waits for a next one, and no more networks train at a time than ``threads``."""
+    expected = {None: (2, 4 + SPARE), 1: (1, 1), 2: (2, 4), 7: (2, 7)}
+    for threads, (lanes, window) in expected.items():
+        crew = Cluster(jobs(1), (X, Y), None, client, threads)
+        crew.check()
+        assert (crew.lanes, crew.window) == (lanes, window)
 
 
 def test_a_slow_worker_holds_nobody_up(client, tmp_path):

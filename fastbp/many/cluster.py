@@ -132,7 +132,7 @@ class Cluster(Workers):
 
     def stop(self) -> None:
         """Tell every worker's process, unless they have nothing of ours any more."""
-        if self.client.status == "running" and not self.is_lost:
+        if self.tasks and self.client.status == "running" and not self.is_lost:
             with suppress(OSError):
                 self.client.run(tell, self.packer.mark, on_error="ignore")
 
@@ -146,7 +146,11 @@ class Cluster(Workers):
         with self._answering():
             running = sum(self.client.nthreads().values())
         self.lanes = max(1, min(running, self.threads or running))
-        self.window = self.threads or 2 * self.lanes + SPARE
+        # A second task waits at each, where that is not one more that runs.
+        self.window = 2 * self.lanes + SPARE
+        if self.threads is not None:
+            fewer = self.threads < running
+            self.window = self.threads if fewer else max(self.threads, 2 * self.lanes)
         self.looked = time.monotonic()
 
     def _scatter(self) -> None:

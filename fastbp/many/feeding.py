@@ -15,7 +15,7 @@ from .sending import NoParcelError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-TASK = 0.5  # seconds that a task is to take, so that sending it costs little
+TASK = 1.0  # seconds that a task is to take, so that sending it costs little
 TURN = 0.01  # seconds that the caller has for a task, so many workers there are: longer tasks, then
 LOOK_EVERY = 0.1  # seconds within which Ctrl-C is answered
 LINGER = 10.0  # seconds that are waited for tasks that were told to stop
