@@ -13,6 +13,7 @@ that (_scale_model.py). Costs of handing out are processor time. Dask's profiler
 import argparse
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ STEPS = ("final-b8", "simple-b64", "lenet-b32", "control-b256", "final-b512", "t
 PARTS = (1, 2, 4, 8, 16, 32, 64)  # of a batch
 WORKERS, SECONDS, JOBS = (1, 2, 10, 100, 1000), (0.005, 0.05, 0.5, 5.0), 10_000
 REAL = {0.01: 400, 0.1: 60}  # jobs of about so many seconds, that are trained
+ROUNDS = 3  # of real jobs
 BEGINS = 10  # calls of fit_many, of which the mean tells what one costs to begin
 BESIDE = 0.05  # seconds of a job that is trained alone, and beside another
 # What Dask looks at by default, a hundred times a second: docs/dask.md says so.
@@ -164,7 +166,7 @@ def beside(seconds: float) -> float:
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        fb.fit_many(real_jobs(4, 0.01)[0], real_jobs(1, 0.01)[1], executor=pool)
+        fb.fit_many(*real_jobs(4, 0.01), executor=pool)
         alone = [pool.submit(seconds_of, seconds).result() for _ in range(4)]
         both = [
             task.result()
@@ -176,49 +178,67 @@ def beside(seconds: float) -> float:
 
 def seconds_of(seconds: float) -> float:
     """The processor time of an epoch of jobs that take about so long, here."""
-    jobs, data, _ = real_jobs(20, seconds)
+    jobs, data = real_jobs(20, seconds)
     started = time.process_time()
     for job in jobs:
         fb.fit_many([job], data, threads=1)
     return (time.process_time() - started) / sum(job.epochs for job in jobs)
 
 
-def real_jobs(count: int, seconds: float) -> tuple[list[fb.Job], Any, float]:
-    """Jobs that take about so long, their data, and how long one takes alone."""
-    rng = np.random.default_rng(0)
-    data = rng.normal(size=(2000, 20)), rng.integers(2, size=2000)
-
-    def job(seed: int, epochs: int) -> fb.Job:
-        net = fb.Sequential(fb.Linear(20, 32), fb.Tanh(), fb.Linear(32, 2), seed=seed)
-        return fb.Job(net, optimizer=fb.SGD(0.1), epochs=epochs, seed=seed)
-
-    def alone(epochs: int) -> float:
-        started = time.perf_counter()
-        fb.fit_many([job(0, epochs)], data, threads=1)
-        return time.perf_counter() - started
-
-    alone(2)
-    of_epoch = min(alone(20) for _ in range(5)) / 20
+def real_jobs(count: int, seconds: float) -> tuple[list[fb.Job], Any]:
+    """Jobs that take about so long alone, and their data."""
+    _alone(2)
+    of_epoch = min(_alone(20) for _ in range(5)) / 20
     epochs = max(1, round(seconds / of_epoch))
-    taken = min(alone(epochs) for _ in range(5))
-    return [job(seed, epochs) for seed in range(count)], data, taken
+    return [_real_job(seed, epochs) for seed in range(count)], _real_data()
+
+
+def _real_data() -> Any:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(2000, 20)), rng.integers(2, size=2000)
+
+
+def _real_job(seed: int, epochs: int) -> fb.Job:
+    net = fb.Sequential(fb.Linear(20, 32), fb.Tanh(), fb.Linear(32, 2), seed=seed)
+    return fb.Job(net, optimizer=fb.SGD(0.1), epochs=epochs, seed=seed)
+
+
+def _alone(epochs: int) -> float:
+    """The seconds of such a job in this process."""
+    job, data = _real_job(0, epochs), _real_data()
+    started = time.perf_counter()
+    fb.fit_many([job], data, threads=1)
+    return time.perf_counter() - started
 
 
 def measured_efficiency() -> list[Figures]:
-    """Real jobs on one worker and on two: the share of their time in which they trained."""
+    """Real jobs on one worker and on two: the share of their time in which they trained.
+
+    The median of some rounds, each with trainings alone before it and after it: how fast a machine
+    is at a time changes more than what is measured.
+    """
     found = []
     for workers in (1, 2):
         with cluster(workers) as client:
             executor = client.get_executor()
             for seconds, count in REAL.items():
-                jobs, data, alone = real_jobs(count, seconds)
-                fb.fit_many(real_jobs(4 * workers, 0.001)[0], data, executor=executor)
-                started = time.perf_counter()
-                fb.fit_many(jobs, data, executor=executor)
-                took = time.perf_counter() - started
+                fb.fit_many(*real_jobs(4 * workers, 0.001), executor=executor)
+                rounds = [efficiency_once(executor, workers, count, seconds) for _ in range(ROUNDS)]
+                alone, share = (statistics.median(each) for each in zip(*rounds, strict=True))
                 row = {"workers": workers, "jobs": count, "seconds": alone}
-                found.append(row | {"efficiency": count * alone / (workers * took)})
+                found.append(row | {"efficiency": share})
     return found
+
+
+def efficiency_once(executor: Any, workers: int, count: int, seconds: float) -> tuple[float, float]:
+    """How long a job takes alone, and the share of the workers' time that all would take so."""
+    jobs, data = real_jobs(count, seconds)
+    alone = [_alone(jobs[0].epochs) for _ in range(5)]
+    started = time.perf_counter()
+    fb.fit_many(jobs, data, executor=executor)
+    took = time.perf_counter() - started
+    each = statistics.median([*alone, *(_alone(jobs[0].epochs) for _ in range(5))])
+    return each, count * each / (workers * took)
 
 
 def measure(quick: bool) -> Figures:
