@@ -149,6 +149,27 @@ def test_each_worker_computes_its_own_blocks(client):
             fb.fit_many(jobs(2), kept, executor=client)
 
 
+def test_what_a_cluster_keeps_comes_block_by_block(client, monkeypatch):
+    """After persist(), where it is larger than the bound: never as a whole, and the same bits."""
+    array = pytest.importorskip("dask.array")
+    some = array.from_array(X, (50, 9)), array.from_array(Y, 50)
+    with client.as_current():
+        kept = tuple(part.persist() for part in some)
+        found, gathered = [], []
+        gather = client.gather
+        monkeypatch.setattr(
+            client, "gather", lambda *a, **k: gathered.append(gather(*a, **k)) or gathered[-1]
+        )
+        for data in (some, kept):
+            (job,) = jobs(1)
+            small = fb.datasets.shards(data, memory="24kB", copy=False, prefetch=False)
+            fb.fit(job.net, small, **job.arguments())
+            found.append(job)
+    np.testing.assert_array_equal(found[0].net.params, found[1].net.params)
+    sizes = {len(block) for blocks in gathered for block in blocks}
+    assert sizes == {50}
+
+
 def test_a_second_task_waits_at_each_worker_but_where_it_would_run(client):
     """So nobody waits for a next one, and no more networks train at a time than ``threads``."""
     expected = {None: (2, 4 + SPARE), 1: (1, 1), 2: (2, 4), 7: (2, 7)}
