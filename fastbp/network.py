@@ -223,6 +223,9 @@ class Sequential(Shown, Offers):
         Of a Dask array or DataFrame a Dask array of the same, which is computed when it is asked
         for, partition by partition, by the network as it is now.
         """
+        if (found := of_one(self, x).scores(x)) is not None:
+            found = predictions(found.reshape(1, -1), meaning_of(self))
+            return found if x.ndim > 1 else found[0]
         if is_dask(x):
             return prediction.of_dask(self, "predict", x)
         samples, alone = prediction.as_samples(self, x)
@@ -250,9 +253,11 @@ class Sequential(Shown, Offers):
         Of a DataFrame, where there is a ``table``, they are a DataFrame with a column a class.
         """
         if self.meaning in SOFTMAX:
-            single = of_one(self, x).probabilities(x)
-            if single is not None:
-                return single
+            one = self.vectors.single  # as in scores
+            if one is None or one.backend is not backends.in_use:
+                one = of_one(self, x)
+            if (found := one.probabilities(x)) is not None:
+                return found
         if is_dask(x):
             return prediction.of_dask(self, "predict_proba", x)
         samples, alone = prediction.as_samples(self, x)

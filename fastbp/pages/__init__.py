@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 Table = list[list[str]]  # the first row is the head
 
 FOLDER = os.path.dirname(__file__)
-NUMBER = re.compile(r"[\d–-]|diverged")  # how a cell of figures starts
+NUMBER = r"[\d–-]|diverged"  # how a cell of figures starts
 # As XML says; compiled when it is used, for that takes as long as many modules.
 NO_TEXT = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
@@ -145,4 +145,4 @@ def _number(yes: bool) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return bool(NUMBER.match(cell)) and ", " not in cell
+    return bool(re.match(NUMBER, cell)) and ", " not in cell
