@@ -6,15 +6,17 @@ See samples.pxd.
 
 from libc.stdint cimport int64_t
 
+cimport narrow
 cimport panels
 from layout cimport weights_size
+from narrow cimport SUMS_AT_ONCE
 from norms cimport norm_gradient
 from numbers cimport (
     BIAS, COLUMNS, DENSE, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS, PLAN_COLUMNS, SEGMENTS,
     STEP, SUMS, W, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, dy_of, takes_steps
-from steps cimport optimize
+from steps cimport optimize, optimize_columns
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
 from widths cimport panel_width, panels_in, vectors_of, weights_row
 
@@ -38,7 +40,8 @@ cdef inline real* segment_sums(
 cdef inline void add_dense(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, real* g,
 ) noexcept nogil:
-    """g += the gradient of W and b, laid out as they are; of sparse samples, that of b."""
+    """g += the gradient of W and b, laid out as they are, but for a narrow layer's W, which is
+    turned over; of sparse samples, that of b."""
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, j, vectors
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
@@ -46,16 +49,22 @@ cdef inline void add_dense(
     cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, layer, work)
     cdef real sums[MOST_LANES * PANEL]
+    cdef bint by_panels = input.bounds == NULL
+    if narrow.is_narrow[real](layer, row[INPUTS], row[OUTPUTS], work):
+        narrow.add_products[real](
+            row[OUTPUTS], input.n, row[INPUTS], x, input.row, dy, y_row, g,
+            narrow.gradient_row[real](row[INPUTS], row[OUTPUTS], work))
+        by_panels = False
     while p < row[OUTPUTS]:
         vectors = min(PANEL, vectors_of(row[OUTPUTS] - p, panel))
         if real is float:
-            if input.bounds == NULL:
+            if by_panels:
                 panels.add_panel[float, fvec](
                     input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
                     <fvec*> (g + p * row[INPUTS]), w_row)
             panels.sum_rows[float, fvec](vectors, input.n, dy + p, y_row, <fvec*> &sums[0])
         else:
-            if input.bounds == NULL:
+            if by_panels:
                 panels.add_panel[double, dvec](
                     input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
                     <dvec*> (g + p * row[INPUTS]), w_row)
@@ -194,9 +203,31 @@ cdef inline Py_ssize_t pieces_of(
     cdef const int64_t* row = run.program + layer * COLUMNS
     if not has_gradient(run, layer):
         return 0
-    if row[KIND] == DENSE:
+    if row[KIND] == DENSE and not narrow.is_narrow[real](
+            layer, row[INPUTS], row[OUTPUTS], work):
         return tiles_of(run, layer) * panels_in[real](run.plan + layer * PLAN_COLUMNS, work)
     return 1
+
+
+cdef inline void step_narrow(const Run* run, Py_ssize_t layer, real* work) noexcept nogil:
+    """A step of a narrow layer's W and b."""
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef Py_ssize_t inputs = run.program[layer * COLUMNS + INPUTS], k = 0, j, n
+    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS]
+    cdef Py_ssize_t most = narrow.inputs_at_once[real](outputs, work)
+    cdef Py_ssize_t g_row = narrow.gradient_row[real](inputs, outputs, work)
+    cdef Py_ssize_t row = weights_row[real](plan, work), each = added_by_each(run)
+    cdef real g[SUMS_AT_ONCE]
+    while k < inputs:
+        n = min(most, inputs - k)
+        for j in range(outputs):
+            add_segments[real](
+                work + plan[SUMS] + j * g_row + k, each * size_of[real](run, layer, work),
+                run.choices[SEGMENTS] // each, most, &g[j * most])
+        optimize_columns[real](run, layer, &g[0], most, n, work + plan[W] + k * row, row)
+        k += n
+    if run.program[layer * COLUMNS + BIAS]:
+        step_rows[real](run, layer, work, True, plan[WIDTH] * inputs, 1, row, row)
 
 
 cdef inline void step_pieces(
@@ -213,6 +244,9 @@ cdef inline void step_pieces(
             k = p // row[OUTPUTS] * width + p % row[OUTPUTS]
             step_rows[real](run, layer, work, p >= row[OUTPUTS], k, 1, n, n)
             p += n
+        return
+    if narrow.is_narrow[real](layer, inputs, row[OUTPUTS], work):
+        step_narrow[real](run, layer, work)
         return
     while p < width:
         k, end = max(first * ROWS, <Py_ssize_t> 0), min(last * ROWS, inputs)

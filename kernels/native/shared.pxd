@@ -7,6 +7,7 @@ returns bint returns 0 if the run was given up while it waited for others.
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+cimport narrow
 cimport panels
 cimport turned
 from clipping cimport look_at_limit
@@ -41,7 +42,11 @@ cdef inline void multiply(
     cdef Py_ssize_t panel = panel_width[real](work), inputs = run.program[layer * COLUMNS + INPUTS]
     cdef Py_ssize_t p = first, depth = last_row - first_row, vectors
     cdef Py_ssize_t row = weights_row[real](run.plan + layer * PLAN_COLUMNS, work)
-    cdef const real* w
+    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS], done
+    cdef const real* w = work + run.plan[layer * PLAN_COLUMNS + W] + first_row * row
+    if first < last and narrow.is_narrow[real](layer, inputs, outputs, work):
+        done = narrow.forward[real](outputs, n, depth, x + first_row, x_row, w, row, start, y, y_row)
+        x, y, n = x + done * x_row, y + done * y_row, n - done
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + run.plan[layer * PLAN_COLUMNS + W] + p * inputs + first_row * row

@@ -13,6 +13,7 @@ cimport losses
 cimport rowwise
 cimport shortcut
 from activations cimport is_elementwise
+from narrow cimport lanes_of
 from norms cimport backward_norm, forward_norm, norm_gradient, step_norm
 from numbers cimport (
     BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOSSES, LOWEST, OUTPUTS,
@@ -69,6 +70,7 @@ cdef inline void forward_rows(
 ) noexcept nogil:
     """The columns first..last of what a layer without weights puts out."""
     cdef Py_ssize_t x_row = input.row, y_row = row_of(run, layer), r
+    cdef Py_ssize_t lanes = lanes_of[real](work)
     cdef const real* x = <const real*> input.x
     cdef real* y = y_of[real](run, layer, work)
     cdef int64_t kind = run.program[layer * COLUMNS + KIND]
@@ -78,6 +80,10 @@ cdef inline void forward_rows(
         return
     if kind == DROPOUT:
         masks = masks_of(run, layer)
+    if is_elementwise(kind) and first < last == run.program[layer * COLUMNS + OUTPUTS]:
+        # the gap behind a row fills its last vector; one number after another would take longer
+        last += (lanes - last % lanes) % lanes
+        last = min(last, min(x_row, y_row))
     if is_elementwise(kind) and first == 0 and last == x_row and last == y_row:  # no gaps
         activations.forward[real](kind, values_of(run, layer), x, y, input.n * last)
         return

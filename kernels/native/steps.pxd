@@ -7,13 +7,15 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 cimport limits
+cimport narrow
 cimport panels
 cimport updates
 from clipping cimport panel_within
 from losses cimport sum_of_weights
+from narrow cimport SUMS_AT_ONCE
 from numbers cimport (
-    BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, PLAIN, PLAN_COLUMNS,
-    SAMPLES_KEPT, SPLIT, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH, Y_ROW,
+    BIAS, BIAS_LR_FACTOR, BY_OUTPUTS, COLUMNS, INPUTS, LR, M, OPTIMIZER, OUTPUTS, PLAIN,
+    PLAN_COLUMNS, SAMPLES_KEPT, SPLIT, STATES, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, adds_at_once, dy_of, penalty_of, rule_of, values_of
 from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
@@ -34,6 +36,26 @@ cdef inline void begin_step(
                                  run.settings[LR] * run.rates_of_steps[2 * step], <double> run.step)
 
 
+cdef inline void optimize_with(
+    const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, real* m, real* v,
+    Py_ssize_t rows, Py_ssize_t row, Py_ssize_t n,
+) noexcept nogil:
+    """optimize, of weights that need not lie where the plan says, nor what is remembered of them.
+    """
+    cdef updates.Rule rule = rule_of(run, layer, bias)
+    if n == row:
+        n, rows = n * rows, 1
+    for _ in range(rows):
+        limits.limit_apart[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
+        updates.update[real](
+            run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule, g, w, m,
+            v, n)
+        g += row
+        w += row
+        m += row
+        v += row
+
+
 cdef inline void optimize(
     const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t rows, Py_ssize_t row,
     Py_ssize_t n,
@@ -43,30 +65,33 @@ cdef inline void optimize(
     Of each of some rows, `row` apart, the first n: what is behind them is a panel's gap.
     """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
-    cdef updates.Rule rule = rule_of(run, layer, bias)
-    if n == row:
-        n, rows = n * rows, 1
-    for _ in range(rows):
-        limits.limit_apart[real](run.settings, penalty_of(run, layer, bias), run.clip, w, g, n)
-        updates.update[real](
-            run.choices[OPTIMIZER], run.settings, <double> run.step, &run.rates, &rule, g, w,
-            w + plan[M] - plan[W], w + plan[V] - plan[W], n)
-        g += row
-        w += row
+    optimize_with[real](run, layer, bias, g, w, w + plan[M] - plan[W], w + plan[V] - plan[W],
+                        rows, row, n)
 
 
 # Functions of their own, through pointers that the compiler cannot see through (stages.pxd), are
 # what is called in several places, and tiles, which so keep their registers.
 ctypedef void (*optimize_function)(
-    const Run*, Py_ssize_t, bint, real*, real*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+    const Run*, Py_ssize_t, bint, real*, real*, real*, real*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+) noexcept nogil
+
+
+cdef inline void optimize_with_apart(
+    const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, real* m, real* v, Py_ssize_t n,
+) noexcept nogil:
+    """optimize_with of n weights in a row, as a function of its own."""
+    cdef optimize_function function = optimize_with[real]
+    (<optimize_function> pinned(<const void*> function))(
+        run, layer, bias, g, w, m, v, 1, n, n)
 
 
 cdef inline void optimize_apart(
     const Run* run, Py_ssize_t layer, bint bias, real* g, real* w, Py_ssize_t n,
 ) noexcept nogil:
     """optimize of n weights in a row, as a function of its own."""
-    cdef optimize_function function = optimize[real]
-    (<optimize_function> pinned(<const void*> function))(run, layer, bias, g, w, 1, n, n)
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    optimize_with_apart[real](
+        run, layer, bias, g, w, w + plan[M] - plan[W], w + plan[V] - plan[W], n)
 
 
 cdef inline Py_ssize_t rows_at(
@@ -98,6 +123,61 @@ cdef inline void optimize_panel(
         count = rows_at[real](input, k, last, vectors, dy, dy_row, &g[0], row)
         optimize[real](run, layer, False, &g[0], w + k * row, count, row, n)
         k += count
+
+
+cdef inline void shrink(
+    const Run* run, Py_ssize_t layer, real* w, Py_ssize_t n,
+) noexcept nogil:
+    """The penalty's part of a step of plain SGD, of n weights in a row."""
+    cdef double l2 = penalty_of(run, layer, False) * run.clip
+    if l2 != 0:
+        limits.shrink[real](<real> (run.rates.lr * rule_of(run, layer, False).rate * l2), w, n)
+
+
+cdef inline void optimize_columns(
+    const Run* run, Py_ssize_t layer, real* g, Py_ssize_t g_row, Py_ssize_t n, real* w,
+    Py_ssize_t row,
+) noexcept nogil:
+    """A step of n rows of a narrow layer's W, of whose gradient g each output has a row.
+
+    Vectors are filled with weights of one output: a row of W would fill few of their lanes.
+    """
+    cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
+    cdef real parts[3][SUMS_AT_ONCE]
+    cdef Py_ssize_t lanes = narrow.lanes_of[real](w), states = run.choices[STATES], j, part
+    memset(&parts, 0, sizeof(parts))
+    for j in range(run.program[layer * COLUMNS + OUTPUTS]):
+        for part in range(1 + states):
+            narrow.take_column[real](w + plan[W + part] - plan[W] + j, row, n, &parts[part][0])
+        optimize_with_apart[real](run, layer, False, g + j * g_row, &parts[0][0], &parts[1][0],
+                                  &parts[2][0], (n + lanes - 1) // lanes * lanes)
+        for part in range(1 + states):
+            narrow.put_column[real](&parts[part][0], n, w + plan[W + part] - plan[W] + j, row)
+
+
+cdef inline void update_narrow(
+    const Run* run, Py_ssize_t layer, const Input* input, Py_ssize_t first, Py_ssize_t last,
+    const real* step, Py_ssize_t step_row, real* w, Py_ssize_t row,
+) noexcept nogil:
+    """update_part of a narrow layer, whose W starts at w."""
+    cdef real g[SUMS_AT_ONCE]
+    cdef Py_ssize_t outputs = run.program[layer * COLUMNS + OUTPUTS], k = first, j, n
+    cdef Py_ssize_t most = narrow.inputs_at_once[real](outputs, w)
+    cdef bint plain = adds_at_once(run)
+    if plain:
+        shrink[real](run, layer, w + first * row, (last - first) * row)
+    while k < last:
+        n = min(most, last - k)
+        memset(&g, 0, sizeof(g))
+        for j in range(outputs if plain else 0):
+            narrow.take_column[real](w + k * row + j, row, n, &g[j * most])
+        narrow.add_products[real](outputs, input.n, n, <const real*> input.x + k, input.row, step,
+                                  step_row, &g[0], most)
+        for j in range(outputs if plain else 0):
+            narrow.put_column[real](&g[j * most], n, w + k * row + j, row)
+        if not plain:
+            optimize_columns[real](run, layer, &g[0], most, n, w + k * row, row)
+        k += n
 
 
 cdef inline bint steps_bias(const Run* run, Py_ssize_t layer) noexcept nogil:
@@ -172,15 +252,6 @@ cdef inline const real* step_of(
     return dy_of[real](run, layer, work)
 
 
-cdef inline void shrink(
-    const Run* run, Py_ssize_t layer, real* w, Py_ssize_t n,
-) noexcept nogil:
-    """The penalty's part of a step of plain SGD, of n weights in a row."""
-    cdef double l2 = penalty_of(run, layer, False) * run.clip
-    if l2 != 0:
-        limits.shrink[real](<real> (run.rates.lr * rule_of(run, layer, False).rate * l2), w, n)
-
-
 cdef inline void update_part(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, const real* step,
     Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t last,
@@ -195,6 +266,11 @@ cdef inline void update_part(
     cdef Py_ssize_t row = weights_row[real](plan, work), vectors
     cdef const real* x = <const real*> input.x + first_row
     cdef real* w
+    if first < last and narrow.is_narrow[real](
+            layer, inputs, run.program[layer * COLUMNS + OUTPUTS], work):
+        update_narrow[real](
+            run, layer, input, first_row, last_row, step, y_row, work + plan[W], row)
+        return
     while p < last:
         vectors = min(PANEL, vectors_of(last - p, panel))
         w = work + plan[W] + p * inputs + first_row * row
