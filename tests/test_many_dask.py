@@ -115,6 +115,7 @@ def test_an_address_that_does_not_answer(monkeypatch, tmp_path):
             fb.fit_many(jobs(1), (X, Y), executor=address)
     with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
         fb.fit_many(jobs(1), (X, Y), executor=address)
+    monkeypatch.undo()  # who answers does so at once, but for a machine that is busy
     with socket.create_server(("127.0.0.1", 0)) as other:
         answering = threading.Thread(target=answer_as_a_dashboard, args=(other,))
         answering.start()
