@@ -17,7 +17,13 @@ REGROUP = OPTIONS | {"fastmath": {"nsz", "contract", "reassoc"}}
 
 
 class _Part(codegen.JITCodeLibrary):
-    """LLVM's code of a core; machine code is made of it within the kernels that call it alone."""
+    """LLVM's code of a core; machine code is made of it within the kernels that call it alone.
+
+    Those optimise it too: here it would be again and again, with all that it calls, on every level.
+    """
+
+    def _optimize_final_module(self):
+        pass
 
     def _finalize_final_module(self):
         self._finalize_dynamic_globals()
