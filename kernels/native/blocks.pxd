@@ -26,6 +26,7 @@ from program cimport (
     Run, dy_of, has_border, masks_of, padded_size, partial_gradient, takes_steps, values_of, y_of,
 )
 from tile cimport dvec, fvec, real, vec
+from turned cimport turn_corner
 
 
 cdef inline Images images_of(const int64_t* row, bint padded) noexcept nogil:
@@ -116,19 +117,19 @@ cdef inline void add_gradient(
 
 
 cdef inline void pool(
-    const Images* s, bint maximum, const real* x, real* y, const vec* v,
+    const Images* s, bint maximum, bint rectifies, const real* x, real* y, const vec* v,
 ) noexcept nogil:
     cdef Py_ssize_t n = 0
     while n < SAMPLES:
         if maximum:
-            pooling.max_forward[real, vec](s, x + n, y + n, False, v)
+            pooling.max_forward[real, vec](s, x + n, y + n, False, rectifies, v)
         else:
             pooling.average_forward[real, vec](s, x + n, y + n, False, v)
         n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
 
 
 cdef inline void pool_back(
-    const Images* s, bint maximum, bint rectified, const real* x, const real* dy, real* dx,
+    const Images* s, bint maximum, bint rectifies, const real* x, const real* dy, real* dx,
     const vec* v,
 ) noexcept nogil:
     cdef Py_ssize_t n = 0
@@ -138,7 +139,7 @@ cdef inline void pool_back(
     while n < SAMPLES:
         if maximum:
             pooling.max_backward[real, vec](
-                s, x + n, dy + n, dx + n, False, tiled, rectified, v)
+                s, x + n, dy + n, dx + n, False, tiled, rectifies, v)
         else:
             pooling.average_backward[real, vec](s, dy + n, dx + n, False, tiled, v)
         n += <Py_ssize_t> (sizeof(vec) // sizeof(real))
@@ -175,21 +176,34 @@ cdef inline const real* block_input(const Run* run, Py_ssize_t row, real* work) 
 
 
 cdef inline void flatten(
-    const real* block, Py_ssize_t columns, Py_ssize_t n, real* y, Py_ssize_t y_row,
+    const real* block, Py_ssize_t columns, Py_ssize_t n, real* y, Py_ssize_t y_row, const vec* v,
 ) noexcept nogil:
     """The first n samples of a block as rows."""
-    cdef Py_ssize_t j, r
-    for j in range(columns):
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j, k, r = 0
+    while r < n:
+        for k in range(columns // lanes):
+            j = k * lanes
+            turn_corner[real, vec](
+                lanes, n - r, block + j * SAMPLES + r, SAMPLES, y + r * y_row + j, y_row, v)
+        r += lanes
+    for j in range(columns // lanes * lanes, columns):
         for r in range(n):
             y[r * y_row + j] = block[j * SAMPLES + r]
 
 
 cdef inline void unflatten(
-    const real* dy, Py_ssize_t columns, Py_ssize_t n, Py_ssize_t dy_row, real* block,
+    const real* dy, Py_ssize_t columns, Py_ssize_t n, Py_ssize_t dy_row, real* block, const vec* v,
 ) noexcept nogil:
     """n rows as a block; the other samples become 0."""
-    cdef Py_ssize_t j, r
-    for j in range(columns):
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j, k, r = 0
+    while r < SAMPLES:
+        for k in range(columns // lanes):
+            j = k * lanes
+            turn_corner[real, vec](
+                max(0, n - r), lanes, dy + r * dy_row + j, dy_row, block + j * SAMPLES + r,
+                SAMPLES, v)
+        r += lanes
+    for j in range(columns // lanes * lanes, columns):
         for r in range(SAMPLES):
             block[j * SAMPLES + r] = dy[r * dy_row + j] if r < n else <real> 0
 
@@ -205,6 +219,7 @@ cdef inline void forward_block(
     cdef const real* x = block_input[real](run, row, work)
     cdef real* y = block_y[real](run, row, work)
     cdef Images s = images_of(numbers, kind == CONV)
+    cdef bint rectifies = row and numbers[KIND - COLUMNS] == RELU
     cdef dropout.Masks masks
     if kind == CONV:
         if has_border(numbers):
@@ -218,9 +233,11 @@ cdef inline void forward_block(
             convolve[double, dvec](&s, x, work + plan[W], y, NULL)
     elif kind == MAX_POOL or kind == AVG_POOL:
         if real is float:
-            pool[float, fvec](&s, kind == MAX_POOL, x, y, NULL)
+            pool[float, fvec](&s, kind == MAX_POOL, rectifies, x, y, NULL)
         else:
-            pool[double, dvec](&s, kind == MAX_POOL, x, y, NULL)
+            pool[double, dvec](&s, kind == MAX_POOL, rectifies, x, y, NULL)
+    elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL and y == x:
+        return  # which does it, to fewer numbers
     elif is_elementwise(kind):
         activations.forward[real](kind, values_of(run, row), x, y, size)
     elif kind == DROPOUT:
@@ -234,7 +251,12 @@ cdef inline void forward_block(
         normalization.standardize_block[real](
             numbers[OUTPUTS], x, work + plan[BUFFER], work + plan[BUFFER] + plan[WIDTH], y)
     else:
-        flatten[real](x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[Y_ROW])
+        if real is float:
+            flatten[float, fvec](
+                x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[Y_ROW], NULL)
+        else:
+            flatten[double, dvec](
+                x, numbers[OUTPUTS], n, y_of[real](run, row, work), plan[Y_ROW], NULL)
 
 
 cdef inline void add_to_segment(
@@ -262,7 +284,7 @@ cdef inline void backward_block(
     cdef const real* x = block_input[real](run, row, work)
     cdef real* dx = block_dx[real](run, row, work)
     cdef Images s = images_of(numbers, kind == CONV)
-    cdef bint rectified = row and numbers[KIND - COLUMNS] == RELU
+    cdef bint rectifies = row and numbers[KIND - COLUMNS] == RELU
     cdef dropout.Masks masks
     if kind == CONV:
         if takes_steps(run, row):
@@ -275,9 +297,9 @@ cdef inline void backward_block(
             convolve_back[double, dvec](&s, dy, work + plan[W], dx, NULL)
     elif kind == MAX_POOL or kind == AVG_POOL:
         if real is float:
-            pool_back[float, fvec](&s, kind == MAX_POOL, rectified, x, dy, dx, NULL)
+            pool_back[float, fvec](&s, kind == MAX_POOL, rectifies, x, dy, dx, NULL)
         else:
-            pool_back[double, dvec](&s, kind == MAX_POOL, rectified, x, dy, dx, NULL)
+            pool_back[double, dvec](&s, kind == MAX_POOL, rectifies, x, dy, dx, NULL)
     elif kind == RELU and numbers[KIND + COLUMNS] == MAX_POOL:
         return  # which has done it
     elif is_elementwise(kind):
@@ -293,4 +315,9 @@ cdef inline void backward_block(
         normalization.unstandardize_block[real](
             numbers[OUTPUTS], dy, work + plan[BUFFER] + plan[WIDTH], dx)
     else:
-        unflatten[real](dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[Y_ROW], dx)
+        if real is float:
+            unflatten[float, fvec](
+                dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[Y_ROW], dx, NULL)
+        else:
+            unflatten[double, dvec](
+                dy_of[real](run, row, work), numbers[OUTPUTS], n, plan[Y_ROW], dx, NULL)

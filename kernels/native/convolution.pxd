@@ -10,7 +10,6 @@ Padding is no matter of theirs: x is padded before. Every sum runs in one fixed 
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from tile cimport dsum4, fsum4, fvec, real, times, vec
 
@@ -117,11 +116,9 @@ cdef inline void _sum_tile(
     cdef const real* x_start
     cdef const real* w_start
     cdef Py_ssize_t o, p, c, k, j
-    memset(&acc, 0, sizeof(acc))
-    if b != NULL:
-        for o in range(outs):
-            for p in range(positions):
-                acc[o * positions + p] = spread(b[o], acc[0])
+    for o in range(outs):
+        for p in range(positions):
+            acc[o * positions + p] = spread(b[o] if b != NULL else 0, acc[0])
     for c in range(taps.channels):
         for k in range(taps.rows):
             x_start = <const real*> x + c * taps.x_channel + k * taps.x_row
@@ -266,7 +263,9 @@ cdef inline void _product_tile(
     cdef const real* x_at
     cdef const real* dy_at
     cdef Py_ssize_t o, t, i, j
-    memset(&acc, 0, sizeof(acc))
+    for o in range(outs):
+        for t in range(taps):
+            acc[o][t] = spread(0, acc[0][0])
     for i in range(rows):
         x_at = <const real*> x + i * x_row
         dy_at = dy + i * dy_row

@@ -35,7 +35,6 @@ cdef extern from *:
     #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     #define CAN_TRANSPOSE 1
     typedef uint8_t bytes_ __attribute__((vector_size(16), aligned(1), may_alias));
-    typedef float floats_ __attribute__((vector_size(64), aligned(4), may_alias));
 
     /* x (16 columns, 16 samples) = v * scale, from 16 bytes of each sample: four times, the first
        half of all bytes is shuffled into the second, and then columns have become rows */
@@ -51,8 +50,9 @@ cdef extern from *:
             }
             for (int i = 0; i < 16; i++) a[i] = b[i];
         }
-        for (int i = 0; i < 16; i++)
-            *(floats_ *) (x + 16 * i) = __builtin_convertvector(a[i], floats_) * scale;
+        uint8_t turned[256];  /* in memory: of a vector in a register GCC takes byte by byte */
+        for (int i = 0; i < 16; i++) *(bytes_ *) (turned + 16 * i) = a[i];
+        for (int i = 0; i < 256; i++) x[i] = (float) turned[i] * scale;
     }
     #else
     #define CAN_TRANSPOSE 0

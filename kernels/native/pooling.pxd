@@ -25,8 +25,10 @@ cdef extern from *:
         choose(stays(here, best), at, (__typeof__(at)) spread(number, at))
     #define where_at(at, number, d) \\
         choose((at) == (__typeof__(at)) spread(number, at), d, (__typeof__(d)) {0})
+    #define rectified(v) choose((v) <= (__typeof__(v)) {0}, (__typeof__(v)) {0}, v)  /* NaN stays */
     #define where_positive(y, d) choose((y) > (__typeof__(y)) {0}, d, (__typeof__(d)) {0})
     """
+    double rectified(double v) noexcept nogil
     double where_positive(double y, double d) noexcept nogil
     double larger(double here, double best) noexcept nogil
     double at_larger(double here, double best, double number, double at) noexcept nogil
@@ -71,9 +73,12 @@ cdef inline void put(vec v, real* y, bint narrow) noexcept nogil:
 
 
 cdef inline void max_forward(
-    const Images* s, const real* x, real* y, bint narrow, const vec* v,
+    const Images* s, const real* x, real* y, bint narrow, bint rectifies, const vec* v,
 ) noexcept nogil:
-    """For one number of a pixel, if narrow (a constant), or a vector of them."""
+    """For one number of a pixel, if narrow (a constant), or a vector of them.
+
+    If it rectifies, ReLU's output for the maximum, which is the maximum of ReLU's outputs.
+    """
     cdef Py_ssize_t c, i, j, k, m, top, bottom, left, right, image = s.height * s.width * s.pixel
     cdef vec best, here
     for c in range(s.channels):
@@ -86,6 +91,8 @@ cdef inline void max_forward(
                     for m in range(left, right):
                         here = pixels[real, vec](x + (k * s.width + m) * s.pixel, narrow, v)
                         best = larger(here, best)
+                if rectifies:
+                    best = rectified(best)
                 put[vec, real](best, y, narrow)
                 y += s.pixel
         x += image
@@ -93,12 +100,12 @@ cdef inline void max_forward(
 
 cdef inline void max_backward(
     const Images* s, const real* x, const real* dy, real* dx, bint narrow, bint tiled,
-    bint rectified, const vec* v,
+    bint rectifies, const vec* v,
 ) noexcept nogil:
     """dx = dy at the first maximum of its window; NaN counts as one. If not tiled, added to dx.
 
-    If rectified, x is ReLU's output, and dx what its backward makes of that: the maximum is
-    positive, or there is nothing to pass on.
+    If it rectifies, dx is what ReLU's backward makes of that, be x what ReLU put out or what it
+    took: the maximum is positive, or there is nothing to pass on.
     """
     cdef Py_ssize_t c, i, j, k, m, top, bottom, left, right, image = s.height * s.width * s.pixel
     cdef vec best, here, d
@@ -120,7 +127,7 @@ cdef inline void max_backward(
                         best = larger(here, best)
                         number += 1
                 d = pixels[real, vec](dy, narrow, v)
-                if rectified:
+                if rectifies:
                     d = where_positive(best, d)
                 number = 0
                 for k in range(top, bottom):
@@ -190,9 +197,9 @@ cdef inline void max_forward_images(
     cdef Py_ssize_t r, before = input_size(s), behind = output_size(s)
     for r in range(n):
         if real is float:
-            max_forward[float, fvec](s, x + r * before, y + r * behind, True, NULL)
+            max_forward[float, fvec](s, x + r * before, y + r * behind, True, False, NULL)
         else:
-            max_forward[double, dvec](s, x + r * before, y + r * behind, True, NULL)
+            max_forward[double, dvec](s, x + r * before, y + r * behind, True, False, NULL)
 
 
 cdef inline void max_backward_images(

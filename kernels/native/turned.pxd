@@ -63,9 +63,13 @@ cdef inline bint pays(Py_ssize_t n, Py_ssize_t columns) noexcept nogil:
 
 
 cdef inline void turn_square(
-    Py_ssize_t rows, Py_ssize_t columns, const real* w, Py_ssize_t width, vec* turned,
+    Py_ssize_t rows, Py_ssize_t columns, const real* w, Py_ssize_t width, real* turned,
+    Py_ssize_t turned_row, const vec* _vec,
 ) noexcept nogil:
-    """turn_over for as many rows and columns as a vector has lanes, or fewer."""
+    """turned (columns, rows) = wᵀ, of as many rows and columns as a vector has lanes, or fewer.
+
+    Behind fewer rows are zeros; behind fewer columns w is read, to the end of a vector.
+    """
     cdef vec square[MOST_LANES]
     cdef Py_ssize_t i
     if rows < <Py_ssize_t> (sizeof(vec) // sizeof(real)):
@@ -77,7 +81,20 @@ cdef inline void turn_square(
     else:
         dturn(&square[0])
     for i in range(columns):
-        turned[i * VECTORS] = square[i]
+        (<vec*> (turned + i * turned_row))[0] = square[i]
+
+
+cdef inline void turn_corner(
+    Py_ssize_t rows, Py_ssize_t columns, const real* w, Py_ssize_t width, real* turned,
+    Py_ssize_t turned_row, const vec* _vec,
+) noexcept nogil:
+    """turn_square of what there is from here on, with constants where that is a whole square."""
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real)
+    if rows >= lanes and columns >= lanes:
+        turn_square[real, vec](lanes, lanes, w, width, turned, turned_row, _vec)
+    else:
+        turn_square[real, vec](
+            min(lanes, rows), min(lanes, columns), w, width, turned, turned_row, _vec)
 
 
 cdef inline void turn_over(
@@ -91,11 +108,9 @@ cdef inline void turn_over(
         j = 0
         while j < columns:
             corner = w + j // width * panel_size + i * width + j % width
-            if i + lanes <= count and j + lanes <= columns:
-                turn_square[real, vec](lanes, lanes, corner, width, turned + j * VECTORS)
-            else:
-                turn_square[real, vec](min(lanes, count - i), min(lanes, columns - j), corner,
-                                       width, turned + j * VECTORS)
+            turn_corner[real, vec](
+                count - i, columns - j, corner, width, <real*> (turned + j * VECTORS),
+                VECTORS * lanes, NULL)
             j += lanes
         i += lanes
         turned += 1
