@@ -54,12 +54,13 @@ cdef extern from *:
 
 cdef enum:
     MOST_TURNED = 512  # columns of W, of which the rows of a tile are turned over at a time
-    FEWEST = 8  # samples for which that pays, and one more for every so many columns
+    FEWEST = 8  # samples for which that pays
+    COLUMNS_A_SAMPLE = 8  # and there must be one for every so many columns
 
 
 cdef inline bint pays(Py_ssize_t n, Py_ssize_t columns) noexcept nogil:
     """Whether n samples are enough to turn W over for them."""
-    return 0 < columns <= MOST_TURNED and n >= FEWEST and n * FEWEST >= columns
+    return 0 < columns <= MOST_TURNED and n >= FEWEST and n * COLUMNS_A_SAMPLE >= columns
 
 
 cdef inline void turn_square(
