@@ -4,7 +4,7 @@ Here lanes are inputs where gradients are summed, and samples where outputs are.
 the order in which panels' tiles run it, and has the same bits.
 """
 
-from tile cimport MOST_LANES, VECTORS, dvec, fvec, pinned, real, times, vec
+from tile cimport MOST_LANES, dvec, fvec, pinned, real, times, vec
 from turned cimport turn_square
 
 cdef enum:
@@ -51,7 +51,7 @@ cdef inline void _forward_block(
 ) noexcept nogil:
     """As many samples as a vector has lanes, of so many outputs (a constant)."""
     cdef vec acc[NARROW]
-    cdef vec square[MOST_LANES * VECTORS]
+    cdef vec square[MOST_LANES]
     cdef real column[MOST_LANES]
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), k = 0, i, j
     for j in range(outputs):
@@ -59,10 +59,10 @@ cdef inline void _forward_block(
             column[i] = b[j] if b != NULL else 0
         acc[j] = (<const vec*> &column[0])[0]
     while k < depth:
-        turn_square[real, vec](lanes, lanes, x + k, x_row, &square[0])
+        turn_square[real, vec](lanes, lanes, x + k, x_row, <real*> &square[0], lanes, _vec)
         for i in range(min(lanes, depth - k)):
             for j in range(outputs):
-                acc[j] = acc[j] + times(w[(k + i) * w_row + j], square[i * VECTORS])
+                acc[j] = acc[j] + times(w[(k + i) * w_row + j], square[i])
         k += lanes
     for j in range(outputs):
         (<vec*> &column[0])[0] = acc[j]

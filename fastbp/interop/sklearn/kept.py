@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ class Kept:
         return own if self.engine is None else own + self.engine.settings.space.work.nbytes
 
 
-_idle: deque[Kept] = deque(maxlen=MOST_KEPT)  # whose single calls threads may make at once
+_idle: deque[Kept] = deque(maxlen=MOST_KEPT)
+_one_at_a_time = threading.Lock()
 
 
 @contextmanager
@@ -45,16 +47,15 @@ def lent(shape: Hashable, make: Callable[[], Sequential]) -> Iterator[Kept]:
     kept = _taken(shape) or Kept(shape, make())
     yield kept
     if shape is not None and kept.bytes() <= LARGEST_KEPT:
-        _idle.append(kept)
+        with _one_at_a_time:
+            _idle.append(kept)
 
 
 def _taken(shape: Hashable) -> Kept | None:
     """The last of this shape that was given back, if there is one."""
-    for kept in reversed(list(_idle) if shape is not None else []):
-        if kept.shape == shape:
-            try:
+    with _one_at_a_time:
+        for kept in reversed(_idle):
+            if kept.shape == shape:
                 _idle.remove(kept)
-            except (ValueError, IndexError):  # another thread was quicker
-                continue
-            return kept
+                return kept
     return None
