@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fastbp.losses import Loss
 from fastbp.network import Sequential
 from fastbp.threads import ahead
 
-from .feeding import Window, Windows
+from .feeding import Window, Windows, drawn
 from .samples import Samples, samples_of_arrays
 
 JUDGING = 32  # bytes of each score, where it is compared with its target
@@ -48,13 +49,14 @@ class Stored:
 
     def windows(self, epoch: int, seed: int | None, batch_size: int) -> Windows:
         """Read from disk, in turn."""
-        reading = self._read(None if seed is None else np.random.default_rng([seed, epoch]))
+        rng = None if seed is None else np.random.default_rng([seed, epoch])
+        reading = self._read(None if rng is None else partial(drawn, rng))
         ready = ahead(reading) if self.data.prefetch and self.rows < len(self) else reading
         with closing(ready):
             yield from ready
 
-    def _read(self, rng: np.random.Generator | None) -> Windows:
-        for x, y, order in filled(self.data, self.rows, rng):
+    def _read(self, draw: Callable[[int], np.ndarray] | None) -> Windows:
+        for x, y, order in filled(self.data, self.rows, draw):
             yield Window(self._samples(x, y), order)
 
     def parts(self) -> Generator[Samples, None, None]:

@@ -52,7 +52,7 @@ def of_frame(folder, frame):
 
 def whole(data, rows, rng=None):
     """All samples and targets, as windows of so many rows bring them."""
-    parts = [(x[order], y[order]) for x, y, order in filled(data, rows, rng)]
+    parts = [(x[order], y[order]) for x, y, order in filled(data, rows, rng and rng.permutation)]
     return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 

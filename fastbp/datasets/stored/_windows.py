@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from ._shards import EXACT, Shards
 from ._source import Piece
+
+Draw: TypeAlias = Callable[[int], np.ndarray]  # of so many rows an order by chance
 
 
 class Filled(NamedTuple):
@@ -19,10 +21,8 @@ class Filled(NamedTuple):
     order: np.ndarray
 
 
-def filled(
-    data: Shards, rows: int, rng: np.random.Generator | None
-) -> Generator[Filled, None, None]:
-    """All samples, so many at a time: as they lie, or in an order by chance.
+def filled(data: Shards, rows: int, draw: Draw | None) -> Generator[Filled, None, None]:
+    """All samples, so many at a time: as they lie, or in orders that are drawn.
 
     Where all fit into one window, or any samples are read cheaply, that is a permutation of all, as
     it is of data in memory. Otherwise blocks come in an order by chance, and so do the samples of
@@ -30,9 +30,9 @@ def filled(
     """
     rows = min(rows, len(data))
     blocks, count = np.arange(len(data.sizes)), len(data)
-    order = rng.permutation(count) if rng and (data.shuffle == EXACT or rows == count) else None
-    if rng and order is None:
-        blocks = rng.permutation(blocks)
+    order = draw(count) if draw and (data.shuffle == EXACT or rows == count) else None
+    if draw and order is None:
+        blocks = draw(len(blocks))
     exact = order is not None and rows < count
     lying = _Lying(data, blocks)
     places = _places(data) if exact and data.parts else None
@@ -48,8 +48,8 @@ def filled(
             data.source.rows(lying_rows if places is None else places[lying_rows], x, y)
         else:
             lying.fill(x, y)
-            if rng:
-                here = rng.permutation(size) if order is None else order
+            if draw:
+                here = draw(size) if order is None else order
         yield Filled(x, y, here)
 
 
