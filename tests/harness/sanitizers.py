@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVEL = "v3"  # one CPU level, so that a build takes a minute or two
-PARTS = ("fastbp", "kernels", "tests", "bench",
-         "setup.py", "pyproject.toml", "README.md", "LICENSE")  # fmt: skip
+FOLDERS = ("fastbp", "kernels", "tests", "bench")
+PARTS = (*FOLDERS, "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
 class Kind(NamedTuple):
