@@ -62,7 +62,8 @@ def test_no_bit_depends_on_a_copy(folders, kind, tmp_path):
     nets, ends = [], []
     for data in (copied, anew):
         windows = [
-            (x[order], y[order]) for x, y, order in filled(data, 64, np.random.default_rng(3))
+            (x[order], y[order])
+            for x, y, order in filled(data, 64, np.random.default_rng(3).permutation)
         ]
         nets.append(fb.Sequential(fb.Standardize.of(data), fb.Linear(data.features, 2), seed=1))
         history = fb.fit(nets[-1], data, epochs=2, batch_size=16, validation=0.2)
