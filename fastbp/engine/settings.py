@@ -106,6 +106,7 @@ class Settings:
         self.task, self.some, self.samples = task, some, len(some)
         self.threads, self.addresses = threads, addresses
         self._space_of: tuple[object, ...] = ()
+        self._shares: dict[bool, tuple[list[int], int]] = {}  # by whether it is plain and sparse
         self._lay_out()
 
     def again(self, task: Task, some: np.ndarray) -> None:
@@ -143,7 +144,9 @@ class Settings:
         self._laid_out_for = kind, states = task.optimizer_kind()
         sparse = is_sparse(program, self.some, params, task.batch_size)
         plain = kind == OptimizerKind.PLAIN
-        layers, segments = task.shares(sparse and plain)
+        if (sparse and plain) not in self._shares:
+            self._shares[sparse and plain] = task.shares(sparse and plain)
+        layers, segments = self._shares[sparse and plain]
         self._sparse = sparse and (plain or layers[0] == Split.BY_SAMPLES)
         # A user's derivative may be infinite, and that times zero is not zero; and in a batch that
         # is normalized every sample has a gradient by the others' losses.

@@ -117,13 +117,18 @@ def test_many_samples_are_checked_and_converted_in_one_pass(
     assert found is not None
     assert_array_equal(found, (X / 3).astype(np.float32))
     assert samples.as_finite(X, None, threads) is X
+    for turned in (X.T, X[:, 1:]):  # whose rows are not one after another
+        found = samples.as_finite(turned, None, threads)
+        assert found is not None
+        assert found.flags.c_contiguous
+        assert_array_equal(found, turned)
     assert samples.as_finite(np.full((9, 4), 1e308), None, threads) is not None  # whose sum is not
     for wrong in (np.nan, np.inf, 1e39):
         x = X.copy()
         x[149, 1] = wrong
         with np.errstate(over="ignore"), pytest.raises(ValueError, match=r"NaN|infinity"):
             MLPClassifier(max_iter=1, dtype="float32", n_threads=threads).fit(x, Y)
-    for other in (X.tolist(), X.T, X.astype(int), X[0]):  # are left to scikit-learn
+    for other in (X.tolist(), X.astype(int), X[0]):  # are left to scikit-learn
         assert samples.as_finite(other, "float32", threads) is None
 
 

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastbp import threads
+from fastbp.interop.sklearn import folds, samples
 from fastbp.sklearn import MLPClassifier, MLPRegressor, search
 
 X, Y = load_iris(return_X_y=True)
@@ -80,6 +81,40 @@ def test_a_setting_that_cannot_be_trained_scores_what_was_asked_for() -> None:
     with pytest.warns(FitFailedWarning, match="2 fits failed"):
         found = search.GridSearchCV(short(), settings, cv=2, error_score=-1, refit=False).fit(X, Y)
     assert found.cv_results_["mean_test_score"][1] == -1
+
+
+@pytest.mark.parametrize("most", [1 << 27, 0])
+def test_folds_are_taken_once_if_they_are_small(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    made: list[Any] = []
+
+    def as_finite(x: Any, *arguments: Any) -> Any:
+        made.append(x)
+        return samples.as_finite(x, *arguments)
+
+    monkeypatch.setattr(folds, "as_finite", as_finite)
+    monkeypatch.setattr(folds, "MOST_KEPT", most)
+    settings = {"alpha": [1e-4, 1.0], "dtype": ["float32", None]}
+    arguments = {"cv": 3, "return_train_score": True}
+    ours = search.GridSearchCV(short(), settings, n_jobs=2, **arguments).fit(X, Y)
+    theirs = model_selection.GridSearchCV(short(), settings, **arguments).fit(X, Y)
+    assert_same(ours, theirs)
+    assert {len(x) for x in made} == {100}
+    assert len(made) == 12 if not most else 6 <= len(made) <= 8  # two threads may make the same
+
+
+@pytest.mark.parametrize("scoring", [None, lambda *_: 1 / 0])
+def test_a_fit_and_a_score_that_fail_are_told_of_as_scikit_learn_does(scoring: Any) -> None:
+    x = X.copy()
+    x[140] = np.nan  # in one of the folds to train on, and in the other to be tested
+    found = []
+    for kind in (search.GridSearchCV, model_selection.GridSearchCV):
+        made = kind(short(), {"alpha": [1.0]}, cv=2, scoring=scoring, refit=False, error_score=-1)
+        with pytest.warns((UserWarning, FitFailedWarning)) as told:
+            made.fit(x, Y)
+        words = {str(warning.message).split("\n")[0] for warning in told}
+        found.append((words, [made.cv_results_[f"split{i}_test_score"][0] for i in range(2)]))
+    assert found[0] == found[1]
+    assert found[0][1] == [-1, -1]
 
 
 def test_other_estimators_are_refused() -> None:

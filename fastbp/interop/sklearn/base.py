@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastbp.layers import ACTIVATIONS, Dropout
 
 from .callbacks import Told
+from .drawn import Draws
 from .kept import Kept
 from .lbfgs import fit_lbfgs
 from .losses import FORMS, Form
@@ -149,16 +150,16 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         values = self._columns(values)
         self.n_outputs_ = values.shape[1]
         held_out = self._held_out(*own) if own else None
-        self._random_state = check_random_state(self.random_state)
+        draws = Draws(self.random_state)
         if first:
             sizes = [x.shape[1], *map(int, hidden), self.n_outputs_]
-            self._start(sizes, np.dtype(self.dtype or x.dtype))
+            self._start(draws, sizes, np.dtype(self.dtype or x.dtype))
         data = Part(x, values, weights)
-        dropout = self._dropout()
+        dropout = self._dropout(draws)
         told = None if incremental else self._told(X, y, sample_weight)
         with self._network(self.coefs_[0].dtype, dropout) as kept:
             if self.solver in STOCHASTIC:
-                fit_stochastic(self, kept, data, incremental, held_out, told)
+                fit_stochastic(self, kept, draws, data, incremental, held_out, told)
             else:
                 fit_lbfgs(self, kept.net, data)
         if not all(np.isfinite(numbers).all() for numbers in [*self.coefs_, *self.intercepts_]):
@@ -212,14 +213,12 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         found: np.ndarray = _check_sample_weight(sample_weight, x)
         return found.astype(np.float64)
 
-    def _start(self, sizes: list[int], dtype: np.dtype) -> None:
+    def _start(self, draws: Draws, sizes: list[int], dtype: np.dtype) -> None:
         """All attributes, as they are before the first epoch."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._out_activation()
-        self.coefs_, self.intercepts_ = random_layers(
-            self._random_state, sizes, self.activation, dtype
-        )
+        self.coefs_, self.intercepts_ = random_layers(draws, sizes, self.activation, dtype)
         if self.batch_norm:
             start = np.array([[1], [0], [0], [1]], dtype)
             self.norms_ = self._best_norms = [start.repeat(size, 1) for size in sizes[1:-1]]
@@ -251,12 +250,12 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         norms = self.norms_ if self.batch_norm else ()
         return network(self.coefs_, self.intercepts_, self.activation, dtype, dropout, norms)
 
-    def _dropout(self) -> list[Dropout]:
+    def _dropout(self, draws: Draws) -> list[Dropout]:
         """That of each hidden layer; no random numbers are drawn without."""
         if not self.dropout:
             return []
         most, hidden = np.iinfo(np.int32).max, self.n_layers_ - 2
-        seeds = self._random_state.randint(most, size=hidden)
+        seeds = draws.generator().randint(most, size=hidden)
         return [Dropout(self.dropout, int(seed)) for seed in seeds]
 
     def _form(self) -> Form:

@@ -14,6 +14,7 @@ from fastbp.layers import ACTIVATIONS, BatchNorm1d, Dropout, Layer, Linear
 from fastbp.layers.initializers import Nothing
 from fastbp.network import Sequential
 
+from .drawn import Draws
 from .kept import Kept, lent
 
 # By scikit-learn's names, where they are others.
@@ -24,16 +25,12 @@ AT_ONCE = 2048  # sparse samples that are made dense at a time
 
 
 def random_layers(
-    rng: np.random.RandomState, sizes: Sequence[int], activation: str, dtype: Any
+    draws: Draws, sizes: Sequence[int], activation: str, dtype: Any
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The coefs and intercepts that scikit-learn starts from: layer by layer, w before b."""
-    coefs, intercepts = [], []
-    for inputs, outputs in pairwise(sizes):
-        gain = LOGISTIC_GAIN if activation in ("logistic", "sigmoid") else GAIN
-        bound = np.sqrt(gain / (inputs + outputs))
-        coefs.append(rng.uniform(-bound, bound, (inputs, outputs)).astype(dtype))
-        intercepts.append(rng.uniform(-bound, bound, outputs).astype(dtype))
-    return coefs, intercepts
+    """The coefs and intercepts that scikit-learn starts from."""
+    gain = LOGISTIC_GAIN if activation in ("logistic", "sigmoid") else GAIN
+    found = [numbers.astype(dtype) for numbers in draws.layers(tuple(sizes), gain)]
+    return found[::2], found[1::2]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ AT_ONCE = 1 << 16  # numbers that are looked at while they are near
 
 
 def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
-    """Samples in a dtype, themselves if it is theirs; None where it is left to scikit-learn.
+    """Samples in a dtype, row by row, themselves if they are; None where scikit-learn must do.
 
     scikit-learn converts all, then looks at all again, in one thread, and asks first what all that
     may be. Here threads share the blocks of rows. Other things than arrays of floats, and those
@@ -28,9 +28,10 @@ def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
     """
     if type(x) is not np.ndarray or x.ndim != 2 or x.dtype not in (np.float32, np.float64):
         return None
-    if not x.size or not x.flags.c_contiguous:
+    if not x.size:
         return None
-    found = x if dtype is None or x.dtype == dtype else np.empty(x.shape, dtype)
+    dtype = np.dtype(dtype or x.dtype)
+    found = x if x.dtype == dtype and x.flags.c_contiguous else np.empty(x.shape, dtype)
     rows, together = max(1, AT_ONCE // x.shape[1]), 1
     if x.size >= LARGE:
         together = thread_counts.count(threads)

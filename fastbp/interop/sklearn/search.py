@@ -8,20 +8,26 @@ from typing import Any
 from joblib import parallel_config
 from joblib.parallel import ThreadingBackend
 from sklearn import config_context, model_selection
+from sklearn.model_selection._validation import _fit_and_score
 from sklearn.pipeline import Pipeline
 
 from fastbp import threads as thread_counts
 
 from .base import Perceptron
+from .folds import Folds
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
 
 class _OneEach(ThreadingBackend):
-    """Threads that each train one network, in one thread."""
+    """Threads that each train one network, in one thread, and share the folds of a search."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folds = Folds()
 
     def submit(self, func: Any, callback: Any = None) -> Any:
-        func.items = [(_without_filters(call), *arguments) for call, *arguments in func.items]
+        func.items = [(self._own(call), *arguments) for call, *arguments in func.items]
 
         def alone() -> Any:
             with thread_counts.one_each():
@@ -29,19 +35,20 @@ class _OneEach(ThreadingBackend):
 
         return super().submit(alone, callback)
 
+    def _own(self, call: Any) -> Callable[..., Any]:
+        """What scikit-learn's wrapper calls, with its settings, or what finds the same faster.
 
-def _without_filters(call: Any) -> Callable[..., Any]:
-    """What scikit-learn's wrapper calls, with its settings.
+        The wrapper sets Python's filters of warnings too, as other processes need, and puts them
+        back. There is one list of them for all threads, which would undo each other's.
+        """
+        shares = call.function is _fit_and_score
+        function = self.folds.fit_and_score if shares else call.function
 
-    The wrapper sets Python's filters of warnings too, as other processes need, and puts them back.
-    There is one list of them for all threads, which would undo each other's.
-    """
+        def configured(*args: Any, **kwargs: Any) -> Any:
+            with config_context(**call.config):
+                return function(*args, **kwargs)
 
-    def configured(*args: Any, **kwargs: Any) -> Any:
-        with config_context(**call.config):
-            return call.function(*args, **kwargs)
-
-    return configured
+        return configured
 
 
 class _SideBySide:

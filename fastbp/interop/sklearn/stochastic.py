@@ -14,6 +14,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
 from .callbacks import Told
+from .drawn import Draws
 from .kept import Kept
 from .network import read, read_norms, scores_of
 from .rates import Rates, tell
@@ -38,6 +39,7 @@ class Part(NamedTuple):
 def fit_stochastic(
     estimator: Any,
     kept: Kept,
+    draws: Draws,
     data: Part,
     incremental: bool,
     held_out: Part | None,
@@ -54,7 +56,7 @@ def fit_stochastic(
         estimator._optimizer = Rates(estimator, form.factor(estimator.n_outputs_))
     train = data
     if estimator.early_stopping and held_out is None:
-        train, held_out = _split(estimator, data)
+        train, held_out = _split(estimator, draws, data)
     batch_size = _batch_size(estimator.batch_size, train.samples)
     if estimator.batch_norm and 1 in (batch_size, train.samples % batch_size):
         raise ValueError(
@@ -72,7 +74,7 @@ def fit_stochastic(
     judge = None if held_out is None else _Judge(estimator, steps, held_out)
     try:
         with steps.hold() if holds else nullcontext():
-            _epochs(estimator, steps, judge, told, incremental)
+            _epochs(estimator, draws, steps, judge, told, incremental)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     if judge is None:
@@ -84,13 +86,13 @@ def fit_stochastic(
         estimator.norms_ = read_norms(net) if judge is None else estimator._best_norms
 
 
-def _split(estimator: Any, data: Part) -> tuple[Part, Part]:
+def _split(estimator: Any, draws: Draws, data: Part) -> tuple[Part, Part]:
     """Samples to train on and others to judge by, drawn as scikit-learn draws them."""
     stratified = is_classifier(estimator) and estimator.n_outputs_ == 1
     arrays = [array for array in data if array is not None]
     parts = train_test_split(
         *arrays,
-        random_state=estimator._random_state,
+        random_state=draws.generator(),
         test_size=estimator.validation_fraction,
         stratify=data.y if stratified else None,
     )
@@ -116,11 +118,16 @@ def _batch_size(asked: Any, samples: int) -> int:
 
 
 def _epochs(
-    estimator: Any, steps: Steps, judge: _Judge | None, told: Told | None, incremental: bool
+    estimator: Any,
+    draws: Draws,
+    steps: Steps,
+    judge: _Judge | None,
+    told: Told | None,
+    incremental: bool,
 ) -> None:
     """Train until an estimator's patience or its epochs are at an end, or a callback stops it."""
     rates, done, most = estimator._optimizer, 0, 1 if incremental else estimator.max_iter
-    orders = _Orders(estimator, steps.samples)
+    order = np.arange(steps.samples)
     estimator.n_iter_ = 0
     while done < most:
         # So many cannot be too many: patience is not at an end before the last of them.
@@ -129,7 +136,9 @@ def _epochs(
         done += count
         if told is not None:
             told.epoch_begins()
-        for loss in steps.epochs(orders.of_next(count)):
+        orders = draws.orders(count, order) if estimator.shuffle else np.tile(order, (count, 1))
+        order = orders[-1]
+        for loss in steps.epochs(orders):
             _note(estimator, loss, steps.samples, judge)
             rates.epoch_ended(estimator.t_)
         if told is not None and told.epoch_ends(steps):
@@ -145,26 +154,6 @@ def _epochs(
                 ConvergenceWarning,
                 stacklevel=5,
             )
-
-
-class _Orders:
-    """Of the samples, epoch by epoch: what is shuffled already is shuffled again."""
-
-    def __init__(self, estimator: Any, n: int) -> None:
-        self.shuffle = estimator._random_state.shuffle if estimator.shuffle else None
-        self.order = self.unshuffled = np.arange(n)
-
-    def of_next(self, epochs: int) -> np.ndarray:
-        """Those of so many epochs, (epochs, n)."""
-        found = np.empty((epochs, len(self.order)), self.order.dtype)
-        for order in found:
-            if self.shuffle is None:
-                order[:] = self.order
-                continue
-            places = self.unshuffled.copy()
-            self.shuffle(places)
-            self.order = self.order.take(places, out=order, mode="clip")  # which needs no buffer
-        return found
 
 
 def _note(estimator: Any, loss: float, samples: int, judge: _Judge | None) -> None:
