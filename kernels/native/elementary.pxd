@@ -25,11 +25,11 @@ cdef extern from *:
         memcpy(&f, &bits, 4);
         return f;
     }
-    /* 2**n from the sum of n and that number */
+    /* 2**(n+1) from the sum of n, that number and 128, which is even, as it is */
     static inline float power_f(float sum) {
-        int32_t bits;
+        uint32_t bits;
         memcpy(&bits, &sum, 4);
-        bits = (int32_t) ((uint32_t) (bits + 127) << 23);
+        bits <<= 23;
         memcpy(&sum, &bits, 4);
         return sum;
     }
@@ -44,6 +44,10 @@ cdef extern from *:
     float half_power_f(float n) noexcept nogil
     double half_power_d(double n) noexcept nogil
     float power_f(float sum) noexcept nogil
+
+cdef extern from "math.h":
+    float fabsf(float) noexcept nogil
+    float copysignf(float, float) noexcept nogil
 
 
 cdef inline real _reduce(real x, real* half_power) noexcept nogil:
@@ -94,30 +98,35 @@ cdef inline real expm1_(real x) noexcept nogil:
     return <real> 2 * ((half - <real> 0.5) + half * q)
 
 
-cdef inline float _expm1_down(float u) noexcept nogil:
-    """expm1(-2 * u) for u >= 0, of which -1 is all that is left at 10: no clamp above, no halves,
-    and in place of the Taylor series a polynomial whose error is the same all over |r|.
+cdef inline float _expm1_down(float half) noexcept nogil:
+    """expm1(2 * half) for half <= 0, of which -1 is all that is left at -10: no clamp above, and in
+    place of the Taylor series a polynomial whose error is the same all over |r|.
+
+    r and q are half of exp's, and power is twice its own: no sum and no product takes longer for
+    that, nor has other digits, and some are not needed.
     """
     cdef float shifted, n, r, q, power
-    u = <float> 10 if u > 10 else u
-    shifted = u * <float> -2.88539008177792681 + <float> 12582912.0
-    n = shifted - <float> 12582912.0
-    r = (u * <float> -2 - n * <float> 0.693359375) - n * <float> -2.12194440e-4
+    half = <float> -10 if half < <float> -10 else half
+    shifted = half * <float> 2.88539008177792681 + <float> 12583040.0
+    n = shifted - <float> 12583040.0
+    r = (half - n * <float> (0.693359375 / 2)) - n * <float> (-2.12194440e-4 / 2)
     power = power_f(shifted)
-    q = r * (<float> 1 + r * (<float> 0.49999997 + r * (<float> 0.16666542 + r * (
-        <float> 0.041667204 + r * (<float> 0.0083667133 + r * <float> 0.0013882491)))))
-    return (power - <float> 1) + power * q
+    q = r * (<float> 1 + r * (<float> (2 * 0.49999997) + r * (<float> (4 * 0.16666542) + r * (
+        <float> (8 * 0.041667204) + r * (<float> (16 * 0.0083667133)
+                                         + r * <float> (32 * 0.0013882491))))))
+    return (power * <float> 0.5 - <float> 1) + power * q
 
 
 cdef inline real tanh_(real x) noexcept nogil:
     """(1 - t) / (1 + t) with t = exp(-2|x|), by expm1 so that small x keep all their digits."""
     cdef real t
     if real is float:
-        t = _expm1_down(-x if x < 0 else x)
+        t = _expm1_down(-fabsf(x))
+        return copysignf(t / (t + <float> 2), x + <float> 0)  # +0 for -0, too
     else:
         t = expm1_[real](<real> -2 * x if x > 0 else <real> 2 * x)
-    t = -t / (t + <real> 2)
-    return t if x > 0 else -t
+        t = -t / (t + <real> 2)
+        return t if x > 0 else -t
 
 
 cdef inline real sigmoid_(real x) noexcept nogil:
