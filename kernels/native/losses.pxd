@@ -29,6 +29,49 @@ cdef inline double loss_row(
         kind, numbers, x, sample, labels, values, weight, weights * terms, dx, o) / terms
 
 
+cdef inline double _sum_of_rows(
+    int64_t kind, const double* numbers, const real* x, Py_ssize_t row, const int64_t* samples,
+    Py_ssize_t n, const int64_t* labels, const real* values, const double* weights,
+    double sum_of_weights, real* dx, Py_ssize_t o, double* each,
+) noexcept nogil:
+    cdef Py_ssize_t r
+    cdef double total = 0, loss
+    for r in range(n):
+        loss = loss_row[real](
+            kind, numbers, x + r * row, samples[r], labels, values, weight_of(weights, samples[r]),
+            sum_of_weights, dx + r * row, o)
+        if each != NULL:
+            each[r] = loss
+        total += loss
+    return total
+
+
+cdef inline double sum_of_rows(
+    int64_t kind, const double* numbers, const real* x, Py_ssize_t row, const int64_t* samples,
+    Py_ssize_t n, const int64_t* labels, const real* values, const double* weights,
+    double sum_of_weights, real* dx, Py_ssize_t o, double* each,
+) noexcept nogil:
+    """The sum of loss_row of n rows, which are those samples; each of them too, if it is not NULL.
+
+    What is the same for all rows is a constant where that takes as long as the rest: in the loss of
+    a few numbers without weights.
+    """
+    if kind != SQUARED_ERROR or weights != NULL:
+        return _sum_of_rows[real](kind, numbers, x, row, samples, n, labels, values, weights,
+                                  sum_of_weights, dx, o, each)
+    if o == 1:
+        return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
+                                  sum_of_weights, dx, 1, each)
+    if o == 2:
+        return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
+                                  sum_of_weights, dx, 2, each)
+    if o == 4:
+        return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
+                                  sum_of_weights, dx, 4, each)
+    return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
+                              sum_of_weights, dx, o, each)
+
+
 cdef inline double mean_loss(
     int64_t kind, const double* numbers, const real* x, const int64_t* labels,
     const real* values, const double* weights, Py_ssize_t n, real* dx, Py_ssize_t o,

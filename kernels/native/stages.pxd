@@ -246,36 +246,22 @@ cdef inline void step_apart(
     (<step_function> pinned(<const void*> function))(run, layer, work, first, coming)
 
 
-cdef inline double loss_row(
-    const Run* run, real* work, Py_ssize_t r, Py_ssize_t sample, const int64_t* labels,
-    const real* values,
-) noexcept nogil:
-    """The weighted loss of row r, which is that sample, and the gradient by its output."""
-    cdef Py_ssize_t last = run.layers - 1
-    cdef Py_ssize_t o = run.program[last * COLUMNS + OUTPUTS]
-    cdef Py_ssize_t width = row_of(run, last)
-    cdef const real* y = y_of[real](run, last, work) + r * width
-    if run.scores != NULL:
-        memcpy(<real*> run.scores + (run.epoch + sample) * o, y, o * sizeof(real))
-    return losses.loss_row[real](
-        run.choices[LOSS], values_of(run, run.layers), y, sample, labels, values,
-        losses.weight_of(run.weights, sample), run.batch_weight,
-        dy_of[real](run, last, work) + r * width, o)
-
-
 cdef inline double sum_of_losses(
     const Run* run, real* work, Py_ssize_t n, const int64_t* samples, const int64_t* labels,
     const real* values, double* each,
 ) noexcept nogil:
-    """The sum of n rows' losses, which are those samples; each of them too, if it is not NULL."""
-    cdef double total = 0, loss
-    cdef Py_ssize_t r
-    for r in range(n):
-        loss = loss_row[real](run, work, r, samples[r], labels, values)
-        if each != NULL:
-            each[r] = loss
-        total += loss
-    return total
+    """The weighted losses of n rows, which are those samples, and the gradient by their output.
+
+    Returns their sum; each of them too, if it is not NULL.
+    """
+    cdef Py_ssize_t last = run.layers - 1, o = run.program[last * COLUMNS + OUTPUTS], r
+    cdef Py_ssize_t width = row_of(run, last)
+    cdef const real* y = y_of[real](run, last, work)
+    for r in range(n if run.scores != NULL else 0):
+        memcpy(<real*> run.scores + (run.epoch + samples[r]) * o, y + r * width, o * sizeof(real))
+    return losses.sum_of_rows[real](
+        run.choices[LOSS], values_of(run, run.layers), y, width, samples, n, labels, values,
+        run.weights, run.batch_weight, dy_of[real](run, last, work), o, each)
 
 
 ctypedef double (*loss_function)(
