@@ -86,20 +86,39 @@ cdef inline void backward_apart(
     (<back_function> pinned(<const void*> function))(run, layer, work, n, segment)
 
 
+cdef inline void fetch_some(
+    const Run* run, const uint8_t* data, const real* values, const int64_t* chosen, Py_ssize_t n,
+) noexcept nogil:
+    """Let the processor bring n samples of the data, and their targets."""
+    fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]), chosen, n)
+    if values != NULL:
+        fetch_rows(<const uint8_t*> values,
+                   run.program[(run.layers - 1) * COLUMNS + OUTPUTS] * sizeof(real), chosen, n)
+
+
 cdef inline void train_few(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
-    const int64_t* labels, const real* values, Py_ssize_t segment,
+    Py_ssize_t coming, const int64_t* labels, const real* values, Py_ssize_t segment,
 ) noexcept nogil:
-    """Forward, loss and backward of n samples, those from run.sample on of the batch."""
+    """Forward, loss and backward of n samples, those from run.sample on of the batch.
+
+    The samples that come behind them are fetched before each layer, a few at a time: the processor
+    would wait for more at once.
+    """
     cdef double* losses = <double*> (work + run.plan[LOSSES]) + run.sample
-    cdef Py_ssize_t layer
+    cdef Py_ssize_t layer, stages = 2 * run.layers - run.choices[LOWEST]
+    cdef Py_ssize_t some = (coming + stages - 1) // stages, fetched = n
     cdef Input input = input_of[real](run, 0, work, n)
     gather_apart[real](run, data, chosen, &input, <real*> input.x)
     for layer in range(run.layers):
+        fetch_some[real](run, data, values, chosen + fetched, min(some, n + coming - fetched))
+        fetched += some
         input = input_of[real](run, layer, work, n)
         forward_apart[real](run, layer, work, &input)
     losses_apart[real](run, work, n, chosen, labels, values, losses)
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
+        fetch_some[real](run, data, values, chosen + fetched, min(some, n + coming - fetched))
+        fetched += some
         backward_apart[real](run, layer, work, n, segment)
 
 
@@ -118,13 +137,7 @@ cdef inline void train_segment(
         n = min(AT_ONCE, last - first)
         run.sample = first
         coming = min(AT_ONCE, last - first - n)
-        fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
-                   chosen + first + n, coming)
-        if values != NULL:
-            fetch_rows(<const uint8_t*> values,
-                       run.program[(run.layers - 1) * COLUMNS + OUTPUTS] * sizeof(real),
-                       chosen + first + n, coming)
-        train_few[real](run, work, data, chosen + first, n, labels, values, segment)
+        train_few[real](run, work, data, chosen + first, n, coming, labels, values, segment)
         first += n
     run.sample = 0
 
