@@ -13,8 +13,8 @@ from libc.string cimport memcpy, memset
 
 from numbers cimport BLOCK
 from tile cimport (
-    DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_backward,
-    tile_dot, tile_multiply, tile_sparse, vec,
+    DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_add,
+    tile_backward, tile_dot, tile_multiply, tile_sparse, vec,
 )
 
 
@@ -102,41 +102,56 @@ cdef inline void forward_panel(
 
 cdef inline void _add_rows(
     Py_ssize_t count, Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
-    const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width,
+    const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width, vec* sums,
 ) noexcept nogil:
     """`count` rows (a constant) of one panel's W, plus their part of xᵀ @ step."""
     cdef Py_ssize_t j = 0
+    cdef const vec* step_vec
     while j < vectors:
-        if vectors - j == 1:
-            tile_multiply[real, vec](count, 1, n, x, 1, x_row, (<const vec*> step) + j, step_row,
-                                     w + j, width, w + j, width)
+        step_vec = (<const vec*> step) + j
+        if sums != NULL and vectors - j == 1:
+            tile_add[real, vec](
+                count, 1, n, x, x_row, step_vec, step_row, w + j, width, sums + j)
+        elif sums != NULL:
+            tile_add[real, vec](
+                count, VECTORS, n, x, x_row, step_vec, step_row, w + j, width, sums + j)
+        elif vectors - j == 1:
+            tile_multiply[real, vec](
+                count, 1, n, x, 1, x_row, step_vec, step_row, w + j, width, w + j, width)
         else:
-            tile_multiply[real, vec](count, VECTORS, n, x, 1, x_row, (<const vec*> step) + j,
-                                     step_row, w + j, width, w + j, width)
+            tile_multiply[real, vec](
+                count, VECTORS, n, x, 1, x_row, step_vec, step_row, w + j, width, w + j, width)
         j += VECTORS
 
 
 cdef inline void add_panel(
     Py_ssize_t n, Py_ssize_t vectors, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
-    const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width,
+    const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width, vec* sums,
 ) noexcept nogil:
     """w += xᵀ @ step for the columns of one panel: with step = -lr * dy, a step of plain SGD.
 
-    The gradient is never stored: it is added to W's tile in registers.
+    The gradient is never stored: it is added to W's tile in registers. sums may be NULL, and else
+    become the sum of step's rows.
     """
-    cdef Py_ssize_t k = 0
-    while k + ROWS <= depth:
-        _add_rows[real, vec](ROWS, vectors, n, x + k, x_row, step, step_row,
-                             <vec*> (<real*> w + k * width), width)
-        k += ROWS
-    while k + 2 <= depth:
-        _add_rows[real, vec](2, vectors, n, x + k, x_row, step, step_row,
-                             <vec*> (<real*> w + k * width), width)
-        k += 2
+    cdef Py_ssize_t k = 0, count
+    cdef vec* tile
     while k < depth:
-        _add_rows[real, vec](1, vectors, n, x + k, x_row, step, step_row,
-                             <vec*> (<real*> w + k * width), width)
-        k += 1
+        tile = <vec*> (<real*> w + k * width)
+        if depth - k >= ROWS:
+            count = ROWS
+            _add_rows[real, vec](
+                ROWS, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+        elif depth - k >= 4:  # where there are as many, each tile keeps the processor busy
+            count = 4
+            _add_rows[real, vec](4, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+        elif depth - k >= 2:
+            count = 2
+            _add_rows[real, vec](2, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+        else:
+            count = 1
+            _add_rows[real, vec](1, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+        k += count
+        sums = NULL
 
 
 cdef inline void sparse_panel(
@@ -248,7 +263,10 @@ cdef inline void sum_rows(
     if vectors == PANEL:
         _sum_rows[real, vec](PANEL, n, x, x_row, sums)
         return
-    for j in range(vectors):
+    for j in range(0, vectors - 1, 2):
+        _sum_rows[real, vec](2, n, <const real*> (<const vec*> x + j), x_row, sums + j)
+    if vectors % 2:
+        j = vectors - 1
         _sum_rows[real, vec](1, n, <const real*> (<const vec*> x + j), x_row, sums + j)
 
 

@@ -17,7 +17,7 @@ from numbers cimport (
 )
 from program cimport Input, Run, dy_of, takes_steps
 from steps cimport optimize, optimize_columns
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from tile cimport MOST_LANES, PANEL, ROWS, SUMS_TOO, dvec, fvec, pinned, real
 from widths cimport panel_width, panels_in, vectors_of, weights_row
 
 
@@ -61,14 +61,18 @@ cdef inline void add_dense(
             if by_panels:
                 panels.add_panel[float, fvec](
                     input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
-                    <fvec*> (g + p * row[INPUTS]), w_row)
-            panels.sum_rows[float, fvec](vectors, input.n, dy + p, y_row, <fvec*> &sums[0])
+                    <fvec*> (g + p * row[INPUTS]), w_row,
+                    <fvec*> &sums[0] if SUMS_TOO else NULL)
+            if not by_panels or not SUMS_TOO:
+                panels.sum_rows[float, fvec](vectors, input.n, dy + p, y_row, <fvec*> &sums[0])
         else:
             if by_panels:
                 panels.add_panel[double, dvec](
                     input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
-                    <dvec*> (g + p * row[INPUTS]), w_row)
-            panels.sum_rows[double, dvec](vectors, input.n, dy + p, y_row, <dvec*> &sums[0])
+                    <dvec*> (g + p * row[INPUTS]), w_row,
+                    <dvec*> &sums[0] if SUMS_TOO else NULL)
+            if not by_panels or not SUMS_TOO:
+                panels.sum_rows[double, dvec](vectors, input.n, dy + p, y_row, <dvec*> &sums[0])
         for j in range(vectors * (panel // PANEL)):
             g[plan[WIDTH] * row[INPUTS] + p + j] += sums[j]
         p += panel

@@ -122,7 +122,8 @@ cdef extern from *:
     #endif
     /* 32 vector registers hold 8 x 2 sums and 4 x 4 dot products; 16 hold 4 x 3 and 2 x 4 */
     enum { ROWS = VECTOR_BYTES == 64 ? 8 : 4, VECTORS = VECTOR_BYTES == 64 ? 2 : 3,
-           DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2, FOLDED_ROWS = VECTOR_BYTES == 64 ? 4 : 0 };
+           DOT_ROWS = VECTOR_BYTES == 64 ? 4 : 2, FOLDED_ROWS = VECTOR_BYTES == 64 ? 4 : 0,
+           SUMS_TOO = VECTOR_BYTES == 64 };
     enum { DOT_COLUMNS = 4, PANEL = 2 * VECTORS, MOST_LANES = VECTOR_BYTES / 4 };
     enum { FEW = 4 };
     enum { SPARSE_VECTORS = VECTOR_BYTES == 64 ? 4 : 3 };
@@ -146,6 +147,7 @@ cdef extern from *:
         DOT_ROWS
         DOT_COLUMNS
         FOLDED_ROWS  # of dot products that are summed together: 0 for none
+        SUMS_TOO  # whether registers hold the sums of tile_add beside a tile
         FEW  # samples whose dx and update together take one pass over W
         SPARSE_VECTORS  # PANEL or half of it
 
@@ -186,6 +188,32 @@ cdef inline void tile_multiply(
                 acc[i][j] = acc[i][j] + times(a[i * a_row + k * a_depth], b_row[j])
     for i in range(rows):
         for j in range(vectors):
+            (<vec*> (<real*> c + i * c_row))[j] = acc[i][j]
+
+
+cdef inline void tile_add(
+    Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t depth, const real* a, Py_ssize_t a_depth,
+    const vec* b, Py_ssize_t b_depth, vec* c, Py_ssize_t c_row, vec* sums,
+) noexcept nogil:
+    """c[i, :] += sum over k of a[k, i] * b[k, :], as by tile_multiply, and sums = that of b[k, :].
+    """
+    cdef vec acc[ROWS][VECTORS]
+    cdef vec total[VECTORS]
+    cdef const vec* b_row
+    cdef Py_ssize_t i, j, k
+    memset(&total, 0, sizeof(total))
+    for i in range(rows):
+        for j in range(vectors):
+            acc[i][j] = (<vec*> (<real*> c + i * c_row))[j]
+    for k in range(depth):
+        b_row = <const vec*> (<const real*> b + k * b_depth)
+        for j in range(vectors):
+            total[j] = total[j] + b_row[j]
+            for i in range(rows):
+                acc[i][j] = acc[i][j] + times(a[k * a_depth + i], b_row[j])
+    for j in range(vectors):
+        sums[j] = total[j]
+        for i in range(rows):
             (<vec*> (<real*> c + i * c_row))[j] = acc[i][j]
 
 
