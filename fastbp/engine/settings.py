@@ -22,7 +22,7 @@ from fastbp.optimizers import BUILT_IN, Optimizer
 from fastbp.optimizers.limits import Limits
 
 from .program import Program, kind_of
-from .sharing import MOST_SEGMENTS, by_samples, splits
+from .sharing import MOST_SEGMENTS, by_samples, has_parts, splits
 from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
@@ -75,7 +75,7 @@ class Task(NamedTuple):
         ways = [self.shares(plain_sparse=True)]
         if not self.program.on_images and self._parts():
             ways.append(self.shares(plain_sparse=False))
-        shared = [n for layers, n in ways if self.program.on_images or any(layers)]
+        shared = [n for layers, n in ways if has_parts(self.program, layers)]
         return max(shared, default=1)
 
 

@@ -31,6 +31,7 @@ FIRST, LATER = 1 << 17, 1 << 19
 LEAST_SAMPLES, LEAST_WORK = 64, 1 << 17
 SAMPLES_A_SEGMENT, LEAST_SEGMENTS, MOST_SEGMENTS = 64, 2, 8  # that have a gradient of their own
 MOST_SUMS = 1 << 23  # bytes of their gradients
+FEWEST = 256, 64  # bytes of columns that a thread takes, of the first dense layer and of others
 # Layers that compute each column from the same column.
 BY_COLUMNS = frozenset(filter(is_elementwise, Kind)) | {
     Kind.DROPOUT,
@@ -76,6 +77,17 @@ def by_samples(program: Program, batch_size: int) -> int | None:
     segments = max(segments, LEAST_SEGMENTS)
     weights = int(((dense[:, Column.INPUTS] + 1) * dense[:, Column.OUTPUTS]).sum())
     return segments if segments * weights * program.dtype.itemsize <= MOST_SUMS else None
+
+
+def has_parts(program: Program, layers: list[int]) -> bool:
+    """Whether there is work for a second thread, the layers being split like that.
+
+    Columns are shared by panels or vectors: of a narrow layer one thread would have them all.
+    """
+    if program.on_images or Split.BY_SAMPLES in layers:
+        return True
+    outputs = program.rows[program.kinds == Kind.DENSE, Column.OUTPUTS] * program.dtype.itemsize
+    return any(layers) and bool((outputs[:1] > FEWEST[0]).any() or (outputs[1:] > FEWEST[1]).any())
 
 
 def _split(program: Program, batch_size: int, layer: int, found: list[int]) -> int:

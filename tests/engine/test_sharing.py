@@ -1,12 +1,13 @@
 """Which layers the threads share, and how."""
 
 import copy
+from itertools import pairwise
 
 import pytest
 
 import fastbp as fb
 from fastbp.engine.program import compile_network
-from fastbp.engine.sharing import splits
+from fastbp.engine.sharing import has_parts, splits
 from fastbp.kernels.numbers import Split
 
 WHOLE, BY_OUTPUTS, BY_INPUTS = Split.WHOLE, Split.BY_OUTPUTS, Split.BY_INPUTS
@@ -57,3 +58,20 @@ def test_splits(name):
     layers, expected = BIG[name]
     net = fb.Sequential(*copy.deepcopy(layers))
     assert splits(compile_network(net, net.inputs), 8) == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((4, 32, 16, 4), False),  # a panel, a vector, and less
+        ((4, 32, 17, 4), True),
+        ((4, 64, 16, 4), False),
+        ((4, 65, 16, 4), True),
+    ],
+)
+def test_narrow_layers_are_one_threads(sizes, expected):
+    layers = [fb.Linear(*pair) for pair in pairwise(sizes)]
+    program = compile_network(fb.Sequential(*layers), 4)
+    assert has_parts(program, splits(program, 10_000)) == expected
+    assert has_parts(program, [Split.BY_SAMPLES] * len(layers))
+    assert not has_parts(program, [Split.WHOLE] * len(layers))
