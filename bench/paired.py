@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 TRAININGS = ("final-b8", "deep-b8", "simple-b64", "final-b512", "lenet-b32")  # of settings.py
+ON_TABLES = ("control-b256", "table-b32", "tiny-b10000", "policy-b1024", "tiny-b8")  # if asked for
 PREDICT_ONE, BACKEND = "predict-one", "backend"
 PREDICTIONS = 2000  # calls in one measurement
 WARM_UP = 2000  # samples of the training before the first that counts
@@ -155,10 +156,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--setting",
         nargs="+",
-        choices=every,
+        choices=[*every, *ON_TABLES],
         default=every,
         metavar="NAME",
-        help=f"of {', '.join(every)} (default: all)",
+        help=f"of {', '.join(every)} (default: these), {', '.join(ON_TABLES)}",
     )
     parser.add_argument(
         "--threads",
