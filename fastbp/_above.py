@@ -55,8 +55,8 @@ class Above:
     Of scores, None says that the layers must do.
     """
 
-    # fastbp.engine: the scores of many samples (network, x, scale, threads)
-    fused_scores: ClassVar[Callable[[Sequential, np.ndarray, float, int | None], np.ndarray | None]]
+    # fastbp.engine: the scores of many samples (network, x, scale, threads, what finishes some)
+    fused_scores: ClassVar[Callable[..., np.ndarray | None]]
     # fastbp.engine: what computes those of a single sample on the active kernels (network)
     one_sample: ClassVar[Callable[[Sequential], Any]]
     # fastbp.storage: writes the file of a network or of several, and reads it

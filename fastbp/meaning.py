@@ -100,6 +100,11 @@ def probabilities(scores: np.ndarray, meaning: Meaning, name: str) -> np.ndarray
     return found
 
 
+def softmax(scores: np.ndarray) -> None:
+    """Let rows of scores become the probabilities of classes."""
+    kernels().softmax_forward(scores, scores)
+
+
 def _only_column(scores: np.ndarray) -> np.ndarray:
     if scores.shape[1] != 1:
         raise ValueError(

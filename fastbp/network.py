@@ -20,7 +20,7 @@ from .layers.binding import bind, flat, leave
 from .layers.initializers import Initializer, initializer
 from .layers.nesting import backward_through, every_layer
 from .layers.sizes import MOST_BYTES, check_layers, check_parts, check_sample, count_numbers
-from .meaning import SOFTMAX, meaning_of, predictions, probabilities
+from .meaning import SOFTMAX, meaning_of, predictions, probabilities, softmax
 from .prediction import of_one
 
 if TYPE_CHECKING:
@@ -261,8 +261,10 @@ class Sequential(Shown, Offers):
         if is_dask(x):
             return prediction.of_dask(self, "predict_proba", x)
         samples, alone = prediction.as_samples(self, x)
-        scores = prediction.row_scores(self, samples)
-        found = probabilities(scores, meaning_of(self), repr(self))
+        finish = softmax if self.meaning in SOFTMAX else None  # by the threads that compute them
+        found = prediction.row_scores(self, samples, finish=finish)
+        if finish is None:
+            found = probabilities(found, meaning_of(self), repr(self))
         if prediction.is_of_table(self, x):
             return self.table.frame_of(found, x)
         return found[0] if alone else found

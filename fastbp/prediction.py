@@ -130,29 +130,41 @@ def is_of_table(net: Sequential, x: object) -> bool:
 
 
 def scores(
-    net: Sequential, x: npt.ArrayLike | Dataset | Shards, threads: int | None = None
+    net: Sequential,
+    x: npt.ArrayLike | Dataset | Shards,
+    threads: int | None = None,
+    finish: Callable[[np.ndarray], object] | None = None,
 ) -> np.ndarray:
-    """See ``Sequential.scores``."""
-    if (single := of_one(net, x).scores(x)) is not None:
+    """See ``Sequential.scores``; `finish` is then called with rows of them, to change in place."""
+    if finish is None and (single := of_one(net, x).scores(x)) is not None:
         return single
     if is_shards(x):
-        return _of_windows(net, x, threads)
+        return _of_windows(net, x, threads, finish)
     samples, alone = as_samples(net, x)
     if isinstance(samples, Dataset):
         if net.inputs not in (None, samples.features):
             raise ValueError(f"{net!r}: expected {net.inputs} features, got {samples!r}")
         check_range(samples.x, f"{net!r}", net.dtype, samples.scale)
-        found = Above.fused_scores(net, samples.x, samples.scale, threads)
+        found = Above.fused_scores(net, samples.x, samples.scale, threads, finish)
     else:
         samples = as_rows(net.as_input(samples, named(net), net.dtype))
         # A list, or numbers of a dtype that is unknown there.
-        found = of_one(net, samples).scores(samples)
-        found = Above.fused_scores(net, samples, 1.0, threads) if found is None else found
-    found = layered_scores(net, samples) if found is None else found
+        found = None if finish else of_one(net, samples).scores(samples)
+        if found is None:
+            found = Above.fused_scores(net, samples, 1.0, threads, finish)
+    if found is None:
+        found = layered_scores(net, samples)
+        if finish is not None and found.ndim == 2:  # else row_scores refuses them
+            finish(found)
     return found[0] if alone else found
 
 
-def _of_windows(net: Sequential, data: Shards, threads: int | None) -> np.ndarray:
+def _of_windows(
+    net: Sequential,
+    data: Shards,
+    threads: int | None,
+    finish: Callable[[np.ndarray], object] | None,
+) -> np.ndarray:
     """The scores of samples on disk, in the order in which they lie."""
     outputs = net.outputs or data.targets
     found, done = np.empty((len(data), outputs), net.dtype), 0
@@ -160,16 +172,19 @@ def _of_windows(net: Sequential, data: Shards, threads: int | None) -> np.ndarra
         datasets.filled(data, data.rows_within(2 * net.dtype.itemsize * outputs, 1), None)
     ) as parts:
         for x, y, _ in parts:
-            found[done : done + len(x)] = scores(net, data.as_dataset(x, y), threads)
+            found[done : done + len(x)] = scores(net, data.as_dataset(x, y), threads, finish)
             done += len(x)
     return found
 
 
 def row_scores(
-    net: Sequential, x: np.ndarray | Dataset | Shards, threads: int | None = None
+    net: Sequential,
+    x: np.ndarray | Dataset | Shards,
+    threads: int | None = None,
+    finish: Callable[[np.ndarray], object] | None = None,
 ) -> np.ndarray:
     """The scores of samples, (n, outputs), where no images come out of the network."""
-    found = scores(net, x, threads)
+    found = scores(net, x, threads, finish)
     if found.ndim > 2:
         raise ValueError(
             f"{net!r}: images {found.shape[1:]} come out of it, which are no scores of "

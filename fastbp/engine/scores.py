@@ -1,6 +1,7 @@
 """Scores: of many samples, on a compiled backend's engine in several threads; and of one."""
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +17,19 @@ from .workspace import Workspace, is_sparse, run_choices, run_settings, source_o
 if TYPE_CHECKING:
     from fastbp.network import Sequential
 
-LEAST = 512  # samples from which bringing W into the engine's order pays
-PART = 2048  # samples between two looks at signals
+LEAST = 512  # samples from which bringing W into the engine's order pays, and another thread
+PART = 2048  # samples that a thread takes at a time at most, and then looks at signals
+KEPT, MOST_KEPT = 2**22, 4  # bytes of a workspace that waits for the next samples, and how many do
+
+_waiting: dict[tuple[Any, ...], Workspace] = {}  # by what they were laid out for
 
 
 def fused_scores(
-    net: "Sequential", x: np.ndarray, scale: float = 1.0, threads: int | None = None
+    net: "Sequential",
+    x: np.ndarray,
+    scale: float = 1.0,
+    threads: int | None = None,
+    finish: Callable[[np.ndarray], object] | None = None,
 ) -> np.ndarray | None:
     """The scores of x * scale, (n, outputs), or None where the layered way must do.
 
@@ -30,6 +38,8 @@ def fused_scores(
     Parameters
     ----------
     x : (n, inputs) uint8, float32 or float64
+    finish : callable, optional
+        What a thread does to the scores of some samples once they are there, in place.
     """
     if len(x) < LEAST or not active().can("engine"):
         return None
@@ -39,34 +49,42 @@ def fused_scores(
     except NotExpressible:
         return None
     kernels, number = active().kernels, max(1, min(thread_counts.count(threads), len(x) // LEAST))
+    laid_out = kernels, number, program.dtype, program.rows.tobytes()
     try:
-        space = _packed(kernels, program, params, net.vectors.own_buffers, number)
+        space = _waiting.pop(laid_out, None) or _space(kernels, program, params, number)
     except MemoryError:  # the layers take fewer samples at a time
         return None
+    _pack(kernels, program, space, params, net.vectors.own_buffers)
     sparse = is_sparse(program, x, params, Size.MOST_PREDICTED)
     choices = run_choices(_slots(x, sparse), addresses)
     settings = run_settings(program, {Setting.SCALE: scale})
     data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     scores = np.empty((len(x), int(program.rows[-1, Column.OUTPUTS])), net.dtype)
-    stop = threading.Event()
+    part = min(PART, max(LEAST, -(-len(x) // (4 * number * LEAST)) * LEAST))
+    stop, left = threading.Event(), [*range(0, len(x), part)][::-1]
 
-    def work(thread: int) -> None:
+    def work(thread: int) -> None:  # one that is held up takes fewer parts
         numbers = program.rows, space.plan[thread], settings, choices
-        last = len(x) * (thread + 1) // number
-        for start in range(len(x) * thread // number, last, PART):
-            if stop.is_set():
+        while not stop.is_set():
+            try:
+                start = left.pop()
+            except IndexError:
                 return
-            end = min(start + PART, last)
+            end = min(start + part, len(x))
             kernels.forward_samples(*numbers, data, thread, start, end, space.work, scores)
+            if finish is not None:
+                finish(scores[start:end])
 
     thread_counts.run_together(work, number, stop.set)
     del code
+    if space.work.nbytes <= KEPT:
+        if len(_waiting) == MOST_KEPT:
+            _waiting.clear()
+        _waiting[laid_out] = space
     return scores
 
 
-def _packed(
-    kernels: Any, program: Program, params: np.ndarray, buffers: np.ndarray, threads: int
-) -> Workspace:
+def _space(kernels: Any, program: Program, params: np.ndarray, threads: int) -> Workspace:
     """A workspace whose threads all read the same weights and buffers."""
     space = Workspace(
         kernels,
@@ -77,11 +95,18 @@ def _packed(
         threads=threads,
         buffers=1,
     )
-    for column, vector in ((PlanColumn.W, params), (PlanColumn.BUFFER, buffers)):
+    for column in (PlanColumn.W, PlanColumn.BUFFER):
         space.plan[1:, :, column] = space.plan[0, :, column]
+    return space
+
+
+def _pack(
+    kernels: Any, program: Program, space: Workspace, params: np.ndarray, buffers: np.ndarray
+) -> None:
+    """Bring a network's parameters and buffers into its workspace."""
+    for column, vector in ((PlanColumn.W, params), (PlanColumn.BUFFER, buffers)):
         part = column - PlanColumn.W
         kernels.engine_pack(program.rows, space.plan[0], part, vector, space.work)
-    return space
 
 
 def _slots(x: np.ndarray, sparse: bool) -> dict[Choice, int]:

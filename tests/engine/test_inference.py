@@ -63,6 +63,42 @@ def test_data_that_are_scaled(dtype, source):
     assert np.allclose(net.scores(data), expected, rtol=1e-4, atol=1e-6)
 
 
+@for_each("outputs", [1, 15, 16, 17, 63, 65, 130])
+@for_each("inputs", [4, 7, 255, 263])
+def test_zeros_are_left_out_wherever_they_are(inputs, outputs, dtype):
+    """Sums of whole numbers have no rounding; samples fill no batch, nor inputs a block."""
+    rng = np.random.default_rng(inputs + outputs)
+    net = fb.Sequential(fb.Linear(inputs, outputs), dtype=dtype)
+    net.params = rng.integers(-4, 5, net.params.size)
+    x = rng.integers(1, 5, (inference.LEAST + 65, inputs)) * (rng.random((1, inputs)) < 0.3)
+    x[rng.random(len(x)) < 0.2] = 0
+    expected = x @ net.layers[0].w + net.layers[0].b
+    for source in (np.uint8, np.float32, np.float64):
+        given = fb.datasets.Dataset(x.astype(source), np.zeros(len(x), np.int64), scale=1.0)
+        assert np.array_equal(net.scores(given, threads=2), expected)
+    assert np.array_equal(net.scores(np.asfortranarray(x.astype(dtype))), expected)
+
+
+def test_probabilities_of_many_samples_are_those_of_their_scores(dtype):
+    net, x = network("every activation", dtype), samples(dtype)
+    expected = np.empty((N, 5), dtype)
+    kernels().softmax_forward(net.scores(x), expected)
+    assert np.array_equal(net.predict_proba(x), expected)
+    assert np.array_equal(net.predict_proba(x.tolist()), expected)
+    assert np.allclose(net.predict_proba(x[:50]), expected[:50], rtol=1e-5)
+
+
+def test_networks_of_one_shape_take_turns_in_the_same_memory(dtype):
+    one, other = network("one layer", dtype), network("one layer", dtype)
+    other.params *= -1
+    x = samples(dtype)
+    x[7] = np.nan
+    before = one.scores(x)
+    assert np.array_equal(other.scores(x), -before, equal_nan=True)
+    assert np.array_equal(one.scores(x), before, equal_nan=True)
+    assert len(inference._waiting) <= inference.MOST_KEPT
+
+
 @for_each("zeros", [0.0, 0.9])
 @for_each("name", NETWORKS)
 def test_one_sample_gets_what_it_gets_among_many(name, dtype, zeros):
