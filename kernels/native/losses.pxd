@@ -15,18 +15,31 @@ from numbers cimport (
 from rowwise cimport exp_shifted, row_max
 from tile cimport real
 
+cdef enum:
+    TOGETHER = 16  # rows of few columns that go side by side: one row's would not fill a vector
+    FEW_COLUMNS = 32
 
-cdef inline double loss_row(
-    int64_t kind, const double* numbers, const real* x, Py_ssize_t sample, const int64_t* labels,
-    const real* values, double weight, double weights, real* dx, Py_ssize_t o,
+
+cdef inline Py_ssize_t next_losses(
+    int64_t kind, const double* numbers, const real* x, Py_ssize_t row, Py_ssize_t r, Py_ssize_t n,
+    const int64_t* samples, const int64_t* labels, const real* values, const double* weights,
+    double sum_of_weights, real* dx, Py_ssize_t o, double* each,
 ) noexcept nogil:
-    """The loss of one of a batch's rows, which is that sample: a part of the mean's sum.
+    """The losses of row r of n and, where that is sooner, a few more: returns of how many.
 
-    It is times the row's weight; weights are those of all rows together.
+    Rows lie `row` numbers apart in x and dx, and are these samples, or where that is NULL 0, 1, ….
+    Each loss is a part of the mean's sum: it is times its row's weight.
     """
-    cdef Py_ssize_t terms = terms_of(kind, o)
-    return _weighed_row[real](
-        kind, numbers, x, sample, labels, values, weight, weights * terms, dx, o) / terms
+    cdef Py_ssize_t terms = terms_of(kind, o), sample = sample_of(samples, r)
+    if (kind == CROSS_ENTROPY and numbers[0] == 0 and r + TOGETHER <= n and o <= FEW_COLUMNS
+            and all_count(weights, samples, r)):
+        cross_entropy_rows[real](
+            x + r * row, row, r, samples, labels, weights, sum_of_weights, dx + r * row, o, each)
+        return TOGETHER
+    each[0] = _weighed_row[real](
+        kind, numbers, x + r * row, sample, labels, values, weight_of(weights, sample),
+        sum_of_weights * terms, dx + r * row, o) / terms
+    return 1
 
 
 cdef inline double _sum_of_rows(
@@ -34,15 +47,17 @@ cdef inline double _sum_of_rows(
     Py_ssize_t n, const int64_t* labels, const real* values, const double* weights,
     double sum_of_weights, real* dx, Py_ssize_t o, double* each,
 ) noexcept nogil:
-    cdef Py_ssize_t r
-    cdef double total = 0, loss
-    for r in range(n):
-        loss = loss_row[real](
-            kind, numbers, x + r * row, samples[r], labels, values, weight_of(weights, samples[r]),
-            sum_of_weights, dx + r * row, o)
-        if each != NULL:
-            each[r] = loss
-        total += loss
+    cdef Py_ssize_t r = 0, i, count
+    cdef double total = 0
+    cdef double few[TOGETHER]
+    while r < n:
+        count = next_losses[real](kind, numbers, x, row, r, n, samples, labels, values, weights,
+                                  sum_of_weights, dx, o, &few[0])
+        for i in range(count):
+            total += few[i]
+            if each != NULL:
+                each[r + i] = few[i]
+        r += count
     return total
 
 
@@ -51,7 +66,7 @@ cdef inline double sum_of_rows(
     Py_ssize_t n, const int64_t* labels, const real* values, const double* weights,
     double sum_of_weights, real* dx, Py_ssize_t o, double* each,
 ) noexcept nogil:
-    """The sum of loss_row of n rows, which are those samples; each of them too, if it is not NULL.
+    """The sum of n rows' losses, see next_losses; each of them too, if it is not NULL.
 
     What is the same for all rows is a constant where that takes as long as the rest: in the loss of
     a few numbers without weights.
@@ -80,12 +95,14 @@ cdef inline double mean_loss(
 
     numbers are the loss's own: none, one, or one for each of o columns.
     """
-    cdef Py_ssize_t r
-    cdef double total = 0, parts = sum_of_weights(weights, NULL, n) * terms_of(kind, o)
-    for r in range(n):
-        total += _weighed_row[real](kind, numbers, x + r * o, r, labels, values,
-                                    weight_of(weights, r), parts, dx + r * o, o)
-    return mean_of(total, parts)
+    cdef double all_weights = sum_of_weights(weights, NULL, n)
+    return mean_of(
+        _sum_of_rows[real](kind, numbers, x, o, NULL, n, labels, values, weights, all_weights, dx,
+                           o, NULL), all_weights)
+
+
+cdef inline Py_ssize_t sample_of(const int64_t* samples, Py_ssize_t r) noexcept nogil:
+    return r if samples == NULL else samples[r]
 
 
 cdef inline double weight_of(const double* weights, Py_ssize_t sample) noexcept nogil:
@@ -101,8 +118,19 @@ cdef inline double sum_of_weights(
     if weights == NULL:
         return n
     for r in range(n):
-        total += weights[r if samples == NULL else samples[r]]
+        total += weights[sample_of(samples, r)]
     return total
+
+
+cdef inline bint all_count(
+    const double* weights, const int64_t* samples, Py_ssize_t first,
+) noexcept nogil:
+    """Whether each of TOGETHER rows has a weight."""
+    cdef Py_ssize_t r
+    for r in range(TOGETHER if weights != NULL else 0):
+        if weights[sample_of(samples, first + r)] == 0:
+            return False
+    return True
 
 
 cdef inline double mean_of(double total, double weights) noexcept nogil:
@@ -213,6 +241,43 @@ cdef inline double cross_entropy_row(
         dx[j] -= part
     dx[label] += <real> smoothing * share
     return log(total) - (score - top) + smoothing * below / o
+
+
+cdef inline void cross_entropy_rows(
+    const real* x, Py_ssize_t row, Py_ssize_t first, const int64_t* samples, const int64_t* labels,
+    const double* weights, double parts, real* dx, Py_ssize_t o, double* each,
+) noexcept nogil:
+    """cross_entropy_row, without smoothing, of TOGETHER rows from number `first` on, each of which
+    has a weight: the same sums in the same order, side by side."""
+    cdef real columns[FEW_COLUMNS][TOGETHER]
+    cdef real top[TOGETHER]
+    cdef real total[TOGETHER]
+    cdef real share[TOGETHER]
+    cdef Py_ssize_t r, j, label
+    cdef double weight
+    for j in range(o):
+        for r in range(TOGETHER):
+            columns[j][r] = x[r * row + j]
+    for r in range(TOGETHER):
+        share[r] = <real> (weight_of(weights, sample_of(samples, first + r)) / parts)
+        top[r], total[r] = columns[0][r], 0
+    for j in range(1, o):
+        for r in range(TOGETHER):
+            top[r] = top[r] if columns[j][r] <= top[r] else columns[j][r]  # a NaN wins
+    for j in range(o):
+        for r in range(TOGETHER):
+            columns[j][r] = exp_[real](columns[j][r] - top[r])
+            total[r] += columns[j][r]
+    for j in range(o):
+        for r in range(TOGETHER):
+            columns[j][r] = columns[j][r] / total[r] * share[r]
+    for r in range(TOGETHER):
+        label = labels[sample_of(samples, first + r)]
+        weight = weight_of(weights, sample_of(samples, first + r))
+        each[r] = weight * (log(total[r]) - (x[r * row + label] - top[r]))
+        for j in range(o):
+            dx[r * row + j] = columns[j][r]
+        dx[r * row + label] -= share[r]
 
 
 cdef inline double soft_cross_entropy_row(

@@ -98,36 +98,41 @@ cdef inline void fetch_some(
 
 cdef inline void train_few(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
-    Py_ssize_t coming, const int64_t* labels, const real* values, Py_ssize_t segment,
+    const int64_t* after, Py_ssize_t coming, const int64_t* labels, const real* values,
+    Py_ssize_t segment,
 ) noexcept nogil:
     """Forward, loss and backward of n samples, those from run.sample on of the batch.
 
-    The samples that come behind them are fetched before each layer, a few at a time: the processor
-    would wait for more at once.
+    The samples that the thread takes after them are fetched before each layer, a few at a time: the
+    processor would wait for more at once.
     """
     cdef double* losses = <double*> (work + run.plan[LOSSES]) + run.sample
     cdef Py_ssize_t layer, stages = 2 * run.layers - run.choices[LOWEST]
-    cdef Py_ssize_t some = (coming + stages - 1) // stages, fetched = n
+    cdef Py_ssize_t some = (coming + stages - 1) // stages, fetched = 0
     cdef Input input = input_of[real](run, 0, work, n)
     gather_apart[real](run, data, chosen, &input, <real*> input.x)
     for layer in range(run.layers):
-        fetch_some[real](run, data, values, chosen + fetched, min(some, n + coming - fetched))
+        fetch_some[real](run, data, values, after + fetched, min(some, coming - fetched))
         fetched += some
         input = input_of[real](run, layer, work, n)
         forward_apart[real](run, layer, work, &input)
     losses_apart[real](run, work, n, chosen, labels, values, losses)
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
-        fetch_some[real](run, data, values, chosen + fetched, min(some, n + coming - fetched))
+        fetch_some[real](run, data, values, after + fetched, min(some, coming - fetched))
         fetched += some
         backward_apart[real](run, layer, work, n, segment)
 
 
 cdef inline void train_segment(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
-    const int64_t* labels, const real* values, Py_ssize_t segment,
+    const int64_t* labels, const real* values, Py_ssize_t segment, const int64_t* after,
+    Py_ssize_t coming,
 ) noexcept nogil:
-    """The samples of one segment, whose bounds the number of threads has no part in."""
-    cdef Py_ssize_t first = first_sample(run, batch, segment), layer, n, coming
+    """The samples of one segment, whose bounds the number of threads has no part in.
+
+    `after` are those that the thread takes after it: so many.
+    """
+    cdef Py_ssize_t first = first_sample(run, batch, segment), layer, n
     cdef Py_ssize_t last = first_sample(run, batch, segment + 1)
     for layer in range(run.layers):
         if has_gradient(run, layer):
@@ -136,20 +141,32 @@ cdef inline void train_segment(
     while first < last:
         n = min(AT_ONCE, last - first)
         run.sample = first
-        coming = min(AT_ONCE, last - first - n)
-        train_few[real](run, work, data, chosen + first, n, coming, labels, values, segment)
+        if first + n < last:
+            train_few[real](run, work, data, chosen + first, n, chosen + first + n,
+                            min(AT_ONCE, last - first - n), labels, values, segment)
+        else:
+            train_few[real](run, work, data, chosen + first, n, after, min(AT_ONCE, coming),
+                            labels, values, segment)
         first += n
     run.sample = 0
 
 
 cdef inline void train_segments(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t batch,
-    const int64_t* labels, const real* values,
+    const int64_t* labels, const real* values, Py_ssize_t coming,
 ) noexcept nogil:
-    """This thread's segments of the batch."""
-    cdef Py_ssize_t first = first_segment(run, run.thread), segment
-    for segment in range(first, first_segment(run, run.thread + 1)):
-        train_segment[real](run, work, data, chosen, batch, labels, values, segment)
+    """This thread's segments of the batch, behind which so many samples are the next batch."""
+    cdef Py_ssize_t first = first_segment(run, run.thread), segment, start, end
+    cdef Py_ssize_t last = first_segment(run, run.thread + 1)
+    for segment in range(first, last):
+        if segment + 1 < last:
+            start = first_sample(run, batch, segment + 1)
+            end = first_sample(run, batch, segment + 2)
+        else:
+            start = batch + first_sample(run, coming, first)
+            end = batch + first_sample(run, coming, first + 1)
+        train_segment[real](run, work, data, chosen, batch, labels, values, segment,
+                            chosen + start, end - start)
         if added_by_each(run) > 1:
             add_pairs[real](run, work, segment, segment + 1 - first)
 
@@ -178,7 +195,8 @@ cdef inline Py_ssize_t train_steps(
     for step in range(first, last):
         start, n = run.starts[step], run.starts[step + 1] - run.starts[step]
         begin_step(run, step, order + start, n)
-        train_segments[real](run, work, data, order + start, n, labels, values)
+        train_segments[real](run, work, data, order + start, n, labels, values,
+                             run.starts[step + 2] - start - n if step + 1 < last else 0)
         if run.l2 != 0:
             leave_squares[real](run, work)
         if not meet(run):

@@ -136,8 +136,13 @@ cdef inline bint has_gradient(const Run* run, Py_ssize_t layer) noexcept nogil:
 
 
 cdef inline Py_ssize_t added_by_each(const Run* run) noexcept nogil:
-    """How many segments each thread adds by itself: its own, where those are whole pairs."""
+    """How many segments each thread adds by itself: its own, where those are whole pairs.
+
+    But where there is one pair for one thread, the step adds it.
+    """
     cdef Py_ssize_t segments = run.choices[SEGMENTS]
+    if segments == 2:
+        return 1
     return segments // run.threads if segments % run.threads == 0 else 1
 
 

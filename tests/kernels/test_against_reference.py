@@ -24,6 +24,7 @@ SHAPES = [
     (0, 5, 3),  # an empty batch
     (5, 33, 17),  # nothing is a multiple of a tile or of a vector
     (16, 96, 192),  # everything is, at every CPU level
+    (33, 2, 10),  # rows of few columns, which losses take several at a time
     (20, 784, 101),
     (64, 300, 200),
 ]

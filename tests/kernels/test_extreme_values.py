@@ -66,6 +66,34 @@ def test_cross_entropy_of_huge_scores(kernels: Any, dtype: str, row: int) -> Non
     assert_allclose(dx, np.exp(log_softmax(x)) - np.eye(3)[labels], rtol=4 * eps, atol=eps)
 
 
+@for_each("n", [15, 16, 17, 35])
+@for_each("columns", [1, 2, 10, 31, 32, 33])
+def test_cross_entropy_of_rows_together_is_that_of_each(
+    kernels: Any, dtype: str, n: int, columns: int, rng: np.random.Generator
+) -> None:
+    """Also of rows between which one without weight, which counts for nothing, may be anything."""
+    x = np.where(rng.random((n, columns)) < 0.1, 1e4, rng.normal(0, 3, (n, columns))).astype(dtype)
+    labels, weights = rng.integers(0, columns, n), 1 + rng.random(n)
+    dx, each, loss = np.full_like(x, np.nan), np.full_like(x, np.nan), 0.0
+    whole = kernels.cross_entropy_loss(x, labels, weights, 0.0, dx)
+    x = np.repeat(x, 2, axis=0)
+    x[1::2] = [np.nan, np.inf][n % 2]
+    for row in range(n):
+        alone = np.zeros(2 * n)
+        alone[2 * row] = weights[row]
+        one = np.full_like(x, np.nan)
+        loss += weights[row] * kernels.cross_entropy_loss(x, np.repeat(labels, 2), alone, 0.0, one)
+        assert_array_equal(np.delete(one, 2 * row, axis=0), 0)
+        each[row] = one[2 * row]
+    eps = np.finfo(dtype).eps
+    assert_allclose(whole, loss / weights.sum(), rtol=4 * eps)
+    share = (weights / weights.sum())[:, None].astype(dtype)
+    assert_allclose(dx, each * share, rtol=4 * eps, atol=eps)
+    x[2, 0] = np.nan  # a NaN reaches its row, and no other
+    kernels.cross_entropy_loss(x[::2].copy(), labels, weights, 0.0, dx)
+    assert_array_equal(np.isnan(dx).all(axis=1), np.arange(n) == 1)
+
+
 def test_smoothed_cross_entropy_of_huge_scores(kernels: Any, dtype: str) -> None:
     x, dx = np.array([[1e4, -1e4]], dtype), np.full((1, 2), np.nan, dtype)
     assert kernels.cross_entropy_loss(x, LABELS[:1] * 0, UNWEIGHTED, 0.5, dx) == 0.25 * 2e4
