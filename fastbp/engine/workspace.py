@@ -125,4 +125,4 @@ def is_sparse(program: Program, x: np.ndarray, params: np.ndarray, samples: int)
     if len(x) > MOST_SEEN:
         some = some[np.linspace(0, len(x) - 1, MOST_SEEN).astype(int)]
     blocks = (some != 0).view(f"u{Size.BLOCK:d}")  # one number each, 0 where nothing is used
-    return np.count_nonzero(blocks) / blocks.size < MOST_USED
+    return bool(np.count_nonzero(blocks) / blocks.size < MOST_USED)
