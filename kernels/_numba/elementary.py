@@ -6,6 +6,8 @@ expm1(r) is its Taylor series to the last term that still counts (7 in float, 13
 error is a few units in the last place; NaN stays NaN; an exp below 2.5e-38 (float) is 0.
 """
 
+import math
+
 import llvmlite.ir
 import numba.extending
 import numpy as np
@@ -90,33 +92,46 @@ def expm1_(x):
     return type(x)(2) * ((half - type(x)(0.5)) + half * q)
 
 
-def _expm1_down(u):
-    """Return expm1(-2 * u) for u >= 0."""
+@numba.extending.intrinsic
+def _power(typing, shifted):
+    """2**(n+1) from the sum of n and what makes its lowest bits n + 128: a shift."""
+
+    def generate(context, builder, signature, arguments):
+        word = llvmlite.ir.IntType(32)
+        bits = builder.shl(builder.bitcast(arguments[0], word), llvmlite.ir.Constant(word, 23))
+        return builder.bitcast(bits, context.get_value_type(shifted))
+
+    return shifted(shifted), generate
+
+
+def _expm1_down(half):
+    """Return expm1(2 * half) for half <= 0."""
 
 
 @numba.extending.overload(_expm1_down, jit_options=OPTIONS)
-def _overload_expm1_down(u):
-    def single(u):
-        """-1 is all that is left at 10: no clamp above, and in place of the Taylor series a
-        polynomial whose error is the same all over |r|.
+def _overload_expm1_down(half):
+    def single(half):
+        """-1 is all that is left at -10: no clamp above, and in place of the Taylor series a
+        polynomial whose error is the same all over |r|. r and q are half of exp's, and power is
+        twice its own: other digits have none of the sums and products, and some are not needed.
         """
-        u = _F(10) if u > _F(10) else u
-        n = (u * _F(-2.88539008177792681) + _F(12582912.0)) - _F(12582912.0)
-        r = (u * _F(-2) - n * _F(0.693359375)) - n * _F(-2.12194440e-4)
-        q = r * (_F(0.041667204) + r * (_F(0.0083667133) + r * _F(0.0013882491)))
-        q = r * (_F(1) + r * (_F(0.49999997) + r * (_F(0.16666542) + q)))
-        half = _half_power(n)
-        return _F(2) * ((half - _F(0.5)) + half * q)
+        half = _F(-10) if half < _F(-10) else half
+        shifted = half * _F(2.88539008177792681) + _F(12583040.0)
+        n = shifted - _F(12583040.0)
+        r = (half - n * _F(0.693359375 / 2)) - n * _F(-2.12194440e-4 / 2)
+        q = r * (_F(8 * 0.041667204) + r * (_F(16 * 0.0083667133) + r * _F(32 * 0.0013882491)))
+        q = r * (_F(1) + r * (_F(2 * 0.49999997) + r * (_F(4 * 0.16666542) + q)))
+        power = _power(shifted)
+        return (power * _F(0.5) - _F(1)) + power * q
 
-    return single if u == types.float32 else lambda u: expm1_(-2 * u)
+    return single if half == types.float32 else lambda half: expm1_(2 * half)
 
 
 @core
 def tanh_(x):
     """(1 - t) / (1 + t) with t = exp(-2|x|), by expm1 so that small x keep all their digits."""
-    t = _expm1_down(-x if x < 0 else x)
-    t = -t / (t + type(x)(2))
-    return t if x > 0 else -t
+    t = _expm1_down(-abs(x))
+    return math.copysign(t / (t + type(x)(2)), x)
 
 
 @core
