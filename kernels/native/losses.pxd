@@ -69,18 +69,19 @@ cdef inline double sum_of_rows(
     """The sum of n rows' losses, see next_losses; each of them too, if it is not NULL.
 
     What is the same for all rows is a constant where that takes as long as the rest: in the loss of
-    a few numbers without weights.
+    a few numbers without weights. Not in double, where squares are rounded: loops of another length
+    may round them before they are added, or after.
     """
     if kind != SQUARED_ERROR or weights != NULL:
         return _sum_of_rows[real](kind, numbers, x, row, samples, n, labels, values, weights,
                                   sum_of_weights, dx, o, each)
-    if o == 1:
+    if real is float and o == 1:
         return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
                                   sum_of_weights, dx, 1, each)
-    if o == 2:
+    if real is float and o == 2:
         return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
                                   sum_of_weights, dx, 2, each)
-    if o == 4:
+    if real is float and o == 4:
         return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
                                   sum_of_weights, dx, 4, each)
     return _sum_of_rows[real](SQUARED_ERROR, numbers, x, row, samples, n, labels, values, NULL,
