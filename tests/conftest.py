@@ -13,6 +13,8 @@ from fastbp.backends import AUTOMATIC
 
 # Threads of scikit-learn and PyTorch sleep while they wait: else they take the time of other tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# NumPy's too: 2**4 ticks; of itself it looks for work 27 ms long, in every process that imports it.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 # Tests start hundreds of processes, and each would compile anew what it imports of fastbp.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -48,9 +50,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Let no later collection of garbage look at all that is there by now: it takes half a second.
 
-    Tests and modules stay to the end.
+    Tests and modules stay to the end. And let it look less often: what Numba compiles is much and
+    stays too, and a tenth of the time to compile it was spent on looking.
     """
     gc.freeze()
+    gc.set_threshold(5_000, 20, 20)
 
 
 COMPILING = "numba-"

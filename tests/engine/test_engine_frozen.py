@@ -54,9 +54,8 @@ def trained(layers, name, setting, **options):
         layer.lr_factor, layer.bias_lr_factor = factors.get(k, (1, 1))
     before = [layer.w.copy() for layer in weighty(net)]
     optimizer = OPTIMIZERS[name]()
-    history = fb.fit(
-        net, (X, Y), loss=fb.HingeLoss(), optimizer=optimizer, epochs=3, batch_size=40, **options
-    )
+    settings = {"epochs": 3, "batch_size": 40, "metrics": None} | options
+    history = fb.fit(net, (X, Y), loss=fb.HingeLoss(), optimizer=optimizer, **settings)
     for k, (layer, w) in enumerate(zip(weighty(net), before, strict=True)):
         stays = k in frozen or factors.get(k, (1, 1))[0] == 0
         assert np.array_equal(layer.w, w) == stays

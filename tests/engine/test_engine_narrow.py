@@ -29,7 +29,7 @@ def trained(sizes: tuple[int, int], samples: int, dtype: str, optimizer: str, **
     net = fb.Sequential(*layers, dtype=dtype, seed=1)
     rows = samples + samples // 2
     x, y = (rng.normal(size=(rows, columns)).astype(dtype) for columns in (3, outputs))
-    how = {"optimizer": OPTIMIZERS[optimizer](), "epochs": 1, "seed": 0} | how
+    how = {"optimizer": OPTIMIZERS[optimizer](), "epochs": 1, "seed": 0, "metrics": None} | how
     fb.fit(net, (x, y), loss=fb.MSELoss(), batch_size=samples, **how)
     return net.params
 

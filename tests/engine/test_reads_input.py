@@ -60,7 +60,7 @@ def train(name, loss, **options):
         *NETWORKS[name](), dtype=options.pop("dtype", "float64"), seed=2, init="glorot",
         input_shape=(2, 6, 6) if name in IMAGES else None,
     )  # fmt: skip
-    settings = {"epochs": 2, "batch_size": 7, "seed": 1} | options
+    settings = {"epochs": 2, "batch_size": 7, "seed": 1, "metrics": None} | options
     history = fb.fit(
         net, samples(), loss=LOSSES[loss](), optimizer=fb.SGD(0.01, momentum=0.5), **settings
     )

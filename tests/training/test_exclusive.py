@@ -53,7 +53,7 @@ def trained(fused, function=None, at="end", optimizer=None, net=None, data=None,
     fb.fit(
         net,
         data or (X, Y),
-        **{"loss": CE, "epochs": 3, "batch_size": 8} | options,
+        **{"loss": CE, "epochs": 3, "batch_size": 8, "metrics": None} | options,
         optimizer=optimizer,
         callbacks=callbacks,
         fused=fused,
@@ -80,6 +80,7 @@ def test_numbers_count_from_the_next_step_on(backend, name, at):
 
 
 @for_each("name", parts.OPTIMIZERS)
+@pytest.mark.parametrize("backend", ["cython", "numba"], indirect=True)  # the ones with an engine
 def test_every_number_of_an_optimizer_does(backend, name):
     for number in ("lr", "momentum", "beta1", "beta2", "epsilon", "weight_decay", "alpha"):
         if hasattr(parts.OPTIMIZERS[name](), number):
