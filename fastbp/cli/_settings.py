@@ -1,6 +1,7 @@
 """How a model is trained, on the command line: an option for each key of its training table."""
 
 import argparse
+import functools
 import inspect
 from typing import Any
 
@@ -64,12 +65,18 @@ def _weights(text: str) -> str | list[float]:
 
 def of_named(name: str) -> str:
     """What the named models have, for --help."""
-    every = {model: getattr(models.read(model), name) for model in models.NAMED}
+    every = {model: getattr(read, name) for model, read in _named().items()}
     values = {model: value for model, value in every.items() if value is not None}
     if not values:
         return ""
     listed = ", ".join(f"{model} {value}" for model, value in values.items())
     return f" (default: the model's; {listed})"
+
+
+@functools.cache
+def _named() -> dict[str, models.Model]:
+    """The named models; reading them for each option made half of a command's start."""
+    return {name: models.read(name) for name in models.NAMED}
 
 
 def option(name: str) -> str:

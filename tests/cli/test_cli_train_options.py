@@ -16,7 +16,8 @@ from command_line import (
 )
 
 import fastbp as fb
-from fastbp import backends
+from fastbp import backends, models
+from fastbp.cli import _main, _settings
 
 SMALL = ("train", "--limit", 200, "--epochs", 1, "--hidden", 8, "--no-plots", "--quiet", "--json")
 
@@ -255,3 +256,12 @@ def test_settings_that_the_loss_or_the_optimizer_has_not_or_refuses(tmp_path, op
     result = run(*SMALL, *options.split(), "--output", tmp_path / "new", cwd=tmp_path)
     assert_error(result, *parts, code=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_named_models_are_read_once_for_all_options(monkeypatch):
+    read, found = models.read, []
+    monkeypatch.setattr(models, "read", lambda name: found.append(name) or read(name))
+    _settings._named.cache_clear()
+    for _ in range(2):
+        _main._parser()
+    assert found == list(models.NAMED)
