@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import fastbp as fb
 from fastbp.backends import AUTOMATIC
+from fastbp.datasets import _idx
 
 # Threads of scikit-learn and PyTorch sleep while they wait: else they take the time of other tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -69,6 +71,25 @@ def _group(nodeid: str) -> str:
     default = "float64" if "/engine/" in path or "/custom/" in path else "float32"
     found = [dtype for dtype in ("float32", "float64") if dtype in name]
     return COMPILING + max(found, key=name.rfind, default=default)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def mnist_unpacked_once() -> Iterator[None]:
+    """A quarter of a second each time. Its headers are read as ever, and nobody can write to it."""
+    kept: dict[Path, np.ndarray] = {}
+    read, folder = _idx._read_elements, Path(_idx.__file__).with_name("mnist")
+
+    def once(path: Path, shape: list[int]) -> np.ndarray:
+        if path.parent != folder:
+            return read(path, shape)
+        if path not in kept:
+            kept[path] = read(path, shape)
+            kept[path].flags.writeable = False
+        return kept[path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_idx, "_read_elements", once)
+        yield
 
 
 @pytest.fixture(params=BACKENDS)
