@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 import threading
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -24,6 +25,15 @@ def drawn(figure: Figure) -> Figure:
     """The figure, once it went through layout and drawing: a warning would be an error."""
     figure.draw_without_rendering()
     return figure
+
+
+def test_a_png_is_what_savefig_writes():
+    """Byte for byte; and the figure keeps its own dots."""
+    one, other, wanted = plots.confusion_matrix(COUNTS), plots.confusion_matrix(COUNTS), BytesIO()
+    other.savefig(wanted, format="png", dpi=style.DOTS)
+    before = one.dpi
+    assert style.png(one) == wanted.getvalue()
+    assert one.dpi == before != style.DOTS
 
 
 def lines(figure: Figure) -> dict[str, np.ndarray]:
