@@ -1,9 +1,40 @@
 """Dense layers on the register tiles: whole matrices, any size, row by row in memory."""
 
+from libc.string cimport memcpy, memset
+
 from tile cimport (
-    DOT_COLUMNS, DOT_ROWS, ROWS, VECTORS, dvec, fvec, real, tile_dot, tile_multiply,
+    DOT_COLUMNS, DOT_ROWS, MOST_LANES, ROWS, VECTORS, dvec, fvec, real, tile_dot, tile_multiply,
     tile_multiply_edge, vec,
 )
+
+
+cdef inline void _narrow(
+    Py_ssize_t rows, Py_ssize_t depth, Py_ssize_t columns,
+    const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,
+    const real* b, const real* start, real* c, const vec* _vec,
+) noexcept nogil:
+    """`rows` rows of c that are narrower than a vector, whose lanes hold what is behind as well.
+
+    Of b the last rows are copied, so that nothing is read behind its end.
+    """
+    cdef real sums[ROWS][MOST_LANES]
+    cdef real rest[MOST_LANES][MOST_LANES]
+    cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), i
+    cdef Py_ssize_t last = min(depth, (lanes + columns - 1) // columns), whole = depth - last
+    memset(&sums, 0, sizeof(sums))
+    memset(&rest, 0, sizeof(rest))
+    for i in range(last):
+        memcpy(&rest[0][0] + i * lanes, b + (whole + i) * columns, columns * sizeof(real))
+    if start != NULL:
+        for i in range(rows):
+            memcpy(&sums[i][0], start, columns * sizeof(real))
+    tile_multiply[real, vec](rows, 1, whole, a, a_row, a_depth, <const vec*> b, columns,
+                             <const vec*> &sums, MOST_LANES, <vec*> &sums, MOST_LANES)
+    tile_multiply[real, vec](rows, 1, last, a + whole * a_depth, a_row, a_depth,
+                             <const vec*> &rest, lanes,
+                             <const vec*> &sums, MOST_LANES, <vec*> &sums, MOST_LANES)
+    for i in range(rows):
+        memcpy(c + i * columns, &sums[i][0], columns * sizeof(real))
 
 
 cdef inline void _strip(
@@ -11,7 +42,8 @@ cdef inline void _strip(
     const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,
     const real* b, const real* start, real* c, const vec* _vec,
 ) noexcept nogil:
-    """`rows` rows of c, columns wide: wide tiles, then narrow ones, then single columns."""
+    """`rows` rows of c, columns wide: wide tiles, then narrow ones, whose last may compute again
+    what the one before has computed."""
     cdef Py_ssize_t lanes = sizeof(vec) // sizeof(real), j = 0
     while j + VECTORS * lanes <= columns:
         tile_multiply[real, vec](
@@ -23,11 +55,17 @@ cdef inline void _strip(
             rows, 1, depth, a, a_row, a_depth, <const vec*> (b + j), columns,
             <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns)
         j += lanes
-    while j < columns:
-        tile_multiply_edge[real](
-            rows, depth, a, a_row, a_depth, b + j, columns,
-            start + j if start != NULL else NULL, c + j, columns)
-        j += 1
+    if j == columns:
+        return
+    if columns == 1:
+        tile_multiply_edge[real](rows, depth, a, a_row, a_depth, b, columns, start, c, columns)
+    elif columns < lanes:
+        _narrow[real, vec](rows, depth, columns, a, a_row, a_depth, b, start, c, NULL)
+    else:
+        j = columns - lanes
+        tile_multiply[real, vec](
+            rows, 1, depth, a, a_row, a_depth, <const vec*> (b + j), columns,
+            <const vec*> (start + j) if start != NULL else NULL, 0, <vec*> (c + j), columns)
 
 
 cdef inline void _multiply(

@@ -69,6 +69,19 @@ def test_kernels_agree_with_the_reference_at_any_shape(
     check(compiled, name, make_case(name, *shape, dtype, np.random.default_rng(seed)), dtype)
 
 
+@EVERY_DTYPE
+def test_an_output_is_the_same_number_whatever_is_beside_it(
+    compiled: Any, dtype: str, rng: np.random.Generator
+) -> None:
+    n, inputs, most = 11, 9, 40  # rows of a tile, of a part of one, and alone
+    x, w, b, all_of_them = make_case("dense_forward", n, inputs, most, dtype, rng).values()
+    compiled.dense_forward(x, w, b, all_of_them)
+    for outputs in range(2, most):
+        found = np.full((n, outputs), np.nan, dtype)
+        compiled.dense_forward(x, w[:, :outputs].copy(), b[:outputs].copy(), found)
+        np.testing.assert_array_equal(found, all_of_them[:, :outputs])
+
+
 @for_each("name", [name for name in KERNELS if name.endswith("_loss")])
 @EVERY_DTYPE
 def test_losses_with_weights_agree_with_the_reference(
