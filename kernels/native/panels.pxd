@@ -102,36 +102,38 @@ cdef inline void forward_panel(
 
 cdef inline void _add_rows(
     Py_ssize_t count, Py_ssize_t vectors, Py_ssize_t n, const real* x, Py_ssize_t x_row,
-    const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width, vec* sums,
+    const real* step, Py_ssize_t step_row, bint begins, vec* w, Py_ssize_t width, vec* sums,
 ) noexcept nogil:
     """`count` rows (a constant) of one panel's W, plus their part of xᵀ @ step."""
     cdef Py_ssize_t j = 0
     cdef const vec* step_vec
+    cdef vec* start
     while j < vectors:
         step_vec = (<const vec*> step) + j
+        start = NULL if begins else w + j
         if sums != NULL and vectors - j == 1:
             tile_add[real, vec](
-                count, 1, n, x, x_row, step_vec, step_row, w + j, width, sums + j)
+                count, 1, n, x, x_row, step_vec, step_row, start, w + j, width, sums + j)
         elif sums != NULL:
             tile_add[real, vec](
-                count, VECTORS, n, x, x_row, step_vec, step_row, w + j, width, sums + j)
+                count, VECTORS, n, x, x_row, step_vec, step_row, start, w + j, width, sums + j)
         elif vectors - j == 1:
             tile_multiply[real, vec](
-                count, 1, n, x, 1, x_row, step_vec, step_row, w + j, width, w + j, width)
+                count, 1, n, x, 1, x_row, step_vec, step_row, start, width, w + j, width)
         else:
             tile_multiply[real, vec](
-                count, VECTORS, n, x, 1, x_row, step_vec, step_row, w + j, width, w + j, width)
+                count, VECTORS, n, x, 1, x_row, step_vec, step_row, start, width, w + j, width)
         j += VECTORS
 
 
 cdef inline void add_panel(
     Py_ssize_t n, Py_ssize_t vectors, Py_ssize_t depth, const real* x, Py_ssize_t x_row,
-    const real* step, Py_ssize_t step_row, vec* w, Py_ssize_t width, vec* sums,
+    const real* step, Py_ssize_t step_row, bint begins, vec* w, Py_ssize_t width, vec* sums,
 ) noexcept nogil:
     """w += xᵀ @ step for the columns of one panel: with step = -lr * dy, a step of plain SGD.
 
-    The gradient is never stored: it is added to W's tile in registers. sums may be NULL, and else
-    become the sum of step's rows.
+    The gradient is never stored: it is added to W's tile in registers. If it begins, w is taken for
+    zero. sums may be NULL, and else become the sum of step's rows.
     """
     cdef Py_ssize_t k = 0, count
     cdef vec* tile
@@ -140,16 +142,19 @@ cdef inline void add_panel(
         if depth - k >= ROWS:
             count = ROWS
             _add_rows[real, vec](
-                ROWS, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+                ROWS, vectors, n, x + k, x_row, step, step_row, begins, tile, width, sums)
         elif depth - k >= 4:  # where there are as many, each tile keeps the processor busy
             count = 4
-            _add_rows[real, vec](4, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+            _add_rows[real, vec](
+                4, vectors, n, x + k, x_row, step, step_row, begins, tile, width, sums)
         elif depth - k >= 2:
             count = 2
-            _add_rows[real, vec](2, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+            _add_rows[real, vec](
+                2, vectors, n, x + k, x_row, step, step_row, begins, tile, width, sums)
         else:
             count = 1
-            _add_rows[real, vec](1, vectors, n, x + k, x_row, step, step_row, tile, width, sums)
+            _add_rows[real, vec](
+                1, vectors, n, x + k, x_row, step, step_row, begins, tile, width, sums)
         k += count
         sums = NULL
 

@@ -25,7 +25,8 @@ from program cimport (
     row_of,
 )
 from segments cimport (
-    add_gradient, add_pairs, added_by_each, has_gradient, segment_sums, size_of, step_share,
+    add_gradient, add_pairs, added_by_each, begins_by_tiles, has_gradient, segment_sums, size_of,
+    step_share,
 )
 from shared cimport multiply_transposed
 from squares cimport has_squares, panel_squares, sum_of_parts
@@ -54,13 +55,13 @@ cdef inline Input input_of(
 
 
 cdef inline void backward_row(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t segment,
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t segment, bint begins,
 ) noexcept nogil:
     """From dy of one row for n samples, dy of the row before it; and their part of a gradient."""
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Input input = input_of[real](run, layer, work, n)
     if has_gradient(run, layer):
-        add_gradient[real](run, layer, work, &input, segment)
+        add_gradient[real](run, layer, work, &input, segment, begins)
     if layer == run.choices[LOWEST]:
         return
     if row[KIND] == DENSE:
@@ -75,15 +76,16 @@ cdef inline void backward_row(
 
 # Through a pointer that the compiler cannot see through: see stages.pxd.
 ctypedef void (*back_function)(
-    const Run*, Py_ssize_t, real*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    const Run*, Py_ssize_t, real*, Py_ssize_t, Py_ssize_t, bint) noexcept nogil
 
 
 cdef inline void backward_apart(
-    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t segment,
+    const Run* run, Py_ssize_t layer, real* work, Py_ssize_t n, Py_ssize_t segment, bint begins,
 ) noexcept nogil:
     """backward_row, as a function of its own."""
     cdef back_function function = backward_row[real]
-    (<back_function> pinned(<const void*> function))(run, layer, work, n, segment)
+    (<back_function> pinned(<const void*> function))(
+        run, layer, work, n, segment, begins)
 
 
 cdef inline void fetch_some(
@@ -99,9 +101,10 @@ cdef inline void fetch_some(
 cdef inline void train_few(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t n,
     const int64_t* after, Py_ssize_t coming, const int64_t* labels, const real* values,
-    Py_ssize_t segment,
+    Py_ssize_t segment, bint begins,
 ) noexcept nogil:
-    """Forward, loss and backward of n samples, those from run.sample on of the batch.
+    """Forward, loss and backward of n samples, those from run.sample on of the batch, with which a
+    segment begins or goes on.
 
     The samples that the thread takes after them are fetched before each layer, a few at a time: the
     processor would wait for more at once.
@@ -120,7 +123,7 @@ cdef inline void train_few(
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
         fetch_some[real](run, data, values, after + fetched, min(some, coming - fetched))
         fetched += some
-        backward_apart[real](run, layer, work, n, segment)
+        backward_apart[real](run, layer, work, n, segment, begins)
 
 
 cdef inline void train_segment(
@@ -133,9 +136,10 @@ cdef inline void train_segment(
     `after` are those that the thread takes after it: so many.
     """
     cdef Py_ssize_t first = first_sample(run, batch, segment), layer, n
-    cdef Py_ssize_t last = first_sample(run, batch, segment + 1)
+    cdef Py_ssize_t last = first_sample(run, batch, segment + 1), start = first
     for layer in range(run.layers):
-        if has_gradient(run, layer):
+        if has_gradient(run, layer) and (
+                first == last or not begins_by_tiles[real](run, layer, work)):
             memset(segment_sums[real](run, layer, work, segment), 0,
                    size_of[real](run, layer, work) * sizeof(real))
     while first < last:
@@ -143,10 +147,10 @@ cdef inline void train_segment(
         run.sample = first
         if first + n < last:
             train_few[real](run, work, data, chosen + first, n, chosen + first + n,
-                            min(AT_ONCE, last - first - n), labels, values, segment)
+                            min(AT_ONCE, last - first - n), labels, values, segment, first == start)
         else:
             train_few[real](run, work, data, chosen + first, n, after, min(AT_ONCE, coming),
-                            labels, values, segment)
+                            labels, values, segment, first == start)
         first += n
     run.sample = 0
 

@@ -13,7 +13,7 @@ from narrow cimport SUMS_AT_ONCE
 from norms cimport norm_gradient
 from numbers cimport (
     BIAS, COLUMNS, DENSE, INPUTS, KIND, LOWEST, OUTPUTS, PARAM_VECTORS, PLAN_COLUMNS, SEGMENTS,
-    STEP, SUMS, W, WIDTH, Y_ROW,
+    SPARSE, STEP, SUMS, W, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, dy_of, takes_steps
 from steps cimport optimize, optimize_columns
@@ -38,10 +38,10 @@ cdef inline real* segment_sums(
 
 
 cdef inline void add_dense(
-    const Run* run, Py_ssize_t layer, real* work, const Input* input, real* g,
+    const Run* run, Py_ssize_t layer, real* work, const Input* input, bint begins, real* g,
 ) noexcept nogil:
     """g += the gradient of W and b, laid out as they are, but for a narrow layer's W, which is
-    turned over; of sparse samples, that of b."""
+    turned over; of sparse samples, that of b. If it begins, g is taken for zero."""
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, j, vectors
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
@@ -60,7 +60,7 @@ cdef inline void add_dense(
         if real is float:
             if by_panels:
                 panels.add_panel[float, fvec](
-                    input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
+                    input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row, begins,
                     <fvec*> (g + p * row[INPUTS]), w_row,
                     <fvec*> &sums[0] if SUMS_TOO else NULL)
             if not by_panels or not SUMS_TOO:
@@ -68,13 +68,14 @@ cdef inline void add_dense(
         else:
             if by_panels:
                 panels.add_panel[double, dvec](
-                    input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row,
+                    input.n, vectors, row[INPUTS], x, input.row, dy + p, y_row, begins,
                     <dvec*> (g + p * row[INPUTS]), w_row,
                     <dvec*> &sums[0] if SUMS_TOO else NULL)
             if not by_panels or not SUMS_TOO:
                 panels.sum_rows[double, dvec](vectors, input.n, dy + p, y_row, <dvec*> &sums[0])
         for j in range(vectors * (panel // PANEL)):
-            g[plan[WIDTH] * row[INPUTS] + p + j] += sums[j]
+            g[plan[WIDTH] * row[INPUTS] + p + j] = sums[j] + (
+                <real> 0 if begins else g[plan[WIDTH] * row[INPUTS] + p + j])
         p += panel
 
 
@@ -112,16 +113,28 @@ cdef inline void add_sparse_apart(
     (<add_function> pinned(<const void*> function))(run, work, input, g)
 
 
+cdef inline bint begins_by_tiles(
+    const Run* run, Py_ssize_t layer, const real* work,
+) noexcept nogil:
+    """Whether add_gradient needs no zeros to begin with: tiles do that, of all that is read."""
+    cdef const int64_t* row = run.program + layer * COLUMNS
+    return (row[KIND] == DENSE and (layer or not run.choices[SPARSE])
+            and not narrow.is_narrow[real](layer, row[INPUTS], row[OUTPUTS], work))
+
+
 cdef inline void add_gradient(
     const Run* run, Py_ssize_t layer, real* work, const Input* input, Py_ssize_t segment,
+    bint begins,
 ) noexcept nogil:
-    """A segment's gradient of a row's parameters += that of these samples."""
+    """A segment's gradient of a row's parameters += that of these samples, with which it begins
+    or which are not its first."""
     cdef const int64_t* row = run.program + layer * COLUMNS
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef real* g = segment_sums[real](run, layer, work, segment)
     cdef Py_ssize_t j
     if row[KIND] == DENSE:
-        add_dense[real](run, layer, work, input, g)
+        add_dense[real](
+            run, layer, work, input, begins and begins_by_tiles[real](run, layer, work), g)
         if input.bounds != NULL:
             add_sparse_apart[real](run, work, input, g)
         return

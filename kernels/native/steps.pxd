@@ -281,10 +281,12 @@ cdef inline void update_part(
             shrink[real](run, layer, w, count * row)
             if real is float:
                 panels.add_panel[float, fvec](
-                    input.n, vectors, count, x, input.row, step + p, y_row, <fvec*> w, row, NULL)
+                    input.n, vectors, count, x, input.row, step + p, y_row, False, <fvec*> w, row,
+                    NULL)
             else:
                 panels.add_panel[double, dvec](
-                    input.n, vectors, count, x, input.row, step + p, y_row, <dvec*> w, row, NULL)
+                    input.n, vectors, count, x, input.row, step + p, y_row, False, <dvec*> w, row,
+                    NULL)
         p += panel
 
 

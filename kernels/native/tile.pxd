@@ -193,18 +193,21 @@ cdef inline void tile_multiply(
 
 cdef inline void tile_add(
     Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t depth, const real* a, Py_ssize_t a_depth,
-    const vec* b, Py_ssize_t b_depth, vec* c, Py_ssize_t c_row, vec* sums,
+    const vec* b, Py_ssize_t b_depth, const vec* start, vec* c, Py_ssize_t c_row, vec* sums,
 ) noexcept nogil:
-    """c[i, :] += sum over k of a[k, i] * b[k, :], as by tile_multiply, and sums = that of b[k, :].
+    """c[i, :] = start[i, :] + sum over k of a[k, i] * b[k, :], as by tile_multiply, with c_row for
+    start too; and sums = that of b[k, :].
     """
     cdef vec acc[ROWS][VECTORS]
     cdef vec total[VECTORS]
     cdef const vec* b_row
     cdef Py_ssize_t i, j, k
     memset(&total, 0, sizeof(total))
-    for i in range(rows):
-        for j in range(vectors):
-            acc[i][j] = (<vec*> (<real*> c + i * c_row))[j]
+    memset(&acc, 0, sizeof(acc))
+    if start != NULL:
+        for i in range(rows):
+            for j in range(vectors):
+                acc[i][j] = (<const vec*> (<const real*> start + i * c_row))[j]
     for k in range(depth):
         b_row = <const vec*> (<const real*> b + k * b_depth)
         for j in range(vectors):
