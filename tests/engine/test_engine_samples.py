@@ -100,6 +100,28 @@ def test_as_layer_by_layer_and_the_same_bits_by_any_threads(
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
+@for_each("columns", [1, 4, 5, 9, 33])
+@for_each("targets", [1, 3, 4])
+def test_tables_of_few_columns_and_a_last_batch_of_few_rows(
+    targets: int, columns: int, dtype: str
+) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(N, columns)).astype(dtype)
+    y = rng.normal(size=(N, targets)).astype(dtype)
+
+    def run(**how: Any) -> list[np.ndarray]:
+        layers = [fb.Linear(columns, 19), fb.Tanh(), fb.Linear(19, targets)]
+        net = fb.Sequential(layers, dtype=dtype, seed=1)
+        history = fb.fit(net, (x, y), loss="mse", epochs=1, batch_size=(N - 6) // 3, seed=0, **how)
+        return [net.params, history.losses[0]]
+
+    wanted, found, shared = run(fused=False), run(threads=1), run(threads=2)
+    for a, b, c in zip(wanted, found, shared, strict=True):
+        np.testing.assert_allclose(b, a, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+        np.testing.assert_array_equal(c, b)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["deep", "one"])
 def test_zeros_of_the_data_are_left_out(name: str, dtype: str) -> None:
     how = {"batch_size": 130, "l2": 0.01, "zeros": 0.8}
