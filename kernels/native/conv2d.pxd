@@ -10,17 +10,13 @@ from convolution cimport (
     Images, add_products, backward_pixels, forward_pixels, group_of, input_size, output_size,
     w_size,
 )
-from tile cimport dvec, fvec, real, vec
-
-
-cdef inline Py_ssize_t lanes_of(const vec* _vec, const real* _real) noexcept nogil:
-    return <Py_ssize_t> (sizeof(vec) // sizeof(real))
+from tile cimport dvec, fvec, lanes_of, real, vec
 
 
 cdef inline void forward_image(
     const Images* s, const real* x, const real* w, const real* b, real* y, const vec* v,
 ) noexcept nogil:
-    cdef Py_ssize_t i, lanes = lanes_of[vec, real](v, x), window = s.kernel[0] * s.kernel[1]
+    cdef Py_ssize_t i, lanes = lanes_of[real](x), window = s.kernel[0] * s.kernel[1]
     cdef Py_ssize_t vectors = s.out_width // lanes if s.stride[1] == 1 else 0
     for i in range(s.out_height):
         forward_pixels[vec, real](
@@ -33,7 +29,7 @@ cdef inline void forward_image(
 cdef inline void backward_input_image(
     const Images* s, const real* dy, const real* w, real* dx, const vec* v,
 ) noexcept nogil:
-    cdef Py_ssize_t i, j, lanes = lanes_of[vec, real](v, dy), first = s.kernel[1] - 1
+    cdef Py_ssize_t i, j, lanes = lanes_of[real](dy), first = s.kernel[1] - 1
     # Between these columns every pixel has as many windows.
     cdef Py_ssize_t inside = s.out_width - first if s.stride[1] == 1 else 0
     cdef Py_ssize_t vectors = max(0, inside) // lanes
@@ -50,7 +46,7 @@ cdef inline void backward_image(
     const Images* s, const real* x, const real* dy, real* dw, real* db, const vec* v,
 ) noexcept nogil:
     """Add this image's part of dw and db."""
-    cdef Py_ssize_t lanes = lanes_of[vec, real](v, x), o, i, j
+    cdef Py_ssize_t lanes = lanes_of[real](x), o, i, j
     cdef Py_ssize_t vectors = s.out_width // lanes if s.stride[1] == 1 else 0
     if vectors:
         add_products[vec, real](s, vectors, lanes, <const vec*> x, dy, dw)

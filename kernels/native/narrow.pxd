@@ -4,7 +4,7 @@ Here lanes are inputs where gradients are summed, and samples where outputs are.
 the order in which panels' tiles run it, and has the same bits.
 """
 
-from tile cimport MOST_LANES, dvec, fvec, pinned, real, times, vec
+from tile cimport MOST_LANES, dvec, fvec, lanes_of, pinned, real, times, vec
 from turned cimport turn_square
 
 cdef enum:
@@ -12,13 +12,6 @@ cdef enum:
     DEEP = 16  # inputs for each output at least: fewer rows of W are soon done as they lie
     SUMS_NEAR = 8  # vectors of a gradient, in registers
     SUMS_AT_ONCE = SUMS_NEAR * MOST_LANES  # numbers
-
-
-cdef inline Py_ssize_t lanes_of(const real* _real) noexcept nogil:
-    if real is float:
-        return sizeof(fvec) // sizeof(float)
-    else:
-        return sizeof(dvec) // sizeof(double)
 
 
 cdef inline bint is_narrow(

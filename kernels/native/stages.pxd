@@ -13,7 +13,6 @@ cimport losses
 cimport rowwise
 cimport shortcut
 from activations cimport is_elementwise
-from narrow cimport lanes_of
 from norms cimport backward_norm, forward_norm, norm_gradient, step_norm
 from numbers cimport (
     BY_INPUTS, COLUMNS, DENSE, DROPOUT, FORK, INPUTS, KIND, LOSS, LOSSES, LOWEST, OUTPUTS,
@@ -26,7 +25,7 @@ from program cimport (
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply, step_dense
 from shortcut cimport is_shortcut
 from sparse cimport sparse_layer
-from tile cimport pinned, real
+from tile cimport lanes_of, pinned, real
 from widths cimport panel_width
 
 

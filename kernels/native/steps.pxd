@@ -18,7 +18,7 @@ from numbers cimport (
     PLAN_COLUMNS, SAMPLES_KEPT, SPLIT, STATES, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, adds_at_once, dy_of, penalty_of, rule_of, values_of
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, lanes_of, pinned, real
 from widths cimport padded_columns, panel_width, vectors_of, weights_row
 
 
@@ -144,7 +144,7 @@ cdef inline void optimize_columns(
     """
     cdef const int64_t* plan = run.plan + layer * PLAN_COLUMNS
     cdef real parts[3][SUMS_AT_ONCE]
-    cdef Py_ssize_t lanes = narrow.lanes_of[real](w), states = run.choices[STATES], j, part
+    cdef Py_ssize_t lanes = lanes_of[real](w), states = run.choices[STATES], j, part
     memset(&parts, 0, sizeof(parts))
     for j in range(run.program[layer * COLUMNS + OUTPUTS]):
         for part in range(1 + states):
