@@ -2,8 +2,8 @@
 
 The cores lie in the .pxd files beside this one: tile and convolution (products in registers),
 dense and conv2d, pooling, elementary (exp, tanh), activations, shortcut (the sum), dropout,
-normalization, rowwise (softmax, argmax), losses, updates; epoch, epoch_images, samples and one_sample
-are the engine's ways through a network.
+normalization, rowwise (softmax, argmax), losses, updates; epoch, epoch_images, samples, predictions
+and one_sample are the engine's ways through a network.
 The .pxi files are parts of this one, a family of kernels each. setup.py makes C of all of it, and
 compiles that once for each CPU level. The contract stands in kernels/__init__.py; nothing is checked
 here.
@@ -27,6 +27,7 @@ cimport normalization
 cimport orders
 cimport packing
 cimport pooling
+cimport predictions
 cimport program as program_
 cimport rowwise
 cimport samples as samples_
@@ -265,7 +266,7 @@ def forward_samples(const int64_t[:, ::1] program, const int64_t[:, ::1] plan,
         if program_.on_images(run.program, run.layers):
             epoch_images.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
         else:
-            epoch.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
+            predictions.forward_samples[real](&run, &work[0], &data[0], first, last, &scores[0, 0])
         restore_denormals(state)
 
 

@@ -9,8 +9,8 @@ from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS,
-    KIND, LOWEST, MOST_PREDICTED, OUTPUTS, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE,
-    SPARSE, SPLIT, STATES, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y, Y_ROW,
+    KIND, LOWEST, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE, SPLIT, STATES,
+    TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y_ROW,
 )
 from processors cimport spread
 from program cimport Input, Run, buffers_size, hidden_input, meet, samples_at_once
@@ -231,27 +231,3 @@ cdef inline Py_ssize_t train_steps(
     done = all_steps[real](run, work, data, labels, values, order, first, last, losses)
     end_squares[real](run, work, run.starts[done] % run.choices[SAMPLES_KEPT] == 0)
     return done
-
-
-cdef inline void forward_samples(
-    Run* run, real* work, const uint8_t* data, Py_ssize_t first, Py_ssize_t last, real* scores,
-) noexcept nogil:
-    """The last layer's output for the samples first..last."""
-    cdef int64_t samples[MOST_PREDICTED]
-    cdef Py_ssize_t final = run.layers - 1, outputs = run.program[final * COLUMNS + OUTPUTS]
-    cdef const int64_t* plan = run.plan + final * PLAN_COLUMNS
-    cdef Py_ssize_t start = first, layer, r, n
-    cdef Input input
-    while start < last:
-        n = min(run.choices[BATCH], last - start)
-        for r in range(n):
-            samples[r] = start + r
-        input = gather_samples[real](run, work, data, &samples[0], 0, n)
-        for layer in range(run.layers):
-            if layer:
-                input = hidden_input[real](run, layer, work, n)
-            forward_apart[real](run, layer, work, &input)
-        for r in range(n):
-            memcpy(scores + (start + r) * outputs, work + plan[Y] + r * plan[Y_ROW],
-                   outputs * sizeof(real))
-        start += n
