@@ -11,7 +11,7 @@ Padding is no matter of theirs: x is padded before. Every sum runs in one fixed 
 
 from libc.stdint cimport int64_t
 
-from tile cimport dsum4, fsum4, fvec, real, times, vec
+from tile cimport dsum4, fsum4, fvec, pinned, real, times, vec
 
 cdef extern from *:
     """
@@ -22,9 +22,9 @@ cdef extern from *:
     #define spread(a, v) (a)
     #define first_lane(v) (v)
     #endif
-    /* 32 vector registers hold 8 x 2 sums and 4 x 5 products; 16 hold 6 x 2 and 2 x 5 */
+    /* 32 vector registers hold 8 x 3 or 6 x 4 sums and 4 x 5 products; 16 hold 6 x 2 and 2 x 5 */
     enum { MOST_OUTS = VECTOR_BYTES == 64 ? 8 : 6, MOST_PRODUCTS = VECTOR_BYTES == 64 ? 4 : 2 };
-    enum { MOST_SUMS = 2 * MOST_OUTS, MOST_POSITIONS = 8 };
+    enum { MOST_SUMS = VECTOR_BYTES == 64 ? 24 : 12, MOST_POSITIONS = 8, NEAR_OUTS = 4 };
     enum { MOST_TAPS = 5 };
     """
     double spread(double a, double v) noexcept nogil  # a in all lanes of a vector like v
@@ -35,6 +35,7 @@ cdef extern from *:
         MOST_PRODUCTS
         MOST_SUMS
         MOST_TAPS
+        NEAR_OUTS  # whose weights are found from one address
 
 cdef struct Taps:  # what one output sums over, with the steps from one to the next in x and in w
     Py_ssize_t channels
@@ -115,6 +116,7 @@ cdef inline void _sum_tile(
     cdef vec x_now[MOST_POSITIONS]
     cdef const real* x_start
     cdef const real* w_start
+    cdef const real* w_now[2]
     cdef Py_ssize_t o, p, c, k, j
     for o in range(outs):
         for p in range(positions):
@@ -129,10 +131,12 @@ cdef inline void _sum_tile(
                         x_now[p] = spread(x_start[p * x_position], acc[0])
                     else:
                         x_now[p] = (<const vec*> (x_start + p * x_position))[0]
+                for o in range((outs + NEAR_OUTS - 1) // NEAR_OUTS):
+                    w_now[o] = <const real*> pinned(w_start + o * NEAR_OUTS * w_out)
                 for o in range(outs):
                     for p in range(positions):
-                        acc[o * positions + p] = (
-                            acc[o * positions + p] + times(w_start[o * w_out], x_now[p]))
+                        acc[o * positions + p] = acc[o * positions + p] + times(
+                            w_now[o // NEAR_OUTS][o % NEAR_OUTS * w_out], x_now[p])
                 x_start += taps.x_column
                 w_start += taps.w_column
     for o in range(outs):
@@ -155,6 +159,16 @@ cdef inline void _sum_outs(
             1, MOST_POSITIONS, narrow, taps, <const vec*> (<const real*> x + p * x_position),
             x_position, w, w_out, b, y + p * y_position, y_out, y_position)
         p += MOST_POSITIONS
+    while 4 * outs <= MOST_SUMS and p + 4 <= positions:
+        _sum_tile[vec, real](
+            outs, 4, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position,
+            w, w_out, b, y + p * y_position, y_out, y_position)
+        p += 4
+    while 3 * outs <= MOST_SUMS < 4 * outs and p + 3 <= positions and p + 4 != positions:
+        _sum_tile[vec, real](
+            outs, 3, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position,
+            w, w_out, b, y + p * y_position, y_out, y_position)
+        p += 3
     while p + 2 <= positions:
         _sum_tile[vec, real](
             outs, 2, narrow, taps, <const vec*> (<const real*> x + p * x_position), x_position,
