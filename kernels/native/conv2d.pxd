@@ -10,7 +10,8 @@ from convolution cimport (
     Images, add_products, backward_pixels, forward_pixels, group_of, input_size, output_size,
     w_size,
 )
-from tile cimport dvec, fvec, lanes_of, real, vec
+from tile cimport dvec, fvec, real, vec
+from widths cimport lanes_of
 
 
 cdef inline void forward_image(

@@ -4,8 +4,9 @@ Here lanes are inputs where gradients are summed, and samples where outputs are.
 the order in which panels' tiles run it, and has the same bits.
 """
 
-from tile cimport MOST_LANES, dvec, fvec, lanes_of, pinned, real, times, vec
+from tile cimport MOST_LANES, dvec, fvec, pinned, real, times, vec
 from turned cimport turn_square
+from widths cimport lanes_of
 
 cdef enum:
     NARROW = 4  # outputs at most

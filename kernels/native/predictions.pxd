@@ -15,8 +15,8 @@ from numbers cimport (
 )
 from program cimport Input, Run, hidden_input
 from stages cimport forward_apart
-from tile cimport PANEL, dvec, fvec, lanes_of, pinned, real, vec
-from widths cimport padded_columns, panel_width, vectors_of, weights_row
+from tile cimport PANEL, dvec, fvec, pinned, real, vec
+from widths cimport lanes_of, padded_columns, panel_width, vectors_of, weights_row
 
 
 cdef inline void read_from(

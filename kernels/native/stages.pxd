@@ -25,8 +25,8 @@ from program cimport (
 from shared cimport backward_dense, forward_by_inputs, gather_columns, multiply, step_dense
 from shortcut cimport is_shortcut
 from sparse cimport sparse_layer
-from tile cimport lanes_of, pinned, real
-from widths cimport panel_width
+from tile cimport pinned, real
+from widths cimport lanes_of, panel_width
 
 
 cdef inline void forward_shortcut(

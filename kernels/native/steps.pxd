@@ -18,8 +18,8 @@ from numbers cimport (
     PLAN_COLUMNS, SAMPLES_KEPT, SPLIT, STATES, STEP, STEPS_BEFORE, V, W, WHOLE, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, adds_at_once, dy_of, penalty_of, rule_of, values_of
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, lanes_of, pinned, real
-from widths cimport padded_columns, panel_width, vectors_of, weights_row
+from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from widths cimport lanes_of, padded_columns, panel_width, vectors_of, weights_row
 
 
 cdef inline void begin_step(

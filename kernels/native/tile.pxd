@@ -161,14 +161,6 @@ ctypedef fused vec:
     dvec
 
 
-cdef inline Py_ssize_t lanes_of(const real* _real) noexcept nogil:
-    """How many numbers a vector holds."""
-    if real is float:
-        return sizeof(fvec) // sizeof(float)
-    else:
-        return sizeof(dvec) // sizeof(double)
-
-
 cdef inline void tile_multiply(
     Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t depth,
     const real* a, Py_ssize_t a_row, Py_ssize_t a_depth,

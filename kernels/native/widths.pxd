@@ -6,6 +6,14 @@ from numbers cimport DENSE, KIND, OUTPUTS, WIDTH
 from tile cimport PANEL, VECTORS, dvec, fvec, real
 
 
+cdef inline Py_ssize_t lanes_of(const real* _real) noexcept nogil:
+    """How many numbers a vector holds."""
+    if real is float:
+        return sizeof(fvec) // sizeof(float)
+    else:
+        return sizeof(dvec) // sizeof(double)
+
+
 cdef inline Py_ssize_t width_of(Py_ssize_t columns, const real* _real) noexcept nogil:
     """columns rounded up to whole panels."""
     cdef Py_ssize_t panel = panel_width[real](_real)
