@@ -77,11 +77,16 @@ def fused_scores(
 
     thread_counts.run_together(work, number, stop.set)
     del code
+    _keep(laid_out, space)
+    return scores
+
+
+def _keep(laid_out: tuple[Any, ...], space: Workspace) -> None:
+    """Let a small workspace wait for the next samples."""
     if space.work.nbytes <= KEPT:
-        if len(_waiting) == MOST_KEPT:
+        if len(_waiting) >= MOST_KEPT:
             _waiting.clear()
         _waiting[laid_out] = space
-    return scores
 
 
 def _space(kernels: Any, program: Program, params: np.ndarray, threads: int) -> Workspace:

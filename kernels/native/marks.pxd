@@ -9,19 +9,9 @@ Sums run in the order in which panels.sparse_panel adds entries, and have the sa
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from batch cimport blocks_of, lowest_bit, source, used_blocks
+from batch cimport blocks_of, fetch_ahead, lowest_bit, source, used_blocks
 from numbers cimport BLOCK
 from tile cimport SPARSE_VECTORS, VECTORS, dvec, fvec, pinned, real, times, vec
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define fetch_behind(p) __builtin_prefetch(p, 0, 2)  /* into the second cache: not needed yet */
-    #else
-    #define fetch_behind(p) ((void) (p))
-    #endif
-    """
-    void fetch_behind(const void* p) noexcept nogil
 
 cdef enum:
     MARKED = 128
@@ -112,7 +102,7 @@ cdef inline void _add_panel(
     cdef const vec* tile
     for block in range(blocks):
         for line in range(fetched, lines * (block + 1) // blocks):
-            fetch_behind(coming + line * LINE)
+            fetch_ahead(coming + line * LINE)
         fetched = lines * (block + 1) // blocks
         place = marks + block // 64 * MARKED + block % 64
         if not place[0] | place[64]:
