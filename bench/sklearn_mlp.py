@@ -52,7 +52,7 @@ TABLES: dict[str, tuple[Callable[[], Table], int]] = {  # with how many epochs
     "iris": (lambda: load_iris(return_X_y=True), 200),
     "digits": (lambda: load_digits(return_X_y=True), 30),
     "10,000×20": (lambda: make_classification(10_000, 20, random_state=0), 20),
-    "MNIST": (mnist, 2),
+    "MNIST": (mnist, 20),
 }
 
 

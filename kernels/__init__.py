@@ -15,10 +15,11 @@ What every kernel may rely on, because ``fastbp`` checked it once before the cal
 A kernel never allocates (the reference excepted), checks, logs, or takes None. A loss returns
 its value, averaged over the batch, as a Python float, and fills ``dx`` with its gradient.
 
-A module says in CAPABILITIES what it has besides the kernels: "engine" (ENGINE), and that it runs
-"images" too; "one_sample", the shortest way for a single sample; "orders" (ORDERS); "samples", that
-threads can share a batch by its samples; "sparse_limits", that it leaves out the data's zeros where
-gradients are limited too; "user_code" (USER_CODE).
+A module says in CAPABILITIES what it has besides the kernels: "bytes" (BYTES), that its engine
+takes data which are bytes divided by something; "engine" (ENGINE), and that it runs "images" too;
+"one_sample", the shortest way for a single sample; "orders" (ORDERS); "samples", that threads can
+share a batch by its samples; "sparse_limits", that it leaves out the data's zeros where gradients
+are limited too; "user_code" (USER_CODE).
 
 Letters: n samples in a batch, i inputs, o outputs. Weights are (i, o), as in Y = X·W + b. Images
 are (n, c, h, w): c channels of h rows and w columns; kernel, stride and padding are pairs (2,) of
@@ -301,6 +302,18 @@ ENGINE: dict[str, Kernel] = {
 ORDERS: dict[str, Kernel] = {
     "permutation": _kernel(
         "bits", "order", "order = np.random.Generator(bits).permutation(len(order))"
+    ),
+}
+
+
+# What a backend has besides whose engine takes numbers as the bytes that they are made of. x (n,),
+# found (n,) of uint8.
+BYTES: dict[str, Kernel] = {
+    "as_bytes": _kernel(
+        "x scale divisor",
+        "found",
+        "found = the bytes of which x is found * scale, or found / divisor, if that is not 0; "
+        "returns whether there are such",
     ),
 }
 

@@ -179,6 +179,7 @@ class Choice(IntEnum):
     SKIP = auto()  # whether samples without a gradient are left out of backward
     LOWEST = auto()  # the first row that takes steps: backward goes no further
     TRAINING = auto()  # whether rows behave as in training
+    IN_COMMON = auto()  # whether threads gather a batch together, for all of them
     CODE = auto()  # from here on addresses of what users wrote: the loss, then two for each layer
 
 
@@ -186,6 +187,7 @@ class Setting(IntEnum):
     """A slot of a run's real settings: of the data, the loss and the optimiser."""
 
     SCALE = 0
+    DIVISOR = auto()  # 0, or what data that are bytes are divided by instead
     LR = auto()
     MU = auto()  # momentum
     BETA1 = auto()

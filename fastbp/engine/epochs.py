@@ -21,6 +21,7 @@ from fastbp.network import Sequential
 from fastbp.optimizers import BUILT_IN, Optimizer
 from fastbp.optimizers.limits import Limits
 
+from .bytewise import Bytes, as_bytes
 from .carried import Carried
 from .pace import Threads
 from .program import NotExpressible, Program, compile_network, kind_of, user_code
@@ -93,25 +94,28 @@ class Engine:
         samples: int | None = None,
     ) -> None:
         backend, program = active(), _expressed(net, x.shape[1], loss, optimizer, training)
-        self.task = task = Task(
+        self.task = Task(
             kernels=backend.kernels,
             net=net,
             program=program,
             loss=loss,
             loss_kind=loss.kind_for(target),
             scale=scale,
+            divisor=0.0,
             optimizer=optimizer,
             limits=limits,
             batch_size=min(batch_size, samples or len(x)),
             training=training,
         )
+        self.scale, self.asked = scale, threads
+        self.lasts = samples in (None, len(x))  # what is fed is seen once or twice
         self._take(x, target, weights)
         self._nothing = np.zeros((0, 0), net.dtype)  # where no scores are kept
-        self.threads = Threads(threads, task.most_threads())
+        self.threads = Threads(threads, self.task.most_threads())
         self.sync = np.zeros(Sync.SYNC_WORDS, np.int64)
         # The machine code must stay as long as its addresses are in use.
         self.code, addresses = user_code(program, loss)
-        self.settings = Settings(task, self.x, self.threads.most, addresses)
+        self.settings = Settings(self.task, self.x, self.threads.most, addresses)
         self.carried = Carried(self.settings)
         self.starts, self.starts_of = np.zeros(1, np.int64), (0, 0)  # of so many epochs' batches
         self.held = False  # whether what is trained stays here between epochs
@@ -121,8 +125,9 @@ class Engine:
     def feed(self, x: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Other samples for the epochs that come, of the same columns and dtypes."""
         if x is not self.source:
+            self.lasts = False
             self._take(x, target, weights)
-            self.settings.take(len(x))
+            self.settings.take(self.task, self.x)
 
     def again(
         self,
@@ -137,8 +142,8 @@ class Engine:
         It must be alike: as many columns, dtypes and what a target is, the loss and, if there are
         fewer samples than ``batch_size``, their number; neither limits may clip.
         """
-        self.task = self.task._replace(optimizer=optimizer, limits=limits)
         self._take(x, target, weights)
+        self.task = self.task._replace(optimizer=optimizer, limits=limits)
         self.settings.again(self.task, self.x)
         self.carried = Carried(self.settings)
 
@@ -149,7 +154,12 @@ class Engine:
 
     def _take(self, x: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> None:
         self.source, is_labels = x, target.ndim == 1
-        self.x = np.ascontiguousarray(x).view()  # whose shape is nobody else's
+        whole = np.ascontiguousarray(x).view()  # whose shape is nobody else's
+        found = Bytes(whole, self.scale, 0.0)
+        if self.lasts and self.scale == 1 and not self.task.program.on_images:
+            found = as_bytes(whole, self.asked)
+        self.x, scale, divisor = found
+        self.task = self.task._replace(scale=scale, divisor=divisor)
         # One for each sample in any case: a user's loss of values gets a label too, and ignores it.
         self.labels = target if is_labels else np.zeros(len(x), np.int64)
         self.values = np.zeros((1, 1), self.task.net.dtype) if is_labels else target

@@ -131,6 +131,7 @@ def _slots(x: np.ndarray, sparse: bool) -> dict[Choice, int]:
         Choice.SKIP: False,
         Choice.LOWEST: 0,
         Choice.TRAINING: False,
+        Choice.IN_COMMON: False,
     }
 
 

@@ -12,6 +12,7 @@ from fastbp.kernels.numbers import (
     Kind,
     LossKind,
     OptimizerKind,
+    PlanColumn,
     Setting,
     Size,
     Split,
@@ -22,7 +23,7 @@ from fastbp.optimizers import BUILT_IN, Optimizer
 from fastbp.optimizers.limits import Limits
 
 from .program import Program, kind_of
-from .sharing import MOST_SEGMENTS, by_samples, has_parts, splits
+from .sharing import MOST_SEGMENTS, by_samples, has_columns, has_parts, splits
 from .workspace import Workspace, is_sparse, run_choices, run_settings, source_of
 
 # Parts that an exchanged sum is made of: the most threads there can be. It may depend on anything
@@ -39,6 +40,7 @@ class Task(NamedTuple):
     loss: Loss
     loss_kind: LossKind
     scale: float
+    divisor: float  # of samples that are kept as bytes; 0 of others
     optimizer: Optimizer
     limits: Limits
     batch_size: int
@@ -48,33 +50,40 @@ class Task(NamedTuple):
         """Which optimiser it is at the moment, and how many vectors it remembers."""
         return kind_of(self.optimizer, BUILT_IN, "optimiser"), self.optimizer.states
 
-    def shares(self, plain_sparse: bool) -> tuple[list[int], int]:
+    @property
+    def leaves_out(self) -> bool:
+        """Whether backward leaves out samples: the hinge loss has no gradient for most."""
+        return self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
+
+    def shares(self, sparse: bool) -> tuple[list[int], int]:
         """How threads share each layer, and how many parts an exchanged sum is made of.
 
-        The first layer of sparse data whose steps are plain is shared by columns, and so is a batch
-        of which backward leaves out samples: the hinge loss has no gradient for most.
+        The first layer of sparse data is shared by columns, where it has enough of them or steps
+        that are plain, and so is a batch of which backward leaves out samples.
         """
         if self.program.on_images:
             segments = min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
             return splits(self.program, self.batch_size), segments
-        parts = None if plain_sparse else self._parts()
+        by_columns = splits(self.program, self.batch_size)
+        plain = self.optimizer_kind()[0] == OptimizerKind.PLAIN
+        enough = by_columns[0] == Split.BY_OUTPUTS and has_columns(self.program)
+        parts = None if sparse and (plain or enough) else self._parts()
         if parts:
             return [Split.BY_SAMPLES] * len(self.program.rows), parts
         segments = SMALL_BATCH_SEGMENTS if self.batch_size < SMALL_BATCH else MOST_SEGMENTS
-        return splits(self.program, self.batch_size), segments
+        return by_columns, segments
 
     def _parts(self) -> int | None:
         """How many segments a batch has that may be shared by its samples; None if it may not."""
-        leaves_out = self.loss_kind in (LossKind.HINGE, LossKind.SQUARED_HINGE)
-        if leaves_out or self.limits.clips or not active().can("samples"):
+        if self.leaves_out or self.limits.clips or not active().can("samples"):
             return None
         return by_samples(self.program, self.batch_size)
 
     def most_threads(self) -> int:
         """How many threads can share a step of it, whatever its data are."""
-        ways = [self.shares(plain_sparse=True)]
+        ways = [self.shares(sparse=True)]
         if not self.program.on_images and self._parts():
-            ways.append(self.shares(plain_sparse=False))
+            ways.append(self.shares(sparse=False))
         shared = [n for layers, n in ways if has_parts(self.program, layers)]
         return max(shared, default=1)
 
@@ -99,14 +108,15 @@ class Settings:
     choices : (slots,) int64
         By Choice.
     numbers : (slots,) float64
-        By Setting, then each layer's own, and the loss's; from the first ``read`` on.
+        By Setting, then each layer's own, and the loss's, from the first ``read`` on.
     """
 
     def __init__(self, task: Task, some: np.ndarray, threads: int, addresses: list[int]) -> None:
         self.task, self.some, self.samples = task, some, len(some)
         self.threads, self.addresses = threads, addresses
         self._space_of: tuple[object, ...] = ()
-        self._shares: dict[bool, tuple[list[int], int]] = {}  # by whether it is plain and sparse
+        self.numbers = np.zeros(Setting.VALUES)
+        self._shares: dict[tuple[bool, bool], tuple[list[int], int]] = {}  # by: sparse, plain
         self._lay_out()
 
     def again(self, task: Task, some: np.ndarray) -> None:
@@ -114,9 +124,12 @@ class Settings:
         self.task, self.some, self.samples = task, some, len(some)
         self._lay_out()
 
-    def take(self, samples: int) -> None:
-        """So many samples are there from here on."""
-        self.samples = self.choices[Choice.SAMPLES_KEPT] = samples
+    def take(self, task: Task, samples: np.ndarray) -> None:
+        """These samples are there from here on."""
+        self.task, self.samples = task, len(samples)
+        self.choices[Choice.SAMPLES_KEPT] = len(samples)
+        self.choices[Choice.SOURCE] = source_of(samples)
+        self.numbers[[Setting.SCALE, Setting.DIVISOR]] = task.scale, task.divisor
 
     def fits(self) -> bool:
         """Whether the workspace is for the optimiser as it is at the moment."""
@@ -128,7 +141,8 @@ class Settings:
             self._lay_out()
         task, program, optimizer = self.task, self.task.program, self.task.optimizer
         program.read_layers(optimizer.decay_biases)
-        slots = {Setting.SCALE: task.scale} | optimizer.numbers() | task.limits.numbers()
+        slots = {Setting.SCALE: task.scale, Setting.DIVISOR: task.divisor}
+        slots |= optimizer.numbers() | task.limits.numbers()
         own = task.loss.numbers(int(program.rows[-1, Column.OUTPUTS]))
         self.numbers = run_settings(program, slots, own)
         self.choices[Choice.STEPS_BEFORE] = optimizer.steps
@@ -137,6 +151,9 @@ class Settings:
         finite = np.isfinite(task.net.vectors.own).all()
         self.choices[Choice.SPARSE] = self._sparse and finite and self._sparse_within_limits()
         self.choices[Choice.SKIP] = self._skip and finite
+        self.choices[Choice.IN_COMMON] = together = self._together and self.choices[Choice.SPARSE]
+        buffers = self._own_buffers
+        self.space.plan[:, 0, PlanColumn.X] = buffers[0] if together else buffers
 
     def _lay_out(self) -> None:
         """Make the workspace, if that which is there is no such, and the run's integers."""
@@ -144,14 +161,19 @@ class Settings:
         self._laid_out_for = kind, states = task.optimizer_kind()
         sparse = is_sparse(program, self.some, params, task.batch_size)
         plain = kind == OptimizerKind.PLAIN
-        if (sparse and plain) not in self._shares:
-            self._shares[sparse and plain] = task.shares(sparse and plain)
-        layers, segments = self._shares[sparse and plain]
-        self._sparse = sparse and (plain or layers[0] == Split.BY_SAMPLES)
+        if (sparse, plain) not in self._shares:
+            self._shares[sparse, plain] = task.shares(sparse)
+        layers, segments = self._shares[sparse, plain]
+        self._plain, self._sparse = plain, sparse and (plain or active().can("samples"))
         # A user's derivative may be infinite, and that times zero is not zero; and in a batch that
         # is normalized every sample has a gradient by the others' losses.
         self._skip = not program.on_images and not {Kind.USER, Kind.BATCH_NORM} & {*program.kinds}
-        if self._space_of != (layers, segments, states):
+        # Of a large batch it does not pay where hardly any loss is flat: its chunks are shared.
+        large = task.batch_size > Size.BUNCH and active().can("samples")
+        self._skip &= task.leaves_out or not large
+        self._together = sparse and large and not self._skip and layers[0] != Split.BY_SAMPLES
+        buffers = 3 if self._together else 2
+        if self._space_of != (layers, segments, states, buffers):
             self.space = Workspace(
                 task.kernels,
                 program,
@@ -159,11 +181,12 @@ class Settings:
                 task.batch_size,
                 splits=layers,
                 threads=self.threads,
-                buffers=2,
+                buffers=buffers,
                 segments=segments,
                 states=states,
             )
-            self._space_of = layers, segments, states
+            self._space_of = layers, segments, states, buffers
+            self._own_buffers = self.space.plan[:, 0, PlanColumn.X].copy()
         slots = {
             Choice.LOSS: task.loss_kind,
             Choice.THREADS: 1,
@@ -179,15 +202,19 @@ class Settings:
             Choice.SKIP: self._skip,
             Choice.LOWEST: program.lowest,
             Choice.TRAINING: task.training,
+            Choice.IN_COMMON: False,
         }
         self.choices = run_choices(slots, self.addresses)
 
     def _sparse_within_limits(self) -> bool:
         """Whether zeros may be left out for all that limits want to know of the gradient.
 
-        A penalty moves all weights, and what is clipped must be a whole batch's.
+        Where steps are plain, a penalty moves all weights, and what is clipped must be a whole
+        batch's.
         """
         limits = self.task.limits
         if not active().can("sparse_limits"):
             return not limits
+        if not self._plain:
+            return not limits.clips
         return not limits.clips or (not limits.l2 and self.task.batch_size <= Size.BUNCH)

@@ -90,6 +90,12 @@ def has_parts(program: Program, layers: list[int]) -> bool:
     return any(layers) and bool((outputs[:1] > FEWEST[0]).any() or (outputs[1:] > FEWEST[1]).any())
 
 
+def has_columns(program: Program) -> bool:
+    """Whether the first layer has columns for a second thread."""
+    row = program.rows[0]
+    return bool(row[Column.OUTPUTS] * program.dtype.itemsize > FEWEST[0])
+
+
 def _split(program: Program, batch_size: int, layer: int, found: list[int]) -> int:
     """How a dense layer is split, behind those that are split like that."""
     row, before = program.rows[layer], found[-1] if found else Split.WHOLE

@@ -14,6 +14,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cimport activations
+cimport bytewise
 cimport conv2d
 cimport dense
 cimport dropout as dropout_
@@ -48,32 +49,11 @@ cdef extern from *:
 
 numpy.import_array()
 
-CAPABILITIES = frozenset({"engine", "images", "one_sample", "orders", "samples", "sparse_limits"})
+CAPABILITIES = frozenset(
+    {"bytes", "engine", "images", "one_sample", "orders", "samples", "sparse_limits"})
 source_hash = SOURCE_HASH.decode()  # of the sources this was built from
 
-ctypedef fused source:
-    uint8_t
-    float
-    double
-
-
-def gather(const source[:, ::1] data, const int64_t[::1] rows, double scale, real[:, ::1] x):
-    """x = data[rows] * scale"""
-    cdef real factor = <real> scale
-    cdef const source* row
-    cdef Py_ssize_t r, j
-    with nogil:
-        for r in range(rows.shape[0]):
-            row = &data[rows[r], 0]
-            for j in range(data.shape[1]):
-                x[r, j] = <real> row[j] * factor
-
-
-def permutation(bits, int64_t[::1] order):
-    """order = np.random.Generator(bits).permutation(len(order))"""
-    cdef void* generator = PyCapsule_GetPointer(bits.capsule, "BitGenerator")
-    with bits.lock, nogil:
-        orders.permutation(<orders.bitgen_t*> generator, &order[0], order.shape[0])
+include "data.pxi"
 
 
 def dense_forward(const real[:, ::1] x, const real[:, ::1] w, const real[::1] b, real[:, ::1] y):

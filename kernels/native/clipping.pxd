@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 
 from batch cimport blocks_of
 from numbers cimport (
-    BLOCK, BYTES, BY_OUTPUTS, CLIP_VALUE, COLUMNS, INPUTS, KIND, OPTIMIZER, OUTPUTS, PLAIN,
+    BLOCK, BYTES, BY_OUTPUTS, CLIP_VALUE, COLUMNS, DIVISOR, INPUTS, KIND, OPTIMIZER, OUTPUTS, PLAIN,
     PLAN_COLUMNS, SCALE, SIGMOID, SOURCE, SPARSE, SPLIT, TANH,
 )
 from program cimport Input, Run, dy_of, row_of
@@ -69,7 +69,7 @@ cdef inline double largest_entry(
     cdef Py_ssize_t block, first
     cdef double most = 0
     if run.choices[SOURCE] == BYTES:
-        most = 255 * run.settings[SCALE]
+        most = 255 / run.settings[DIVISOR] if run.settings[DIVISOR] else 255 * run.settings[SCALE]
         return most if most > 0 else -most
     for block in range(blocks_of(run.program[INPUTS])):
         first = input.bounds[2 * block] * BLOCK

@@ -4,12 +4,15 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from active cimport find_active, keep_active
-from batch cimport blocks_of, bytes_of, fetch_rows, gather_blocks, gather_rows, source
+from batch cimport (
+    all_codes, blocks_of, chunk_start, chunks_in, entries_from, fetch_ahead, fetch_rows,
+    gather_blocks, gather_rows, source,
+)
 from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
-    BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, FEATURES, FLOATS,
-    KIND, LOWEST, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE, SPLIT, STATES,
+    BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, DIVISOR, FEATURES,
+    FLOATS, IN_COMMON, KIND, LOWEST, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE, SPLIT, STATES,
     TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y_ROW,
 )
 from processors cimport spread
@@ -18,6 +21,13 @@ from squares cimport add_penalty, begin_squares, end_squares, find_clip
 from stages cimport backward_layer, forward_apart, loss_of, step_apart
 from steps cimport begin_step
 from tile cimport pinned, real
+
+
+cdef inline void begin_codes(Run* run, real* codes) noexcept nogil:
+    """Let sparse data that are bytes stay so: codes (256,) get what each stands for."""
+    if run.choices[SPARSE] and run.choices[SOURCE] == BYTES:
+        all_codes[real](<real> run.settings[SCALE], <real> run.settings[DIVISOR], codes)
+        run.codes = codes
 
 
 cdef inline Input buffer(
@@ -33,61 +43,92 @@ cdef inline Input buffer(
     input.bounds = NULL
     input.starts = NULL
     if run.choices[SPARSE]:
-        input.starts = <const int32_t*> (x + samples_at_once(run) * blocks * BLOCK)
+        input.starts = <const int32_t*> entries_from[real](
+            x, samples_at_once(run) * blocks, <const real*> run.codes)
         input.bounds = input.starts + samples_at_once(run) * blocks
     return input
 
 
+cdef inline void own_chunks(
+    const Run* run, Py_ssize_t n, Py_ssize_t* first, Py_ssize_t* last,
+) noexcept nogil:
+    """Those of n samples' chunks that this thread gathers: all, or a part for all threads."""
+    first[0], last[0] = 0, chunks_in(n)
+    if run.choices[IN_COMMON]:
+        first[0] = chunks_in(n) * run.thread // run.threads
+        last[0] = chunks_in(n) * (run.thread + 1) // run.threads
+
+
 cdef inline void gather_from(
     const Run* run, const source* data, const int64_t* chosen, const Input* input, real* x,
+    Py_ssize_t coming,
 ) noexcept nogil:
-    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features), chunk, after
-    cdef real scale = <real> run.settings[SCALE]
+    """The samples, behind which so many are chosen for the batch that comes.
+
+    While a chunk is gathered, the one that this thread gathers next is fetched.
+    """
+    cdef Py_ssize_t features = run.choices[FEATURES], blocks = blocks_of(features), n = input.n
+    cdef Py_ssize_t chunk, first, last, start, after, end, next_first, next_last
+    cdef real scale = <real> run.settings[SCALE], divisor = <real> run.settings[DIVISOR]
     if not run.choices[SPARSE]:
-        gather_rows[source, real](data, features, chosen, input.n, scale, x)
+        if n <= BUNCH:
+            fetch_rows(<const uint8_t*> data, features * sizeof(source), chosen + n, coming)
+        gather_rows[source, real](data, features, chosen, n, scale, divisor, x)
         return
-    for chunk in range((input.n + BUNCH - 1) // BUNCH):
-        after = min((chunk + 1) * BUNCH, input.n)
-        fetch_rows(<const uint8_t*> data, features * sizeof(source), chosen + after,
-                   min(BUNCH, input.n - after))
+    own_chunks(run, n, &first, &last)
+    for chunk in range(first, last):
+        start = chunk_start(n, chunk)
+        if chunk + 1 < last:
+            after, end = chunk_start(n, chunk + 1), chunk_start(n, chunk + 2)
+        else:
+            own_chunks(run, coming, &next_first, &next_last)
+            after = n + chunk_start(coming, next_first)
+            end = n + chunk_start(coming, min(next_first + 1, next_last))
+        fetch_rows(<const uint8_t*> data, features * sizeof(source), chosen + after, end - after)
         gather_blocks[source, real](
-            data, features, chosen, chunk * BUNCH, min(BUNCH, input.n - chunk * BUNCH),
-            run.plan[Y_ROW], scale, <int32_t*> input.bounds + 2 * blocks * chunk,
-            <int32_t*> input.starts + blocks * BUNCH * chunk,
-            x + blocks * BUNCH * chunk * BLOCK)
+            data, features, chosen, start, chunk_start(n, chunk + 1) - start, run.plan[Y_ROW],
+            scale, <int32_t*> input.bounds + 2 * blocks * chunk,
+            <int32_t*> input.starts + blocks * start,
+            <real*> entries_from[real](x, blocks * start, <const real*> run.codes))
 
 
 cdef inline void gather_into(
     const Run* run, const uint8_t* data, const int64_t* chosen, const Input* input, real* x,
+    Py_ssize_t coming,
 ) noexcept nogil:
     if run.choices[SOURCE] == BYTES:
-        gather_from[uint8_t, real](run, data, chosen, input, x)
+        gather_from[uint8_t, real](run, data, chosen, input, x, coming)
     elif run.choices[SOURCE] == FLOATS:
-        gather_from[float, real](run, <const float*> data, chosen, input, x)
+        gather_from[float, real](run, <const float*> data, chosen, input, x, coming)
     else:
-        gather_from[double, real](run, <const double*> data, chosen, input, x)
+        gather_from[double, real](run, <const double*> data, chosen, input, x, coming)
 
 
 # Through a pointer that the compiler cannot see through: see stages.pxd.
 ctypedef void (*gather_function)(
-    const Run*, const uint8_t*, const int64_t*, const Input*, real*) noexcept nogil
+    const Run*, const uint8_t*, const int64_t*, const Input*, real*, Py_ssize_t) noexcept nogil
 
 
 cdef inline void gather_apart(
     const Run* run, const uint8_t* data, const int64_t* chosen, const Input* input, real* x,
+    Py_ssize_t coming,
 ) noexcept nogil:
-    """These samples of the data, into x, which is where the input is."""
+    """These samples of the data, into x, which is where the input is; then so many come."""
     cdef gather_function function = gather_into[real]
-    (<gather_function> pinned(<const void*> function))(run, data, chosen, input, x)
+    (<gather_function> pinned(<const void*> function))(run, data, chosen, input, x, coming)
 
 
 cdef inline Input gather_samples(
-    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t number,
-    Py_ssize_t n,
+    const Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
+    Py_ssize_t n, Py_ssize_t coming,
 ) noexcept nogil:
-    """These samples of the data, in one of the buffers."""
+    """These samples of the data, in one of the buffers.
+
+    Every other step uses the same; or every third, where another thread may still read the last.
+    """
+    cdef Py_ssize_t number = step % (3 if run.choices[IN_COMMON] else 2)
     cdef Input input = buffer[real](run, work, number, n)
-    gather_apart[real](run, data, chosen, &input, <real*> input.x)
+    gather_apart[real](run, data, chosen, &input, <real*> input.x, coming)
     return input
 
 
@@ -95,13 +136,19 @@ cdef inline Input gather(
     const Run* run, real* work, const uint8_t* data, const int64_t* order, Py_ssize_t step,
     bint last,
 ) noexcept nogil:
-    """This thread's copy of a step's batch. Every other step uses the same buffer."""
+    """A step's batch: this thread's copy, or all threads', each of which gathers some of it."""
     cdef const int64_t* starts = run.starts + step
-    cdef Py_ssize_t n = starts[1] - starts[0]
-    if run.choices[BATCH] <= BUNCH and not last:
-        fetch_rows(data, run.choices[FEATURES] * bytes_of(run.choices[SOURCE]),
-                   order + starts[1], starts[2] - starts[1])
-    return gather_samples[real](run, work, data, order + starts[0], step % 2, n)
+    return gather_samples[real](run, work, data, order + starts[0], step, starts[1] - starts[0],
+                                0 if last else starts[2] - starts[1])
+
+
+cdef inline void fetch_labels(
+    const int64_t* labels, const int64_t* first, const int64_t* last,
+) noexcept nogil:
+    """Let the processor bring those of a batch, which lie anywhere."""
+    while first < last:
+        fetch_ahead(labels + first[0])
+        first += 1
 
 
 cdef inline Input active_samples(
@@ -117,7 +164,7 @@ cdef inline Input active_samples(
     samples = run.active + run.choices[BATCH]
     for r in range(n):
         samples[r] = chosen[run.active[r]]
-    return gather_samples[real](run, work, data, samples, step % 2, n)
+    return gather_samples[real](run, work, data, samples, step, n, 0)
 
 
 cdef inline bint step_clipped(
@@ -162,6 +209,8 @@ cdef inline bint train_step(
     for layer in range(run.layers if run.choices[TRAINING] else 0):
         if run.program[layer * COLUMNS + KIND] == BATCH_NORM:
             move_running[real](run, layer, work, first.n)
+    if run.choices[IN_COMMON] and not meet(run):  # the coming batch is there
+        return False
     batch = active_samples[real](run, work, data, chosen, step, first)
     run.still = run.settings[CLIP_NORM] > 0
     for layer in range(run.layers - 1, run.choices[LOWEST] - 1, -1):
@@ -197,6 +246,8 @@ cdef inline Py_ssize_t all_steps(
     cdef Py_ssize_t step
     cdef bint more
     cdef Input batch, coming
+    cdef real codes[256]
+    begin_codes[real](run, &codes[0])
     spread(run.sync, run.threads)
     if run.thread:  # all have the same scores
         run.scores = NULL
@@ -209,6 +260,7 @@ cdef inline Py_ssize_t all_steps(
         batch = coming
         more = step + 1 < last
         if more:
+            fetch_labels(labels, order + run.starts[step + 1], order + run.starts[step + 2])
             coming = gather[real](run, work, data, order, step + 1, step + 2 == last)
         if not train_step[real](
                 run, work, data, order + run.starts[step], step, &batch,

@@ -7,7 +7,9 @@ all of W takes it up.
 
 from libc.stdint cimport int64_t
 
-from numbers cimport DENSE, FROZEN, INPUTS, KIND, OUTPUTS, PARAMS, SPARSE, STEP, W, WIDTH, Y_ROW
+from numbers cimport (
+    DENSE, FROZEN, INPUTS, KIND, OPTIMIZER, OUTPUTS, PARAMS, PLAIN, SPARSE, STEP, W, WIDTH, Y_ROW,
+)
 from program cimport Run, kept_scale, output_columns, penalty_of, rule_of
 from tile cimport real
 from widths cimport panel_width
@@ -15,8 +17,8 @@ from widths cimport panel_width
 
 cdef inline bint is_lazy(const Run* run) noexcept nogil:
     """Whether this run's first layer shrinks so."""
-    return (run.choices[SPARSE] and run.l2 != 0 and run.program[KIND] == DENSE
-            and not run.program[FROZEN])
+    return (run.choices[SPARSE] and run.choices[OPTIMIZER] == PLAIN and run.l2 != 0
+            and run.program[KIND] == DENSE and not run.program[FROZEN])
 
 
 cdef inline void take_up_scale(Run* run, real* work) noexcept nogil:

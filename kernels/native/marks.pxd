@@ -4,7 +4,7 @@ Of up to MARKED samples, a bit for each says whether it has anything in a block 
 row; inputs at the end that fill no block are blocks of one. 64 blocks in a row have MARKED words:
 those of the first 64 samples, a word a block, and then those of the others.
 
-Sums run in the order in which panels.sparse_panel adds entries, and have the same bits.
+Sums run in the order in which sparse_tiles.sparse_panel adds entries, and have the same bits.
 """
 
 from libc.stdint cimport uint8_t, uint64_t
@@ -110,7 +110,7 @@ cdef inline void _add_panel(
         row = block * BLOCK if block < whole else whole * (BLOCK - 1) + block
         tile = <const vec*> (<const real*> w + row * width)
         j = 0
-        while j < vectors:  # as in panels.sparse_panel
+        while j < vectors:  # as in sparse_tiles.sparse_panel
             if block >= whole and vectors <= VECTORS:
                 _add_tile[vec, real](1, VECTORS, tile + j, width, place, x + row, inputs,
                                      <real*> (<vec*> y + j), y_row)

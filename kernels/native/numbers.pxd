@@ -138,10 +138,12 @@ cdef enum:  # Choice
     SKIP
     LOWEST
     TRAINING
+    IN_COMMON
     CODE
 
 cdef enum:  # Setting
     SCALE
+    DIVISOR
     LR
     MU
     BETA1

@@ -15,6 +15,7 @@ from numbers cimport BLOCK, BUNCH, BY_INPUTS, COLUMNS, INPUTS, OUTPUTS, PLAN_COL
 from program cimport (
     Input, Run, dy_of, first_segment, output_columns, penalty_of, row_of, segment_start,
 )
+from sparse_tiles cimport value_of
 from tile cimport pinned, real
 from widths cimport panel_width
 
@@ -44,12 +45,11 @@ cdef inline void pairs_of(
 
 
 cdef inline void pairs_of_entries(
-    const Input* input, Py_ssize_t inputs, Py_ssize_t y_row, double* pairs, const real* _real,
+    const Input* input, Py_ssize_t inputs, Py_ssize_t y_row, const real* codes, double* pairs,
 ) noexcept nogil:
     """The same of all columns of a sparse batch, which is one chunk."""
     cdef int32_t rows[BUNCH]
     cdef Py_ssize_t n = input.n, whole = inputs // BLOCK, block, first, last, e, d, i, count
-    cdef const real* x = <const real*> input.x
     cdef double total
     memset(pairs, 0, n * n * sizeof(double))
     for block in range(blocks_of(inputs) if n else 0):
@@ -60,7 +60,8 @@ cdef inline void pairs_of_entries(
             for d in range(first, e + 1):
                 total = 0
                 for i in range(count):
-                    total += <double> x[e * BLOCK + i] * x[d * BLOCK + i]
+                    total += <double> value_of[real](input.x, e * BLOCK + i, codes) * (
+                        value_of[real](input.x, d * BLOCK + i, codes))
                 pairs[rows[e - first] * n + rows[d - first]] += total
 
 
@@ -95,7 +96,7 @@ cdef inline void leave_parts(
             parts[p] = sum_of_pairs(input.n, &of_x[0], &of_dy[0])
         return
     if input.bounds != NULL:
-        pairs_of_entries[real](input, inputs, width, &of_x[0], work)
+        pairs_of_entries[real](input, inputs, width, <const real*> run.codes, &of_x[0])
     else:
         pairs_of[real](input.n, x, input.row, 0, inputs, &of_x[0])
     output_columns(run, layer, panel, &first, &last)

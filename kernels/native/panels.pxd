@@ -3,18 +3,14 @@
 A panel is PANEL vectors wide and holds those columns of W for all inputs, row after row, padded
 with zeros at the right edge of W; `vectors` is how many of a panel's hold anything else.
 A thread has panels, or rows, of its own (program.pxd); none writes to what another one reads.
-
-Sparse data, which are mostly zeros, come as entries (see batch.pxd): an input that is zero adds
-nothing forward and has no gradient. Their forward and update go over W block by block instead.
 """
 
-from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
 from numbers cimport BLOCK
 from tile cimport (
     DOT_COLUMNS, DOT_ROWS, PANEL, ROWS, SPARSE_VECTORS, VECTORS, real, sum_lanes, tile_add,
-    tile_backward, tile_dot, tile_multiply, tile_sparse, vec,
+    tile_backward, tile_dot, tile_multiply, vec,
 )
 
 
@@ -157,54 +153,6 @@ cdef inline void add_panel(
                 1, vectors, n, x + k, x_row, step, step_row, begins, tile, width, sums)
         k += count
         sums = NULL
-
-
-cdef inline void sparse_panel(
-    Py_ssize_t inputs, Py_ssize_t vectors, Py_ssize_t width, bint clips, double most, double lr,
-    vec* w,
-    const int32_t* u_bounds, const int32_t* u_starts, const real* u_x, const real* step,
-    const int32_t* f_bounds, const int32_t* f_starts, const real* f_x, real* y,
-) noexcept nogil:
-    """w += uᵀ @ step, and then y += f @ w, for the columns of one panel. See tile_sparse.
-
-    u and f are chunks of sparse batches; bounds NULL stands for none. Both at once let W pass
-    through the nearest cache once a step: the update of a batch, and the forward of the next.
-
-    The blocks of one panel after another, not the panels of one block: that would spare the
-    processor wrong guesses of where a block's entries end, but it would fetch ahead along that
-    stride, into panels that another thread is writing. Two threads were half as fast.
-    """
-    cdef Py_ssize_t whole = inputs // BLOCK, block, row, j
-    cdef Py_ssize_t u = 0, u_end = 0, f = 0, f_end = 0
-    cdef vec* tile
-    for block in range(whole + inputs % BLOCK):
-        if u_bounds != NULL:
-            u, u_end = u_bounds[2 * block], u_bounds[2 * block + 1]
-        if f_bounds != NULL:
-            f, f_end = f_bounds[2 * block], f_bounds[2 * block + 1]
-        if u == u_end and f == f_end:
-            continue
-        row = block * BLOCK if block < whole else whole * (BLOCK - 1) + block
-        tile = <vec*> (<real*> w + row * width)
-        j = 0
-        while j < vectors:  # SPARSE_VECTORS are a panel or half of it
-            if block >= whole and vectors <= VECTORS:
-                tile_sparse[vec, real](1, VECTORS, clips, most, lr, tile + j, width,
-                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
-                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
-            elif block >= whole:  # the last inputs, if they fill no block, are blocks of one
-                tile_sparse[vec, real](1, SPARSE_VECTORS, clips, most, lr, tile + j, width,
-                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
-                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
-            elif vectors <= VECTORS:
-                tile_sparse[vec, real](BLOCK, VECTORS, clips, most, lr, tile + j, width,
-                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
-                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
-            else:
-                tile_sparse[vec, real](BLOCK, SPARSE_VECTORS, clips, most, lr, tile + j, width,
-                                       u, u_end, u_starts, u_x, <const real*> (<vec*> step + j),
-                                       f, f_end, f_starts, f_x, <real*> (<vec*> y + j))
-            j += SPARSE_VECTORS
 
 
 cdef inline void _gradient_rows(

@@ -59,6 +59,7 @@ cdef struct Run:  # everything a thread needs to know
     bint within  # whether a layer's gradient is within its limit; see clipping.pxd
     double most_x  # of the first layer's inputs in this step, likewise
     bint still  # whether parameters must not move yet, for that is not known
+    const void* codes  # NULL, or what a sparse batch's bytes stand for: see batch.pxd
     double scale  # what the first layer's stored W is multiplied by; see lazy.pxd
     bint follows  # whether sums of squares follow what moves; see followed.pxd
     Py_ssize_t summed  # how often threads have summed squares so far
@@ -91,7 +92,7 @@ cdef inline Run run_from(
 
 cdef struct Input:  # what a layer reads: n samples
     Py_ssize_t n
-    const void* x  # rows, or the values of a sparse batch's entries
+    const void* x  # rows, or the values of a sparse batch's entries, or their codes
     Py_ssize_t row  # elements from a sample to the next
     const int32_t* bounds  # NULL unless sparse; see batch.pxd
     const int32_t* starts

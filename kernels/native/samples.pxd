@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from batch cimport bytes_of, fetch_rows
-from epoch cimport buffer, gather_apart
+from epoch cimport begin_codes, buffer, gather_apart
 from norms cimport norm_input
 from numbers cimport (
     COLUMNS, DENSE, FEATURES, INPUTS, KIND, LOSSES, LOWEST, OUTPUTS, SEGMENTS, SOURCE,
@@ -113,7 +113,7 @@ cdef inline void train_few(
     cdef Py_ssize_t layer, stages = 2 * run.layers - run.choices[LOWEST]
     cdef Py_ssize_t some = (coming + stages - 1) // stages, fetched = 0
     cdef Input input = input_of[real](run, 0, work, n)
-    gather_apart[real](run, data, chosen, &input, <real*> input.x)
+    gather_apart[real](run, data, chosen, &input, <real*> input.x, 0)
     for layer in range(run.layers):
         fetch_some[real](run, data, values, after + fetched, min(some, coming - fetched))
         fetched += some
@@ -195,6 +195,8 @@ cdef inline Py_ssize_t train_steps(
     """The steps first..last of an epoch; returns the first that was not done."""
     cdef Py_ssize_t step, start, n
     cdef double loss
+    cdef real codes[256]
+    begin_codes[real](run, &codes[0])
     spread(run.sync, run.threads)
     for step in range(first, last):
         start, n = run.starts[step], run.starts[step + 1] - run.starts[step]

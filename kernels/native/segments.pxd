@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 
 cimport narrow
 cimport panels
+cimport sparse_tiles
 from layout cimport weights_size
 from narrow cimport SUMS_AT_ONCE
 from norms cimport norm_gradient
@@ -79,26 +80,35 @@ cdef inline void add_dense(
         p += panel
 
 
-cdef inline void add_sparse(
-    const Run* run, real* work, const Input* input, real* g,
+cdef inline void add_entries(
+    const Run* run, real* work, const Input* input, real* g, const real* codes,
 ) noexcept nogil:
-    """add_dense for the first layer's W on sparse samples."""
+    """add_dense for the first layer's W on sparse samples. Whether codes are NULL is a constant."""
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, vectors
     cdef Py_ssize_t inputs = run.program[INPUTS], outputs = run.program[OUTPUTS]
     cdef Py_ssize_t row = weights_row[real](run.plan, work)
-    cdef const real* x = <const real*> input.x
     cdef const real* dy = dy_of[real](run, 0, work)
     while p < outputs:
         vectors = min(PANEL, vectors_of(outputs - p, panel))
         if real is float:
-            panels.sparse_panel[fvec, float](
-                inputs, vectors, row, False, 0, 0, <fvec*> (g + p * inputs), input.bounds,
-                input.starts, x, dy + p, NULL, NULL, NULL, NULL)
+            sparse_tiles.sparse_panel[fvec, float](
+                inputs, vectors, row, False, 0, 0, <fvec*> (g + p * inputs), codes, input.bounds,
+                input.starts, input.x, dy + p, NULL, NULL, NULL, NULL)
         else:
-            panels.sparse_panel[dvec, double](
-                inputs, vectors, row, False, 0, 0, <dvec*> (g + p * inputs), input.bounds,
-                input.starts, x, dy + p, NULL, NULL, NULL, NULL)
+            sparse_tiles.sparse_panel[dvec, double](
+                inputs, vectors, row, False, 0, 0, <dvec*> (g + p * inputs), codes, input.bounds,
+                input.starts, input.x, dy + p, NULL, NULL, NULL, NULL)
         p += panel
+
+
+cdef inline void add_sparse(
+    const Run* run, real* work, const Input* input, real* g,
+) noexcept nogil:
+    cdef const real* codes = <const real*> run.codes
+    if codes != NULL:
+        add_entries[real](run, work, input, g, codes)
+    else:
+        add_entries[real](run, work, input, g, NULL)
 
 
 # Through a pointer that the compiler cannot see through: see sparse.pxd.

@@ -318,7 +318,7 @@ cdef inline void step_dense(
     follow[real](run, layer, work, input)
     step = step_of[real](run, layer, work, input.n, first, last)
     if input.bounds != NULL:
-        sparse_layer[real](run, work, input if input.n else NULL, coming)
+        sparse_layer[real](run, work, input, coming)
     else:
         update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)
 
@@ -345,7 +345,7 @@ cdef inline bint backward_dense(
         if is_lazy(run):
             shrink_lazily[real](run, work)
             divide_step[real](run, work, input.n, first, last)
-        sparse_layer[real](run, work, input if input.n else NULL, coming)
+        sparse_layer[real](run, work, input, coming)
         return True
     if moves and layer == run.choices[LOWEST]:
         update_weights[real](run, layer, work, input, step, first_row, last_row, first, last)

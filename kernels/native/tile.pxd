@@ -1,4 +1,5 @@
-"""The register tiles: the only places where matrix products are computed.
+"""The register tiles: with those of sparse_tiles.pxd the only places where matrix products are
+computed.
 
 A plain C array of floats stays in memory; with the vector extension of GCC and Clang an array of
 vectors stays in registers, in pure Cython, with no intrinsics. fvec and dvec are VECTOR_BYTES of
@@ -8,7 +9,6 @@ is missing they are scalars indeed, and everything here still holds.
 Every sum runs in one fixed order (depth ascending), so no result depends on who computes it.
 """
 
-from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from numbers cimport BLOCK
@@ -226,57 +226,6 @@ cdef inline vec within(vec v, double most) noexcept nogil:
         return fwithin(v, <float> most)
     else:
         return dwithin(v, most)
-
-
-cdef inline void tile_sparse(
-    Py_ssize_t rows, Py_ssize_t vectors, bint clips, double most, double lr, vec* w,
-    Py_ssize_t w_row,
-    Py_ssize_t u, Py_ssize_t u_end, const int32_t* u_starts, const real* u_x, const real* step,
-    Py_ssize_t f, Py_ssize_t f_end, const int32_t* f_starts, const real* f_x, real* y,
-) noexcept nogil:
-    """`rows` rows of w (1 or BLOCK) by `vectors` (up to SPARSE_VECTORS), both constants at every
-    call, as is clips, which stay in registers while
-
-    w += x[e]ᵀ * step[starts[e]:] for every entry e from u to u_end, and with the w that results
-    y[starts[e]:] += x[e] * w for every entry from f to f_end. x has BLOCK values an entry. If it
-    clips, step is dy, and w gets -lr times their sum, each number of which is cut to ±most.
-    """
-    cdef vec acc[BLOCK][SPARSE_VECTORS]
-    cdef vec sums[SPARSE_VECTORS]
-    cdef const vec* step_vec
-    cdef vec* w_vec = <vec*> pinned(w)
-    cdef vec* y_vec
-    cdef const real* x
-    cdef Py_ssize_t i, j, e
-    if clips and u < u_end:
-        memset(&acc, 0, sizeof(acc))  # not in general: it would keep acc out of the registers
-    else:
-        for i in range(rows):
-            for j in range(vectors):
-                acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j]
-    for e in range(u, u_end):
-        step_vec = <const vec*> pinned(step + u_starts[e])
-        x = u_x + e * BLOCK
-        for i in range(rows):
-            for j in range(vectors):
-                acc[i][j] = acc[i][j] + times(x[i], step_vec[j])
-    if u < u_end:
-        for i in range(rows):
-            for j in range(vectors):
-                if clips:
-                    acc[i][j] = (<vec*> (<real*> w_vec + i * w_row))[j] + times(
-                        -lr, within[vec](acc[i][j], most))
-                (<vec*> (<real*> w_vec + i * w_row))[j] = acc[i][j]
-    for e in range(f, f_end):
-        y_vec = <vec*> pinned(y + f_starts[e])
-        x = f_x + e * BLOCK
-        for j in range(vectors):
-            sums[j] = y_vec[j]
-        for i in range(rows):
-            for j in range(vectors):
-                sums[j] = sums[j] + times(x[i], acc[i][j])
-        for j in range(vectors):
-            y_vec[j] = sums[j]
 
 
 cdef inline void tile_multiply_edge(

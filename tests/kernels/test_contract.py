@@ -5,7 +5,7 @@ from typing import Any
 
 from for_each import for_each
 
-from fastbp.kernels import ENGINE, KERNELS, ORDERS, USER_CODE, Kernel
+from fastbp.kernels import BYTES, ENGINE, KERNELS, ORDERS, USER_CODE, Kernel
 
 
 def functions_of(module: Any) -> set[str]:
@@ -20,7 +20,7 @@ def besides(kernels: Any) -> dict[str, Kernel]:
         return {}
     if kernels.__name__.endswith("_numba"):
         return ENGINE | USER_CODE
-    return ENGINE | ORDERS
+    return BYTES | ENGINE | ORDERS
 
 
 def test_no_kernel_is_missing_and_none_is_extra(kernels: Any) -> None:
