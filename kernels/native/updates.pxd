@@ -11,10 +11,15 @@ from numbers cimport (
     ADAGRAD, ADAM, ADAMW, BETA1, BETA2, DECAY, EPSILON, EPSILON_OUTSIDE, GRADIENT, LR_DECAY, MOMENTUM,
     MU, MU_DECAY, NADAM, NESTEROV, PLAIN, RMSPROP,
 )
+from roots cimport take_quotients
 from tile cimport real
 
 cdef extern from "math.h":
     float sqrtf(float) noexcept nogil
+
+
+cdef enum:
+    NEAR = 128  # steps that are computed at a time
 
 
 cdef struct Rates:  # of a step
@@ -130,19 +135,38 @@ cdef inline void nesterov(
         p[i] -= lr * (gradient + mu * v[i])
 
 
+cdef inline void remember(
+    real gradient, real beta1, real beta2, real rest1, real rest2, real* m, real* v,
+) noexcept nogil:
+    """Adam's means of a gradient and of its square."""
+    m[0] = beta1 * m[0] + rest1 * gradient
+    v[0] = beta2 * v[0] + rest2 * gradient * gradient
+
+
 cdef inline void adam(
     const real* g, real lr, real beta1, real beta2, real rest1, real rest2, real epsilon,
     real decay, real correction1, real correction2, real* p, real* m, real* v, Py_ssize_t n,
 ) noexcept nogil:
     """rest1 and 2 are 1 - beta, of which a float would lose digits; correction1 and 2 are
     1 / (1 - beta**step)."""
-    cdef Py_ssize_t i
-    cdef real gradient
-    for i in range(n):
-        gradient = g[i] + decay * p[i]
-        m[i] = beta1 * m[i] + rest1 * gradient
-        v[i] = beta2 * v[i] + rest2 * gradient * gradient
-        p[i] -= lr * (m[i] * correction1) / divisor[real](v[i] * correction2, epsilon)
+    cdef Py_ssize_t i, start = 0, count
+    cdef double steps[NEAR]
+    cdef double squares[NEAR]
+    if real is float:
+        for i in range(n):
+            remember[real](g[i] + decay * p[i], beta1, beta2, rest1, rest2, m + i, v + i)
+            p[i] -= lr * (m[i] * correction1) / divisor[real](v[i] * correction2, epsilon)
+    else:
+        while start < n:
+            count = min(<Py_ssize_t> NEAR, n - start)
+            for i in range(start, start + count):
+                remember[real](g[i] + decay * p[i], beta1, beta2, rest1, rest2, m + i, v + i)
+                steps[i - start] = lr * (m[i] * correction1)
+                squares[i - start] = v[i] * correction2
+            take_quotients(&steps[0], &squares[0], epsilon, count)
+            for i in range(start, start + count):
+                p[i] -= steps[i - start]
+            start += count
 
 
 cdef inline void adamw(
