@@ -11,8 +11,12 @@ from numbers cimport (
 )
 from program cimport Input, Run, dy_of, output_columns, rule_of
 from steps cimport optimize
-from tile cimport MOST_LANES, PANEL, ROWS, dvec, fvec, pinned, real
+from tile cimport MOST_LANES, PANEL, dvec, fvec, pinned, real
 from widths cimport lanes_of, padded_columns, panel_width, vectors_of, weights_row
+
+
+cdef enum:
+    STEPPED = 8  # blocks at a time, while a chunk's dy is near
 
 
 cdef inline void sparse_chunk(
@@ -110,36 +114,50 @@ cdef inline void scale_output(
             y[r * run.plan[Y_ROW] + j] *= <real> run.scale
 
 
+cdef inline void add_gradient(
+    const Run* run, const real* work, const Input* done, Py_ssize_t p, Py_ssize_t vectors,
+    const real* codes, Py_ssize_t first, Py_ssize_t last, real* g,
+) noexcept nogil:
+    """g += W's gradient in the panel that starts at column p and the blocks first..last."""
+    cdef Py_ssize_t whole = run.program[INPUTS] // BLOCK, blocks = blocks_of(run.program[INPUTS])
+    cdef Py_ssize_t row = weights_row[real](run.plan, work), chunk, entry
+    cdef const real* dy = dy_of[real](run, 0, <real*> work) + p
+    for chunk in range(chunks_in(done.n)):
+        entry = blocks * chunk_start(done.n, chunk)
+        if real is float:
+            sparse_tiles.sparse_gradient[fvec, float](
+                first, last, whole, vectors, row, <fvec*> g, codes,
+                done.bounds + 2 * blocks * chunk, done.starts + entry,
+                entries_from[real](done.x, entry, codes), dy)
+        else:
+            sparse_tiles.sparse_gradient[dvec, double](
+                first, last, whole, vectors, row, <dvec*> g, codes,
+                done.bounds + 2 * blocks * chunk, done.starts + entry,
+                entries_from[real](done.x, entry, codes), dy)
+
+
 cdef inline void pass_panel(
     const Run* run, real* work, const Input* done, const Input* coming, Py_ssize_t p,
     Py_ssize_t vectors, const real* codes,
 ) noexcept nogil:
     """sparse_layer's panel that starts at column p, by an optimiser that needs the gradient.
 
-    It takes the steps of a few blocks at a time, also of those that meet nothing, whose gradient is
-    zero. The coming batch goes chunk by chunk, whose y is so near. codes is NULL or not, a constant.
+    It takes the steps of some blocks at a time, also of those that meet nothing, whose gradient is
+    zero. Both batches go chunk by chunk, whose dy and y are so near. codes is NULL or not, a
+    constant.
     """
-    cdef Py_ssize_t inputs = run.program[INPUTS], whole = inputs // BLOCK, block = 0, k = 0, count
-    cdef Py_ssize_t blocks = blocks_of(inputs), row = weights_row[real](run.plan, work), rows, b
+    cdef Py_ssize_t inputs = run.program[INPUTS], whole = inputs // BLOCK, block = 0, k = 0, last
+    cdef Py_ssize_t blocks = blocks_of(inputs), row = weights_row[real](run.plan, work), rows
     cdef Py_ssize_t chunk
-    cdef real g[ROWS * MOST_LANES * PANEL]
+    cdef real g[STEPPED * BLOCK * MOST_LANES * PANEL]
     cdef real* w = work + run.plan[W] + p * inputs
-    cdef const real* dy = dy_of[real](run, 0, work) + p
     while done != NULL and block < blocks:
-        count = max(<Py_ssize_t> 1, min(<Py_ssize_t> (ROWS // BLOCK), whole - block))
-        rows = count * BLOCK if block < whole else 1
+        last = min(block + STEPPED, whole) if block < whole else block + 1
+        rows = (last - block) * BLOCK if block < whole else 1
         memset(&g, 0, rows * row * sizeof(real))
-        for b in range(count):
-            if real is float:
-                sparse_tiles.sparse_gradient[fvec, float](
-                    block + b, whole, vectors, row, <fvec*> &g[b * BLOCK * row], codes, blocks,
-                    done.n, done.bounds, done.starts, done.x, dy)
-            else:
-                sparse_tiles.sparse_gradient[dvec, double](
-                    block + b, whole, vectors, row, <dvec*> &g[b * BLOCK * row], codes, blocks,
-                    done.n, done.bounds, done.starts, done.x, dy)
+        add_gradient[real](run, work, done, p, vectors, codes, block, last, &g[0])
         optimize[real](run, 0, False, &g[0], w + k * row, rows, row, vectors * lanes_of[real](work))
-        block += count
+        block = last
         k += rows
     if coming == NULL:
         return

@@ -7,7 +7,6 @@ as entries (see batch.pxd), and forward and update go over W block by block.
 from libc.stdint cimport int32_t, uint8_t
 from libc.string cimport memset
 
-from batch cimport chunk_start, chunks_in, entries_from
 from numbers cimport BLOCK
 from tile cimport SPARSE_VECTORS, VECTORS, pinned, real, times, vec, within
 
@@ -127,22 +126,24 @@ cdef inline void sparse_panel(
 
 
 cdef inline void sparse_gradient(
-    Py_ssize_t block, Py_ssize_t whole, Py_ssize_t vectors, Py_ssize_t width, vec* g,
-    const real* codes, Py_ssize_t blocks, Py_ssize_t n, const int32_t* bounds,
-    const int32_t* starts, const void* x, const real* dy,
+    Py_ssize_t first, Py_ssize_t last, Py_ssize_t whole, Py_ssize_t vectors, Py_ssize_t width,
+    vec* g, const real* codes, const int32_t* bounds, const int32_t* starts, const void* x,
+    const real* dy,
 ) noexcept nogil:
-    """g += xᵀ @ dy for the columns of one panel and one of `blocks`, of which `whole` are no
-    blocks of one; of a batch of n samples, chunk by chunk."""
-    cdef Py_ssize_t chunk, u, u_end, entry
-    for chunk in range(chunks_in(n)):
+    """g += uᵀ @ dy for the columns of one panel and the blocks first..last, by one chunk u.
+
+    Blocks from `whole` on are blocks of one: then it is about one block.
+    """
+    cdef Py_ssize_t block, u, u_end
+    cdef vec* tile
+    for block in range(first, last):
         u, u_end = bounds[2 * block], bounds[2 * block + 1]
-        entry = blocks * chunk_start(n, chunk)
+        tile = <vec*> (<real*> g + (block - first) * BLOCK * width)
         if u < u_end and block < whole:
             sparse_block[vec, real](
-                BLOCK, vectors, False, 0, 0, g, width, codes, u, u_end, starts + entry,
-                entries_from[real](x, entry, codes), dy, 0, 0, NULL, NULL, NULL)
+                BLOCK, vectors, False, 0, 0, tile, width, codes, u, u_end, starts, x, dy,
+                0, 0, NULL, NULL, NULL)
         elif u < u_end:
             sparse_block[vec, real](
-                1, vectors, False, 0, 0, g, width, codes, u, u_end, starts + entry,
-                entries_from[real](x, entry, codes), dy, 0, 0, NULL, NULL, NULL)
-        bounds += 2 * blocks
+                1, vectors, False, 0, 0, tile, width, codes, u, u_end, starts, x, dy,
+                0, 0, NULL, NULL, NULL)
