@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -76,6 +76,20 @@ def run_together(
         for helper in helpers:
             if helper.ident is not None:
                 helper.join()
+
+
+def holds_for_all(test: Callable[[int], bool], cases: Sequence[int], threads: int) -> bool:
+    """Whether a test holds for every case; threads share them, and stop at the first that fails."""
+    failed: list[int] = []
+
+    def look(thread: int) -> None:
+        for case in cases[thread::threads]:
+            if failed or not test(case):
+                failed.append(case)
+                return
+
+    run_together(look, threads, lambda: failed.append(0))
+    return not failed
 
 
 def is_beside() -> bool:

@@ -47,14 +47,10 @@ def _found(x: np.ndarray, form: tuple[float, float], threads: int) -> np.ndarray
     numbers, kernels = x.reshape(-1), active().kernels
     found = np.empty(x.shape, np.uint8)
     bytes_ = found.reshape(-1)
-    wrong: list[int] = []  # where numbers start that are none
 
-    def find(thread: int) -> None:
-        for start in range(thread * AT_ONCE, len(numbers), threads * AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            if wrong or not kernels.as_bytes(numbers[some], *form, bytes_[some]):
-                wrong.append(start)
-                return
+    def are_bytes(start: int) -> bool:
+        some = slice(start, start + AT_ONCE)
+        return bool(kernels.as_bytes(numbers[some], *form, bytes_[some]))
 
-    thread_counts.run_together(find, threads, lambda: wrong.append(0))
-    return None if wrong else found
+    starts = range(0, len(numbers), AT_ONCE)
+    return found if thread_counts.holds_for_all(are_bytes, starts, threads) else None

@@ -61,10 +61,9 @@ class Task(NamedTuple):
         The first layer of sparse data is shared by columns, where it has enough of them or steps
         that are plain, and so is a batch of which backward leaves out samples.
         """
-        if self.program.on_images:
-            segments = min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
-            return splits(self.program, self.batch_size), segments
         by_columns = splits(self.program, self.batch_size)
+        if self.program.on_images:
+            return by_columns, min(MOST_SEGMENTS, -(-self.batch_size // Size.SAMPLES))
         plain = self.optimizer_kind()[0] == OptimizerKind.PLAIN
         enough = by_columns[0] == Split.BY_OUTPUTS and has_columns(self.program)
         parts = None if sparse and (plain or enough) else self._parts()
@@ -187,7 +186,12 @@ class Settings:
             )
             self._space_of = layers, segments, states, buffers
             self._own_buffers = self.space.plan[:, 0, PlanColumn.X].copy()
-        slots = {
+        self.choices = run_choices(self._slots(segments), self.addresses)
+
+    def _slots(self, segments: int) -> dict[Choice, int]:
+        """The run's integers, of which ``read`` writes some anew."""
+        task, (kind, states) = self.task, self._laid_out_for
+        return {
             Choice.LOSS: task.loss_kind,
             Choice.THREADS: 1,
             Choice.BATCH: task.batch_size,
@@ -200,11 +204,10 @@ class Settings:
             Choice.SEGMENTS: segments,
             Choice.STATES: states,
             Choice.SKIP: self._skip,
-            Choice.LOWEST: program.lowest,
+            Choice.LOWEST: task.program.lowest,
             Choice.TRAINING: task.training,
             Choice.IN_COMMON: False,
         }
-        self.choices = run_choices(slots, self.addresses)
 
     def _sparse_within_limits(self) -> bool:
         """Whether zeros may be left out for all that limits want to know of the gradient.

@@ -87,13 +87,13 @@ def has_parts(program: Program, layers: list[int]) -> bool:
     if program.on_images or Split.BY_SAMPLES in layers:
         return True
     outputs = program.rows[program.kinds == Kind.DENSE, Column.OUTPUTS] * program.dtype.itemsize
-    return any(layers) and bool((outputs[:1] > FEWEST[0]).any() or (outputs[1:] > FEWEST[1]).any())
+    return any(layers) and (has_columns(program) or bool((outputs[1:] > FEWEST[1]).any()))
 
 
 def has_columns(program: Program) -> bool:
-    """Whether the first layer has columns for a second thread."""
-    row = program.rows[0]
-    return bool(row[Column.OUTPUTS] * program.dtype.itemsize > FEWEST[0])
+    """Whether the first dense layer has columns for a second thread."""
+    first = program.rows[program.kinds == Kind.DENSE][:1, Column.OUTPUTS]
+    return bool((first * program.dtype.itemsize > FEWEST[0]).any())
 
 
 def _split(program: Program, batch_size: int, layer: int, found: list[int]) -> int:

@@ -5,15 +5,15 @@ from libc.string cimport memcpy
 
 from active cimport find_active, keep_active
 from batch cimport (
-    all_codes, blocks_of, chunk_start, chunks_in, entries_from, fetch_ahead, fetch_rows,
-    gather_blocks, gather_rows, source,
+    all_codes, blocks_of, chunk_start, chunks_in, entries_from, fetch_rows, gather_blocks,
+    gather_rows, source,
 )
 from layout cimport weights_size
 from norms cimport move_running
 from numbers cimport (
     BATCH, BATCH_NORM, BLOCK, BUFFER, BUNCH, BYTES, CLIP_NORM, COLUMNS, DENSE, DIVISOR, FEATURES,
-    FLOATS, IN_COMMON, KIND, LOWEST, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE, SPLIT, STATES,
-    TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y_ROW,
+    FLOATS, IN_COMMON, KIND, LOWEST, PLAN_COLUMNS, PRIVATE, SAMPLES_KEPT, SCALE, SOURCE, SPARSE,
+    SPLIT, STATES, TRAINING, W, WHOLE, WIDTH, X, X_STRIDE, Y_ROW,
 )
 from processors cimport spread
 from program cimport Input, Run, buffers_size, hidden_input, meet, samples_at_once
@@ -142,15 +142,6 @@ cdef inline Input gather(
                                 0 if last else starts[2] - starts[1])
 
 
-cdef inline void fetch_labels(
-    const int64_t* labels, const int64_t* first, const int64_t* last,
-) noexcept nogil:
-    """Let the processor bring those of a batch, which lie anywhere."""
-    while first < last:
-        fetch_ahead(labels + first[0])
-        first += 1
-
-
 cdef inline Input active_samples(
     Run* run, real* work, const uint8_t* data, const int64_t* chosen, Py_ssize_t step,
     const Input* batch,
@@ -260,7 +251,8 @@ cdef inline Py_ssize_t all_steps(
         batch = coming
         more = step + 1 < last
         if more:
-            fetch_labels(labels, order + run.starts[step + 1], order + run.starts[step + 2])
+            fetch_rows(<const uint8_t*> labels, sizeof(int64_t), order + run.starts[step + 1],
+                       run.starts[step + 2] - run.starts[step + 1])
             coming = gather[real](run, work, data, order, step + 1, step + 2 == last)
         if not train_step[real](
                 run, work, data, order + run.starts[step], step, &batch,

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 
 cimport narrow
 cimport panels
-cimport sparse_tiles
+from batch cimport blocks_of
 from layout cimport weights_size
 from narrow cimport SUMS_AT_ONCE
 from norms cimport norm_gradient
@@ -17,6 +17,7 @@ from numbers cimport (
     SPARSE, STEP, SUMS, W, WIDTH, Y_ROW,
 )
 from program cimport Input, Run, dy_of, takes_steps
+from sparse cimport add_blocks
 from steps cimport optimize, optimize_columns
 from tile cimport MOST_LANES, PANEL, ROWS, SUMS_TOO, dvec, fvec, pinned, real
 from widths cimport panel_width, panels_in, vectors_of, weights_row
@@ -86,18 +87,10 @@ cdef inline void add_entries(
     """add_dense for the first layer's W on sparse samples. Whether codes are NULL is a constant."""
     cdef Py_ssize_t panel = panel_width[real](work), p = 0, vectors
     cdef Py_ssize_t inputs = run.program[INPUTS], outputs = run.program[OUTPUTS]
-    cdef Py_ssize_t row = weights_row[real](run.plan, work)
-    cdef const real* dy = dy_of[real](run, 0, work)
     while p < outputs:
         vectors = min(PANEL, vectors_of(outputs - p, panel))
-        if real is float:
-            sparse_tiles.sparse_panel[fvec, float](
-                inputs, vectors, row, False, 0, 0, <fvec*> (g + p * inputs), codes, input.bounds,
-                input.starts, input.x, dy + p, NULL, NULL, NULL, NULL)
-        else:
-            sparse_tiles.sparse_panel[dvec, double](
-                inputs, vectors, row, False, 0, 0, <dvec*> (g + p * inputs), codes, input.bounds,
-                input.starts, input.x, dy + p, NULL, NULL, NULL, NULL)
+        add_blocks[real](
+            run, work, input, p, vectors, codes, 0, blocks_of(inputs), g + p * inputs)
         p += panel
 
 

@@ -25,7 +25,7 @@ cdef inline void sparse_chunk(
 ) noexcept nogil:
     """One chunk of sparse_layer, for the panel that starts at column p. clips is a constant, and so
     is whether codes are NULL: see tile_sparse."""
-    cdef Py_ssize_t inputs = run.program[INPUTS]
+    cdef Py_ssize_t inputs = run.program[INPUTS], whole = inputs // BLOCK
     cdef Py_ssize_t blocks = blocks_of(inputs), row = weights_row[real](run.plan, work)
     cdef Py_ssize_t bound = 2 * blocks * chunk, entry
     cdef const int32_t* u_bounds = NULL
@@ -48,12 +48,12 @@ cdef inline void sparse_chunk(
         f_x = entries_from[real](coming.x, entry, codes)
     if real is float:
         sparse_tiles.sparse_panel[fvec, float](
-            inputs, vectors, row, clips, most, lr, <fvec*> w, codes, u_bounds, u_starts, u_x, step,
-            f_bounds, f_starts, f_x, y)
+            0, blocks, whole, vectors, row, clips, most, lr, <fvec*> w, codes, u_bounds, u_starts,
+            u_x, step, f_bounds, f_starts, f_x, y)
     else:
         sparse_tiles.sparse_panel[dvec, double](
-            inputs, vectors, row, clips, most, lr, <dvec*> w, codes, u_bounds, u_starts, u_x, step,
-            f_bounds, f_starts, f_x, y)
+            0, blocks, whole, vectors, row, clips, most, lr, <dvec*> w, codes, u_bounds, u_starts,
+            u_x, step, f_bounds, f_starts, f_x, y)
 
 
 cdef inline void some_chunk(
@@ -114,26 +114,27 @@ cdef inline void scale_output(
             y[r * run.plan[Y_ROW] + j] *= <real> run.scale
 
 
-cdef inline void add_gradient(
+cdef inline void add_blocks(
     const Run* run, const real* work, const Input* done, Py_ssize_t p, Py_ssize_t vectors,
     const real* codes, Py_ssize_t first, Py_ssize_t last, real* g,
 ) noexcept nogil:
-    """g += W's gradient in the panel that starts at column p and the blocks first..last."""
+    """g += the gradient of W's rows in the blocks first..last, in the panel that starts at column
+    p. Whether codes are NULL is a constant."""
     cdef Py_ssize_t whole = run.program[INPUTS] // BLOCK, blocks = blocks_of(run.program[INPUTS])
     cdef Py_ssize_t row = weights_row[real](run.plan, work), chunk, entry
     cdef const real* dy = dy_of[real](run, 0, <real*> work) + p
     for chunk in range(chunks_in(done.n)):
         entry = blocks * chunk_start(done.n, chunk)
         if real is float:
-            sparse_tiles.sparse_gradient[fvec, float](
-                first, last, whole, vectors, row, <fvec*> g, codes,
+            sparse_tiles.sparse_panel[fvec, float](
+                first, last, whole, vectors, row, False, 0, 0, <fvec*> g, codes,
                 done.bounds + 2 * blocks * chunk, done.starts + entry,
-                entries_from[real](done.x, entry, codes), dy)
+                entries_from[real](done.x, entry, codes), dy, NULL, NULL, NULL, NULL)
         else:
-            sparse_tiles.sparse_gradient[dvec, double](
-                first, last, whole, vectors, row, <dvec*> g, codes,
+            sparse_tiles.sparse_panel[dvec, double](
+                first, last, whole, vectors, row, False, 0, 0, <dvec*> g, codes,
                 done.bounds + 2 * blocks * chunk, done.starts + entry,
-                entries_from[real](done.x, entry, codes), dy)
+                entries_from[real](done.x, entry, codes), dy, NULL, NULL, NULL, NULL)
 
 
 cdef inline void pass_panel(
@@ -155,7 +156,7 @@ cdef inline void pass_panel(
         last = min(block + STEPPED, whole) if block < whole else block + 1
         rows = (last - block) * BLOCK if block < whole else 1
         memset(&g, 0, rows * row * sizeof(real))
-        add_gradient[real](run, work, done, p, vectors, codes, block, last, &g[0])
+        add_blocks[real](run, work, done, p, vectors, codes, block, last, &g[0])
         optimize[real](run, 0, False, &g[0], w + k * row, rows, row, vectors * lanes_of[real](work))
         block = last
         k += rows

@@ -90,13 +90,19 @@ cdef inline void sparse_block(
         j += SPARSE_VECTORS
 
 
+cdef inline Py_ssize_t row_of_block(Py_ssize_t block, Py_ssize_t whole) noexcept nogil:
+    """The first row of W that is a block's, of which those from `whole` on are blocks of one."""
+    return block * BLOCK if block < whole else whole * (BLOCK - 1) + block
+
+
 cdef inline void sparse_panel(
-    Py_ssize_t inputs, Py_ssize_t vectors, Py_ssize_t width, bint clips, double most, double lr,
-    vec* w, const real* codes,
+    Py_ssize_t first, Py_ssize_t last, Py_ssize_t whole, Py_ssize_t vectors, Py_ssize_t width, bint clips,
+    double most, double lr, vec* w, const real* codes,
     const int32_t* u_bounds, const int32_t* u_starts, const void* u_x, const real* step,
     const int32_t* f_bounds, const int32_t* f_starts, const void* f_x, real* y,
 ) noexcept nogil:
-    """w += uᵀ @ step, and then y += f @ w, for the columns of one panel. See tile_sparse.
+    """w += uᵀ @ step, and then y += f @ w, for the columns of one panel, and the blocks first..last,
+    of which those from `whole` on are blocks of one. w is their rows alone. See tile_sparse.
 
     u and f are chunks of sparse batches; bounds NULL stands for none. Both at once let W pass
     through the nearest cache once a step: the update of a batch, and the forward of the next.
@@ -105,17 +111,17 @@ cdef inline void sparse_panel(
     processor wrong guesses of where a block's entries end, but it would fetch ahead along that
     stride, into panels that another thread is writing. Two threads were half as fast.
     """
-    cdef Py_ssize_t whole = inputs // BLOCK, block, row
+    cdef Py_ssize_t block, row
     cdef Py_ssize_t u = 0, u_end = 0, f = 0, f_end = 0
     cdef vec* tile
-    for block in range(whole + inputs % BLOCK):
+    for block in range(first, last):
         if u_bounds != NULL:
             u, u_end = u_bounds[2 * block], u_bounds[2 * block + 1]
         if f_bounds != NULL:
             f, f_end = f_bounds[2 * block], f_bounds[2 * block + 1]
         if u == u_end and f == f_end:
             continue
-        row = block * BLOCK if block < whole else whole * (BLOCK - 1) + block
+        row = row_of_block(block, whole) - row_of_block(first, whole)
         tile = <vec*> (<real*> w + row * width)
         if block < whole:
             sparse_block[vec, real](BLOCK, vectors, clips, most, lr, tile, width, codes,
@@ -123,27 +129,3 @@ cdef inline void sparse_panel(
         else:  # the last inputs, if they fill no block, are blocks of one
             sparse_block[vec, real](1, vectors, clips, most, lr, tile, width, codes,
                                     u, u_end, u_starts, u_x, step, f, f_end, f_starts, f_x, y)
-
-
-cdef inline void sparse_gradient(
-    Py_ssize_t first, Py_ssize_t last, Py_ssize_t whole, Py_ssize_t vectors, Py_ssize_t width,
-    vec* g, const real* codes, const int32_t* bounds, const int32_t* starts, const void* x,
-    const real* dy,
-) noexcept nogil:
-    """g += uᵀ @ dy for the columns of one panel and the blocks first..last, by one chunk u.
-
-    Blocks from `whole` on are blocks of one: then it is about one block.
-    """
-    cdef Py_ssize_t block, u, u_end
-    cdef vec* tile
-    for block in range(first, last):
-        u, u_end = bounds[2 * block], bounds[2 * block + 1]
-        tile = <vec*> (<real*> g + (block - first) * BLOCK * width)
-        if u < u_end and block < whole:
-            sparse_block[vec, real](
-                BLOCK, vectors, False, 0, 0, tile, width, codes, u, u_end, starts, x, dy,
-                0, 0, NULL, NULL, NULL)
-        elif u < u_end:
-            sparse_block[vec, real](
-                1, vectors, False, 0, 0, tile, width, codes, u, u_end, starts, x, dy,
-                0, 0, NULL, NULL, NULL)

@@ -147,10 +147,13 @@ def test_an_engine_for_other_samples_looks_at_them_anew() -> None:
     for other, dtype in ((x + np.float32(0.3), "float32"), (x * 255, "uint8"), (x, "uint8")):
         engine.again(other, y, fb.Adam(1e-3))
         assert engine.x.dtype == dtype
-        losses = engine.epoch(np.arange(100), lambda *_: False)
         fresh = fb.Sequential(fb.Linear(40, 70), fb.ReLU(), fb.Linear(70, 3), dtype="float32")
         fresh.params = net.params
-        np.testing.assert_array_equal(engine.x.shape, other.shape)
+        wanted = Engine(fresh, other, y, *given).epoch(np.arange(100), lambda *_: False)
+        losses = engine.epoch(np.arange(100), lambda *_: False)
+        np.testing.assert_array_equal(losses, wanted)
+        np.testing.assert_array_equal(fresh.params, net.params)
+        assert engine.x.shape == other.shape
         assert np.isfinite(losses).all()
 
 

@@ -35,21 +35,16 @@ def as_finite(x: Any, dtype: Any, threads: int | None) -> np.ndarray | None:
     rows, together = max(1, AT_ONCE // x.shape[1]), 1
     if x.size >= LARGE:
         together = thread_counts.count(threads)
-    wrong: list[int] = []  # where blocks start that are not finite
 
-    def convert(thread: int) -> None:
-        for start in range(thread * rows, len(x), together * rows):
-            if wrong:
-                return
-            part = found[start : start + rows]
-            if found is not x:
-                with np.errstate(over="ignore"):
-                    part[...] = x[start : start + rows]
-            if not all_finite(part):
-                wrong.append(start)
+    def convert(start: int) -> bool:
+        part = found[start : start + rows]
+        if found is not x:
+            with np.errstate(over="ignore"):
+                part[...] = x[start : start + rows]
+        return all_finite(part)
 
-    thread_counts.run_together(convert, together, lambda: wrong.append(0))
-    return None if wrong else found
+    finite = thread_counts.holds_for_all(convert, range(0, len(x), rows), together)
+    return found if finite else None
 
 
 def are_plain(y: Any, samples: int) -> bool:
